@@ -1,0 +1,149 @@
+//! The Pipeline: how data becomes what somebody needs, as a graph of named nodes.
+
+mod execution;
+mod operation;
+mod rules;
+mod sink;
+mod source;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use execution::{Backoff, Execution, ResourceList, Resources, Retry};
+pub use operation::{
+    Aggregate, Deduplicate, Filter, Join, JoinKey, JoinType, Keep, MappedColumn, Mapping, Mask, MaskMethod,
+    MaskedColumn, Measure, OnCastError, Operation, OrderBy, OtherColumns, SortDirection, Sql, Transform,
+    TransformationRef, Union, Unnest, Validate, ValidationRule,
+};
+pub use rules::{QualityRule, RejectBudget, Rejects, Severity};
+pub use sink::{
+    ChangePolicy, ColumnList, KeyColumns, MergeDelete, Scd2Columns, SchemaPolicy, Sink, TablePolicy, Write, WriteMode,
+};
+pub use source::{FallbackMode, Source, StreamOverride, StreamSelection, Sync, SyncMode, SyncOverride};
+
+/// How data becomes what somebody needs: a graph of named nodes; data flows along `from`.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "aggregator.dev",
+    version = "v1alpha1",
+    kind = "Pipeline",
+    plural = "pipelines",
+    shortname = "apipe",
+    category = "aggregator",
+    namespaced,
+    status = "PipelineStatus",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PipelineSpec {
+    /// What this pipeline delivers, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether a run ends when the sources are read, or goes on. Default: Batch.
+    #[serde(default)]
+    pub mode: PipelineMode,
+    /// A draft is validated, previewed and dry-run, never run.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub draft: bool,
+    /// For a streaming pipeline: what it should be doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_state: Option<DesiredState>,
+    /// Values that a run may set; `$name` in expressions. They are bound, never spliced into text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub params: Vec<Param>,
+    /// Where rows come from.
+    #[schemars(length(min = 1, max = 200))]
+    pub sources: Vec<Source>,
+    /// What happens to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 500))]
+    pub transforms: Vec<Transform>,
+    /// Where they go.
+    #[schemars(length(min = 1, max = 200))]
+    pub sinks: Vec<Sink>,
+    /// What must hold before anything is committed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub quality: Vec<QualityRule>,
+    /// Where rows go that cannot be read, converted, validated or written. Default: the first such row fails the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejects: Option<Rejects>,
+    /// What a run may use, and how often it is tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<Execution>,
+    /// How many old revisions are kept. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub revision_history_limit: Option<u32>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// Whether a run ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PipelineMode {
+    /// A run ends when its sources are read.
+    #[default]
+    Batch,
+    /// A run goes on until it is stopped.
+    Streaming,
+}
+
+/// What a streaming pipeline should be doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DesiredState {
+    /// Move data.
+    Running,
+    /// Keep the position, move nothing.
+    Paused,
+    /// End.
+    Stopped,
+}
+
+/// A value that a run may set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Param {
+    /// Its name; `$name` in expressions.
+    #[schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub name: String,
+    /// Its Arrow type, as `Int64` or `Utf8`.
+    #[serde(rename = "type")]
+    pub data_type: String,
+    /// The value when a run sets none. Without it, every run must set one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+/// What is known of the pipeline.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PipelineStatus {
+    /// The generation of the spec this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// A word for people, derived from the conditions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// `Ready`, `Valid`, `ConnectorsReady`, `Healthy`, `CheckpointFresh`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// The last runs by name, newest first, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_runs: Vec<String>,
+    /// Rows written by the last run that ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_rows: Option<u64>,
+    /// Bytes read by the last run that ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_bytes: Option<u64>,
+}

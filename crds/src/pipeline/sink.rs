@@ -1,0 +1,152 @@
+//! Sink nodes.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A node that writes to a Connector.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sink {
+    /// The node's name.
+    #[schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"), length(max = 63))]
+    pub name: String,
+    /// The node it reads, by name.
+    #[schemars(length(min = 1))]
+    pub from: String,
+    /// The Connector to write to.
+    #[schemars(length(min = 1))]
+    pub connector: String,
+    /// What to write; a table, a folder. `${stream.name}` is the name of one of many streams.
+    #[schemars(length(min = 1))]
+    pub stream: String,
+    /// How rows meet what is there. Default: `{mode: Append}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<Write>,
+    /// What happens when the target and the rows differ in shape.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_policy: Option<SchemaPolicy>,
+}
+
+/// How rows meet what is there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Write {
+    /// The mode.
+    #[serde(default)]
+    pub mode: WriteMode,
+    /// The columns that name a row: a list, or `PrimaryKey` for the source's own. For Upsert, Merge and SCD2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyColumns>,
+    /// For files: the columns whose values become folders (`column=value/`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partition_by: Vec<String>,
+    /// For Merge: which rows delete their key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete: Option<MergeDelete>,
+    /// For SCD2: the names of the columns that say from when to when a version holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scd2: Option<Scd2Columns>,
+}
+
+/// How rows meet what is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum WriteMode {
+    /// They are added.
+    #[default]
+    Append,
+    /// They replace everything, once all of them have arrived.
+    Overwrite,
+    /// They replace rows of the same key and are added otherwise.
+    Upsert,
+    /// As Upsert; rows marked as deleted delete.
+    Merge,
+    /// Each change of a key is kept as a version with its time (slowly changing dimension, type 2).
+    #[serde(rename = "SCD2")]
+    Scd2,
+}
+
+/// The columns that name a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum KeyColumns {
+    /// Named here.
+    Columns(ColumnList),
+    /// The source's own primary key.
+    PrimaryKey(PrimaryKeyWord),
+}
+
+/// Names of columns.
+pub type ColumnList = Vec<String>;
+
+/// The word `PrimaryKey`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PrimaryKeyWord {
+    /// The source's own primary key.
+    PrimaryKey,
+}
+
+/// For Merge: which rows delete their key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MergeDelete {
+    /// A SQL expression over the row; where it holds, the key is deleted.
+    #[serde(rename = "where")]
+    pub predicate: String,
+}
+
+/// For SCD2: the names of the version columns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Scd2Columns {
+    /// From when the version holds. Default: valid_from.
+    #[serde(default = "valid_from")]
+    pub valid_from: String,
+    /// Until when; null for the current one. Default: valid_to.
+    #[serde(default = "valid_to")]
+    pub valid_to: String,
+}
+
+fn valid_from() -> String {
+    "valid_from".into()
+}
+
+fn valid_to() -> String {
+    "valid_to".into()
+}
+
+/// What happens when the target and the rows differ in shape.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SchemaPolicy {
+    /// The target table is missing. Default: Evolve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<TablePolicy>,
+    /// A column is missing in the target. Default: Evolve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub columns: Option<ChangePolicy>,
+    /// A value does not fit the target column's type. Default: Freeze.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_type: Option<ChangePolicy>,
+}
+
+/// What happens when the target table is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TablePolicy {
+    /// It is created.
+    Evolve,
+    /// The run fails.
+    Freeze,
+}
+
+/// What happens on a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ChangePolicy {
+    /// The target is changed.
+    Evolve,
+    /// The run fails.
+    Freeze,
+    /// The row is rejected.
+    DiscardRow,
+    /// The value is left out.
+    DiscardValue,
+}

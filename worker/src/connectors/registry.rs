@@ -1,0 +1,45 @@
+//! The registry: one line a connector.
+
+use crate::connector::{Connector, ConnectorError, Environment, ErrorKind, Result};
+
+/// What is known of a connector type before one is opened.
+pub struct ConnectorInfo {
+    /// The key that names the type in a manifest.
+    pub key: &'static str,
+    /// What it is, in a line.
+    pub summary: &'static str,
+    /// Whether streams can be written.
+    pub sink: bool,
+    /// Opens one. Reads the spec, reaches nothing yet.
+    open: fn(Environment) -> Result<Box<dyn Connector>>,
+}
+
+/// Every connector of this build.
+#[must_use]
+pub fn all() -> &'static [ConnectorInfo] {
+    &[]
+}
+
+/// The connector type of that key, if this build has it.
+#[must_use]
+pub fn find(key: &str) -> Option<&'static ConnectorInfo> {
+    all().iter().find(|info| info.key == key)
+}
+
+/// Opens the connector that a Connector object names.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when this build has no connector of that type, or the spec cannot work.
+pub fn open(environment: Environment) -> Result<Box<dyn Connector>> {
+    let key = environment.spec.connector_type.key();
+    let info = find(key).ok_or_else(|| {
+        let known: Vec<&str> = all().iter().map(|info| info.key).collect();
+        ConnectorError::new(
+            ErrorKind::Config,
+            format!("open Connector `{}`", environment.name),
+            format!("this build has no connector of type `{key}`"),
+        )
+        .remedy(format!("use one of {}, or a build with the feature `{key}`", known.join(", ")))
+    })?;
+    (info.open)(environment)
+}
