@@ -2,3 +2,7 @@
 
 pub mod connector;
 pub mod connectors;
+pub mod cursor;
+pub mod engine;
+pub mod ledger;
+pub mod rejects;

@@ -1,6 +1,7 @@
 //! What can go wrong at a connector: one type, classed, with a remedy.
 
 use std::error::Error;
+use std::sync::Arc;
 
 /// A result of a connector.
 pub type Result<T, E = ConnectorError> = std::result::Result<T, E>;
@@ -54,7 +55,7 @@ impl ErrorKind {
 /// An error of a connector: what was tried, what happened, what to do about it.
 ///
 /// The text never holds a secret's value.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{operation}: {detail}")]
 pub struct ConnectorError {
     /// Whose fault it is.
@@ -67,7 +68,7 @@ pub struct ConnectorError {
     pub remedy: Option<String>,
     /// The error underneath, for the log.
     #[source]
-    pub source: Option<Box<dyn Error + Send + Sync>>,
+    pub source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl ConnectorError {
@@ -86,7 +87,7 @@ impl ConnectorError {
     /// Keeps the error underneath for the log.
     #[must_use]
     pub fn caused_by(mut self, source: impl Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Box::new(source));
+        self.source = Some(Arc::new(source));
         self
     }
 }

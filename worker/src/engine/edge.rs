@@ -1,0 +1,98 @@
+//! The leaf of a node's plan: rows of an input node.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::TaskContext;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
+};
+use futures::StreamExt;
+
+use super::output::Reader;
+
+/// Rows of an input node, in one partition, read once.
+pub(super) struct EdgeExec {
+    from: String,
+    reader: Mutex<Option<Reader>>,
+    projection: Option<Vec<usize>>,
+    properties: Arc<PlanProperties>,
+}
+
+impl EdgeExec {
+    pub(super) fn new(reader: Reader, projection: Option<Vec<usize>>) -> Result<Self> {
+        let schema: SchemaRef = match &projection {
+            Some(columns) => Arc::new(reader.schema().project(columns)?),
+            None => reader.schema(),
+        };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Ok(Self {
+            from: reader.from().to_owned(),
+            reader: Mutex::new(Some(reader)),
+            projection,
+            properties: Arc::new(properties),
+        })
+    }
+}
+
+impl fmt::Debug for EdgeExec {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("EdgeExec").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+impl DisplayAs for EdgeExec {
+    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "EdgeExec: from={}", self.from)
+    }
+}
+
+impl ExecutionPlan for EdgeExec {
+    fn name(&self) -> &'static str {
+        "EdgeExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let reader = reader.filter(|_| partition == 0).ok_or_else(|| {
+            DataFusionError::Execution(format!(
+                "node `{}` would have to be read a second time, as a recursive query does; give the rows a node of their own",
+                self.from
+            ))
+        })?;
+        let stream = reader.stream()?;
+        let Some(columns) = self.projection.clone() else { return Ok(stream) };
+        let projected = stream.map(move |batch| Ok(batch?.project(&columns)?));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(self.properties.eq_properties.schema()), projected)))
+    }
+}

@@ -1,0 +1,20 @@
+//! The engine: a compiled graph becomes running streams, each row counted where it passes.
+//!
+//! ```text
+//! Source events ─ source_stream ─► NodeOutput ─► Reader ─► EdgeExec ─ DataFusion plan ─► NodeOutput ─► Reader ─► sink
+//!                     │                 └─ several readers: fan-out, in memory or spilled      │
+//!                     └────────────────────────── rejects lane ◄── SieveExec ─────────────────┘
+//! ```
+
+mod counters;
+mod edge;
+mod fan_out;
+mod output;
+mod planner;
+mod sieve;
+mod source;
+
+pub use counters::{Count, EdgeCounter, NodeCounters};
+pub use output::{NodeOutput, Reader};
+pub use planner::NodePlanner;
+pub use source::{SourceOutcome, source_stream};

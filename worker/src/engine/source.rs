@@ -1,0 +1,103 @@
+//! A source's events as a stream of batches: rejects leave for their lane, the source's own counts are noted.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::datatypes::SchemaRef;
+use datafusion::error::DataFusionError;
+use datafusion::physical_plan::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
+
+use super::counters::NodeCounters;
+use crate::connector::{ConnectorError, ErrorKind, EventStream, Position, SourceEvent};
+use crate::cursor::CursorTracker;
+use crate::rejects::RejectLane;
+
+/// What a source left behind when it had been read.
+#[derive(Clone, Debug, Default)]
+pub struct SourceOutcome(Arc<Mutex<Option<Position>>>);
+
+impl SourceOutcome {
+    /// Where the next run goes on.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, position: Option<Position>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = position;
+    }
+}
+
+struct Reading {
+    events: EventStream,
+    counters: Arc<NodeCounters>,
+    lane: RejectLane,
+    tracker: Option<CursorTracker>,
+    outcome: SourceOutcome,
+}
+
+/// The stream of a source node. With a tracker, rows outside the cursor's window and rows already seen are dropped
+/// and counted.
+#[must_use]
+pub fn source_stream(
+    schema: SchemaRef,
+    events: EventStream,
+    counters: Arc<NodeCounters>,
+    lane: RejectLane,
+    tracker: Option<CursorTracker>,
+    outcome: SourceOutcome,
+) -> SendableRecordBatchStream {
+    let reading = Reading { events, counters, lane, tracker, outcome };
+    let stream = futures::stream::try_unfold(reading, |mut reading| async move {
+        match reading.next().await {
+            Ok(Some(batch)) => Ok(Some((batch, reading))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(DataFusionError::External(Box::new(error))),
+        }
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, stream))
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<arrow::array::RecordBatch>, ConnectorError> {
+        loop {
+            match self.events.next().await {
+                Some(Ok(SourceEvent::Batch(batch))) => {
+                    let batch = match &mut self.tracker {
+                        None => batch,
+                        Some(tracker) => {
+                            let tracked = tracker.track(&batch)?;
+                            self.counters.filtered.add(tracked.outside);
+                            self.counters.deduplicated.add(tracked.seen);
+                            self.lane.send(&self.counters, tracked.rejects).await?;
+                            tracked.batch
+                        }
+                    };
+                    if batch.num_rows() > 0 {
+                        return Ok(Some(batch));
+                    }
+                }
+                Some(Ok(SourceEvent::Rejects(rejects))) => self.lane.send(&self.counters, rejects).await?,
+                Some(Ok(SourceEvent::End(end))) => {
+                    self.counters.read.add(end.read);
+                    self.counters.bytes.add(end.bytes);
+                    let position = match self.tracker.take() {
+                        Some(tracker) => tracker.position(),
+                        None => end.position,
+                    };
+                    self.outcome.set(position);
+                    return Ok(None);
+                }
+                Some(Err(error)) => return Err(error),
+                None => {
+                    return Err(ConnectorError::new(
+                        ErrorKind::Bug,
+                        format!("read source `{}`", self.counters.name),
+                        "the stream stopped without saying that it had ended",
+                    ));
+                }
+            }
+        }
+    }
+}
