@@ -1,8 +1,10 @@
 //! The data plane: sources, transforms and sinks on Arrow and DataFusion, under a ledger.
 
+pub mod checkpoint;
 pub mod connector;
 pub mod connectors;
 pub mod cursor;
 pub mod engine;
 pub mod ledger;
 pub mod rejects;
+pub mod run;

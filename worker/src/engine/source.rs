@@ -15,17 +15,29 @@ use crate::rejects::RejectLane;
 
 /// What a source left behind when it had been read.
 #[derive(Clone, Debug, Default)]
-pub struct SourceOutcome(Arc<Mutex<Option<Position>>>);
+pub struct SourceOutcome(Arc<Mutex<Left>>);
+
+#[derive(Debug, Default)]
+struct Left {
+    position: Option<Position>,
+    note: Option<String>,
+}
 
 impl SourceOutcome {
     /// Where the next run goes on.
     #[must_use]
     pub fn position(&self) -> Option<Position> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).position.clone()
     }
 
-    fn set(&self, position: Option<Position>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = position;
+    /// What the connector says, as `3 files, 1 already read`.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).note.clone()
+    }
+
+    fn set(&self, position: Option<Position>, note: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Left { position, note };
     }
 }
 
@@ -86,7 +98,7 @@ impl Reading {
                         Some(tracker) => tracker.position(),
                         None => end.position,
                     };
-                    self.outcome.set(position);
+                    self.outcome.set(position, end.note);
                     return Ok(None);
                 }
                 Some(Err(error)) => return Err(error),

@@ -1,0 +1,274 @@
+//! The command line: what can be asked, and the help that teaches it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Moves data between files, databases and APIs as Pipelines say, and accounts for every row.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "aggregator", version, propagate_version = true, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done · 1 the run failed · 2 usage or invalid manifest · 3 a connector could not be reached · \
+4 quality or reject budget · 130 interrupted
+
+Try: aggregator lint -f config/samples    then: aggregator run -f config/samples";
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// How results are written to standard output
+    #[arg(short, long, global = true, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
+    pub(crate) output: Output,
+    /// Log more to standard error; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Table,
+    /// For programs: stable, documented in docs/report.md and docs/cli.md
+    Json,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a Pipeline: read its sources, write its sinks, account for every row
+    Run(RunArgs),
+    /// Show every mistake in the manifests at once, without reaching any system
+    Lint(LintArgs),
+    /// Show what a run would read, create, change and write where, without writing
+    Plan(PlanArgs),
+    /// Show the first rows of a node
+    Preview(PreviewArgs),
+    /// Run the tests inside Transformations, and the *.test.yaml files beside Pipelines
+    Test(TestArgs),
+    /// List the connector types, show their fields, check and discover Connectors
+    Connectors(ConnectorsArgs),
+    /// List the functions of SQL and mappings, or explain one
+    Functions(FunctionsArgs),
+    /// Write a Transformation as SQL, pandas or Polars code
+    Codegen(CodegenArgs),
+    /// Write a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// Where manifests are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Files {
+    /// Manifests: files, folders (read with their subfolders), or - for standard input; may be repeated
+    #[arg(short = 'f', long = "file", required = true, value_name = "PATH", num_args = 1..)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Which Pipeline, and with what.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Selection {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// The Pipeline's name; needed only when the manifests hold several
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) pipeline: Option<String>,
+    /// The Pipeline's namespace; needed only when several hold a Pipeline of that name
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// A parameter's value; may be repeated
+    #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_param)]
+    pub(crate) params: Vec<(String, String)>,
+    /// A folder with secrets as mounted volumes look: DIR/<secret>/<key>
+    #[arg(long, value_name = "DIR")]
+    pub(crate) secrets: Option<PathBuf>,
+}
+
+fn parse_param(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+/// Where checkpoints are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct State {
+    /// The folder that remembers how far each source was read
+    #[arg(long, value_name = "DIR", default_value = ".aggregator", env = "AGGREGATOR_STATE")]
+    pub(crate) state: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Incremental reads as each source's sync says; Full from the start; DryRun writes nothing; Preview shows the first rows of each sink
+    #[arg(short, long, value_enum, default_value_t = Mode::Incremental, value_name = "MODE")]
+    pub(crate) mode: Mode,
+    #[command(flatten)]
+    pub(crate) state: State,
+    /// The memory for rows that wait, as 512Mi or 2Gi; default: half of the container's or machine's, at most 2Gi
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) memory: Option<u64>,
+    /// Write the report to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub(crate) enum Mode {
+    Full,
+    Incremental,
+    DryRun,
+    Preview,
+}
+
+/// Reads a quantity as Kubernetes writes it: bytes, or with k, M, G, Ki, Mi, Gi.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit {
+        "" => 1,
+        "k" => 1_000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        "Ki" => 1 << 10,
+        "Mi" => 1 << 20,
+        "Gi" => 1 << 30,
+        _ => return Err(format!("`{unit}` is not a unit; write 512Mi or 2Gi")),
+    };
+    let number: u64 = number.parse().map_err(|_| "write a number with a unit, as 512Mi".to_owned())?;
+    let bytes = number.checked_mul(factor).ok_or("that is too large")?;
+    if bytes < 16 << 20 { Err("at least 16Mi are needed".to_owned()) } else { Ok(bytes) }
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LintArgs {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// A catalogue written by `connectors discover --output json`, so that columns are checked too, as CONNECTOR=FILE; may be repeated
+    #[arg(long = "catalogue", value_name = "CONNECTOR=FILE", value_parser = parse_param)]
+    pub(crate) catalogues: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) state: State,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PreviewArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// The node whose rows are shown; for a sink, the rows it would write
+    #[arg(long, value_name = "NODE")]
+    pub(crate) node: String,
+    /// The most rows to show
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TestArgs {
+    #[command(flatten)]
+    pub(crate) files: Files,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConnectorsArgs {
+    #[command(subcommand)]
+    pub(crate) command: ConnectorsCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ConnectorsCommand {
+    /// List the connector types of this build
+    List,
+    /// Show the fields of a connector type, as JSON Schema with --output json
+    Schema {
+        /// The type, as `postgres`
+        #[arg(value_name = "TYPE")]
+        connector_type: String,
+    },
+    /// Reach Connectors with their credentials and say what answered
+    Check(ReachArgs),
+    /// Find the streams of a Connector and their columns
+    Discover(ReachArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReachArgs {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// The Connector's name; default: all of the manifests
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) connector: Option<String>,
+    /// A folder with secrets as mounted volumes look: DIR/<secret>/<key>
+    #[arg(long, value_name = "DIR")]
+    pub(crate) secrets: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct FunctionsArgs {
+    /// The function to explain
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CodegenArgs {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// The Transformation's name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) transformation: String,
+    /// The language
+    #[arg(long, value_enum, value_name = "LANGUAGE")]
+    pub(crate) to: Language,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    Sql,
+    Pandas,
+    Polars,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_read_as_kubernetes_writes_them() {
+        for (text, bytes) in [("16777216", Ok(16 << 20)), ("512Mi", Ok(512 << 20)), ("2Gi", Ok(2 << 30)), ("1G", Ok(1_000_000_000))] {
+            assert_eq!(parse_size(text), bytes, "{text}");
+        }
+        for text in ["", "Mi", "12MB", "-1Mi", "1Mi", "99999999999999Gi"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
+    }
+}

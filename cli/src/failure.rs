@@ -1,0 +1,100 @@
+//! What ends a command early: shown once, on standard error, with what to do.
+
+use std::process::ExitCode;
+
+use aggregator_compiler::diagnostic::Diagnostic;
+use aggregator_worker::connector::ConnectorError;
+use aggregator_worker::run::{ReportedError, RunError};
+use serde::Serialize;
+
+use crate::args::{Global, Output};
+
+/// What ends a command early.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Failure {
+    /// A stable word.
+    pub(crate) reason: &'static str,
+    /// What happened.
+    pub(crate) message: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) remedy: Option<String>,
+    /// Each mistake of the manifests.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The process's exit code.
+    pub(crate) exit_code: u8,
+}
+
+impl Failure {
+    /// The user asked for something that cannot be.
+    pub(crate) fn usage(message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            reason: "Usage",
+            message: message.into(),
+            remedy: Some(remedy.into()),
+            diagnostics: Vec::new(),
+            exit_code: 2,
+        }
+    }
+
+    /// The manifests do not read.
+    pub(crate) fn invalid(diagnostics: Vec<Diagnostic>) -> Self {
+        RunError::Invalid(diagnostics).into()
+    }
+
+    /// Writes the failure to standard error.
+    pub(crate) fn show(&self, global: &Global) -> ExitCode {
+        match global.output {
+            Output::Json => {
+                let text = serde_json::to_string_pretty(&serde_json::json!({ "error": self }));
+                crate::output::error_line(&text.unwrap_or_else(|_| self.message.clone()));
+            }
+            Output::Table => {
+                for diagnostic in &self.diagnostics {
+                    crate::output::error_line(&format!("{diagnostic}\n"));
+                }
+                crate::output::error_line(&format!("error[{}]: {}", self.reason, self.message));
+                if let Some(remedy) = &self.remedy {
+                    crate::output::error_line(&format!("  help: {remedy}"));
+                }
+            }
+        }
+        ExitCode::from(self.exit_code)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        ReportedError::from(&error).into()
+    }
+}
+
+impl From<ReportedError> for Failure {
+    fn from(error: ReportedError) -> Self {
+        let message = match &error.node {
+            Some(node) if !error.message.contains(&format!("node `{node}`")) => format!("node `{node}`: {}", error.message),
+            _ => error.message,
+        };
+        Self {
+            reason: error.reason,
+            message,
+            remedy: error.remedy,
+            diagnostics: error.diagnostics,
+            exit_code: error.exit_code,
+        }
+    }
+}
+
+impl From<ConnectorError> for Failure {
+    fn from(error: ConnectorError) -> Self {
+        RunError::Connector { node: None, error }.into()
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self { reason: "Io", message: error.to_string(), remedy: None, diagnostics: Vec::new(), exit_code: 1 }
+    }
+}

@@ -1,0 +1,127 @@
+//! The files given with `-f`, read and parsed; and the Pipeline that is meant.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use aggregator_compiler::diagnostic::{Diagnostic, DiagnosticSeverity};
+use aggregator_compiler::manifest::{ManifestText, Manifests};
+use walkdir::WalkDir;
+
+use crate::args::{Files, Selection};
+use crate::failure::Failure;
+
+/// The largest manifest that is read.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The texts of the manifests, in a stable order.
+pub(crate) fn read(files: &Files) -> Result<Vec<ManifestText>, Failure> {
+    let mut texts = Vec::new();
+    for path in &files.files {
+        if path.as_os_str() == "-" {
+            let mut text = String::new();
+            std::io::stdin().take(MAX_BYTES).read_to_string(&mut text).map_err(|error| unreadable(Path::new("-"), &error))?;
+            texts.push(ManifestText { file: "-".into(), text });
+        } else if path.is_dir() {
+            let found = walk(path, is_manifest)?;
+            if found.is_empty() {
+                return Err(Failure::usage(
+                    format!("the folder {} holds no manifests", path.display()),
+                    "name a folder with .yaml, .yml or .json files",
+                ));
+            }
+            for path in found {
+                texts.push(read_file(&path)?);
+            }
+        } else {
+            texts.push(read_file(path)?);
+        }
+    }
+    Ok(texts)
+}
+
+/// The `*.test.yaml` files among or beside the given paths.
+pub(crate) fn read_tests(files: &Files) -> Result<Vec<ManifestText>, Failure> {
+    let mut paths = Vec::new();
+    for path in &files.files {
+        if path.is_dir() {
+            paths.extend(walk(path, is_test)?);
+        } else if let Some(folder) = path.parent().filter(|_| path.is_file()) {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let beside = WalkDir::new(folder).max_depth(1).sort_by_file_name();
+            paths.extend(beside.into_iter().filter_map(Result::ok).map(walkdir::DirEntry::into_path).filter(|path| is_test(path)));
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    paths.iter().map(|path| read_file(path)).collect()
+}
+
+fn walk(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>, Failure> {
+    let mut paths = Vec::new();
+    for entry in WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.map_err(|error| unreadable(folder, &error.into()))?;
+        if entry.file_type().is_file() && wanted(entry.path()) {
+            paths.push(entry.into_path());
+        }
+    }
+    Ok(paths)
+}
+
+fn is_test(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(".test.yaml"))
+}
+
+fn is_manifest(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    matches!(ending, Some("yaml" | "yml" | "json")) && !is_test(path)
+}
+
+fn read_file(path: &Path) -> Result<ManifestText, Failure> {
+    let size = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
+    if size > MAX_BYTES {
+        return Err(Failure::usage(format!("{} has {size} bytes", path.display()), format!("a manifest has at most {MAX_BYTES}")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    Ok(ManifestText { file: path.display().to_string(), text })
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("cannot read {}: {error}", path.display()), "check the path given with -f")
+}
+
+/// The parsed manifests; mistakes of form end the command.
+pub(crate) fn load(files: &Files) -> Result<Manifests, Failure> {
+    let (manifests, diagnostics) = Manifests::parse(&read(files)?);
+    let errors: Vec<Diagnostic> =
+        diagnostics.into_iter().filter(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error).collect();
+    if errors.is_empty() { Ok(manifests) } else { Err(Failure::invalid(errors)) }
+}
+
+/// The namespace and name of the Pipeline that is meant.
+pub(crate) fn select(manifests: &Manifests, selection: &Selection) -> Result<(String, String), Failure> {
+    let all: Vec<(String, String)> =
+        manifests.pipelines().map(|located| (located.namespace.clone(), located.name.clone())).collect();
+    let list = |found: &[(String, String)]| {
+        let names: Vec<String> = found.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
+        names.join(", ")
+    };
+    let matching: Vec<(String, String)> = all
+        .iter()
+        .filter(|(namespace, name)| {
+            selection.pipeline.as_ref().is_none_or(|wanted| wanted == name)
+                && selection.namespace.as_ref().is_none_or(|wanted| wanted == namespace)
+        })
+        .cloned()
+        .collect();
+    match matching.as_slice() {
+        [one] => Ok(one.clone()),
+        [] if all.is_empty() => {
+            Err(Failure::usage("the manifests hold no Pipeline", "give the file that holds it with -f"))
+        }
+        [] => Err(Failure::usage("there is no such Pipeline among the manifests", format!("choose one of {}", list(&all)))),
+        several => Err(Failure::usage(
+            format!("the manifests hold {} Pipelines", several.len()),
+            format!("choose one with --pipeline (and --namespace): {}", list(several)),
+        )),
+    }
+}

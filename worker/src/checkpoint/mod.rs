@@ -1,0 +1,124 @@
+//! What a Pipeline remembers between runs: its runs, its attempts, and how far each source was read.
+
+mod local;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::connector::{Attempt, Position};
+
+pub use local::LocalStore;
+
+/// Positions by source node.
+pub type Positions = BTreeMap<String, Position>;
+
+/// What kind of run it is: a run is continued only by an attempt of the same kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunKind {
+    /// Sources are read from where the last run ended, as their `sync` says.
+    Incremental,
+    /// Sources are read from the start.
+    Full,
+}
+
+impl RunKind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Incremental => "Incremental",
+            Self::Full => "Full",
+        }
+    }
+}
+
+/// An attempt that may begin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Begun {
+    /// Which attempt of which run it is.
+    pub attempt: Attempt,
+    /// Whether an earlier attempt of the same run did not end well.
+    pub resumed: bool,
+    /// Where the last run that succeeded had ended.
+    pub positions: Positions,
+}
+
+/// How an attempt that committed nothing new ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unfinished {
+    /// It failed.
+    Failed,
+    /// It was asked to stop.
+    Interrupted,
+}
+
+/// A failure of the place where checkpoints are kept.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Another process runs this Pipeline now.
+    #[error("another run of Pipeline `{pipeline}` is going on (it holds the lock {lock})")]
+    Busy {
+        /// The Pipeline, as `namespace/name`.
+        pipeline: String,
+        /// The lock file.
+        lock: String,
+    },
+    /// A newer attempt has taken the Pipeline over.
+    #[error("attempt {epoch} of Pipeline `{pipeline}` is not the newest one any more")]
+    Superseded {
+        /// The Pipeline, as `namespace/name`.
+        pipeline: String,
+        /// This attempt's epoch.
+        epoch: u64,
+    },
+    /// The file system refused.
+    #[error("cannot use the state folder {path}")]
+    Folder {
+        /// The path.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The database of checkpoints refused.
+    #[error("cannot use the checkpoints in {path}")]
+    Database {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// What was stored does not read.
+    #[error("a checkpoint of Pipeline `{pipeline}` does not read")]
+    Corrupt {
+        /// The Pipeline, as `namespace/name`.
+        pipeline: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Where a Pipeline's checkpoints are kept. One store serves one attempt at a time.
+#[async_trait]
+pub trait CheckpointStore: Send + Sync {
+    /// Where the last run that succeeded had ended. Changes nothing.
+    async fn positions(&self, pipeline: &str) -> Result<Positions, CheckpointError>;
+
+    /// Begins an attempt: of the run that did not end well if it was of the same kind, else of a new run. The epoch is
+    /// greater than every earlier one and than `above`.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Busy`] while another process runs the Pipeline.
+    async fn begin(&self, pipeline: &str, kind: RunKind, above: u64) -> Result<Begun, CheckpointError>;
+
+    /// The run has committed: stores its positions, if the attempt is still the newest.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Superseded`] when it is not.
+    async fn succeed(&self, pipeline: &str, attempt: &Attempt, positions: &Positions) -> Result<(), CheckpointError>;
+
+    /// The attempt ended without success; the next one continues the run.
+    async fn end(&self, pipeline: &str, attempt: &Attempt, how: Unfinished) -> Result<(), CheckpointError>;
+}

@@ -1,0 +1,216 @@
+//! Why a run did not succeed, and what that means for the exit code.
+
+use std::error::Error;
+
+use aggregator_compiler::diagnostic::Diagnostic;
+use datafusion::error::DataFusionError;
+
+use crate::checkpoint::CheckpointError;
+use crate::connector::{ConnectorError, ErrorKind};
+use crate::ledger::Imbalance;
+
+/// Why a run did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The manifests cannot run.
+    #[error("the Pipeline does not compile: {} {}", .0.len(), if .0.len() == 1 { "error" } else { "errors" })]
+    Invalid(Vec<Diagnostic>),
+    /// A connector failed.
+    #[error("{error}")]
+    Connector {
+        /// The node, when the error belongs to one.
+        node: Option<String>,
+        /// What happened.
+        error: ConnectorError,
+    },
+    /// A node's plan failed on the data.
+    #[error("node `{node}`: {detail}")]
+    Query {
+        /// The node.
+        node: String,
+        /// What happened.
+        detail: String,
+    },
+    /// A node needed more memory than the run has, and could not spill.
+    #[error("node `{node}` needs more memory than the run has: {detail}")]
+    Memory {
+        /// The node.
+        node: String,
+        /// What asked for how much.
+        detail: String,
+    },
+    /// Rows were lost or doubled.
+    #[error("the ledger does not balance: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    LedgerMismatch(Vec<Imbalance>),
+    /// A quality rule of severity Error is broken.
+    #[error("{} of the quality rules {} broken: {}", .0.len(), if .0.len() == 1 { "is" } else { "are" }, .0.join(", "))]
+    Quality(Vec<String>),
+    /// There were too many rejected rows.
+    #[error("{rejected} rejected rows are over the budget of {budget}")]
+    RejectBudget {
+        /// How many there were when the run gave up.
+        rejected: u64,
+        /// What was allowed, in words.
+        budget: String,
+    },
+    /// Two sinks disagree on what was committed last, and no checkpoint settles it.
+    #[error("the sinks of this Pipeline were left at different positions and there is no checkpoint: {detail}")]
+    Diverged {
+        /// Which sink is where.
+        detail: String,
+    },
+    /// The place where checkpoints are kept failed.
+    #[error("{0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// The run was asked to stop.
+    #[error("the run was interrupted; nothing was committed, the next run continues it")]
+    Interrupted,
+}
+
+impl RunError {
+    /// A stable word for the kind of failure, for reports and conditions.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "Invalid",
+            Self::Connector { error, .. } => match error.kind {
+                ErrorKind::Config => "ConfigInvalid",
+                ErrorKind::Credentials => "CredentialsRefused",
+                ErrorKind::Unreachable => "Unreachable",
+                ErrorKind::NotFound => "NotFound",
+                ErrorKind::Data => "DataInvalid",
+                ErrorKind::Limit => "LimitExceeded",
+                ErrorKind::Fenced => "Fenced",
+                ErrorKind::Transient => "Transient",
+                ErrorKind::Refused => "Refused",
+                ErrorKind::Interrupted => "Interrupted",
+                ErrorKind::Bug => "InternalError",
+            },
+            Self::Query { .. } => "QueryFailed",
+            Self::Memory { .. } => "OutOfMemory",
+            Self::LedgerMismatch(_) => "LedgerMismatch",
+            Self::Quality(_) => "QualityRuleBroken",
+            Self::RejectBudget { .. } => "RejectBudgetExceeded",
+            Self::Diverged { .. } => "SinksDiverged",
+            Self::Checkpoint(CheckpointError::Busy { .. }) => "AlreadyRunning",
+            Self::Checkpoint(CheckpointError::Superseded { .. }) => "Fenced",
+            Self::Checkpoint(_) => "CheckpointUnavailable",
+            Self::Interrupted => "Interrupted",
+        }
+    }
+
+    /// The process's exit code: 1 the run failed, 2 invalid manifest, 3 a connector could not be reached, 4 quality or
+    /// reject budget, 130 interrupted.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Invalid(_) => 2,
+            Self::Connector { error, .. } => match error.kind {
+                ErrorKind::Config => 2,
+                ErrorKind::Unreachable | ErrorKind::Credentials => 3,
+                ErrorKind::Interrupted => 130,
+                _ => 1,
+            },
+            Self::Quality(_) | Self::RejectBudget { .. } => 4,
+            Self::Interrupted => 130,
+            _ => 1,
+        }
+    }
+
+    /// The node at fault, when there is one.
+    #[must_use]
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Self::Connector { node, .. } => node.as_deref(),
+            Self::Query { node, .. } | Self::Memory { node, .. } => Some(node),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Option<String> {
+        match self {
+            Self::Invalid(_) => Some("mend what is listed above; `aggregator lint` shows the same without running".into()),
+            Self::Connector { error, .. } => error.remedy.clone(),
+            Self::Query { .. } => Some("mend the expression, or take such rows out with `filter` or `validate` before it".into()),
+            Self::Memory { .. } => {
+                Some("give the run more with --memory (or execution.resources.limits.memory), or join fewer rows at once".into())
+            }
+            Self::LedgerMismatch(_) => Some("this is a mistake of the program; nothing was committed. Please report it with the report file".into()),
+            Self::Quality(_) => Some("look at the rows with `aggregator preview --node NODE`; nothing was committed".into()),
+            Self::RejectBudget { .. } => {
+                Some("look at the rejected rows in the report, mend their source, or raise `rejects.budget`; nothing was committed".into())
+            }
+            Self::Diverged { .. } => Some("give the state folder of the last run with --state, or run once with --mode Full".into()),
+            Self::Checkpoint(CheckpointError::Busy { .. }) => Some("wait until it ends, or stop it".into()),
+            Self::Checkpoint(_) => Some("check the folder given with --state".into()),
+            Self::Interrupted => None,
+        }
+    }
+
+    /// The class of an error that came out of a node's stream.
+    #[must_use]
+    pub fn from_stream(node: &str, error: &DataFusionError) -> Self {
+        let node = find::<NodeError>(error).map_or(node, |inner| &inner.node).to_owned();
+        if let Some(inner) = find::<ConnectorError>(error) {
+            if inner.kind == ErrorKind::Interrupted {
+                return Self::Interrupted;
+            }
+            return Self::Connector { node: Some(node), error: inner.clone() };
+        }
+        let root = error.find_root();
+        let detail = match find::<NodeError>(error) {
+            Some(inner) => plain(inner.source.find_root()),
+            None => plain(root),
+        };
+        let exhausted = find::<NodeError>(error)
+            .is_some_and(|inner| matches!(inner.source.find_root(), DataFusionError::ResourcesExhausted(_)))
+            || matches!(root, DataFusionError::ResourcesExhausted(_));
+        if exhausted { Self::Memory { node, detail } } else { Self::Query { node, detail } }
+    }
+}
+
+/// DataFusion's own words without the name of its error type in front.
+fn plain(error: &DataFusionError) -> String {
+    match error {
+        DataFusionError::Execution(text) | DataFusionError::ResourcesExhausted(text) | DataFusionError::Plan(text) => text.clone(),
+        DataFusionError::ArrowError(inner, _) => inner.to_string(),
+        other => other.strip_backtrace(),
+    }
+}
+
+/// An error with the node it arose in.
+#[derive(Debug, thiserror::Error)]
+#[error("node `{node}`")]
+pub(crate) struct NodeError {
+    pub(crate) node: String,
+    #[source]
+    pub(crate) source: DataFusionError,
+}
+
+impl NodeError {
+    /// Names the node an error arose in; an error that already names one is left as it is.
+    pub(crate) fn wrap(node: &str, error: DataFusionError) -> DataFusionError {
+        if find::<Self>(&error).is_some() {
+            return error;
+        }
+        DataFusionError::External(Box::new(Self { node: node.to_owned(), source: error }))
+    }
+}
+
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if let Some(found) = error.downcast_ref::<T>() {
+            return Some(found);
+        }
+        // `Shared` hides its content behind an Arc, which is an error of its own kind.
+        if let Some(DataFusionError::Shared(inner)) = error.downcast_ref::<DataFusionError>() {
+            current = Some(inner.as_ref());
+            continue;
+        }
+        current = error.source();
+    }
+    None
+}

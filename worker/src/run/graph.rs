@@ -1,0 +1,193 @@
+//! A compiled graph as running streams: every wanted node gets an output, every edge a reader.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aggregator_compiler::graph::{CompiledPipeline, Grain, NodeKind};
+use arrow::array::RecordBatch;
+use datafusion::error::DataFusionError;
+use datafusion::execution::context::SessionState;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, SendableRecordBatchStream};
+use futures::TryStreamExt;
+
+use super::error::{NodeError, RunError};
+use crate::engine::{NodeCounters, NodeOutput, NodePlanner, Reader};
+use crate::ledger::{Edge, EntryKind, Ledger};
+use crate::rejects::RejectLane;
+
+/// Streams of source rows by node name.
+pub(super) type SourceStreams = BTreeMap<String, SendableRecordBatchStream>;
+
+/// The name of the reader that is not a node: a preview's.
+pub(super) const WATCHER: &str = "_preview";
+
+/// A graph that is ready to be read from its ends.
+pub(super) struct Graph {
+    /// In the pipeline's order: each after the ones it reads.
+    outputs: Vec<Arc<NodeOutput>>,
+    /// Of all nodes, sinks too, in the pipeline's order.
+    pub(super) counters: Vec<Arc<NodeCounters>>,
+    /// What each sink reads, by the sink's name.
+    pub(super) sinks: BTreeMap<String, Reader>,
+    /// The result of each quality rule, by the rule's name.
+    pub(super) quality: BTreeMap<String, SendableRecordBatchStream>,
+}
+
+/// The nodes that the given ones need, themselves included.
+pub(super) fn ancestors<'a>(pipeline: &'a CompiledPipeline, ends: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+    let mut wanted: BTreeSet<&str> = ends.into_iter().collect();
+    for node in pipeline.nodes.iter().rev() {
+        if wanted.contains(node.name.as_str()) {
+            wanted.extend(node.inputs.iter().map(String::as_str));
+        }
+    }
+    wanted
+}
+
+/// The counters of a pipeline's wanted nodes, in its order.
+pub(super) fn counters(pipeline: &CompiledPipeline, wanted: &BTreeSet<&str>) -> BTreeMap<String, Arc<NodeCounters>> {
+    let nodes = pipeline.nodes.iter().filter(|node| wanted.contains(node.name.as_str()));
+    nodes
+        .map(|node| {
+            let kind = match &node.kind {
+                NodeKind::Source(_) => EntryKind::Source,
+                NodeKind::Transform(transform) => match transform.grain {
+                    Grain::Row => EntryKind::RowTransform,
+                    Grain::Changed => EntryKind::GrainTransform,
+                },
+                NodeKind::Sink(_) => EntryKind::Sink,
+            };
+            (node.name.clone(), NodeCounters::new(&node.name, kind))
+        })
+        .collect()
+}
+
+impl Graph {
+    /// Plans every wanted node and connects the streams. Nothing is read yet. With `watched`, that node gets a reader
+    /// of its own, as if it were read by one more sink of the name [`WATCHER`].
+    ///
+    /// # Errors
+    /// Those of DataFusion's planner.
+    pub(super) async fn build(
+        pipeline: &CompiledPipeline,
+        wanted: &BTreeSet<&str>,
+        counters: &BTreeMap<String, Arc<NodeCounters>>,
+        mut sources: SourceStreams,
+        watched: Option<&str>,
+        lane: &RejectLane,
+        state: &SessionState,
+    ) -> Result<Self, RunError> {
+        let mut outputs: BTreeMap<String, Arc<NodeOutput>> = BTreeMap::new();
+        let mut plans: BTreeMap<String, Arc<dyn ExecutionPlan>> = BTreeMap::new();
+        let mut graph = Self { outputs: vec![], counters: vec![], sinks: BTreeMap::new(), quality: BTreeMap::new() };
+        let planner = |counters: &Arc<NodeCounters>, outputs: &BTreeMap<String, Arc<NodeOutput>>| NodePlanner {
+            counters: Arc::clone(counters),
+            inputs: outputs.clone(),
+            lane: lane.clone(),
+        };
+        for node in pipeline.nodes.iter().filter(|node| wanted.contains(node.name.as_str())) {
+            let failed = |error: DataFusionError| RunError::from_stream(&node.name, &error);
+            let Some(own) = counters.get(&node.name) else { continue };
+            graph.counters.push(Arc::clone(own));
+            match &node.kind {
+                NodeKind::Sink(_) => {
+                    if let Some(input) = node.inputs.first().and_then(|input| outputs.get(input)) {
+                        graph.sinks.insert(node.name.clone(), input.reader(&node.name));
+                    }
+                    continue;
+                }
+                NodeKind::Source(_) => {}
+                NodeKind::Transform(transform) => {
+                    let plan = planner(own, &outputs).plan(state, &transform.plan).await.map_err(failed)?;
+                    plans.insert(node.name.clone(), single_partition(plan));
+                }
+            }
+            let output = NodeOutput::new(Arc::clone(own), Arc::clone(&node.schema));
+            graph.outputs.push(Arc::clone(&output));
+            outputs.insert(node.name.clone(), output);
+        }
+        let mut quality: Vec<(String, Arc<dyn ExecutionPlan>)> = Vec::new();
+        for check in pipeline.quality.iter().filter(|check| outputs.contains_key(&check.node)) {
+            let name = format!("quality rule {}", check.name);
+            let own = NodeCounters::new(&name, EntryKind::GrainTransform);
+            let plan = planner(&own, &outputs)
+                .plan(state, &check.plan)
+                .await
+                .map_err(|error| RunError::from_stream(&name, &error))?;
+            quality.push((check.name.clone(), single_partition(plan)));
+        }
+        if let Some(output) = watched.and_then(|name| outputs.get(name)) {
+            graph.sinks.insert(WATCHER.to_owned(), output.reader(WATCHER));
+        }
+        for output in &graph.outputs {
+            let stream = match plans.get(output.name()) {
+                Some(plan) => execute(output.name(), plan, state)?,
+                None => sources
+                    .remove(output.name())
+                    .ok_or_else(|| RunError::Query { node: output.name().into(), detail: "the source was not opened".into() })?,
+            };
+            output.connect(named(output.name(), stream), state.runtime_env());
+        }
+        for (name, plan) in quality {
+            let stream = execute(&format!("quality rule {name}"), &plan, state)?;
+            graph.quality.insert(name, stream);
+        }
+        Ok(graph)
+    }
+
+    /// All rows of all sinks.
+    pub(super) async fn collect_sinks(mut self) -> Result<BTreeMap<String, Vec<RecordBatch>>, RunError> {
+        let sinks = std::mem::take(&mut self.sinks).into_iter().map(|(name, reader)| async move {
+            let stream = reader.stream().map_err(|error| RunError::from_stream(&name, &error))?;
+            let batches = stream.try_collect().await.map_err(|error| RunError::from_stream(&name, &error))?;
+            Ok::<_, RunError>((name, batches))
+        });
+        Ok(futures::future::try_join_all(sinks).await?.into_iter().collect())
+    }
+
+    /// Reads what no reader wanted, nearest to the sinks first.
+    pub(super) async fn finish(&self) -> Result<(), RunError> {
+        for output in self.outputs.iter().rev() {
+            output.finish().await.map_err(|error| RunError::from_stream(output.name(), &error))?;
+        }
+        Ok(())
+    }
+
+    /// The figures so far.
+    pub(super) fn ledger(&self) -> Ledger {
+        let edges: Vec<Edge> = self
+            .outputs
+            .iter()
+            .flat_map(|output| output.edges())
+            .map(|edge| Edge { from: edge.from.clone(), to: edge.to.clone(), rows: edge.rows.get() })
+            .collect();
+        let nodes = self
+            .counters
+            .iter()
+            .map(|counters| {
+                let mut entry = counters.entry();
+                if matches!(entry.kind, EntryKind::RowTransform | EntryKind::GrainTransform) {
+                    entry.taken = edges.iter().filter(|edge| edge.to == entry.name).map(|edge| edge.rows).sum();
+                }
+                entry
+            })
+            .collect();
+        Ledger { nodes, edges }
+    }
+}
+
+fn single_partition(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    if plan.output_partitioning().partition_count() > 1 { Arc::new(CoalescePartitionsExec::new(plan)) } else { plan }
+}
+
+fn execute(name: &str, plan: &Arc<dyn ExecutionPlan>, state: &SessionState) -> Result<SendableRecordBatchStream, RunError> {
+    plan.execute(0, state.task_ctx()).map_err(|error| RunError::from_stream(name, &error))
+}
+
+/// The stream of a node, its errors naming it.
+fn named(name: &str, stream: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let (name, schema) = (name.to_owned(), stream.schema());
+    Box::pin(RecordBatchStreamAdapter::new(schema, stream.map_err(move |error| NodeError::wrap(&name, error))))
+}

@@ -1,0 +1,136 @@
+//! A run: compile against the live systems, fence the sinks, move the rows, check the ledger, commit.
+//!
+//! ```text
+//! manifests ─ Places::catalogues ─► compile ─► sinks::open ─ last_commit ─► store.begin ─ fence
+//!                                                                                │
+//! report ◄─ store.succeed ◄─ commit each sink ◄─ ledger, quality, budget ◄─ Graph: drive all sinks
+//! ```
+//! Nothing is visible in any target before every row is accounted for. Each sink stores the positions with its data;
+//! the checkpoint follows, so a run that dies in between is completed by its next attempt, without reading twice what
+//! a sink already has.
+
+mod error;
+mod execute;
+mod graph;
+mod places;
+mod plan;
+mod preview;
+mod rejected;
+mod report;
+mod secrets;
+mod session;
+mod sinks;
+mod step;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aggregator_compiler::compile::{CompileInput, compile};
+use aggregator_compiler::diagnostic::{Diagnostic, DiagnosticSeverity};
+use aggregator_compiler::graph::CompiledPipeline;
+use aggregator_compiler::manifest::Manifests;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+pub use error::RunError;
+pub use execute::run;
+pub use places::Places;
+pub use plan::{PipelinePlan, PlannedSink, PlannedSource, PlannedTransform, plan};
+pub use preview::{Preview, PreviewRequest, preview};
+pub use report::{
+    Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectGroup, RejectSample, RejectsReport, ReportedError, RunReport,
+};
+pub use secrets::SecretSource;
+pub use session::Resources;
+pub use step::{PipelineRows, StepRows, run_pipeline_on_rows, run_step};
+
+use crate::engine::NodeCounters;
+
+/// What a run is asked to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum RunMode {
+    /// Each source is read as its `sync` says.
+    #[default]
+    Incremental,
+    /// Each source is read from its start.
+    Full,
+    /// As Incremental, but nothing is written and nothing is remembered.
+    DryRun,
+}
+
+/// A run, as it is asked for.
+pub struct RunRequest {
+    /// All manifests.
+    pub manifests: Arc<Manifests>,
+    /// The Pipeline's namespace.
+    pub namespace: String,
+    /// The Pipeline's name.
+    pub pipeline: String,
+    /// Values of its parameters.
+    pub params: BTreeMap<String, String>,
+    /// What is asked for.
+    pub mode: RunMode,
+    /// Where secrets are.
+    pub secrets: SecretSource,
+    /// What the run may use of the machine.
+    pub resources: Resources,
+    /// Asks the run to stop.
+    pub cancel: CancellationToken,
+    /// Where the run shows how far it is.
+    pub progress: Progress,
+}
+
+/// How far a run is, for whoever watches.
+#[derive(Clone, Debug, Default)]
+pub struct Progress(Arc<Mutex<Vec<Arc<NodeCounters>>>>);
+
+impl Progress {
+    /// The counters of the running nodes, in the graph's order; empty before they run.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<Arc<NodeCounters>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn show(&self, nodes: Vec<Arc<NodeCounters>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
+    }
+}
+
+/// A Pipeline compiled against the live schemas of its streams.
+struct Live {
+    pipeline: CompiledPipeline,
+    warnings: Vec<Diagnostic>,
+    places: Places,
+}
+
+/// Compiles a Pipeline twice: as it stands, so that mistakes show before anything is reached, then against the live
+/// schemas.
+async fn compile_live(
+    manifests: &Arc<Manifests>,
+    namespace: &str,
+    name: &str,
+    params: &BTreeMap<String, String>,
+    secrets: &SecretSource,
+) -> Result<Live, RunError> {
+    let mut catalogues = BTreeMap::new();
+    let mut places = Places::new(Arc::clone(manifests), namespace, secrets.clone());
+    let input = CompileInput { manifests, namespace, pipeline: name, catalogues: &catalogues, params };
+    let offline = compile(&input);
+    let errors = errors(&offline.diagnostics);
+    if !errors.is_empty() {
+        return Err(RunError::Invalid(errors));
+    }
+    if let Some(located) = manifests.pipeline(namespace, name) {
+        catalogues = places.catalogues(&located.object.spec).await?;
+    }
+    let input = CompileInput { manifests, namespace, pipeline: name, catalogues: &catalogues, params };
+    let live = compile(&input);
+    match live.pipeline {
+        Some(pipeline) => Ok(Live { pipeline, warnings: live.diagnostics, places }),
+        None => Err(RunError::Invalid(live.diagnostics)),
+    }
+}
+
+fn errors(diagnostics: &[Diagnostic]) -> Vec<Diagnostic> {
+    diagnostics.iter().filter(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error).cloned().collect()
+}

@@ -1,0 +1,84 @@
+//! The Connectors of one run: opened once, with their secrets, and asked for the streams the Pipeline names.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aggregator_compiler::catalogue::{Catalogue, Catalogues};
+use aggregator_compiler::manifest::Manifests;
+use aggregator_crds::pipeline::PipelineSpec;
+
+use super::error::RunError;
+use super::secrets::SecretSource;
+use crate::connector::{Connector, ConnectorError, Environment, ErrorKind};
+use crate::connectors;
+
+/// The Connectors of one namespace.
+pub struct Places {
+    manifests: Arc<Manifests>,
+    namespace: String,
+    secrets: SecretSource,
+    open: BTreeMap<String, Arc<dyn Connector>>,
+}
+
+impl Places {
+    /// None is open yet.
+    #[must_use]
+    pub fn new(manifests: Arc<Manifests>, namespace: &str, secrets: SecretSource) -> Self {
+        Self { manifests, namespace: namespace.to_owned(), secrets, open: BTreeMap::new() }
+    }
+
+    /// The Connector of that name, opened when it was not yet.
+    ///
+    /// # Errors
+    /// When there is none, its spec cannot work, or a secret is missing.
+    pub fn connector(&mut self, name: &str) -> Result<Arc<dyn Connector>, ConnectorError> {
+        if let Some(open) = self.open.get(name) {
+            return Ok(Arc::clone(open));
+        }
+        let located = self.manifests.connector(&self.namespace, name).ok_or_else(|| {
+            ConnectorError::new(ErrorKind::Config, format!("open Connector `{name}`"), "there is no such object among the manifests")
+                .remedy("give the file that holds it with -f")
+        })?;
+        let spec = located.object.spec.clone();
+        let secret = spec.secret_name.clone().unwrap_or_else(|| format!("connector-{name}"));
+        let environment = Environment {
+            name: name.to_owned(),
+            secrets: self.secrets.load(&self.manifests, &self.namespace, &secret)?,
+            base: folder_of(&located.file),
+            spec,
+        };
+        let connector: Arc<dyn Connector> = connectors::open(environment)?.into();
+        self.open.insert(name.to_owned(), Arc::clone(&connector));
+        Ok(connector)
+    }
+
+    /// The live catalogues of the streams that the Pipeline reads.
+    ///
+    /// # Errors
+    /// When a Connector cannot be reached or a stream is not there.
+    pub async fn catalogues(&mut self, pipeline: &PipelineSpec) -> Result<Catalogues, RunError> {
+        let mut catalogues = Catalogues::new();
+        for source in &pipeline.sources {
+            let Some(name) = &source.stream else { continue };
+            let catalogue: &mut Catalogue = catalogues.entry(source.connector.clone()).or_default();
+            if catalogue.stream(name).is_some() {
+                continue;
+            }
+            let failed = |error| RunError::Connector { node: Some(source.name.clone()), error };
+            let connector = self.connector(&source.connector).map_err(failed)?;
+            let mut stream = connector.describe(name).await.map_err(failed)?;
+            stream.name.clone_from(name);
+            catalogue.streams.push(stream);
+        }
+        Ok(catalogues)
+    }
+}
+
+/// The folder that a manifest's relative paths start from.
+fn folder_of(file: &str) -> PathBuf {
+    Path::new(file)
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}

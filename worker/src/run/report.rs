@@ -1,0 +1,267 @@
+//! What a run says when it has ended: stable JSON, documented in `docs/report.md`.
+
+use std::collections::BTreeMap;
+
+use aggregator_compiler::diagnostic::Diagnostic;
+use serde::Serialize;
+
+use super::RunMode;
+use super::error::RunError;
+use crate::connector::Reject;
+use crate::engine::NodeCounters;
+use crate::ledger::{Edge, EntryKind, Imbalance, Ledger};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Outcome {
+    /// Everything was committed.
+    Succeeded,
+    /// Nothing was committed, or not everything.
+    Failed,
+    /// It was asked to stop.
+    Interrupted,
+}
+
+/// What a run says when it has ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunReport {
+    /// The Pipeline, as `namespace/name`.
+    pub pipeline: String,
+    /// The run's identity; empty when it never began.
+    pub run: String,
+    /// Which attempt it was, over all runs of the Pipeline; 0 when it never began.
+    pub attempt: u64,
+    /// Whether an earlier attempt of the same run was continued.
+    pub resumed: bool,
+    /// What was asked for.
+    pub mode: RunMode,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not succeed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ReportedError>,
+    /// When it began, in UTC.
+    pub started: jiff::Timestamp,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// The figures of each node.
+    pub nodes: Vec<NodeReport>,
+    /// The figures of each edge.
+    pub edges: Vec<Edge>,
+    /// Whether every row is accounted for.
+    pub ledger: LedgerReport,
+    /// The quality rules, in order.
+    pub quality: Vec<QualityReport>,
+    /// The rejected rows.
+    pub rejects: RejectsReport,
+    /// What the run took.
+    pub cost: Cost,
+    /// What is worth knowing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Why a run did not succeed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedError {
+    /// A stable word, as `LedgerMismatch`.
+    pub reason: &'static str,
+    /// The node at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// For manifests that do not compile: each mistake.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Diagnostic>,
+    /// The process's exit code.
+    pub exit_code: u8,
+}
+
+impl From<&RunError> for ReportedError {
+    fn from(error: &RunError) -> Self {
+        Self {
+            reason: error.reason(),
+            node: error.node().map(str::to_owned),
+            message: error.to_string(),
+            remedy: error.remedy(),
+            diagnostics: if let RunError::Invalid(diagnostics) = error { diagnostics.clone() } else { Vec::new() },
+            exit_code: error.exit_code(),
+        }
+    }
+}
+
+/// The figures of one node.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeReport {
+    /// The ledger's figures.
+    #[serde(flatten)]
+    pub entry: crate::ledger::Entry,
+    /// The time from the run's start to the node's end, in seconds.
+    pub seconds: f64,
+    /// Rows a second over that time: out of a source or transform, into a sink.
+    pub rows_per_second: f64,
+    /// What the connector says, as `3 files, 1 already read`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl NodeReport {
+    pub(super) fn new(entry: crate::ledger::Entry, counters: Option<&NodeCounters>, note: Option<String>) -> Self {
+        let seconds = counters.map_or(0.0, |counters| counters.elapsed().as_secs_f64());
+        let rows = if matches!(entry.kind, EntryKind::Sink | EntryKind::Rejects) { entry.taken } else { entry.out };
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let rows_per_second = if seconds > 0.0 { rows as f64 / seconds } else { 0.0 };
+        Self { entry, seconds, rows_per_second, note }
+    }
+}
+
+/// Whether every row is accounted for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerReport {
+    /// No equation is broken.
+    pub balanced: bool,
+    /// The broken ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub imbalances: Vec<Imbalance>,
+}
+
+impl LedgerReport {
+    pub(super) fn of(ledger: &Ledger) -> Self {
+        let imbalances = ledger.imbalances();
+        Self { balanced: imbalances.is_empty(), imbalances }
+    }
+}
+
+/// One quality rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QualityReport {
+    /// The rule's name.
+    pub name: String,
+    /// The node whose rows were looked at.
+    pub node: String,
+    /// The expression.
+    pub expression: String,
+    /// `Error` or `Warning`.
+    pub severity: aggregator_crds::pipeline::Severity,
+    /// Whether it held; None when the run ended before it was known.
+    pub passed: Option<bool>,
+}
+
+/// The rejected rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectsReport {
+    /// How many there are.
+    pub total: u64,
+    /// How many by node, column and reason.
+    pub groups: Vec<RejectGroup>,
+    /// The first ones.
+    pub samples: Vec<RejectSample>,
+}
+
+/// Rejected rows of one node, column and reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectGroup {
+    /// The node that found them.
+    pub node: String,
+    /// The column at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// Why.
+    pub reason: &'static str,
+    /// How many.
+    pub rows: u64,
+}
+
+/// One rejected row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectSample {
+    /// The node that found it.
+    pub node: String,
+    /// The row.
+    #[serde(flatten)]
+    pub reject: Reject,
+}
+
+impl RejectsReport {
+    /// The most rows shown.
+    const SAMPLES: usize = 20;
+    /// The most groups counted apart; the rest is in `total`.
+    const GROUPS: usize = 1000;
+
+    pub(super) fn add(&mut self, group: &crate::rejects::NodeRejects) {
+        self.total += group.rejects.len() as u64;
+        let mut counts: BTreeMap<(Option<&str>, &'static str), u64> = BTreeMap::new();
+        for reject in &group.rejects {
+            *counts.entry((reject.column.as_deref(), reject.reason.as_str())).or_default() += 1;
+        }
+        for ((column, reason), rows) in counts {
+            let known = self
+                .groups
+                .iter_mut()
+                .find(|known| known.node == group.node && known.column.as_deref() == column && known.reason == reason);
+            match known {
+                Some(known) => known.rows += rows,
+                None if self.groups.len() < Self::GROUPS => self.groups.push(RejectGroup {
+                    node: group.node.clone(),
+                    column: column.map(str::to_owned),
+                    reason,
+                    rows,
+                }),
+                None => {}
+            }
+        }
+        let room = Self::SAMPLES.saturating_sub(self.samples.len());
+        self.samples.extend(group.rejects.iter().take(room).map(|reject| {
+            let raw: String = reject.raw.chars().take(500).collect();
+            RejectSample { node: group.node.clone(), reject: Reject { raw, ..reject.clone() } }
+        }));
+    }
+}
+
+/// What a run took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cost {
+    /// CPU time of this process, user and system, in seconds.
+    pub cpu_seconds: f64,
+    /// The most memory this process had resident, in bytes.
+    pub peak_memory_bytes: u64,
+    /// Bytes read from sources.
+    pub bytes_read: u64,
+    /// Bytes written to sinks.
+    pub bytes_written: u64,
+}
+
+impl Cost {
+    pub(super) fn of_this_process(ledger: &Ledger) -> Self {
+        use nix::sys::resource::{UsageWho, getrusage};
+        use nix::sys::time::TimeValLike;
+        let sum = |kinds: [EntryKind; 2]| -> u64 {
+            ledger.nodes.iter().filter(|entry| kinds.contains(&entry.kind)).map(|entry| entry.bytes).sum()
+        };
+        let mut cost = Self {
+            bytes_read: sum([EntryKind::Source, EntryKind::Source]),
+            bytes_written: sum([EntryKind::Sink, EntryKind::Rejects]),
+            ..Self::default()
+        };
+        if let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) {
+            let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+            cost.cpu_seconds = std::time::Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64();
+            // Linux gives kibibytes.
+            cost.peak_memory_bytes = u64::try_from(usage.max_rss()).unwrap_or(0) * 1024;
+        }
+        cost
+    }
+}

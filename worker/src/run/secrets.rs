@@ -1,0 +1,56 @@
+//! Where the values of a Connector's Secret come from: a folder that looks like mounted volumes, or `v1` Secrets
+//! among the manifests.
+
+use std::path::{Path, PathBuf};
+
+use aggregator_compiler::manifest::Manifests;
+
+use crate::connector::{ConnectorError, ErrorKind, Result, SecretValue, Secrets};
+
+/// Where secrets are looked for.
+#[derive(Clone, Debug, Default)]
+pub struct SecretSource {
+    /// A folder with `<secret>/<key>` files; wins over the manifests.
+    pub folder: Option<PathBuf>,
+}
+
+impl SecretSource {
+    /// The values of a Secret; none at all when it is not there (a Connector may need none).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Credentials`] when a file of the folder cannot be read.
+    pub fn load(&self, manifests: &Manifests, namespace: &str, name: &str) -> Result<Secrets> {
+        let mut secrets = Secrets { name: name.to_owned(), ..Secrets::default() };
+        if let Some(secret) = manifests.secret(namespace, name) {
+            for (key, value) in &secret.values {
+                secrets.values.insert(key.clone(), SecretValue::new(value.clone()));
+            }
+        }
+        if let Some(folder) = &self.folder {
+            let folder = folder.join(name);
+            if folder.is_dir() {
+                read_folder(&folder, &mut secrets)?;
+            }
+        }
+        Ok(secrets)
+    }
+}
+
+fn read_folder(folder: &Path, secrets: &mut Secrets) -> Result<()> {
+    let failed = |path: &Path, error: std::io::Error| {
+        ConnectorError::new(ErrorKind::Credentials, format!("read secrets from {}", path.display()), error.to_string())
+            .remedy("check the folder given with --secrets and its rights")
+            .caused_by(error)
+    };
+    for entry in std::fs::read_dir(folder).map_err(|error| failed(folder, error))? {
+        let entry = entry.map_err(|error| failed(folder, error))?;
+        let (key, path) = (entry.file_name(), entry.path());
+        // A mounted volume keeps its versions in entries that begin with two dots.
+        let Some(key) = key.to_str().filter(|key| !key.starts_with("..")) else { continue };
+        if path.is_file() {
+            let value = std::fs::read(&path).map_err(|error| failed(&path, error))?;
+            secrets.values.insert(key.to_owned(), SecretValue::new(value));
+        }
+    }
+    Ok(())
+}

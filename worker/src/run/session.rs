@@ -1,0 +1,64 @@
+//! The DataFusion session of one run: its memory, its place for spill files, its parallelism.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::SessionState;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::SessionConfig;
+
+/// What a run may use of the machine.
+#[derive(Clone, Debug)]
+pub struct Resources {
+    /// Bytes for rows that wait: sorts, joins, groups, readers that lag.
+    pub memory: u64,
+    /// Where rows go that do not fit; default: the system's folder for temporary files.
+    pub spill: Option<PathBuf>,
+    /// How many rows a batch has at most.
+    pub batch_rows: usize,
+    /// How many threads a plan uses.
+    pub threads: usize,
+}
+
+impl Resources {
+    /// The most of the machine's memory that is taken without being asked.
+    const DEFAULT_CEILING: u64 = 2 << 30;
+
+    /// Half of what the process's cgroup or the machine has, at most 2 GiB; all cores.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        let available = memory_limit().unwrap_or(Self::DEFAULT_CEILING);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { memory: (available / 2).min(Self::DEFAULT_CEILING), spill: None, batch_rows: 8192, threads }
+    }
+}
+
+/// The bytes this process may use: the cgroup's limit, else the machine's memory.
+fn memory_limit() -> Option<u64> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let cgroup = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        .iter()
+        .filter_map(|path| read(path)?.trim().parse::<u64>().ok())
+        .min();
+    let machine = read("/proc/meminfo").and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+    });
+    cgroup.into_iter().chain(machine).min()
+}
+
+/// The session of one run. It knows no tables and no functions: plans arrive compiled.
+pub(super) fn session(resources: &Resources) -> Result<SessionState> {
+    let bytes = usize::try_from(resources.memory).unwrap_or(usize::MAX);
+    let top = std::num::NonZeroUsize::MIN.saturating_add(4);
+    let mut builder = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), top)));
+    if let Some(folder) = &resources.spill {
+        builder = builder.with_temp_file_path(folder);
+    }
+    let config = SessionConfig::new().with_batch_size(resources.batch_rows).with_target_partitions(resources.threads);
+    Ok(SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::new(builder.build()?)).build())
+}
