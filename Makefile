@@ -1,0 +1,46 @@
+# The front door. `make` shows what there is.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Outside the checkout, so that the next clone finds the dependencies built. DataFusion alone takes minutes.
+CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aggregator/target
+# The SQL planner recurses deeply in unoptimised builds.
+RUST_MIN_STACK ?= 16777216
+export CARGO_TARGET_DIR RUST_MIN_STACK
+
+.PHONY: help
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Collect, join, aggregate and deliver open data from three places, twice, and check the result
+	@scripts/setup demo
+	@scripts/demo/run
+
+.PHONY: test
+test: ## Run every test, and the demo as the last one
+	@scripts/setup test
+	cargo test --workspace --locked
+	@scripts/demo/run
+
+.PHONY: lint
+lint: ## Check formatting, lints, documentation, scripts, and what the repository may not contain
+	@scripts/setup lint
+	@scripts/lint
+
+.PHONY: build
+build: ## Build the release binary, dist/aggregator
+	@scripts/setup build
+	cargo build --release --locked --package aggregator-cli
+	@install -D "$(CARGO_TARGET_DIR)/release/aggregator" dist/aggregator
+	@ls -l dist/aggregator
+
+.PHONY: bench
+bench: build ## Measure rows a second and peak memory of dist/aggregator on generated rows
+	@scripts/bench/run
+
+.PHONY: clean-demo
+clean-demo: ## Remove what the demo made, and the data it fetched
+	rm -rf .demo
