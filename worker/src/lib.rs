@@ -1,5 +1,6 @@
 //! The data plane: sources, transforms and sinks on Arrow and DataFusion, under a ledger.
 
+pub mod cases;
 pub mod checkpoint;
 pub mod connector;
 pub mod connectors;
