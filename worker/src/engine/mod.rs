@@ -18,3 +18,6 @@ pub use counters::{Count, EdgeCounter, NodeCounters};
 pub use output::{NodeOutput, Reader};
 pub use planner::NodePlanner;
 pub use source::{SourceOutcome, source_stream};
+
+#[cfg(test)]
+mod tests;

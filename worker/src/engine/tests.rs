@@ -1,0 +1,228 @@
+//! The streams between nodes: every reader gets every row, nobody waits for ever, memory stays bounded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aggregator_compiler::reject::RejectReason;
+use aggregator_compiler::sieve::{Outcome, Sieve, SieveRule};
+use arrow::array::{AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use datafusion::datasource::empty::EmptyTable;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::context::SessionState;
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::{Extension, LogicalPlan, col, lit};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::{StreamExt, TryStreamExt};
+
+use super::*;
+use crate::ledger::EntryKind;
+use crate::rejects::RejectLane;
+
+const BATCHES: i64 = 100;
+const ROWS: i64 = 500;
+
+fn schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("id", DataType::Int64, false), Field::new("text", DataType::Utf8, false)]))
+}
+
+/// 50 000 rows, about 6 MB.
+fn numbers() -> SendableRecordBatchStream {
+    let batches = (0..BATCHES).map(|batch| {
+        let ids: Int64Array = (batch * ROWS..(batch + 1) * ROWS).collect();
+        let texts = StringArray::from_iter_values(ids.values().iter().map(|id| format!("{id:0>100}")));
+        Ok(RecordBatch::try_new(schema(), vec![Arc::new(ids), Arc::new(texts)])?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema(), futures::stream::iter(batches)))
+}
+
+fn state(memory: usize) -> SessionState {
+    let env = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(GreedyMemoryPool::new(memory))).build_arc().expect("an environment");
+    SessionStateBuilder::new().with_config(SessionConfig::new().with_target_partitions(2)).with_runtime_env(env).build()
+}
+
+/// The plan of a query over nodes of the schema above.
+async fn plan(query: &str, nodes: &[&str]) -> LogicalPlan {
+    let context = SessionContext::new();
+    for node in nodes {
+        context.register_table(*node, Arc::new(EmptyTable::new(schema()))).expect("registered");
+    }
+    context.sql(query).await.expect(query).into_unoptimized_plan()
+}
+
+struct Bench {
+    output: Arc<NodeOutput>,
+    counters: Arc<NodeCounters>,
+    state: SessionState,
+}
+
+impl Bench {
+    fn new(memory: usize) -> Self {
+        let counters = NodeCounters::new("numbers", EntryKind::Source);
+        Self { output: NodeOutput::new(Arc::clone(&counters), schema()), counters, state: state(memory) }
+    }
+
+    async fn plan(&self, query: &str) -> Arc<dyn ExecutionPlan> {
+        let planner = NodePlanner {
+            counters: NodeCounters::new("query", EntryKind::GrainTransform),
+            inputs: BTreeMap::from([("numbers".to_owned(), Arc::clone(&self.output))]),
+            lane: RejectLane::Strict,
+        };
+        planner.plan(&self.state, &plan(query, &["numbers"]).await).await.expect("planned")
+    }
+
+    fn connect(&self, upstream: SendableRecordBatchStream) {
+        self.output.connect(upstream, self.state.runtime_env());
+    }
+
+    /// All rows of a plan; fails when the plan waits for ever.
+    async fn run(&self, plan: Arc<dyn ExecutionPlan>) -> Vec<RecordBatch> {
+        let collected = datafusion::physical_plan::collect(plan, self.state.task_ctx());
+        tokio::time::timeout(Duration::from_secs(60), collected).await.expect("the branches wait for each other").expect("rows")
+    }
+}
+
+fn ids(batches: &[RecordBatch]) -> Vec<i64> {
+    batches.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec()).collect()
+}
+
+#[tokio::test]
+async fn a_reader_that_lags_gets_every_row_from_disk_when_memory_is_short() {
+    let bench = Bench::new(256 * 1024);
+    let (fast, slow) = (bench.output.reader("fast"), bench.output.reader("slow"));
+    bench.connect(numbers());
+    let first: Vec<RecordBatch> = fast.stream().expect("connected").try_collect().await.expect("rows");
+    let spilled = bench.state.runtime_env().disk_manager.spilling_progress();
+    assert!(spilled.active_files_count > 50, "most batches wait on disk: {spilled:?}");
+    assert!(bench.state.runtime_env().memory_pool.reserved() <= 256 * 1024);
+    let second: Vec<RecordBatch> = slow.stream().expect("connected").try_collect().await.expect("rows");
+    assert_eq!(first, second);
+    assert_eq!(ids(&first), (0..BATCHES * ROWS).collect::<Vec<_>>());
+    assert_eq!(bench.counters.out.get(), 50_000);
+    assert_eq!(bench.output.edges().iter().map(|edge| edge.rows.get()).collect::<Vec<_>>(), [50_000, 50_000]);
+    let left = bench.state.runtime_env().disk_manager.spilling_progress();
+    assert_eq!((left.active_files_count, bench.state.runtime_env().memory_pool.reserved()), (0, 0), "all is freed");
+}
+
+#[tokio::test]
+async fn a_self_join_computes_its_node_once_under_a_small_memory_budget() {
+    let bench = Bench::new(24 * 1024 * 1024);
+    let plan = bench.plan("SELECT a.id, b.text FROM numbers a JOIN numbers b ON a.id = b.id ORDER BY a.id").await;
+    assert_eq!(bench.output.readers(), 2);
+    bench.connect(numbers());
+    let rows = bench.run(plan).await;
+    assert_eq!(ids(&rows), (0..BATCHES * ROWS).collect::<Vec<_>>());
+    assert_eq!(bench.counters.out.get(), 50_000, "the source was read once");
+}
+
+#[tokio::test]
+async fn a_diamond_meets_again_without_waiting_for_itself() {
+    let bench = Bench::new(24 * 1024 * 1024);
+    let query = "SELECT e.id FROM (SELECT id FROM numbers WHERE id % 2 = 0) e
+                 JOIN (SELECT id, count(*) AS n FROM numbers GROUP BY id) c ON e.id = c.id ORDER BY e.id";
+    let plan = bench.plan(query).await;
+    assert_eq!(bench.output.readers(), 2);
+    bench.connect(numbers());
+    let rows = bench.run(plan).await;
+    assert_eq!(ids(&rows), (0..BATCHES * ROWS).filter(|id| id % 2 == 0).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn rows_that_a_reader_did_not_want_are_still_read_and_counted() {
+    for readers in [1, 2] {
+        let bench = Bench::new(24 * 1024 * 1024);
+        let plan = bench.plan("SELECT id FROM numbers LIMIT 7").await;
+        let other = (readers == 2).then(|| bench.output.reader("other"));
+        bench.connect(numbers());
+        assert_eq!(ids(&bench.run(plan).await).len(), 7);
+        drop(other);
+        bench.output.finish().await.expect("finished");
+        assert_eq!(bench.counters.out.get(), 50_000);
+        assert_eq!(bench.output.edges().iter().map(|edge| edge.rows.get()).collect::<Vec<_>>(), vec![50_000; readers]);
+    }
+}
+
+#[tokio::test]
+async fn an_error_and_a_panic_reach_every_reader() {
+    for panics in [false, true] {
+        let bench = Bench::new(24 * 1024 * 1024);
+        let readers = [bench.output.reader("one"), bench.output.reader("two")];
+        let broken = numbers().enumerate().map(move |(index, batch)| match index {
+            3 if panics => panic!("a plan with a bug"),
+            3 => Err(DataFusionError::Execution("the disk is gone".into())),
+            _ => batch,
+        });
+        bench.connect(Box::pin(RecordBatchStreamAdapter::new(schema(), broken)));
+        for reader in readers {
+            let read: Result<Vec<RecordBatch>, _> = reader.stream().expect("connected").try_collect().await;
+            let said = read.expect_err("broken").to_string();
+            assert!(said.contains(if panics { "panicked" } else { "the disk is gone" }), "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_recursive_query_over_a_node_is_refused_not_wrong() {
+    let bench = Bench::new(24 * 1024 * 1024);
+    let query = "WITH RECURSIVE up AS (SELECT 0::BIGINT AS id UNION ALL
+                 SELECT up.id + 1 FROM up JOIN numbers ON numbers.id = up.id WHERE up.id < 5) SELECT id FROM up";
+    let plan = bench.plan(query).await;
+    bench.connect(numbers());
+    let refused = datafusion::physical_plan::collect(plan, bench.state.task_ctx()).await.expect_err("read twice");
+    assert!(refused.to_string().contains("would have to be read a second time"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_sieve_counts_each_row_under_the_first_rule_that_catches_it() {
+    let bench = Bench::new(24 * 1024 * 1024);
+    let rejected = Outcome::Rejected {
+        column: Some("id".into()),
+        reason: RejectReason::RuleBroken,
+        message: "ids end at 9".into(),
+    };
+    let sieve = Sieve {
+        input: plan("SELECT * FROM numbers", &["numbers"]).await,
+        rules: vec![
+            SieveRule { catches: col("id").gt_eq(lit(20_i64)), outcome: Outcome::Filtered },
+            SieveRule { catches: col("id").gt(lit(9_i64)), outcome: rejected },
+            SieveRule { catches: col("id").eq(lit(3_i64)), outcome: Outcome::Deduplicated },
+        ],
+    };
+    let counters = NodeCounters::new("sieve", EntryKind::RowTransform);
+    let (lane, mut received) = RejectLane::open();
+    let planner = NodePlanner {
+        counters: Arc::clone(&counters),
+        inputs: BTreeMap::from([("numbers".to_owned(), Arc::clone(&bench.output))]),
+        lane,
+    };
+    let plan = LogicalPlan::Extension(Extension { node: Arc::new(sieve) });
+    let plan = planner.plan(&bench.state, &plan).await.expect("planned");
+    bench.connect(numbers());
+    assert_eq!(ids(&bench.run(plan).await), [0, 1, 2, 4, 5, 6, 7, 8, 9]);
+    assert_eq!((counters.filtered.get(), counters.rejected.get(), counters.deduplicated.get()), (49_980, 10, 1));
+    let group = received.recv().await.expect("rejects");
+    let raw: serde_json::Value = serde_json::from_str(&group.rejects[0].raw).expect("JSON");
+    assert_eq!((group.node.as_str(), raw["id"].as_i64(), group.rejects.len()), ("sieve", Some(10), 10));
+}
+
+#[tokio::test]
+async fn a_strict_lane_fails_at_the_first_reject_and_says_what_to_do() {
+    let counters = NodeCounters::new("sieve", EntryKind::RowTransform);
+    let reject = crate::connector::Reject {
+        location: "a.csv".into(),
+        line: Some(7),
+        offset: None,
+        column: Some("at".into()),
+        reason: RejectReason::CastFailed,
+        message: "`soon` is not a time".into(),
+        raw: "1,soon".into(),
+    };
+    let error = RejectLane::Strict.send(&counters, vec![reject]).await.expect_err("strict");
+    assert_eq!(error.to_string(), "node `sieve`: a.csv:7, column `at`: CastFailed: `soon` is not a time in 1,soon");
+    assert!(error.remedy.is_some_and(|remedy| remedy.contains("rejects:")));
+}
