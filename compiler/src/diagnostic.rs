@@ -22,6 +22,39 @@ pub struct Diagnostic {
     pub place: Option<Place>,
 }
 
+impl Diagnostic {
+    /// Something that must be mended.
+    #[must_use]
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self { severity: DiagnosticSeverity::Error, code, message: message.into(), help: None, place: None }
+    }
+
+    /// Something worth knowing.
+    #[must_use]
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self { severity: DiagnosticSeverity::Warning, ..Self::error(code, message) }
+    }
+
+    /// With a place.
+    #[must_use]
+    pub fn at(self, place: Place) -> Self {
+        Self { place: Some(place), ..self }
+    }
+
+    /// With advice; an empty one is none.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
+        let help = help.into();
+        Self { help: (!help.is_empty()).then_some(help), ..self }
+    }
+
+    /// Whether it must be mended.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == DiagnosticSeverity::Error
+    }
+}
+
 /// Whether something must be mended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum DiagnosticSeverity {

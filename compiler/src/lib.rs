@@ -1,8 +1,16 @@
 //! Manifests and catalogues in, a typed graph and every diagnostic out. No I/O.
 
 pub mod catalogue;
+pub mod compile;
 pub mod diagnostic;
 pub mod graph;
+pub mod lineage;
+pub mod manifest;
+mod operation;
 pub mod reject;
 pub mod sieve;
+mod sql;
+mod suggest;
 pub mod types;
+
+pub use compile::{CompileInput, CompiledStep, Compilation, compile, compile_transformation, lint};

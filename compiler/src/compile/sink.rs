@@ -1,0 +1,164 @@
+//! Sink nodes: how rows meet what is there, and by which key.
+
+use std::collections::HashMap;
+
+use aggregator_crds::connector::ConnectorType;
+use aggregator_crds::pipeline::{ChangePolicy, KeyColumns, SchemaPolicy, Sink, TablePolicy, Write, WriteMode};
+use arrow::datatypes::SchemaRef;
+
+use super::{Compiler, Known};
+use crate::graph::{Node, NodeKind, SinkNode};
+
+impl Compiler<'_> {
+    pub(super) fn sink(&mut self, index: usize) {
+        let sink = &self.pipeline.object.spec.sinks[index];
+        let path = format!("spec.sinks[{index}]");
+        let before = self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
+        let connector = self.target(&sink.connector, &format!("{path}.connector"));
+        let write = sink.write.clone().unwrap_or_default();
+        if let Some(connector) = connector {
+            self.mode(&write, &connector.object.spec.connector_type, &path);
+        }
+        if let Some(policy) = &sink.schema_policy {
+            self.policy(policy, &path);
+        }
+        if sink.stream.contains("${") && self.pipeline.object.spec.sources.iter().all(|source| source.streams.is_none()) {
+            let help = "write the name of the stream";
+            self.fail("Conflict", "`${stream.name}` is for sources of many `streams`", help, &format!("{path}.stream"));
+        }
+        if write.key.is_none() && matches!(write.mode, WriteMode::Upsert | WriteMode::Merge | WriteMode::Scd2) {
+            let message = format!("`mode: {:?}` needs a key", write.mode);
+            let help = "add `key: [column]`, or `key: PrimaryKey` for the source's own";
+            self.fail("MissingKey", message, help, &format!("{path}.write.mode"));
+        }
+        let Some(known) = self.known(&sink.from) else { return };
+        let (schema, lineage, origins) = (known.node.schema.clone(), known.node.lineage.clone(), known.origins.clone());
+        let rows_of = known.rows_of.clone();
+        let key = self.key(&write, &sink.from, &path);
+        for (number, column) in write.partition_by.iter().enumerate() {
+            self.has_column(column, &schema, &format!("{path}.write.partitionBy[{number}]"));
+        }
+        if !write.partition_by.is_empty() && schema.fields().iter().all(|field| write.partition_by.contains(field.name())) {
+            let help = "leave at least one column for the files";
+            self.fail("Conflict", "`partitionBy` takes every column", help, &format!("{path}.write.partitionBy"));
+        }
+        let after = self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
+        let (Some(key), true) = (key, before == after && connector.is_some()) else { return };
+        let kind = NodeKind::Sink(SinkNode {
+            connector: sink.connector.clone(),
+            stream: sink.stream.clone(),
+            mode: write.mode,
+            key,
+            partition_by: write.partition_by,
+        });
+        let node = Node { name: sink.name.clone(), inputs: vec![sink.from.clone()], schema, lineage, kind };
+        self.nodes.push(Known { node, origins, rows_of });
+    }
+
+    /// Whether a Connector of that type can write so.
+    fn mode(&mut self, write: &Write, kind: &ConnectorType, path: &str) {
+        let field = format!("{path}.write.mode");
+        let files = matches!(kind, ConnectorType::File(_) | ConnectorType::S3(_));
+        match write.mode {
+            WriteMode::Append | WriteMode::Overwrite => {}
+            WriteMode::Upsert if files => {
+                let message = format!("`{}` Connectors cannot Upsert: files are added or replaced whole", kind.key());
+                self.fail("WriteMode", message, "write `mode: Append` or `mode: Overwrite`", &field);
+            }
+            WriteMode::Upsert => {}
+            WriteMode::Merge => self.not_yet(&field, "`Merge` writes", "write `mode: Upsert`"),
+            WriteMode::Scd2 => self.not_yet(&field, "`SCD2` writes", "write `mode: Append` with a time column"),
+        }
+        if write.key.is_some() && matches!(write.mode, WriteMode::Append | WriteMode::Overwrite) && files {
+            self.warn("NoEffect", "`key` has no effect on files", "remove it", &format!("{path}.write.key"));
+        }
+        if !write.partition_by.is_empty() && !files {
+            let message = format!("`partitionBy` makes folders; a `{}` Connector has none", kind.key());
+            self.fail("Conflict", message, "remove it", &format!("{path}.write.partitionBy"));
+        }
+    }
+
+    /// Only the defaults can be had yet.
+    fn policy(&mut self, policy: &SchemaPolicy, path: &str) {
+        let path = format!("{path}.schemaPolicy");
+        if policy.tables.is_some_and(|tables| tables != TablePolicy::Evolve) {
+            self.not_yet(&format!("{path}.tables"), "other policies than `tables: Evolve`", "remove the field");
+        }
+        if policy.columns.is_some_and(|columns| columns != ChangePolicy::Evolve) {
+            self.not_yet(&format!("{path}.columns"), "other policies than `columns: Evolve`", "remove the field");
+        }
+        if policy.data_type.is_some_and(|data_type| data_type != ChangePolicy::Freeze) {
+            self.not_yet(&format!("{path}.dataType"), "other policies than `dataType: Freeze`", "remove the field");
+        }
+    }
+
+    /// The columns that name a row; None when that is wrong, and was told.
+    fn key(&mut self, write: &Write, from: &str, path: &str) -> Option<Vec<String>> {
+        match &write.key {
+            None => Some(Vec::new()),
+            Some(KeyColumns::Columns(columns)) => {
+                let schema: SchemaRef = self.known(from)?.node.schema.clone();
+                let mut sound = true;
+                for (number, column) in columns.iter().enumerate() {
+                    sound &= self.has_column(column, &schema, &format!("{path}.write.key[{number}]"));
+                }
+                sound.then(|| columns.clone())
+            }
+            Some(KeyColumns::PrimaryKey(_)) => self.primary_key(from, &format!("{path}.write.key")),
+        }
+    }
+
+    /// The source's primary key under the names its columns have here.
+    fn primary_key(&mut self, from: &str, path: &str) -> Option<Vec<String>> {
+        let known = self.known(from)?;
+        let Some(source) = known.rows_of.clone() else {
+            let message = format!("the rows of `{from}` are no longer those of one source; they have no primary key");
+            self.fail("MissingKey", message, "name the key's columns: `key: [column]`", path);
+            return None;
+        };
+        let primary = match self.known(&source).map(|source| &source.node.kind) {
+            Some(NodeKind::Source(node)) => self.catalogues.get(&node.connector)?.stream(&node.stream)?.primary_key.clone(),
+            _ => return None,
+        };
+        if primary.is_empty() {
+            let message = format!("the stream of `{source}` has no primary key");
+            self.fail("MissingKey", message, "name the key's columns: `key: [column]`", path);
+            return None;
+        }
+        let known = self.known(from)?;
+        let columns = std::iter::zip(known.node.schema.fields(), &known.origins);
+        let copies: HashMap<&str, &str> = columns
+            .filter_map(|(field, origin)| {
+                let copy = origin.copy.as_ref().filter(|copy| copy.node == source)?;
+                Some((copy.column.as_str(), field.name().as_str()))
+            })
+            .collect();
+        let here: Result<Vec<String>, &String> =
+            primary.iter().map(|column| copies.get(column.as_str()).map(|name| (*name).to_owned()).ok_or(column)).collect();
+        match here {
+            Ok(key) => Some(key),
+            Err(lost) => {
+                let message = format!("the key column `{lost}` of `{source}` is not among the columns of `{from}` as it was read");
+                self.fail("MissingKey", message, "carry it along unchanged, or name the key: `key: [column]`", path);
+                None
+            }
+        }
+    }
+
+    /// Two sinks that write one stream get in each other's way.
+    pub(super) fn one_writer(&mut self) {
+        let sinks = &self.pipeline.object.spec.sinks;
+        let mode = |sink: &Sink| sink.write.as_ref().map(|write| write.mode).unwrap_or_default();
+        for (index, sink) in sinks.iter().enumerate() {
+            let earlier = sinks[..index].iter().find(|other| other.connector == sink.connector && other.stream == sink.stream);
+            let Some(earlier) = earlier else { continue };
+            let path = format!("spec.sinks[{index}].stream");
+            let message = format!("`{}` and `{}` write the same stream", earlier.name, sink.name);
+            if mode(earlier) == WriteMode::Overwrite || mode(sink) == WriteMode::Overwrite {
+                self.fail("Conflict", message, "one would overwrite the other: bring them together with a `union` node", &path);
+            } else {
+                self.warn("SameStream", message, "bring them together with a `union` node", &path);
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Source nodes: their streams, columns and cursors.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aggregator_crds::connector::ConnectorType;
+use aggregator_crds::pipeline::{Sync, SyncMode};
+use arrow::datatypes::{DataType, SchemaRef};
+
+use super::{Compiler, Known};
+use crate::catalogue::Stream;
+use crate::graph::{Node, NodeKind, SourceColumn, SourceNode};
+use crate::lineage::Origin;
+use crate::{suggest, types};
+
+impl Compiler<'_> {
+    pub(super) fn source(&mut self, index: usize) {
+        let source = &self.pipeline.object.spec.sources[index];
+        let path = format!("spec.sources[{index}]");
+        let connector = self.connector(&source.connector, &format!("{path}.connector"));
+        let name = match (&source.stream, &source.streams) {
+            (Some(stream), None) => stream,
+            (None, Some(_)) => {
+                return self.not_yet(&format!("{path}.streams"), "many `streams` in one source", "make a source of each `stream`");
+            }
+            (Some(_), Some(_)) => {
+                return self.fail("Conflict", "a source has `stream` or `streams`, not both", "keep one of them", &format!("{path}.streams"));
+            }
+            (None, None) => {
+                let help = "add `stream:`: a table, a query, a glob over files, an endpoint";
+                return self.fail("MissingField", format!("the source `{}` names no stream", source.name), help, &path);
+            }
+        };
+        let Some(connector) = connector else { return };
+        let kind = &connector.object.spec.connector_type;
+        let sync = source.sync.clone().unwrap_or_default();
+        let lag = self.sync(&sync, kind, &path);
+        let Some((stream, schema)) = self.stream(&source.connector, name, kind, &path) else { return };
+        let key = match &sync.key {
+            Some(key) => key.clone(),
+            None => stream.primary_key.clone(),
+        };
+        let mut sound = true;
+        for (number, column) in sync.key.iter().flatten().enumerate() {
+            sound &= self.has_column(column, &schema, &format!("{path}.sync.key[{number}]"));
+        }
+        if let Some(cursor) = &sync.cursor {
+            sound &= self.cursor(cursor, &sync, &schema, &path);
+        }
+        let Ok(lag) = lag else { return };
+        if !sound {
+            return;
+        }
+        let origins: Vec<Origin> = schema
+            .fields()
+            .iter()
+            .map(|field| {
+                let column = SourceColumn { node: source.name.clone(), column: field.name().clone() };
+                Origin { columns: [column.clone()].into(), copy: Some(column) }
+            })
+            .collect();
+        let kind = NodeKind::Source(SourceNode {
+            connector: source.connector.clone(),
+            stream: name.clone(),
+            sync: sync.mode,
+            cursor: if sync.mode == SyncMode::Incremental { sync.cursor } else { None },
+            lag,
+            key,
+        });
+        let lineage = super::step::lineage(&schema, &origins);
+        let node = Node { name: source.name.clone(), inputs: Vec::new(), schema, lineage, kind };
+        self.nodes.push(Known { node, origins, rows_of: Some(source.name.clone()) });
+    }
+
+    /// The stream and its columns, as far as a catalogue knows them.
+    fn stream(&mut self, connector: &str, name: &str, kind: &ConnectorType, path: &str) -> Option<(Stream, SchemaRef)> {
+        let field = format!("{path}.stream");
+        let Some(catalogue) = self.catalogues.get(connector) else {
+            let message = format!("the columns of `{name}` are not known: nothing was discovered at `{connector}`");
+            self.warn("SchemaUnknown", message, "columns and types behind this source are checked when it runs", &field);
+            return None;
+        };
+        let Some(stream) = catalogue.stream(name).cloned() else {
+            let names: Vec<&str> = catalogue.streams.iter().map(|stream| stream.name.as_str()).collect();
+            if open_ended(name, kind) {
+                let message = format!("the columns of `{name}` are not known: it is not among the streams of `{connector}`");
+                self.warn("SchemaUnknown", message, "columns and types behind this source are checked when it runs", &field);
+            } else {
+                let message = format!("`{connector}` has no stream `{name}`");
+                self.fail("UnknownStream", message, suggest::advice(name, "streams", names.iter().copied()), &field);
+            }
+            return None;
+        };
+        match stream.schema() {
+            Ok(schema) => Some((stream, Arc::clone(&schema))),
+            Err(error) => {
+                let message = format!("the catalogue of `{connector}` has a column of unknown type: {error}");
+                self.fail("UnknownType", message, "discover the Connector again", &field);
+                None
+            }
+        }
+    }
+
+    /// Checks the fields of `sync` that need no columns, and reads the lag.
+    fn sync(&mut self, sync: &Sync, kind: &ConnectorType, path: &str) -> Result<Option<Duration>, ()> {
+        let remembers = matches!(kind, ConnectorType::File(_) | ConnectorType::S3(_));
+        if sync.mode == SyncMode::Incremental && sync.cursor.is_none() && !remembers {
+            let help = "add `cursor:` with a column that grows, as an update time; or write `mode: FullRefresh`";
+            let message = format!("an incremental read from a `{}` Connector needs a cursor", kind.key());
+            self.fail("MissingCursor", message, help, &format!("{path}.sync.mode"));
+        }
+        if sync.mode == SyncMode::FullRefresh && sync.cursor.is_some() {
+            let help = "write `mode: Incremental`, or remove the cursor";
+            self.warn("NoEffect", "`cursor` has no effect with `mode: FullRefresh`", help, &format!("{path}.sync.cursor"));
+        }
+        let Some(written) = &sync.lag else { return Ok(None) };
+        let field = format!("{path}.sync.lag");
+        if sync.cursor.is_none() {
+            self.fail("MissingCursor", "`lag` needs a `cursor` that is a time", "add `cursor:`, or remove `lag`", &field);
+            return Err(());
+        }
+        let parsed = written.parse::<jiff::SignedDuration>().ok().and_then(|lag| Duration::try_from(lag).ok());
+        if parsed.is_none() {
+            self.fail("BadDuration", format!("`{written}` is not a time span"), "write it as `30s`, `10m` or `1h`", &field);
+        }
+        parsed.map(Some).ok_or(())
+    }
+
+    /// Checks the cursor column.
+    fn cursor(&mut self, cursor: &str, sync: &Sync, schema: &SchemaRef, path: &str) -> bool {
+        let field = format!("{path}.sync.cursor");
+        if !self.has_column(cursor, schema, &field) {
+            return false;
+        }
+        let Some((_, column)) = schema.column_with_name(cursor) else { return false };
+        let data_type = column.data_type();
+        let time = matches!(data_type, DataType::Timestamp(..) | DataType::Date32 | DataType::Date64);
+        let text = matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+        if !(time || text || data_type.is_numeric()) {
+            let message = format!("`{cursor}` is {} and cannot be a cursor", types::name(data_type));
+            self.fail("TypeMismatch", message, "choose a column of numbers, times or text that grows", &field);
+            return false;
+        }
+        if sync.lag.is_some() && !time {
+            let message = format!("`lag` needs a cursor that is a time; `{cursor}` is {}", types::name(data_type));
+            self.fail("TypeMismatch", message, "remove `lag`, or choose a time as cursor", &format!("{path}.sync.lag"));
+            return false;
+        }
+        true
+    }
+
+    /// Whether a column that a field names exists; it is an error if not.
+    pub(super) fn has_column(&mut self, name: &str, schema: &SchemaRef, path: &str) -> bool {
+        if schema.column_with_name(name).is_some() {
+            return true;
+        }
+        let help = suggest::advice(name, "columns", schema.fields().iter().map(|field| field.name().as_str()));
+        self.fail("UnknownColumn", format!("there is no column `{name}`"), help, path);
+        false
+    }
+}
+
+/// Whether a stream may well exist without a catalogue listing it: a query, a glob.
+fn open_ended(name: &str, kind: &ConnectorType) -> bool {
+    let start = name.trim_start().to_ascii_lowercase();
+    match kind {
+        ConnectorType::File(_) | ConnectorType::S3(_) => true,
+        ConnectorType::Postgres(_) | ConnectorType::Sqlite(_) => start.starts_with("select") || start.starts_with("with"),
+        ConnectorType::Http(_) | ConnectorType::Generator(_) => false,
+    }
+}

@@ -1,0 +1,72 @@
+//! An object together with the places of its fields.
+
+use std::sync::Arc;
+
+use super::position::Positions;
+use crate::diagnostic::Place;
+
+/// Tells where the fields of one object stand.
+#[derive(Clone, Debug)]
+pub struct Locator {
+    pub(super) file: Arc<str>,
+    pub(super) object: String,
+    pub(super) positions: Arc<Positions>,
+}
+
+impl Locator {
+    /// A locator of an object that was not read from a file: every place is the start of `file`.
+    #[must_use]
+    pub fn unread(file: &str, object: &str) -> Self {
+        Self { file: file.into(), object: object.to_owned(), positions: Arc::default() }
+    }
+
+    /// The place of a field, as `spec.sources[0].stream`; of the nearest field around it when it was not written.
+    #[must_use]
+    pub fn place(&self, path: &str) -> Place {
+        self.make(path, self.positions.of(path))
+    }
+
+    /// The place of a field's key.
+    #[must_use]
+    pub fn key(&self, path: &str) -> Place {
+        self.make(path, self.positions.of_key(path))
+    }
+
+    /// The place of a line and column (from 1) inside a field's text.
+    #[must_use]
+    pub fn inside(&self, path: &str, line: u32, column: u32) -> Place {
+        self.make(path, self.positions.inside(path, line, column))
+    }
+
+    fn make(&self, path: &str, (line, column): (u32, u32)) -> Place {
+        Place { file: self.file.to_string(), object: self.object.clone(), path: path.to_owned(), line, column }
+    }
+}
+
+/// An object, and where it was written.
+#[derive(Clone, Debug)]
+pub struct Located<T> {
+    /// The object.
+    pub object: T,
+    /// The file, as the user named it.
+    pub file: String,
+    /// The object's namespace; `default` when it names none.
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+    /// Where its fields stand.
+    pub locator: Locator,
+}
+
+impl<T> Located<T> {
+    /// The place of a field, as `spec.sources[0].stream`; of the nearest field around it when it was not written.
+    #[must_use]
+    pub fn place(&self, path: &str) -> Place {
+        self.locator.place(path)
+    }
+
+    /// Whether it is the object of that namespace and name.
+    pub(crate) fn is(&self, namespace: &str, name: &str) -> bool {
+        self.namespace == namespace && self.name == name
+    }
+}

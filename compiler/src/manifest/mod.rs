@@ -1,0 +1,106 @@
+//! The objects of a set of YAML files, checked one by one.
+
+mod located;
+mod position;
+mod read;
+mod secret;
+mod structure;
+
+use aggregator_crds::{Connector, Pipeline, Transformation};
+
+pub use located::{Located, Locator};
+pub use secret::{ConfigMapManifest, SecretManifest};
+
+use crate::diagnostic::Diagnostic;
+
+/// A file's text.
+#[derive(Clone, Debug)]
+pub struct ManifestText {
+    /// The file, as the user named it.
+    pub file: String,
+    /// What it holds: YAML, any number of documents. JSON is YAML.
+    pub text: String,
+}
+
+/// The objects of a set of files.
+#[derive(Clone, Debug, Default)]
+pub struct Manifests {
+    connectors: Vec<Located<Connector>>,
+    pipelines: Vec<Located<Pipeline>>,
+    transformations: Vec<Located<Transformation>>,
+    schedules: Vec<Located<serde_json::Value>>,
+    runs: Vec<Located<serde_json::Value>>,
+    secrets: Vec<Located<SecretManifest>>,
+    config_maps: Vec<Located<ConfigMapManifest>>,
+}
+
+impl Manifests {
+    /// Reads files. An object with a mistake in its shape is left out, and every mistake is told.
+    #[must_use]
+    pub fn parse(files: &[ManifestText]) -> (Self, Vec<Diagnostic>) {
+        let mut reader = read::Reader::default();
+        for file in files {
+            reader.file(file);
+        }
+        reader.finish()
+    }
+
+    /// The Pipelines, in the order of the files.
+    pub fn pipelines(&self) -> impl Iterator<Item = &Located<Pipeline>> {
+        self.pipelines.iter()
+    }
+
+    /// The Connectors, in the order of the files.
+    pub fn connectors(&self) -> impl Iterator<Item = &Located<Connector>> {
+        self.connectors.iter()
+    }
+
+    /// The Transformations, in the order of the files.
+    pub fn transformations(&self) -> impl Iterator<Item = &Located<Transformation>> {
+        self.transformations.iter()
+    }
+
+    /// The Schedules, in the order of the files.
+    pub fn schedules(&self) -> impl Iterator<Item = &Located<serde_json::Value>> {
+        self.schedules.iter()
+    }
+
+    /// The PipelineRuns, in the order of the files.
+    pub fn runs(&self) -> impl Iterator<Item = &Located<serde_json::Value>> {
+        self.runs.iter()
+    }
+
+    /// The `v1` Secrets, in the order of the files.
+    pub fn secrets(&self) -> impl Iterator<Item = &Located<SecretManifest>> {
+        self.secrets.iter()
+    }
+
+    /// The `v1` ConfigMaps, in the order of the files.
+    pub fn config_maps(&self) -> impl Iterator<Item = &Located<ConfigMapManifest>> {
+        self.config_maps.iter()
+    }
+
+    /// The Connector of that namespace and name.
+    #[must_use]
+    pub fn connector(&self, namespace: &str, name: &str) -> Option<&Located<Connector>> {
+        self.connectors.iter().find(|object| object.is(namespace, name))
+    }
+
+    /// The Pipeline of that namespace and name.
+    #[must_use]
+    pub fn pipeline(&self, namespace: &str, name: &str) -> Option<&Located<Pipeline>> {
+        self.pipelines.iter().find(|object| object.is(namespace, name))
+    }
+
+    /// The Transformation of that namespace and name.
+    #[must_use]
+    pub fn transformation(&self, namespace: &str, name: &str) -> Option<&Located<Transformation>> {
+        self.transformations.iter().find(|object| object.is(namespace, name))
+    }
+
+    /// The values of the `v1` Secret of that namespace and name.
+    #[must_use]
+    pub fn secret(&self, namespace: &str, name: &str) -> Option<&SecretManifest> {
+        self.secrets.iter().find(|object| object.is(namespace, name)).map(|found| &found.object)
+    }
+}

@@ -1,0 +1,238 @@
+//! Reading files: text to documents, documents to objects.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::located::{Located, Locator};
+use super::position::{self, Document};
+use super::secret::{ConfigMapManifest, SecretManifest};
+use super::structure::Structure;
+use super::{ManifestText, Manifests};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::suggest;
+
+/// Kinds that are ours.
+const KINDS: [&str; 6] = ["Connector", "Pipeline", "Transformation", "Schedule", "PipelineRun", "Checkpoint"];
+
+/// Takes files in, one after the other.
+#[derive(Default)]
+pub(super) struct Reader {
+    manifests: Manifests,
+    diagnostics: Vec<Diagnostic>,
+    /// Kind, namespace, name and place of every object met.
+    known: Vec<(String, String, String, Place)>,
+}
+
+impl Reader {
+    pub(super) fn finish(self) -> (Manifests, Vec<Diagnostic>) {
+        (self.manifests, self.diagnostics)
+    }
+
+    pub(super) fn file(&mut self, file: &ManifestText) {
+        let name: Arc<str> = file.file.as_str().into();
+        let (documents, error) = position::documents(&file.text);
+        for document in documents {
+            self.document(&name, document);
+        }
+        if let Some(error) = error {
+            let place = Place {
+                file: file.file.clone(),
+                object: "YAML".into(),
+                path: String::new(),
+                line: error.line,
+                column: error.column,
+            };
+            self.diagnostics.push(
+                Diagnostic::error("YamlSyntax", format!("this is not YAML: {}", error.message))
+                    .help("look at the indentation, quotes and brackets here and on the line above")
+                    .at(place),
+            );
+        }
+    }
+
+    fn document(&mut self, file: &Arc<str>, document: Document) {
+        if document.empty {
+            return;
+        }
+        let options = serde_saphyr::options! {
+            duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+            with_snippet: false,
+        };
+        let value: Result<Value, _> = serde_saphyr::from_str_with_options(&document.text, options);
+        let positions = Arc::new(document.positions);
+        let object = value.as_ref().map_or_else(|_| "YAML".to_owned(), title);
+        let locator = Locator { file: Arc::clone(file), object, positions };
+        for path in &document.duplicates {
+            self.diagnostics.push(
+                Diagnostic::error("DuplicateKey", "this key stands twice in one mapping")
+                    .help("remove one of them, or merge their values")
+                    .at(locator.key(path)),
+            );
+        }
+        match value {
+            Ok(value) => {
+                let secret = value.get("kind").and_then(Value::as_str) == Some("Secret");
+                for (path, word) in document.bare_booleans.iter().filter(|_| !secret) {
+                    self.diagnostics.push(
+                        Diagnostic::warning("BareBoolean", format!("YAML takes the bare word `{word}` for true or false"))
+                            .help(format!("write `\"{word}\"` for the text, or `true`/`false` for the truth value"))
+                            .at(locator.place(path)),
+                    );
+                }
+                self.object(value, locator);
+            }
+            // The message may quote the document, and the document may be a Secret.
+            Err(_) => self.diagnostics.push(
+                Diagnostic::error("YamlSyntax", "this document cannot be read as YAML values")
+                    .help("look for unknown tags, aliases without an anchor and values that are too deep")
+                    .at(locator.place("")),
+            ),
+        }
+    }
+
+    /// Takes in one object, or the items of a `v1` List.
+    fn object(&mut self, value: Value, locator: Locator) {
+        let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        if !value.is_object() || version.is_empty() || kind.is_empty() {
+            let missing = if version.is_empty() { "apiVersion" } else { "kind" };
+            self.diagnostics.push(
+                Diagnostic::error("NotAnObject", format!("this document has no `{missing}`"))
+                    .help(format!("begin it with `apiVersion: {}` and `kind: Pipeline`", aggregator_crds::API_VERSION))
+                    .at(locator.place("")),
+            );
+            return;
+        }
+        let meta = |field: &str| value.pointer(&format!("/metadata/{field}")).and_then(Value::as_str);
+        let name = meta("name").unwrap_or_default().to_owned();
+        let namespace = meta("namespace").unwrap_or("default").to_owned();
+        if !name.is_empty() {
+            self.note(&kind, &namespace, &name, locator.place("metadata.name"));
+        }
+        let located = At { namespace, name, locator };
+        match (version.as_str(), kind.as_str()) {
+            (aggregator_crds::API_VERSION, "Connector") => {
+                if let Some(object) = self.typed(value, located) {
+                    self.manifests.connectors.push(object);
+                }
+            }
+            (aggregator_crds::API_VERSION, "Pipeline") => {
+                if let Some(object) = self.typed(value, located) {
+                    self.manifests.pipelines.push(object);
+                }
+            }
+            (aggregator_crds::API_VERSION, "Transformation") => {
+                if let Some(object) = self.typed(value, located) {
+                    self.manifests.transformations.push(object);
+                }
+            }
+            (aggregator_crds::API_VERSION, "Schedule") => self.manifests.schedules.push(located.hold(value)),
+            (aggregator_crds::API_VERSION, "PipelineRun") => self.manifests.runs.push(located.hold(value)),
+            (aggregator_crds::API_VERSION, "Checkpoint") => {}
+            ("v1", "Secret") => match SecretManifest::read(&value) {
+                Ok(secret) => self.manifests.secrets.push(located.hold(secret)),
+                Err(wrong) => self.malformed("Secret", &wrong.path, wrong.message, &located.locator),
+            },
+            ("v1", "ConfigMap") => match ConfigMapManifest::read(&value) {
+                Ok(map) => self.manifests.config_maps.push(located.hold(map)),
+                Err(wrong) => self.malformed("ConfigMap", &wrong.path, wrong.message, &located.locator),
+            },
+            ("v1", "List") => {
+                let Value::Object(mut list) = value else { return };
+                let items = list.remove("items");
+                for item in items.as_ref().and_then(Value::as_array).into_iter().flatten() {
+                    let locator = Locator { object: title(item), ..located.locator.clone() };
+                    self.object(item.clone(), locator);
+                }
+            }
+            ("v1", "Namespace") => {}
+            _ => self.unknown_kind(&version, &kind, &located.locator),
+        }
+    }
+
+    fn malformed(&mut self, kind: &str, path: &str, message: &str, locator: &Locator) {
+        self.diagnostics.push(Diagnostic::error("WrongShape", format!("{kind}: {message}")).at(locator.key(path)));
+    }
+
+    fn unknown_kind(&mut self, version: &str, kind: &str, locator: &Locator) {
+        let ours = version.starts_with(aggregator_crds::GROUP);
+        let diagnostic = if ours && KINDS.contains(&kind) {
+            Diagnostic::error("UnknownKind", format!("the version `{version}` of {kind} is not known"))
+                .help(format!("write `apiVersion: {}`", aggregator_crds::API_VERSION))
+                .at(locator.place("apiVersion"))
+        } else if ours {
+            Diagnostic::error("UnknownKind", format!("`{kind}` is not a kind of {}", aggregator_crds::GROUP))
+                .help(suggest::advice(kind, "kinds", KINDS))
+                .at(locator.place("kind"))
+        } else if let Some(near) = KINDS.into_iter().find(|known| *known == kind) {
+            Diagnostic::error("UnknownKind", format!("{near} is not a kind of `{version}`"))
+                .help(format!("write `apiVersion: {}`", aggregator_crds::API_VERSION))
+                .at(locator.place("apiVersion"))
+        } else {
+            Diagnostic::warning("UnknownKind", format!("{version} {kind} is not read here and is passed over"))
+                .at(locator.place("kind"))
+        };
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn note(&mut self, kind: &str, namespace: &str, name: &str, place: Place) {
+        let known = self.known.iter().find(|(k, ns, n, _)| k == kind && ns == namespace && n == name);
+        if let Some((.., first)) = known {
+            self.diagnostics.push(
+                Diagnostic::error("DuplicateObject", format!("{kind} {namespace}/{name} is defined twice"))
+                    .help(format!("the first is at {}:{}; rename or remove one", first.file, first.line))
+                    .at(place),
+            );
+            return;
+        }
+        self.known.push((kind.to_owned(), namespace.to_owned(), name.to_owned(), place));
+    }
+
+    /// An object of one of our types, if it has the right shape.
+    fn typed<T: DeserializeOwned>(&mut self, value: Value, at: At) -> Option<Located<T>> {
+        let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let mut found = Structure::of(kind).map(|shape| shape.check(&value, &at.locator)).unwrap_or_default();
+        let parsed: Result<T, _> = serde_path_to_error::deserialize(value);
+        match parsed {
+            Ok(object) if found.is_empty() => return Some(at.hold(object)),
+            Ok(_) => {}
+            // The shape's own sentences say it better, when there are any.
+            Err(error) if found.is_empty() => {
+                let path = match error.path().to_string() {
+                    path if path == "." => String::new(),
+                    path => path,
+                };
+                found.push(Diagnostic::error("WrongShape", error.inner().to_string()).at(at.locator.place(&path)));
+            }
+            Err(_) => {}
+        }
+        self.diagnostics.append(&mut found);
+        None
+    }
+}
+
+/// Where an object belongs and stands.
+struct At {
+    namespace: String,
+    name: String,
+    locator: Locator,
+}
+
+impl At {
+    fn hold<T>(self, object: T) -> Located<T> {
+        let file = self.locator.file.to_string();
+        Located { object, file, namespace: self.namespace, name: self.name, locator: self.locator }
+    }
+}
+
+/// What an object is called in a place: `Pipeline demo/delays`.
+fn title(value: &Value) -> String {
+    let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+    let kind = text("/kind").unwrap_or("document");
+    match (text("/metadata/namespace").unwrap_or("default"), text("/metadata/name")) {
+        (namespace, Some(name)) => format!("{kind} {namespace}/{name}"),
+        (_, None) => kind.to_owned(),
+    }
+}

@@ -1,0 +1,262 @@
+//! Whether a document has the shape of its kind: every mistake at once, in our own words.
+
+use std::sync::OnceLock;
+
+use aggregator_crds::{Connector, Pipeline, Transformation};
+use jsonschema::Validator;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
+
+use super::located::Locator;
+use super::position;
+use crate::diagnostic::Diagnostic;
+use crate::suggest;
+
+/// The shape of one kind.
+pub(super) struct Structure {
+    schema: Value,
+    validator: Validator,
+}
+
+impl Structure {
+    /// The shape of that kind of ours; None when there is none.
+    pub(super) fn of(kind: &str) -> Option<&'static Self> {
+        static STRUCTURES: OnceLock<Vec<(&'static str, Structure)>> = OnceLock::new();
+        STRUCTURES
+            .get_or_init(|| {
+                [("Connector", Connector::crd()), ("Pipeline", Pipeline::crd()), ("Transformation", Transformation::crd())]
+                    .into_iter()
+                    .filter_map(|(kind, crd)| {
+                        let version = crd.spec.versions.into_iter().next()?;
+                        let schema = serde_json::to_value(version.schema?.open_api_v3_schema?).ok()?;
+                        Some((kind, Self::new(schema)?))
+                    })
+                    .collect()
+            })
+            .iter()
+            .find(|(known, _)| *known == kind)
+            .map(|(_, structure)| structure)
+    }
+
+    fn new(mut schema: Value) -> Option<Self> {
+        let properties = schema.get_mut("properties")?.as_object_mut()?;
+        properties.insert("apiVersion".into(), json!({ "type": "string" }));
+        properties.insert("kind".into(), json!({ "type": "string" }));
+        properties.insert("metadata".into(), metadata());
+        schema["required"] = json!(["metadata", "spec"]);
+        close(&mut schema);
+        let validator = jsonschema::validator_for(&schema).ok()?;
+        Some(Self { schema, validator })
+    }
+
+    /// Everything about the document that is not of this shape.
+    pub(super) fn check(&self, document: &Value, locator: &Locator) -> Vec<Diagnostic> {
+        let mut found: Vec<(String, Diagnostic)> = Vec::new();
+        let mut unknown_at: Vec<String> = Vec::new();
+        for error in self.validator.iter_errors(document) {
+            let path = position::from_pointer(error.instance_path().as_str());
+            if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
+                let known = self.known_fields(error.schema_path().as_str());
+                unknown_at.push(path.clone());
+                for name in unexpected {
+                    found.push((path.clone(), unknown_field(&path, name, &known, locator)));
+                }
+                continue;
+            }
+            let Some((message, help)) = self.sentence(&error) else { continue };
+            let code = if matches!(error.kind(), ValidationErrorKind::Required { .. }) { "MissingField" } else { "WrongShape" };
+            found.push((path.clone(), Diagnostic::error(code, message).help(help).at(locator.place(&path))));
+        }
+        // A misspelt choice is unknown and leaves no choice: one mistake, told once.
+        found.retain(|(path, diagnostic)| !(unknown_at.contains(path) && diagnostic.message.starts_with("exactly one of")));
+        found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
+    }
+
+    fn known_fields(&self, schema_path: &str) -> Vec<String> {
+        let object = schema_path.rsplit_once('/').map_or("", |(object, _)| object);
+        let properties = self.schema.pointer(&format!("{object}/properties")).and_then(Value::as_object);
+        properties.map(|properties| properties.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// What is wrong, and what would be right.
+    fn sentence(&self, error: &jsonschema::ValidationError<'_>) -> Option<(String, String)> {
+        let value = error.instance().as_ref();
+        Some(match error.kind() {
+            ValidationErrorKind::Required { property } => {
+                let name = property.as_str().unwrap_or_default();
+                (format!("the field `{name}` is missing"), format!("add `{name}:`{}", self.describe(error, name)))
+            }
+            ValidationErrorKind::Type { kind } => {
+                let expected = match kind {
+                    TypeKind::Single(kind) => word(&kind.to_string()).to_owned(),
+                    TypeKind::Multiple(kinds) => {
+                        let names: Vec<String> = kinds.iter().map(|kind| kind.to_string()).collect();
+                        names.iter().filter(|name| *name != "null").map(|name| word(name)).collect::<Vec<_>>().join(" or ")
+                    }
+                };
+                (format!("expected {expected}, got {}", shown(value, &expected)), retype(value, &expected))
+            }
+            ValidationErrorKind::Enum { options } => {
+                let options: Vec<&str> = options.as_array()?.iter().filter_map(Value::as_str).collect();
+                let written = value.as_str().map_or_else(|| shown(value, "text"), |text| format!("`{}`", short(text)));
+                let help = match value.as_str().and_then(|text| suggest::closest(text, options.iter().copied())) {
+                    Some(near) => format!("did you mean `{near}`? one of: {}", options.join(", ")),
+                    None => format!("write one of: {}", options.join(", ")),
+                };
+                (format!("{written} is not a value of this field"), help)
+            }
+            ValidationErrorKind::OneOfNotValid { .. }
+            | ValidationErrorKind::OneOfMultipleValid { .. }
+            | ValidationErrorKind::AnyOf { .. } => self.choice(error, value),
+            ValidationErrorKind::MinItems { limit } => (format!("the list needs at least {limit} entries"), "add one".into()),
+            ValidationErrorKind::MaxItems { limit } => {
+                (format!("the list has more than {limit} entries"), "split the object".into())
+            }
+            ValidationErrorKind::MinLength { limit } => {
+                (format!("the text is shorter than {limit} characters"), "write a value, or remove the field".into())
+            }
+            ValidationErrorKind::MaxLength { limit } => {
+                (format!("the text is longer than {limit} characters"), "shorten it".into())
+            }
+            ValidationErrorKind::Minimum { limit } => (format!("{value} is too small"), format!("at least {limit}")),
+            ValidationErrorKind::Maximum { limit } => (format!("{value} is too large"), format!("at most {limit}")),
+            ValidationErrorKind::Pattern { pattern } => {
+                let help = if pattern == r"^[A-Za-z_][A-Za-z0-9_]*$" {
+                    "a name is letters, digits and `_`, and does not begin with a digit".to_owned()
+                } else {
+                    format!("the pattern is {pattern}")
+                };
+                (format!("`{}` does not have the right form", short(value.as_str().unwrap_or_default())), help)
+            }
+            _ => (error.masked().to_string(), String::new()),
+        })
+    }
+
+    /// A choice among keys that was not made, or made twice.
+    fn choice(&self, error: &jsonschema::ValidationError<'_>, value: &Value) -> (String, String) {
+        let branches = self.schema.pointer(error.schema_path().as_str()).and_then(Value::as_array);
+        let keys: Vec<&str> = branches
+            .into_iter()
+            .flatten()
+            .filter_map(|branch| branch.get("required")?.as_array()?.first()?.as_str())
+            .collect();
+        if keys.is_empty() {
+            return (format!("{} does not fit here", shown(value, "")), "see the field's documentation".into());
+        }
+        let found: Vec<&str> = keys.iter().copied().filter(|key| value.get(key).is_some()).collect();
+        let message = format!(
+            "exactly one of {} must be given: found {}",
+            keys.join(", "),
+            if found.is_empty() { "none".to_owned() } else { found.join(" and ") }
+        );
+        let help = if found.is_empty() { format!("add one, as `{}:`", keys[0]) } else { "keep one of them".to_owned() };
+        (message, help)
+    }
+
+    /// The documentation of a field, for its absence.
+    fn describe(&self, error: &jsonschema::ValidationError<'_>, field: &str) -> String {
+        let path = error.schema_path().as_str();
+        let object = path.rsplit_once('/').map_or("", |(object, _)| object);
+        self.schema
+            .pointer(&format!("{object}/properties/{field}/description"))
+            .and_then(Value::as_str)
+            .and_then(|text| text.lines().next())
+            .map(|text| format!(" — {}", text.trim_end_matches('.')))
+            .unwrap_or_default()
+    }
+}
+
+fn unknown_field(path: &str, name: &str, known: &[String], locator: &Locator) -> Diagnostic {
+    let known = known.iter().map(String::as_str);
+    let at = position::child(path, name);
+    Diagnostic::error("UnknownField", format!("`{name}` is not a field here"))
+        .help(suggest::advice(name, "fields", known))
+        .at(locator.key(&at))
+}
+
+/// Our word for a JSON type.
+fn word(json: &str) -> &str {
+    match json {
+        "string" => "text",
+        "object" => "a mapping",
+        "array" => "a list",
+        "boolean" => "true or false",
+        "integer" => "a whole number",
+        "number" => "a number",
+        other => other,
+    }
+}
+
+/// What was written, as far as it is no secret: text is shown only where a number or truth value was due.
+fn shown(value: &Value, expected: &str) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(value) => value.to_string(),
+        Value::String(text) if expected.contains("number") || expected.contains("true") => {
+            format!("text {:?}", short(text))
+        }
+        Value::String(_) => "text".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
+    }
+}
+
+fn retype(value: &Value, expected: &str) -> String {
+    match value {
+        Value::Bool(_) | Value::Number(_) if expected.contains("text") => {
+            "put it in quotes (YAML takes bare words such as yes, no, on and off for true and false)".to_owned()
+        }
+        Value::String(_) if expected.contains("number") || expected.contains("true") => "write it without quotes".to_owned(),
+        Value::String(_) if expected.contains("list") => "write it in brackets: [ … ]".to_owned(),
+        _ => format!("write {expected}"),
+    }
+}
+
+fn short(text: &str) -> String {
+    const SHOWN: usize = 60;
+    if text.chars().count() <= SHOWN { text.to_owned() } else { text.chars().take(SHOWN).chain(['…']).collect() }
+}
+
+fn metadata() -> Value {
+    let texts = json!({ "type": "object", "additionalProperties": { "type": "string" } });
+    json!({
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": { "type": "string", "minLength": 1, "description": "The object's name." },
+            "namespace": { "type": "string", "minLength": 1 },
+            "labels": texts,
+            "annotations": texts,
+        },
+        "x-kubernetes-preserve-unknown-fields": true,
+    })
+}
+
+/// Forbids unknown fields, and allows null where Kubernetes does.
+fn close(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else { return };
+    if object.get("nullable") == Some(&Value::Bool(true)) {
+        if let Some(Value::String(kind)) = object.get("type").cloned() {
+            object.insert("type".into(), json!([kind, "null"]));
+        }
+        if let Some(Value::Array(options)) = object.get_mut("enum")
+            && !options.contains(&Value::Null)
+        {
+            options.push(Value::Null);
+        }
+    }
+    let open = object.get("x-kubernetes-preserve-unknown-fields") == Some(&Value::Bool(true));
+    if object.contains_key("properties") && !open && !object.contains_key("additionalProperties") {
+        object.insert("additionalProperties".into(), Value::Bool(false));
+    }
+    if let Some(Value::Object(properties)) = object.get_mut("properties") {
+        properties.values_mut().for_each(close);
+    }
+    for key in ["items", "additionalProperties"] {
+        if let Some(inner) = object.get_mut(key) {
+            close(inner);
+        }
+    }
+}

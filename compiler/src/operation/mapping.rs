@@ -1,0 +1,186 @@
+//! `mapping`: new columns from old ones, row by row.
+
+use std::collections::HashSet;
+
+use aggregator_crds::pipeline::{MappedColumn, Mapping, OnCastError, OtherColumns};
+use arrow::compute::can_cast_types;
+use arrow::datatypes::DataType;
+use datafusion_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit, try_cast};
+use datafusion_functions::core::expr_fn::coalesce;
+
+use super::{Outcome, Step, sieve};
+use crate::diagnostic::Diagnostic;
+use crate::graph::Grain;
+use crate::reject::RejectReason;
+use crate::sieve::{Outcome as Taken, SieveRule};
+use crate::sql::{Text, parse_value};
+use crate::{suggest, types};
+
+/// One column of the result.
+struct Mapped {
+    value: Expr,
+    rule: Option<SieveRule>,
+    /// Columns of the input that the entry mentions.
+    mentions: Vec<String>,
+}
+
+/// Copies, computes, casts and fills columns. A value that cannot be cast rejects its row, unless `onError` says otherwise.
+pub(crate) fn mapping(mapping: &Mapping, step: &Step<'_>) -> Outcome {
+    let table = step.single()?;
+    let mut problems = Vec::new();
+    let mut names = HashSet::new();
+    for (index, column) in mapping.columns.iter().enumerate() {
+        if !names.insert(column.name.as_str()) {
+            let place = step.scope.locator.place(&step.field(&format!("columns[{index}].name")));
+            let message = format!("the column `{}` is mapped twice", column.name);
+            problems.push(Diagnostic::error("DuplicateColumn", message).help("rename one of them").at(place));
+        }
+    }
+    if table.schema.is_none() {
+        for (index, column) in mapping.columns.iter().enumerate() {
+            problems.extend(unread(column, index, step));
+        }
+        return if problems.is_empty() { Ok(None) } else { Err(problems) };
+    }
+    let input = table.scan().map_err(|error| step.explain(&error))?;
+    let mut mapped = Vec::new();
+    for (index, column) in mapping.columns.iter().enumerate() {
+        match map(column, index, &input, step) {
+            Ok(found) => mapped.push(found),
+            Err(found) => problems.extend(found),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mentioned: HashSet<String> = mapped.iter().flat_map(|column| column.mentions.iter().cloned()).collect();
+    let others = input
+        .schema()
+        .columns()
+        .into_iter()
+        .filter(|column| mapping.others == OtherColumns::Keep && !mentioned.contains(&column.name))
+        .filter(|column| !names.contains(column.name.as_str()))
+        .map(Expr::Column);
+    let rules = mapped.iter().filter_map(|column| column.rule.clone()).collect();
+    let values: Vec<Expr> = mapped.into_iter().map(|column| column.value).chain(others).collect();
+    let plan = LogicalPlanBuilder::from(sieve(input, rules)).project(values).and_then(LogicalPlanBuilder::build);
+    step.finish(plan, Grain::Row)
+}
+
+/// What can be said of an entry without knowing the input's columns.
+fn unread(column: &MappedColumn, index: usize, step: &Step<'_>) -> Vec<Diagnostic> {
+    let path = step.field(&format!("columns[{index}]"));
+    let mut problems = Vec::new();
+    if let Some(sql) = &column.expression {
+        let path = format!("{path}.expression");
+        problems.extend(step.scope.expression(Text { sql, path: &path }, false).err().unwrap_or_default());
+    }
+    problems.extend(target(column, &path, step).err());
+    problems.extend(conflict(column, &path, step));
+    problems
+}
+
+fn conflict(column: &MappedColumn, path: &str, step: &Step<'_>) -> Option<Diagnostic> {
+    let place = |field: &str| step.scope.locator.place(&format!("{path}.{field}"));
+    if column.from.is_some() && column.expression.is_some() {
+        let message = format!("`{}` has both `from` and `expression`", column.name);
+        return Some(Diagnostic::error("Conflict", message).help("keep one of them").at(place("expression")));
+    }
+    if column.on_error == Some(OnCastError::Default) && column.default.is_none() {
+        return Some(
+            Diagnostic::error("Conflict", "`onError: Default` needs a `default`")
+                .help("add `default:`, or write `onError: Null`")
+                .at(place("onError")),
+        );
+    }
+    if column.on_error.is_some() && column.cast.is_none() {
+        return Some(
+            Diagnostic::error("Conflict", "`onError` says what becomes of a value that cannot be cast; there is no `cast`")
+                .help("add `cast:`, or remove `onError`")
+                .at(place("onError")),
+        );
+    }
+    None
+}
+
+/// The type of `cast`.
+fn target(column: &MappedColumn, path: &str, step: &Step<'_>) -> Result<Option<DataType>, Diagnostic> {
+    let Some(written) = &column.cast else { return Ok(None) };
+    types::parse(written).map(Some).map_err(|error| {
+        Diagnostic::error("UnknownType", format!("`{}` is not a type", error.name))
+            .help(suggest::advice(&error.name, "types", types::COMMON))
+            .at(step.scope.locator.place(&format!("{path}.cast")))
+    })
+}
+
+fn map(column: &MappedColumn, index: usize, input: &LogicalPlan, step: &Step<'_>) -> Result<Mapped, Vec<Diagnostic>> {
+    let path = step.field(&format!("columns[{index}]"));
+    if let Some(problem) = conflict(column, &path, step) {
+        return Err(vec![problem]);
+    }
+    let one = |problem: Diagnostic| vec![problem];
+    let (source, found, label) = match (&column.expression, &column.from) {
+        (Some(sql), _) => {
+            let path = format!("{path}.expression");
+            let (expression, found) = step.scope.row_expression(Text { sql, path: &path }, input)?;
+            (expression, found, sql.trim().to_owned())
+        }
+        (None, from) => {
+            let name = from.as_ref().unwrap_or(&column.name);
+            let field = if from.is_some() { "from" } else { "name" };
+            let expression = step.column(name, input.schema(), &format!("{path}.{field}")).map_err(one)?;
+            let found = input.schema().field_with_unqualified_name(name).map(|field| field.data_type().clone());
+            (expression, found.map_err(|error| step.explain(&error))?, name.clone())
+        }
+    };
+    let mentions = source.column_refs().into_iter().map(|column| column.name.clone()).collect();
+    let target = target(column, &path, step).map_err(one)?;
+    let wanted = target.as_ref().unwrap_or(&found);
+    let default = match &column.default {
+        None => None,
+        Some(text) => Some(parse_value(text, wanted).ok_or_else(|| {
+            let message = format!("the default {text:?} is not a value of type {}", types::name(wanted));
+            one(Diagnostic::error("BadDefault", message).at(step.scope.locator.place(&format!("{path}.default"))))
+        })?),
+    };
+    let (mut value, mut rule) = (source.clone(), None);
+    if let Some(target) = target.as_ref().filter(|target| **target != found) {
+        if !can_cast_types(&found, target) {
+            let message = format!("a value of type {} can never become {}", types::name(&found), types::name(target));
+            let problem = Diagnostic::error("TypeMismatch", message).help("compute it with an `expression` instead");
+            return Err(one(problem.at(step.scope.locator.place(&format!("{path}.cast")))));
+        }
+        value = if never_fails(&found, target) { cast(source.clone(), target.clone()) } else { try_cast(source.clone(), target.clone()) };
+        if column.on_error.unwrap_or_default() == OnCastError::Reject && !never_fails(&found, target) {
+            rule = Some(SieveRule {
+                catches: source.is_not_null().and(value.clone().is_null()),
+                outcome: Taken::Rejected {
+                    column: Some(column.name.clone()),
+                    reason: RejectReason::CastFailed,
+                    message: format!("the value of `{label}` is not a {}", types::name(target)),
+                },
+            });
+        }
+    }
+    if let Some(default) = default {
+        value = coalesce(vec![value, lit(default)]);
+    }
+    Ok(Mapped { value: value.alias(&column.name), rule, mentions })
+}
+
+/// Whether every value of one type is a value of the other.
+fn never_fails(from: &DataType, to: &DataType) -> bool {
+    use DataType::{Int8, Int16, Int32, Int64, LargeUtf8, UInt8, UInt16, UInt32, Utf8};
+    let text = matches!(to, Utf8 | LargeUtf8);
+    let plain = from.is_integer() || matches!(from, DataType::Boolean | DataType::Date32 | Utf8 | LargeUtf8 | DataType::Null);
+    let wider = matches!(
+        (from, to),
+        (Int8, Int16 | Int32 | Int64)
+            | (Int16, Int32 | Int64)
+            | (Int32, Int64)
+            | (UInt8, UInt16 | UInt32 | Int16 | Int32 | Int64)
+            | (UInt16, UInt32 | Int32 | Int64)
+            | (UInt32, Int64)
+    );
+    wider || (text && plain) || *from == DataType::Null
+}
