@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::condition::Condition;
 use crate::pipeline::{Mapping, Param, Sql};
 
 /// A step that many pipelines use, with tests of its own.
@@ -18,11 +18,18 @@ use crate::pipeline::{Mapping, Param, Sql};
     plural = "transformations",
     shortname = "axform",
     category = "aggregator",
+    doc = "A step that many Pipelines use, with tests of its own.",
     namespaced,
     status = "TransformationStatus",
-    derive = "PartialEq"
+    derive = "PartialEq",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Tests", type_ = "string", json_path = ".status.conditions[?(@.type==\"TestsPassed\")].status"),
+    printcolumn(name = "Used By", type_ = "string", json_path = ".status.usedBy[0]"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(transform = crate::schema::choice::open)]
 pub struct TransformationSpec {
     /// What this step does, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -32,7 +32,8 @@ pub struct GeneratedStream {
 /// One made-up column: a name, and exactly one of `sequence`, `integer`, `number`, `text`, `choice`, `boolean`,
 /// `timestamp`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(transform = crate::schema::choice::open)]
 pub struct GeneratedColumn {
     /// Its name.
     #[schemars(length(min = 1))]

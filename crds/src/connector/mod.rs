@@ -7,10 +7,11 @@ mod postgres;
 mod s3;
 mod sqlite;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::condition::Condition;
 
 pub use file::{
     Compression, CsvFormat, FileConnector, FileFormat, InferSchema, JsonFormat, NdjsonFormat, ParquetCompression,
@@ -34,11 +35,19 @@ pub use sqlite::SqliteConnector;
     plural = "connectors",
     shortname = "aconn",
     category = "aggregator",
+    doc = "A place where data is, and how to reach it.",
     namespaced,
     status = "ConnectorStatus",
-    derive = "PartialEq"
+    derive = "PartialEq",
+    printcolumn(name = "Type", type_ = "string", json_path = ".status.type"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Streams", type_ = "integer", json_path = ".status.streams.count"),
+    printcolumn(name = "Last Check", type_ = "date", json_path = ".status.lastCheck.time"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(transform = crate::schema::choice::open)]
 pub struct ConnectorSpec {
     /// What this place is, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +131,9 @@ pub struct ConnectorStatus {
     /// The generation of the spec this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The key that names the Connector's type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub connector_type: Option<String>,
     /// `Ready`, `ConfigValid`, `CredentialsResolved`, `Reachable`, `Discovered`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,

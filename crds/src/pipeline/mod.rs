@@ -6,10 +6,11 @@ mod rules;
 mod sink;
 mod source;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::condition::Condition;
 
 pub use execution::{Backoff, Execution, ResourceList, Resources, Retry};
 pub use operation::{
@@ -32,9 +33,20 @@ pub use source::{FallbackMode, Source, StreamOverride, StreamSelection, Sync, Sy
     plural = "pipelines",
     shortname = "apipe",
     category = "aggregator",
+    doc = "How data becomes what somebody needs: a graph of named nodes.",
     namespaced,
     status = "PipelineStatus",
-    derive = "PartialEq"
+    derive = "PartialEq",
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
+    printcolumn(name = "Draft", type_ = "boolean", json_path = ".spec.draft"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Last Run", type_ = "string", json_path = ".status.lastRuns[0]"),
+    printcolumn(name = "Rows", type_ = "integer", json_path = ".status.lastRows"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Source", type_ = "string", json_path = ".spec.sources[0].connector", priority = 1),
+    printcolumn(name = "Sink", type_ = "string", json_path = ".spec.sinks[0].connector", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PipelineSpec {

@@ -66,13 +66,27 @@ pub enum WriteMode {
 }
 
 /// The columns that name a row.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum KeyColumns {
     /// Named here.
     Columns(ColumnList),
     /// The source's own primary key.
     PrimaryKey(PrimaryKeyWord),
+}
+
+impl JsonSchema for KeyColumns {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "KeyColumns".into()
+    }
+
+    // A structural schema knows no choice between types, so the type stays open and only what it may hold is said.
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "anyOf": [{ "enum": ["PrimaryKey"] }, { "minItems": 1 }],
+            "x-kubernetes-preserve-unknown-fields": true,
+        })
+    }
 }
 
 /// Names of columns.

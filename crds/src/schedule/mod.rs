@@ -1,0 +1,206 @@
+//! The Schedule: when a Pipeline runs.
+
+mod trigger;
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::condition::Condition;
+
+pub use trigger::{
+    CronTrigger, FileArrivalTrigger, IntervalTrigger, KafkaTrigger, PipelineSucceededTrigger, Trigger, WebhookTrigger,
+};
+
+/// When a Pipeline runs. Exactly one key of the spec names the trigger.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "aggregator.dev",
+    version = "v1alpha1",
+    kind = "Schedule",
+    plural = "schedules",
+    shortname = "asched",
+    category = "aggregator",
+    doc = "When a Pipeline runs: a clock, or an event.",
+    namespaced,
+    status = "ScheduleStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Pipeline", type_ = "string", json_path = ".spec.pipelineRef.name"),
+    printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.cron.expressions[0]"),
+    printcolumn(name = "TimeZone", type_ = "string", json_path = ".spec.cron.timeZone"),
+    printcolumn(name = "Suspend", type_ = "boolean", json_path = ".spec.suspend"),
+    printcolumn(name = "Last", type_ = "string", json_path = ".status.lastDecision.fire"),
+    printcolumn(name = "Decision", type_ = "string", json_path = ".status.lastDecision.decision"),
+    printcolumn(name = "Next", type_ = "string", json_path = ".status.next[0]"),
+    printcolumn(name = "Active", type_ = "integer", json_path = ".status.counts.active"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(transform = crate::schema::choice::open)]
+pub struct ScheduleSpec {
+    /// What this schedule is for, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The Pipeline that is run.
+    pub pipeline_ref: PipelineRef,
+    /// What makes it run: exactly one of `cron`, `interval`, `webhook`, `fileArrival`, `kafka`, `pipelineSucceeded`.
+    #[serde(flatten)]
+    pub trigger: Trigger,
+    /// What happens when a run is due and the one before it still goes on. Default: Forbid.
+    #[serde(default)]
+    pub concurrency_policy: ConcurrencyPolicy,
+    /// What happens to fires that came due while nobody could start them. Default: `{policy: Latest}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed_runs: Option<MissedRuns>,
+    /// Nothing is started while this is true.
+    #[serde(default)]
+    pub suspend: bool,
+    /// Values of the Pipeline's parameters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
+    /// How many runs that succeeded are kept. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1000))]
+    pub successful_runs_history_limit: Option<u32>,
+    /// How many runs that failed are kept. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1000))]
+    pub failed_runs_history_limit: Option<u32>,
+}
+
+/// A Pipeline of the same namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PipelineRef {
+    /// The Pipeline's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// What happens when a run is due and the one before it still goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ConcurrencyPolicy {
+    /// Both go on.
+    Allow,
+    /// The new one is skipped.
+    #[default]
+    Forbid,
+    /// The old one is cancelled.
+    Replace,
+    /// The new one starts when the old one has ended.
+    Queue,
+}
+
+/// What happens to fires that came due while nobody could start them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MissedRuns {
+    /// Which of them are made up for. Default: Latest.
+    #[serde(default)]
+    pub policy: MissedRunsPolicy,
+    /// For All: the most fires that are made up for; the latest ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max: Option<u32>,
+    /// Fires older than this are never made up for, as `6h`. Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<String>,
+}
+
+/// Which missed fires are made up for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum MissedRunsPolicy {
+    /// None.
+    Skip,
+    /// The latest one.
+    #[default]
+    Latest,
+    /// All, up to `max`.
+    All,
+}
+
+/// What is known of the schedule.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleStatus {
+    /// The generation of the spec this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The next fires as RFC 3339 times in the schedule's zone, at most 5.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<String>,
+    /// What became of the last fire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_decision: Option<FireDecision>,
+    /// When the last run of this schedule that succeeded ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_successful_time: Option<jiff::Timestamp>,
+    /// The runs that go on, by name, at most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub active: Vec<String>,
+    /// How many fires became what, since the schedule was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<FireCounts>,
+    /// `Ready`, `Valid`, `Suspended`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// What became of a fire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FireDecision {
+    /// When it was due, as an RFC 3339 time in the schedule's zone.
+    pub fire: String,
+    /// What was decided.
+    pub decision: Decision,
+    /// Why, in a word; absent where the decision says it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The run that was started or is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+}
+
+/// What can become of a fire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Decision {
+    /// A run was created.
+    Started,
+    /// A run waits for the one before it.
+    Queued,
+    /// A run was created, and the one before it cancelled.
+    Replaced,
+    /// No run: the one before it still goes on, or the schedule is suspended.
+    Skipped,
+    /// No run: it came due while nobody could start it, and is not made up for.
+    Missed,
+    /// A run could not be created.
+    Failed,
+}
+
+/// How many fires became what.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FireCounts {
+    /// Fires that started a run.
+    #[serde(default)]
+    pub started: u64,
+    /// Fires that were skipped.
+    #[serde(default)]
+    pub skipped: u64,
+    /// Fires that were missed.
+    #[serde(default)]
+    pub missed: u64,
+    /// Runs that go on now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<u64>,
+}

@@ -1,0 +1,52 @@
+//! What a kube-apiserver asks of a schema beyond what the derive gives.
+
+use serde_json::{Map, Value, json};
+
+/// Rewrites a schema in place:
+/// - `nullable` goes: an absent field is absent, and a null is a mistake that is worth an error;
+/// - formats of unsigned numbers become those that a kube-apiserver knows, with their bounds;
+/// - lists whose items have a name are maps by it, so that names are unique and a server-side apply merges item by item.
+pub(super) fn normalise(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else { return };
+    object.remove("nullable");
+    number_format(object);
+    list_of_named(object);
+    for keyword in ["items", "additionalProperties"] {
+        if let Some(inner) = object.get_mut(keyword) {
+            normalise(inner);
+        }
+    }
+    if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(normalise);
+    }
+}
+
+fn number_format(schema: &mut Map<String, Value>) {
+    let (format, maximum) = match schema.get("format").and_then(Value::as_str) {
+        Some("uint8") => ("int32", Some(u64::from(u8::MAX))),
+        Some("uint16") => ("int32", Some(u64::from(u16::MAX))),
+        Some("uint32") => ("int64", Some(u64::from(u32::MAX))),
+        Some("uint64" | "uint") => ("int64", None),
+        _ => return,
+    };
+    schema.insert("format".into(), format.into());
+    schema.entry("minimum").or_insert_with(|| json!(0));
+    if let Some(maximum) = maximum {
+        schema.entry("maximum").or_insert_with(|| json!(maximum));
+    }
+}
+
+/// A list of conditions is a map by `type`; one of things with a name is a map by it, unless (as counters of many streams)
+/// several speak of one name.
+fn list_of_named(schema: &mut Map<String, Value>) {
+    let Some(items) = schema.get("items") else { return };
+    let required = |key: &str| items["required"].as_array().is_some_and(|keys| keys.iter().any(|known| known == key));
+    let counters = items["properties"]["stream"].is_object() && !required("connector");
+    let key = match (required("reason") && required("status"), required("name") && !counters) {
+        (true, _) => "type",
+        (_, true) => "name",
+        _ => return,
+    };
+    schema.insert("x-kubernetes-list-type".into(), "map".into());
+    schema.insert("x-kubernetes-list-map-keys".into(), json!([key]));
+}

@@ -1,0 +1,159 @@
+//! Schedules and their triggers.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use croner::errors::CronError;
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::tz::TimeZone;
+use regex::Regex;
+
+use super::path::Path;
+use super::report::Report;
+use super::{Validate, Violation};
+use crate::Schedule;
+use crate::schedule::{CronTrigger, MissedRuns, MissedRunsPolicy, Trigger};
+
+static TOPIC: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new("^[-._a-zA-Z0-9]{1,249}$").expect("the pattern is a constant that every test compiles"));
+
+/// What a run's name adds to a Schedule's: `-yyyymmdd-hhmmss-` and 5 digits, of the 63 characters that a Job's name may have.
+const LONGEST_NAME: usize = 63 - 22;
+
+impl Validate for Schedule {
+    fn validate(&self) -> Vec<Violation> {
+        let mut report = Report::default();
+        report.metadata(&self.metadata, LONGEST_NAME);
+        let spec = Path::root("spec");
+        report.object_name(&spec.field("pipelineRef").field("name"), &self.spec.pipeline_ref.name);
+        report.trigger(&spec, &self.spec.trigger, &self.spec.pipeline_ref.name);
+        if let Some(missed) = &self.spec.missed_runs {
+            report.missed_runs(&spec.field("missedRuns"), missed);
+        }
+        report.param_names(&spec.field("params"), &self.spec.params);
+        for (field, limit) in [
+            ("successfulRunsHistoryLimit", self.spec.successful_runs_history_limit),
+            ("failedRunsHistoryLimit", self.spec.failed_runs_history_limit),
+        ] {
+            if let Some(limit) = limit {
+                report.range(&spec.field(field), limit.into(), 0, 1000);
+            }
+        }
+        report.into_violations()
+    }
+}
+
+impl Report {
+    fn trigger(&mut self, spec: &Path, trigger: &Trigger, pipeline: &str) {
+        let path = spec.field(trigger.key());
+        match trigger {
+            Trigger::Cron(cron) => self.cron(&path, cron),
+            Trigger::Interval(interval) => {
+                self.duration_from(&path.field("every"), &interval.every, Duration::from_secs(1));
+            }
+            Trigger::Webhook(webhook) => {
+                if let Some(header) = &webhook.event_id_header {
+                    self.header_name(&path.field("eventIdHeader"), header);
+                }
+                self.event_params(&path.field("params"), &webhook.params);
+            }
+            Trigger::FileArrival(arrival) => {
+                self.object_name(&path.field("connector"), &arrival.connector);
+                self.glob(&path.field("stream"), &arrival.stream);
+                if let Some(interval) = &arrival.interval {
+                    self.duration_from(&path.field("interval"), interval, Duration::from_secs(1));
+                }
+                if let Some(settle) = &arrival.settle {
+                    self.duration(&path.field("settle"), settle);
+                }
+            }
+            Trigger::Kafka(kafka) => {
+                self.object_name(&path.field("connector"), &kafka.connector);
+                if !TOPIC.is_match(&kafka.topic) || matches!(kafka.topic.as_str(), "." | "..") {
+                    let message = format!("`{}` is not a name of a topic", kafka.topic);
+                    self.add(&path.field("topic"), message, "use at most 249 letters, digits, `-`, `_` and `.`");
+                }
+                if let Some(window) = &kafka.window {
+                    self.duration(&path.field("window"), window);
+                }
+                self.event_params(&path.field("params"), &kafka.params);
+            }
+            Trigger::PipelineSucceeded(other) => {
+                let path = path.field("name");
+                self.object_name(&path, &other.name);
+                if other.name == pipeline {
+                    let help = "name another Pipeline, or use `interval`";
+                    self.add(&path, format!("the Pipeline `{pipeline}` would wait for its own success"), help);
+                }
+            }
+        }
+    }
+
+    fn cron(&mut self, path: &Path, cron: &CronTrigger) {
+        let expressions = path.field("expressions");
+        if cron.expressions.is_empty() {
+            self.add(&expressions, "the list is empty", "give at least one expression, as `\"5 * * * *\"`");
+        }
+        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+        for (index, expression) in cron.expressions.iter().enumerate() {
+            if let Err(error) = parser.parse(expression) {
+                self.add(
+                    &expressions.index(index),
+                    format!("`{expression}` is not a cron expression: {}", cron_reason(&error)),
+                    "write five fields (minute, hour, day of month, month, day of week), as `5 * * * *`",
+                );
+            }
+        }
+        let all = cron.expressions.iter().map(String::as_str);
+        self.unique("expression", all.enumerate().map(|(index, text)| (expressions.index(index), text)));
+        if TimeZone::get(&cron.time_zone).is_err() {
+            self.add(
+                &path.field("timeZone"),
+                format!("`{}` is not a time zone", cron.time_zone),
+                "use a name of the IANA database, as `Europe/Berlin` or `UTC`",
+            );
+        }
+    }
+
+    /// Parameters and the JSONPaths that find their values in an event.
+    fn event_params(&mut self, path: &Path, params: &BTreeMap<String, String>) {
+        self.param_names(path, params);
+        for (name, json_path) in params {
+            self.json_path(&path.key(name), json_path);
+        }
+    }
+
+    fn missed_runs(&mut self, path: &Path, missed: &MissedRuns) {
+        match (missed.policy, missed.max) {
+            (MissedRunsPolicy::All, None) => {
+                let help = "set the most fires to make up for, as `max: 24`";
+                self.add(&path.field("max"), "the policy All needs a bound", help);
+            }
+            (MissedRunsPolicy::All, Some(max)) => self.range(&path.field("max"), max.into(), 1, 1000),
+            (policy, Some(_)) => {
+                let message = format!("`max` is not used by the policy {policy:?}");
+                self.add(&path.field("max"), message, "use the policy All, or leave `max` out");
+            }
+            (_, None) => {}
+        }
+        if let Some(age) = &missed.max_age {
+            let path = path.field("maxAge");
+            self.duration_from(&path, age, Duration::from_secs(1));
+            if missed.policy == MissedRunsPolicy::Skip {
+                let help = "use the policy Latest or All, or leave `maxAge` out";
+                self.add(&path, "`maxAge` is not used by the policy Skip", help);
+            }
+        }
+    }
+}
+
+/// What is wrong, without the class that the parser puts in front and without a full stop.
+fn cron_reason(error: &CronError) -> String {
+    let text = match error {
+        CronError::InvalidPattern(text) | CronError::IllegalCharacters(text) | CronError::ComponentError(text) => text.clone(),
+        CronError::EmptyPattern => "it is empty".to_owned(),
+        other => other.to_string(),
+    };
+    text.trim_end_matches('.').to_owned()
+}
