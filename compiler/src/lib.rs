@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod diagnostic;
+pub mod functions;
 pub mod graph;
 pub mod reject;
 pub mod sieve;
