@@ -104,15 +104,11 @@ async fn every_example_holds_over_columns_of_each_string_type_with_nulls() {
 #[tokio::test]
 async fn planning_promises_the_type_that_execution_gives() {
     let context = context();
-    for (function, example) in examples().filter(|(function, example)| example.sql.starts_with(function.name)) {
-        let call = example.sql.split(" = ").next().filter(|call| call.ends_with(')')).unwrap_or(example.sql);
-        let frame = context.sql(&format!("SELECT {call} AS v")).await.expect(call);
+    for (_, example) in examples() {
+        let frame = context.sql(&format!("SELECT {} AS v", example.sql)).await.expect(example.sql);
         let promised = frame.schema().field(0).data_type().clone();
-        let batches = frame.collect().await.expect(call);
-        assert_eq!(*batches[0].column(0).data_type(), promised, "{call}");
-        if call == example.sql && !example.sql.contains([' ', '>']) {
-            assert_eq!(promised, function.returns.data_type(), "{call}");
-        }
+        let batches = frame.collect().await.expect(example.sql);
+        assert_eq!(*batches[0].column(0).data_type(), promised, "{}", example.sql);
     }
 }
 
@@ -135,7 +131,7 @@ async fn rows_of_one_column_are_each_read_on_their_own() {
         for (sql, wanted) in [
             ("money_amount(money)", ["1234.5600", "NULL", "NULL", "-5.0000", "12.5000", "NULL"]),
             ("money_currency(money)", ["EUR", "NULL", "NULL", "GBP", "USD", "NULL"]),
-            ("json_get_text(json, path)", ["1", "NULL", "NULL", "NULL", "x", "1"]),
+            ("json_get_text(json, path)", ["1", "1", "NULL", "NULL", "x", "1"]),
             ("json_get_text(json, '$.b')", ["x"; 6]),
             ("is_blank(money)", ["false", "true", "false", "false", "false", "true"]),
             ("null_if_any(money, 'nothing', path)", ["€1.234,56", "NULL", "NULL", "(£5)", "12,5 USD", ""]),
@@ -299,6 +295,7 @@ async fn odd_values_are_null_and_never_a_panic() {
             let sql = format!("SELECT {}({}) FROM odd", function.name, arguments.join(", "));
             let column = column_of(&context, &sql).await.unwrap_or_else(|error| panic!("seed {seed}: {sql}: {error}"));
             assert_eq!(column.len(), 4_000, "seed {seed}: {sql}");
+            assert_eq!(*column.data_type(), function.returns.data_type(), "{sql}");
         }
     }
 }

@@ -319,3 +319,51 @@ fn add_business_days(date: Date, days: i64) -> Option<Date> {
     }
     Some(day)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The definition, day by day.
+    fn counted(from: Date, to: Date) -> i64 {
+        let days = successors(Some(from), |day| day.tomorrow().ok()).take_while(|day| *day < to);
+        i64::try_from(days.filter(|day| !weekend(*day)).count()).expect("few")
+    }
+
+    fn walked(date: Date, days: i64) -> Date {
+        let mut day = date;
+        let mut left = days.abs();
+        while left > 0 {
+            day = if days < 0 { day.yesterday() } else { day.tomorrow() }.expect("near");
+            left -= i64::from(!weekend(day));
+        }
+        day
+    }
+
+    #[test]
+    fn business_days_are_those_of_a_walk_day_by_day() {
+        let first = jiff::civil::date(2026, 1, 1);
+        for start in 0..14 {
+            let from = first.checked_add(start.days()).expect("near");
+            for length in 0..40 {
+                let to = from.checked_add(length.days()).expect("near");
+                assert_eq!(business_days(from, to), Some(counted(from, to)), "{from} to {to}");
+                assert_eq!(business_days(to, from), Some(-counted(from, to)), "{to} to {from}");
+                for days in [length, -length] {
+                    assert_eq!(add_business_days(from, days), Some(walked(from, days)), "{from} and {days}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_leaves_the_calendar_is_nothing() {
+        let last = Date::MAX;
+        assert_eq!(add_business_days(last, 5), None);
+        assert_eq!(add_business_days(last, i64::MIN), None);
+        assert_eq!(add_business_days(last, i64::MAX), None);
+        assert_eq!(day_of(i32::MAX), None);
+        assert_eq!(days_of(last).and_then(day_of), Some(last));
+        assert_eq!(days_of(Date::MIN).and_then(day_of), Some(Date::MIN));
+    }
+}

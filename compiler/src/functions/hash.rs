@@ -85,13 +85,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let options = FormatOptions::default().with_display_error(false);
             let written = columns
                 .iter()
-                .map(|column| Ok((column, ArrayFormatter::try_new(column, &options)?)))
+                .map(|column| Ok((column.logical_nulls(), ArrayFormatter::try_new(column, &options)?)))
                 .collect::<Result<Vec<_>>>()?;
             let (mut fingerprints, mut value, mut problem) = (StringBuilder::new(), String::new(), Ok(()));
             arguments.each(|row| {
                 let mut hash = Xxh3::new();
-                for (column, formatter) in &written {
-                    if column.is_null(row) {
+                for (nulls, formatter) in &written {
+                    if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
                         hash.update(&[0]);
                         continue;
                     }

@@ -193,3 +193,37 @@ fn currency_of(written: &str) -> Option<Option<Currency>> {
     }
     Currency::from_code(&written.to_ascii_uppercase()).map(Some)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_and_currencies_stand_where_people_write_them() {
+        for (text, wanted) in [
+            ("-€12", Some((true, Some(Currency::EUR), "12"))),
+            ("€-12", Some((true, Some(Currency::EUR), "12"))),
+            ("12-", Some((true, None, "12"))),
+            ("12 €-", Some((true, Some(Currency::EUR), "12"))),
+            ("−12", Some((true, None, "12"))),
+            ("+12", Some((false, None, "12"))),
+            ("($1.50)", Some((true, Some(Currency::USD), "1.50"))),
+            ("$12 USD", Some((false, Some(Currency::USD), "12"))),
+            ("12 Kč", Some((false, Some(Currency::CZK), "12"))),
+            ("12 kr.", Some((false, None, "12"))),
+            ("Chf\u{a0}1'000", Some((false, Some(Currency::CHF), "1'000"))),
+            // Two currencies, two signs, half a bracket, a word that is no currency, two numbers.
+            ("$12 EUR", None),
+            ("-12-", None),
+            ("(-12)", None),
+            ("(12", None),
+            ("12 xyz", None),
+            ("12 and 13", None),
+            ("$", None),
+            ("", None),
+        ] {
+            let money = Money::read(text).map(|money| (money.negative, money.currency, money.digits));
+            assert_eq!(money, wanted, "{text}");
+        }
+    }
+}

@@ -262,3 +262,65 @@ fn ungrouped(whole: &str, decimal_mark: Option<char>) -> Option<Cow<'_, str>> {
         (1..=3).contains(&first.len()) && last.len() == 3 && middle.iter().all(|group| matches!(group.len(), 2 | 3));
     (numeric && sized).then(|| Cow::Owned(groups.concat()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_exactly_or_not_at_all() {
+        for (text, mark, wanted) in [
+            ("0", None, Some(0)),
+            ("000", None, Some(0)),
+            (".5", None, Some(5_000)),
+            ("5.", None, Some(50_000)),
+            ("1.5", None, Some(15_000)),
+            ("0.125", None, Some(1_250)),
+            ("0,125", None, Some(1_250)),
+            ("1,234,567", None, Some(12_345_670_000)),
+            ("1.234.567,8", None, Some(12_345_678_000)),
+            ("1'234.50", None, Some(12_345_000)),
+            ("1\u{202f}234,567", None, Some(12_345_670)),
+            ("12,34,567.80", None, Some(12_345_678_000)),
+            ("1234.5000000000", None, Some(12_345_000)),
+            // It reads both ways, unless it is said.
+            ("1,234", None, None),
+            ("12.345", None, None),
+            ("1,234", Some(','), Some(12_340)),
+            ("1,234", Some('.'), Some(12_340_000)),
+            // A group too short, two kinds of groups, two decimal marks, too many digits.
+            ("1,23", Some('.'), None),
+            ("1,2345", Some('.'), None),
+            ("1.234'567,8", None, None),
+            ("1.234.567", Some('.'), None),
+            ("1,234.567,89", None, None),
+            ("1.23456", None, None),
+            (",", None, None),
+            (".,", None, None),
+            ("", None, None),
+            ("1e3", None, None),
+            ("٣", None, None),
+            ("9999999999999999999999999999999999", None, Some(99_999_999_999_999_999_999_999_999_999_999_990_000)),
+            ("99999999999999999999999999999999999", None, None),
+        ] {
+            assert_eq!(decimal(text, mark, 4), wanted, "{text} with {mark:?}");
+        }
+    }
+
+    #[test]
+    fn a_local_time_in_the_gap_moves_forward_and_a_repeated_one_is_the_first() {
+        let berlin = TimeZone::get("Europe/Berlin").expect("known");
+        for (local, utc) in [
+            ("2026-03-29 02:30", Some("2026-03-29T01:30:00Z")),
+            ("2026-10-25 02:30", Some("2026-10-25T00:30:00Z")),
+            ("2026-02-30 00:00", None),
+        ] {
+            let wanted = utc.map(|utc| utc.parse::<Timestamp>().expect("an instant"));
+            assert_eq!(instant(local, "%Y-%m-%d %H:%M", &berlin), wanted, "{local}");
+        }
+        let epoch = instant("1767225600", "%s", &berlin).expect("an epoch");
+        assert_eq!(epoch.to_string(), "2026-01-01T00:00:00Z");
+        let zoned = instant("2026-07-01 12:00 America/New_York", "%Y-%m-%d %H:%M %Q", &berlin).expect("a zone");
+        assert_eq!(zoned.to_string(), "2026-07-01T16:00:00Z");
+    }
+}

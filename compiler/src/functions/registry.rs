@@ -118,7 +118,9 @@ mod tests {
         for function in all() {
             let name = function.name;
             assert!(!function.examples.is_empty(), "{name} has no example");
-            assert!(function.summary.ends_with('.') && function.bad_input.ends_with('.'), "{name}: end in a full stop");
+            for sentence in [function.summary, function.bad_input] {
+                assert!(sentence.ends_with('.') || sentence.ends_with(".)"), "{name}: `{sentence}` has no end");
+            }
             let used = function.examples.iter().any(|example| example.sql.contains(&format!("{name}(")));
             assert!(used, "no example of {name} calls it");
             let needs: Vec<Need> = function.parameters.iter().map(|parameter| parameter.need).collect();
