@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod compile;
 pub mod diagnostic;
+pub mod functions;
 pub mod graph;
 pub mod lineage;
 pub mod manifest;
