@@ -6,6 +6,7 @@ pub mod connector;
 pub mod connectors;
 pub mod cursor;
 pub mod engine;
+pub mod format;
 pub mod ledger;
 pub mod rejects;
 pub mod run;

@@ -1,0 +1,95 @@
+//! What a reader of any format gives out, and how input errors are told.
+
+use std::io::{self, Read};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::compression::BombError;
+use crate::connector::{ConnectorError, ErrorKind, Reject, Result};
+
+/// What is read from one file or answer.
+#[derive(Clone, Debug)]
+pub struct ReadPlan {
+    /// The columns that are wanted, with their types. Columns are found by name.
+    pub schema: SchemaRef,
+    /// What is read, for messages and rejects: a path below the root, an address.
+    pub location: String,
+    /// Bad rows become rejects. Otherwise the first one is an error.
+    pub rejects: bool,
+    /// The most rows of a batch.
+    pub batch_rows: usize,
+    /// Columns that have one value in the whole file: those of partition folders.
+    pub constants: Vec<(String, Option<String>)>,
+}
+
+impl ReadPlan {
+    pub(crate) fn constant(&self, column: &str) -> Option<Option<&str>> {
+        self.constants.iter().find(|(name, _)| name == column).map(|(_, value)| value.as_deref())
+    }
+}
+
+/// Whole records, decoded.
+#[derive(Debug)]
+pub struct Block {
+    /// The good rows, in order.
+    pub batch: RecordBatch,
+    /// The bad ones.
+    pub rejects: Vec<Reject>,
+    /// The records that were split from the input.
+    pub read: u64,
+}
+
+/// Reads blocks of one file. Blocking.
+pub trait BlockReader: Send {
+    /// The next block; None at the end.
+    ///
+    /// # Errors
+    /// When the input cannot be read on, or a row is bad and rejects are not wanted.
+    fn next_block(&mut self) -> Result<Option<Block>>;
+
+    /// What a person should know about the file: renamed columns, columns left out.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Tells whose fault it is that bytes could not be read.
+pub(crate) fn input_error(location: &str, error: io::Error) -> ConnectorError {
+    let operation = format!("read {location}");
+    if error.get_ref().is_some_and(|inner| inner.is::<BombError>()) {
+        return ConnectorError::new(ErrorKind::Limit, operation, error.to_string())
+            .remedy("if the file is meant to be like that, decompress it first");
+    }
+    if error.raw_os_error().is_some() {
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound => ErrorKind::NotFound,
+            io::ErrorKind::PermissionDenied => ErrorKind::Refused,
+            _ => ErrorKind::Transient,
+        };
+        return ConnectorError::new(kind, operation, error.to_string()).caused_by(error);
+    }
+    let detail = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the compressed file ends too early: it is truncated".to_owned(),
+        _ => format!("the compressed file is corrupt: {error}"),
+    };
+    ConnectorError::new(ErrorKind::Data, operation, detail)
+        .remedy("fetch the file again, or correct `compression`")
+        .caused_by(error)
+}
+
+/// Appends up to `most` bytes to `text`; false at the end of the input.
+pub(crate) fn read_more(input: &mut dyn Read, text: &mut Vec<u8>, most: usize, location: &str) -> Result<bool> {
+    let length = text.len();
+    text.resize(length + most, 0);
+    loop {
+        match input.read(&mut text[length..]) {
+            Ok(read) => {
+                text.truncate(length + read);
+                return Ok(read > 0);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(input_error(location, error)),
+        }
+    }
+}

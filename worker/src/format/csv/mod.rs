@@ -1,0 +1,9 @@
+//! Delimited text: its dialect, the splitting into records, the reading into batches.
+
+mod dialect;
+mod quotes;
+mod reader;
+mod split;
+
+pub(crate) use dialect::Dialect;
+pub(crate) use reader::{CsvReader, constant, infer, missing};

@@ -1,0 +1,8 @@
+//! JSON text to batches: one object a line, or one document that holds the records.
+
+mod document;
+mod lines;
+mod row;
+
+pub(crate) use document::{DocumentReader, infer as infer_document, records_path};
+pub(crate) use lines::{LineReader, infer as infer_lines};

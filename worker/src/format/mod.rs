@@ -1,0 +1,40 @@
+//! File formats: bytes to record batches and back, shared by every connector that moves files. No I/O of its own
+//! beyond the readers and writers it is given.
+
+mod cell;
+mod column;
+mod infer;
+mod records;
+
+#[cfg(feature = "formats")]
+mod block;
+#[cfg(feature = "formats")]
+mod compression;
+#[cfg(feature = "formats")]
+mod csv;
+#[cfg(feature = "formats")]
+mod encoding;
+#[cfg(feature = "formats")]
+mod json;
+#[cfg(feature = "formats")]
+mod open;
+#[cfg(feature = "formats")]
+mod parquet;
+#[cfg(feature = "formats")]
+mod writer;
+
+#[cfg(feature = "formats")]
+pub use block::{Block, BlockReader, ReadPlan};
+#[cfg(feature = "formats")]
+pub use compression::{ending as compression_ending, split_name};
+#[cfg(feature = "formats")]
+pub(crate) use csv::Dialect;
+#[cfg(feature = "formats")]
+pub(crate) use infer::Guess;
+#[cfg(feature = "formats")]
+pub use open::{Input, SchemaProbe, ending_of, format_by_name, open, stream_schema};
+pub use records::{RecordDecoder, declared_schema, infer_records, infer_schema};
+#[cfg(feature = "formats")]
+pub use writer::{FileWriter, check_writable, declared_compression};
+#[cfg(feature = "formats")]
+pub(crate) use writer::write_error;

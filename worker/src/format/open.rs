@@ -1,0 +1,207 @@
+//! Opens and describes content of any format: which reader stands for which declaration.
+
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use aggregator_crds::connector::{Compression, FileFormat, StreamSchema};
+use arrow::datatypes::SchemaRef;
+
+use super::block::{BlockReader, ReadPlan, input_error};
+use super::compression::{CountingReader, decompress, split_name};
+use super::csv::{self, CsvReader, Dialect};
+use super::encoding::by_label;
+use super::infer::Guesses;
+use super::json::{self, DocumentReader, LineReader, records_path};
+use super::parquet::{self, ParquetReader};
+use super::records::declared_schema;
+use super::writer::declared_compression;
+use crate::connector::{ConnectorError, ErrorKind, Result};
+
+/// The format that the ending of a name means, with its defaults; None when the ending means none.
+#[must_use]
+pub fn format_by_name(name: &str) -> Option<FileFormat> {
+    let (name, _) = split_name(name);
+    let ending = name.rsplit_once('.')?.1.to_ascii_lowercase();
+    Some(match ending.as_str() {
+        "csv" => FileFormat::Csv(Default::default()),
+        "tsv" => FileFormat::Csv(aggregator_crds::connector::CsvFormat { delimiter: "\t".into(), ..Default::default() }),
+        "ndjson" | "jsonl" => FileFormat::Ndjson(Default::default()),
+        "json" => FileFormat::Json(Default::default()),
+        "parquet" => FileFormat::Parquet(Default::default()),
+        _ => return None,
+    })
+}
+
+/// The ending of names of a format's files.
+#[must_use]
+pub fn ending_of(format: &FileFormat) -> &'static str {
+    match format {
+        FileFormat::Csv(csv) if csv.delimiter == "\t" => "tsv",
+        FileFormat::Csv(_) => "csv",
+        FileFormat::Ndjson(_) => "ndjson",
+        FileFormat::Json(_) => "json",
+        FileFormat::Parquet(_) => "parquet",
+    }
+}
+
+/// What a format declares of the columns.
+#[must_use]
+pub fn stream_schema(format: &FileFormat) -> Option<&StreamSchema> {
+    match format {
+        FileFormat::Csv(csv) => csv.schema.as_ref(),
+        FileFormat::Ndjson(lines) => lines.schema.as_ref(),
+        FileFormat::Json(json) => json.schema.as_ref(),
+        FileFormat::Parquet(_) => None,
+    }
+}
+
+fn decompressed(
+    input: Box<dyn Read + Send>,
+    name: &str,
+    format: &FileFormat,
+    location: &str,
+) -> Result<Box<dyn Read + Send>> {
+    let compression = match declared_compression(format) {
+        Compression::Auto => split_name(name).1,
+        declared => declared,
+    };
+    decompress(input, compression).map_err(|error| input_error(location, error))
+}
+
+/// Content to read: a stream of bytes, or a file.
+pub enum Input {
+    /// Bytes as they come.
+    Stream(Box<dyn Read + Send>),
+    /// A file; Parquet needs one.
+    File(File),
+    /// All of the content, in memory.
+    Bytes(bytes::Bytes),
+}
+
+impl Input {
+    fn into_stream(self) -> Box<dyn Read + Send> {
+        match self {
+            Self::Stream(stream) => stream,
+            Self::File(file) => Box::new(file),
+            Self::Bytes(bytes) => Box::new(std::io::Cursor::new(bytes)),
+        }
+    }
+}
+
+fn parquet_stream(location: &str) -> ConnectorError {
+    ConnectorError::new(ErrorKind::Bug, format!("read {location}"), "Parquet was given as a stream of bytes")
+}
+
+/// Opens content for reading. `name` is its name, whose ending may tell the compression; `count` counts the bytes taken.
+///
+/// # Errors
+/// When the format is declared wrongly, the content does not begin as it should, or a required column is not there.
+pub fn open(
+    input: Input,
+    name: &str,
+    format: &FileFormat,
+    plan: ReadPlan,
+    count: &Arc<AtomicU64>,
+) -> Result<Box<dyn BlockReader>> {
+    if let FileFormat::Parquet(_) = format {
+        let (reader, size): (Box<dyn BlockReader>, u64) = match input {
+            Input::File(file) => {
+                let size = file.metadata().map_err(|error| input_error(&plan.location, error))?.len();
+                (Box::new(ParquetReader::new(file, plan)?), size)
+            }
+            Input::Bytes(bytes) => {
+                let size = bytes.len() as u64;
+                (Box::new(ParquetReader::new(bytes, plan)?), size)
+            }
+            Input::Stream(_) => return Err(parquet_stream(&plan.location)),
+        };
+        count.fetch_add(size, std::sync::atomic::Ordering::Relaxed);
+        return Ok(reader);
+    }
+    let counted = Box::new(CountingReader::new(input.into_stream(), Arc::clone(count)));
+    let text = decompressed(counted, name, format, &plan.location)?;
+    Ok(match format {
+        FileFormat::Csv(csv) => {
+            let positional = match &csv.schema {
+                Some(StreamSchema::Columns(columns)) => Some(columns.iter().map(|column| column.name.clone()).collect()),
+                Some(StreamSchema::Infer(_)) | None => None,
+            };
+            Box::new(CsvReader::new(text, Dialect::new(csv)?, plan, positional)?)
+        }
+        FileFormat::Ndjson(lines) => Box::new(LineReader::new(text, by_label(&lines.encoding)?, plan)?),
+        FileFormat::Json(json) => {
+            Box::new(DocumentReader::new(text, by_label(&json.encoding)?, &records_path(json)?, plan)?)
+        }
+        FileFormat::Parquet(_) => return Err(parquet_stream(&plan.location)),
+    })
+}
+
+/// Collects the schema of a stream over its first files.
+#[derive(Default)]
+pub struct SchemaProbe {
+    guesses: Guesses,
+    parquet: Vec<arrow::datatypes::Field>,
+    /// Records looked at.
+    pub records: u64,
+    /// What a person should know of the columns.
+    pub notes: Vec<String>,
+}
+
+impl SchemaProbe {
+    /// Looks at up to `most` more records of one file. Nothing is looked at if the format declares its columns.
+    ///
+    /// # Errors
+    /// When the content cannot be read.
+    pub fn look(&mut self, input: Input, name: &str, format: &FileFormat, location: &str, most: u64) -> Result<()> {
+        if let FileFormat::Parquet(_) = format {
+            let (schema, rows, notes) = match input {
+                Input::File(file) => parquet::describe(file, location)?,
+                Input::Bytes(bytes) => parquet::describe(bytes, location)?,
+                Input::Stream(_) => return Err(parquet_stream(location)),
+            };
+            for field in schema.fields() {
+                if !self.parquet.iter().any(|known| known.name() == field.name()) {
+                    // A column that the first file lacks is null there.
+                    let nullable = field.is_nullable() || self.records > 0;
+                    self.parquet.push(field.as_ref().clone().with_nullable(nullable));
+                }
+            }
+            self.records += rows;
+            self.notes.extend(notes);
+            return Ok(());
+        }
+        let text = decompressed(input.into_stream(), name, format, location)?;
+        self.records += match format {
+            FileFormat::Csv(csv) => {
+                let (records, notes) = csv::infer(text, &Dialect::new(csv)?, location, most, &mut self.guesses)?;
+                self.notes.extend(notes.into_iter().map(|note| format!("{location}: {note}")));
+                records
+            }
+            FileFormat::Ndjson(lines) => {
+                json::infer_lines(text, by_label(&lines.encoding)?, location, most, &mut self.guesses)?
+            }
+            FileFormat::Json(json) => {
+                let path = records_path(json)?;
+                json::infer_document(text, by_label(&json.encoding)?, &path, location, most, &mut self.guesses)?
+            }
+            FileFormat::Parquet(_) => return Err(parquet_stream(location)),
+        };
+        Ok(())
+    }
+
+    /// The schema: declared, or of what was seen.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the declaration is wrong.
+    pub fn schema(&self, format: &FileFormat) -> Result<SchemaRef> {
+        if let Some(declared) = stream_schema(format).map(declared_schema).transpose()?.flatten() {
+            return Ok(declared);
+        }
+        Ok(match format {
+            FileFormat::Parquet(_) => Arc::new(arrow::datatypes::Schema::new(self.parquet.clone())),
+            FileFormat::Csv(_) | FileFormat::Ndjson(_) | FileFormat::Json(_) => self.guesses.schema(),
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! Parquet to batches: columns by name, timestamps in microseconds, nothing rounded.
+
+use std::sync::Arc;
+
+use aggregator_compiler::types;
+use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow::compute::kernels::cmp::distinct;
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::reader::ChunkReader;
+
+use super::block::{Block, BlockReader, ReadPlan};
+use super::column::{Fault, Faults, assemble};
+use super::csv::{constant, missing};
+use super::records::{allow, reject};
+use crate::connector::{ConnectorError, ErrorKind, RejectReason, Result};
+
+fn corrupt(location: &str, error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
+    ConnectorError::new(ErrorKind::Data, format!("read {location}"), format!("the Parquet file is corrupt: {error}"))
+        .remedy("fetch or write the file again")
+        .caused_by(error)
+}
+
+/// The type in which a column of a Parquet file is given out; None when there is none.
+fn readable(data_type: &DataType) -> Option<DataType> {
+    Some(match data_type {
+        DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
+        DataType::Dictionary(_, values) => return readable(values),
+        DataType::RunEndEncoded(_, values) => return readable(values.data_type()),
+        DataType::List(element) | DataType::LargeList(element) => {
+            DataType::List(Arc::new(Field::new("item", readable(element.data_type())?, true)))
+        }
+        DataType::Float16 => DataType::Float32,
+        DataType::BinaryView => DataType::Binary,
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
+        }
+        other => return types::parse(&types::name(other)).ok().filter(|parsed| parsed == other),
+    })
+}
+
+/// The columns of a file, its rows, and what a person should know of columns that cannot be read.
+pub(crate) fn describe(file: impl ChunkReader + 'static, location: &str) -> Result<(Schema, u64, Vec<String>)> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| corrupt(location, error))?;
+    let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
+    let mut notes = Vec::new();
+    let mut fields = Vec::new();
+    for field in builder.schema().fields() {
+        match readable(field.data_type()) {
+            Some(data_type) => fields.push(Field::new(field.name(), data_type, field.is_nullable())),
+            None => notes.push(format!(
+                "{location}: column `{}` of type {} is left out; no pipeline can hold it",
+                field.name(),
+                field.data_type()
+            )),
+        }
+    }
+    Ok((Schema::new(fields), rows, notes))
+}
+
+/// Reads one Parquet file.
+pub(crate) struct ParquetReader {
+    reader: ParquetRecordBatchReader,
+    plan: ReadPlan,
+    /// The row before the next batch, from 0.
+    row: u64,
+    notes: Vec<String>,
+}
+
+impl ParquetReader {
+    /// Reads the wanted columns of `file`.
+    pub(crate) fn new(file: impl ChunkReader + 'static, plan: ReadPlan) -> Result<Self> {
+        let location = &plan.location;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| corrupt(location, error))?;
+        let schema: SchemaRef = Arc::clone(builder.schema());
+        let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let mut notes = Vec::new();
+        let mut roots = Vec::new();
+        for field in plan.schema.fields() {
+            match schema.index_of(field.name()) {
+                _ if plan.constant(field.name()).is_some() => {}
+                Ok(root) => roots.push(root),
+                Err(_) if field.is_nullable() => {
+                    notes.push(format!("{location}: no column `{}`, read as null", field.name()));
+                }
+                Err(_) => return Err(missing(location, field, &names)),
+            }
+        }
+        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+        let reader = builder
+            .with_projection(mask)
+            .with_batch_size(plan.batch_rows)
+            .build()
+            .map_err(|error| corrupt(location, error))?;
+        Ok(Self { reader, plan, row: 0, notes })
+    }
+
+    fn convert(&self, batch: &RecordBatch) -> Result<Block> {
+        let rows = batch.num_rows();
+        let mut faults = Faults::default();
+        let columns = self
+            .plan
+            .schema
+            .fields()
+            .iter()
+            .map(|field| match (self.plan.constant(field.name()), batch.column_by_name(field.name())) {
+                (Some(value), _) => constant(field, rows, value, &mut faults),
+                (None, None) => Ok(new_null_array(field.data_type(), rows)),
+                (None, Some(column)) => self.column(field, column, &mut faults),
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let good = assemble(&self.plan.schema, columns, rows, &faults)?;
+        let mut rejects = Vec::new();
+        for (index, fault) in faults.into_rows() {
+            let raw = row_text(batch, index);
+            rejects.push(reject(&self.plan.location, Some(self.row + index as u64 + 1), None, fault, &raw));
+        }
+        let rejects = allow(self.plan.rejects, rejects)?;
+        Ok(Block { batch: good, rejects, read: rows as u64 })
+    }
+
+    fn column(&self, field: &Field, column: &ArrayRef, faults: &mut Faults) -> Result<ArrayRef> {
+        if column.data_type() == field.data_type() && field.is_nullable() {
+            return Ok(Arc::clone(column));
+        }
+        let conflict = |detail: String| {
+            ConnectorError::new(
+                ErrorKind::Data,
+                format!("read {}", self.plan.location),
+                format!("column `{}`: {detail}", field.name()),
+            )
+            .remedy("the files of one stream need columns of like types: narrow the stream's glob")
+        };
+        let numbers = column.data_type().is_primitive() && field.data_type().is_primitive();
+        if !numbers && !alike(column.data_type(), field.data_type()) {
+            return Err(conflict(format!("{} is not {}", column.data_type(), types::name(field.data_type()))));
+        }
+        let options = CastOptions { safe: true, ..CastOptions::default() };
+        let cast = |array: &ArrayRef, to: &DataType| {
+            cast_with_options(array, to, &options).map_err(|error| conflict(error.to_string()))
+        };
+        let converted = cast(column, field.data_type())?;
+        // What comes back unchanged was not rounded.
+        let changed = if numbers {
+            let back = cast(&converted, column.data_type())?;
+            Some(distinct(column, &back).map_err(|error| conflict(error.to_string()))?)
+        } else {
+            None
+        };
+        for row in 0..column.len() {
+            let lost = converted.is_null(row) && !column.is_null(row);
+            if lost || changed.as_ref().is_some_and(|changed| changed.value(row)) {
+                faults.add(row, || Fault {
+                    column: Some(field.name().clone()),
+                    reason: RejectReason::CastFailed,
+                    message: format!("the value does not fit {} without loss", types::name(field.data_type())),
+                });
+            } else if converted.is_null(row) && !field.is_nullable() {
+                faults.add(row, || Fault {
+                    column: Some(field.name().clone()),
+                    reason: RejectReason::NullValue,
+                    message: format!("the required column `{}` has no value", field.name()),
+                });
+            }
+        }
+        Ok(converted)
+    }
+}
+
+/// Whether values of both types are the same but for how Arrow lays them out.
+fn alike(one: &DataType, two: &DataType) -> bool {
+    let strings = |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+    let bytes = |data_type: &DataType| {
+        matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
+    };
+    match (one, two) {
+        (DataType::Dictionary(_, values), other) => alike(values, other),
+        (DataType::RunEndEncoded(_, values), other) => alike(values.data_type(), other),
+        (DataType::List(one) | DataType::LargeList(one), DataType::List(two)) => alike(one.data_type(), two.data_type()),
+        (one, two) => one == two || (strings(one) && strings(two)) || (bytes(one) && bytes(two)),
+    }
+}
+
+/// A row as JSON.
+fn row_text(batch: &RecordBatch, row: usize) -> String {
+    let mut writer = arrow::json::LineDelimitedWriter::new(Vec::new());
+    match writer.write(&batch.slice(row, 1)).and_then(|()| writer.finish()) {
+        Ok(()) => String::from_utf8_lossy(&writer.into_inner()).trim_end().to_owned(),
+        Err(error) => format!("(the row cannot be shown as JSON: {error})"),
+    }
+}
+
+impl BlockReader for ParquetReader {
+    fn next_block(&mut self) -> Result<Option<Block>> {
+        let Some(batch) = self.reader.next() else { return Ok(None) };
+        let batch = batch.map_err(|error| corrupt(&self.plan.location, error))?;
+        let block = self.convert(&batch)?;
+        self.row += block.read;
+        Ok(Some(block))
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+}

@@ -1,0 +1,277 @@
+//! Batches to files of any format.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aggregator_compiler::types;
+use aggregator_crds::connector::{Compression, CsvFormat, FileFormat, ParquetCompression, ParquetFormat, Quoting};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder as JsonBuilder};
+use parquet::arrow::ArrowWriter;
+use parquet::basic;
+use parquet::file::properties::WriterProperties;
+
+use super::Dialect;
+use super::compression::Compressor;
+use crate::connector::{ConnectorError, ErrorKind, Result};
+
+/// Bytes of a row group that are held before it is written.
+const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
+
+type Output = Compressor<CountingWriter>;
+
+struct CountingWriter {
+    inner: BufWriter<File>,
+    count: Arc<AtomicU64>,
+}
+
+impl Write for CountingWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.count.fetch_add(written as u64, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Refuses schemas and dialects that a format cannot write, before anything is written.
+///
+/// # Errors
+/// [`ErrorKind::Config`], naming the column or the field.
+pub fn check_writable(format: &FileFormat, schema: &SchemaRef) -> Result<()> {
+    let wrong = |detail: String, remedy: &str| {
+        Err(ConnectorError::new(ErrorKind::Config, "write files", detail).remedy(remedy.to_owned()))
+    };
+    if let FileFormat::Csv(csv) = format {
+        let dialect = Dialect::new(csv)?;
+        for field in schema.fields() {
+            if field.data_type().is_nested() || is_binary(field.data_type()) {
+                return wrong(
+                    format!("column `{}` of type {} does not fit delimited text", field.name(), types::name(field.data_type())),
+                    "convert it to text in a mapping, leave it out, or write ndjson or parquet",
+                );
+            }
+        }
+        if dialect.quote.is_none() {
+            return wrong("`quote: \"\"` cannot be written".into(), "give a quote: text that holds a delimiter needs one");
+        }
+        if csv.header && csv.columns.as_ref().is_some_and(|columns| columns.len() != schema.fields().len()) {
+            return wrong("`columns` names other columns than the rows have".into(), "leave `columns` out when writing");
+        }
+    }
+    let encoding = match format {
+        FileFormat::Csv(csv) => Some(&csv.encoding),
+        FileFormat::Ndjson(lines) => Some(&lines.encoding),
+        FileFormat::Json(json) => Some(&json.encoding),
+        FileFormat::Parquet(_) => None,
+    };
+    if let Some(label) = encoding
+        && super::encoding::by_label(label)? != encoding_rs::UTF_8
+    {
+        return wrong(format!("files are written in UTF-8, not in {label}"), "leave `encoding` out when writing");
+    }
+    Ok(())
+}
+
+fn is_binary(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
+    )
+}
+
+enum Encoder {
+    Csv(Box<arrow::csv::Writer<Output>>),
+    Lines(arrow::json::Writer<Output, LineDelimited>),
+    Array(arrow::json::Writer<Output, JsonArray>),
+    Parquet(Box<ArrowWriter<CountingWriter>>),
+}
+
+/// Writes one file. Blocking.
+pub struct FileWriter {
+    encoder: Encoder,
+    written: Arc<AtomicU64>,
+    rows: u64,
+    path: std::path::PathBuf,
+    schema: SchemaRef,
+}
+
+impl FileWriter {
+    /// Creates the file at `path`, which must not exist.
+    ///
+    /// # Errors
+    /// When the file cannot be created.
+    pub fn create(path: &std::path::Path, format: &FileFormat, schema: &SchemaRef) -> Result<Self> {
+        let failed = |error: io::Error| write_error(path, error);
+        let file = File::options().write(true).create_new(true).open(path).map_err(failed)?;
+        let written = Arc::new(AtomicU64::new(0));
+        let output = CountingWriter { inner: BufWriter::with_capacity(256 * 1024, file), count: Arc::clone(&written) };
+        let encoder = match format {
+            FileFormat::Csv(csv) => {
+                let output = Compressor::new(output, csv.compression).map_err(failed)?;
+                Encoder::Csv(Box::new(csv_builder(csv)?.build(output)))
+            }
+            FileFormat::Ndjson(lines) => {
+                let output = Compressor::new(output, lines.compression).map_err(failed)?;
+                Encoder::Lines(JsonBuilder::new().with_explicit_nulls(true).build(output))
+            }
+            FileFormat::Json(json) => {
+                let output = Compressor::new(output, json.compression).map_err(failed)?;
+                Encoder::Array(JsonBuilder::new().with_explicit_nulls(true).build(output))
+            }
+            FileFormat::Parquet(parquet) => {
+                let writer = ArrowWriter::try_new(output, Arc::clone(schema), Some(properties(parquet)?))
+                    .map_err(|error| encode_error(path, error))?;
+                Encoder::Parquet(Box::new(writer))
+            }
+        };
+        let mut writer = Self { encoder, written, rows: 0, path: path.to_owned(), schema: Arc::clone(schema) };
+        if let Encoder::Csv(csv) = &mut writer.encoder {
+            // The header stands in a file without rows, too.
+            csv.write(&RecordBatch::new_empty(Arc::clone(schema))).map_err(|error| encode_error(path, error))?;
+        }
+        Ok(writer)
+    }
+
+    /// Appends rows.
+    ///
+    /// # Errors
+    /// When they cannot be encoded or written.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        let failed = |error: arrow::error::ArrowError| encode_error(&self.path, error);
+        match &mut self.encoder {
+            Encoder::Csv(writer) => writer.write(batch).map_err(failed)?,
+            Encoder::Lines(writer) => writer.write(batch).map_err(failed)?,
+            Encoder::Array(writer) => writer.write(batch).map_err(failed)?,
+            Encoder::Parquet(writer) => {
+                let failed = |error: parquet::errors::ParquetError| encode_error(&self.path, error);
+                writer.write(batch).map_err(failed)?;
+                if writer.memory_size() > ROW_GROUP_BYTES {
+                    writer.flush().map_err(failed)?;
+                }
+            }
+        }
+        self.rows += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    /// About how many bytes the file has so far.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let held = match &self.encoder {
+            Encoder::Parquet(writer) => writer.in_progress_size() as u64,
+            Encoder::Csv(_) | Encoder::Lines(_) | Encoder::Array(_) => 0,
+        };
+        self.written.load(Ordering::Relaxed) + held
+    }
+
+    /// Ends the file and makes it durable; gives its bytes and the rows that it holds: for Parquet, what its footer says.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(self) -> Result<(u64, u64)> {
+        let Self { encoder, written: _, rows, path, schema } = self;
+        let arrow_failed = |error: arrow::error::ArrowError| encode_error(&path, error);
+        let failed = |error: io::Error| write_error(&path, error);
+        let is_parquet = matches!(encoder, Encoder::Parquet(_));
+        let output = match encoder {
+            Encoder::Csv(writer) => writer.into_inner().finish().map_err(failed)?,
+            Encoder::Lines(mut writer) => {
+                writer.finish().map_err(arrow_failed)?;
+                writer.into_inner().finish().map_err(failed)?
+            }
+            Encoder::Array(mut writer) => {
+                if rows == 0 {
+                    // The writer opens the array with its first row.
+                    writer.write(&RecordBatch::new_empty(schema)).map_err(arrow_failed)?;
+                }
+                writer.finish().map_err(arrow_failed)?;
+                writer.into_inner().finish().map_err(failed)?
+            }
+            Encoder::Parquet(writer) => writer.into_inner().map_err(|error| encode_error(&path, error))?,
+        };
+        let file = output.inner.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.sync_all().map_err(failed)?;
+        let bytes = file.metadata().map_err(failed)?.len();
+        drop(file);
+        let rows = if is_parquet { footer_rows(&path)? } else { rows };
+        Ok((bytes, rows))
+    }
+}
+
+fn footer_rows(path: &std::path::Path) -> Result<u64> {
+    let file = File::open(path).map_err(|error| write_error(path, error))?;
+    let (_, rows, _) = super::parquet::describe(file, &path.display().to_string())?;
+    Ok(rows)
+}
+
+fn csv_builder(csv: &CsvFormat) -> Result<arrow::csv::WriterBuilder> {
+    let dialect = Dialect::new(csv)?;
+    let style = match csv.quoting {
+        Quoting::Minimal => csv::QuoteStyle::Necessary,
+        Quoting::Always => csv::QuoteStyle::Always,
+        Quoting::NonNumeric => csv::QuoteStyle::NonNumeric,
+    };
+    let mut builder = arrow::csv::WriterBuilder::new()
+        .with_header(dialect.header)
+        .with_delimiter(dialect.delimiter)
+        .with_quote(dialect.quote.unwrap_or(b'"'))
+        .with_quote_style(style)
+        .with_null(csv.null_values.first().cloned().unwrap_or_default());
+    if let Some(escape) = dialect.escape {
+        builder = builder.with_escape(escape).with_double_quote(false);
+    }
+    if let Some(terminator) = dialect.terminator {
+        builder = builder.with_line_terminator(csv::Terminator::Any(terminator));
+    }
+    Ok(builder)
+}
+
+fn properties(format: &ParquetFormat) -> Result<WriterProperties> {
+    let codec = match format.compression {
+        ParquetCompression::None => basic::Compression::UNCOMPRESSED,
+        ParquetCompression::Snappy => basic::Compression::SNAPPY,
+        ParquetCompression::Gzip => basic::Compression::GZIP(basic::GzipLevel::default()),
+        ParquetCompression::Lz4 => basic::Compression::LZ4_RAW,
+        ParquetCompression::Zstd => basic::Compression::ZSTD(basic::ZstdLevel::try_new(3).unwrap_or_default()),
+    };
+    let rows = usize::try_from(format.row_group_rows).ok().filter(|rows| *rows > 0).ok_or_else(|| {
+        ConnectorError::new(ErrorKind::Config, "write Parquet", "`rowGroupRows` is not a number of rows")
+            .remedy("give a number of at least 1")
+    })?;
+    Ok(WriterProperties::builder().set_compression(codec).set_max_row_group_row_count(Some(rows)).build())
+}
+
+/// The compression of files that a format writes: what is declared.
+#[must_use]
+pub fn declared_compression(format: &FileFormat) -> Compression {
+    match format {
+        FileFormat::Csv(csv) => csv.compression,
+        FileFormat::Ndjson(lines) => lines.compression,
+        FileFormat::Json(json) => json.compression,
+        FileFormat::Parquet(_) => Compression::None,
+    }
+}
+
+fn encode_error(path: &std::path::Path, error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
+    ConnectorError::new(ErrorKind::Refused, format!("write {}", path.display()), error.to_string())
+        .remedy("look for room on the disk; if there is, convert the column that is named")
+        .caused_by(error)
+}
+
+/// Tells whose fault it is that a file could not be written.
+pub(crate) fn write_error(path: &std::path::Path, error: io::Error) -> ConnectorError {
+    let kind = match error.kind() {
+        io::ErrorKind::Interrupted | io::ErrorKind::TimedOut => ErrorKind::Transient,
+        _ => ErrorKind::Refused,
+    };
+    ConnectorError::new(kind, format!("write {}", path.display()), error.to_string())
+        .remedy("give this user the right to write there, and room on the disk")
+        .caused_by(error)
+}
