@@ -228,7 +228,7 @@ fn csv_builder(csv: &CsvFormat) -> Result<arrow::csv::WriterBuilder> {
         builder = builder.with_escape(escape).with_double_quote(false);
     }
     if let Some(terminator) = dialect.terminator {
-        builder = builder.with_line_terminator(csv::Terminator::Any(terminator));
+        builder = builder.with_line_terminator(arrow::csv::writer::Terminator::Any(terminator));
     }
     Ok(builder)
 }
