@@ -17,7 +17,15 @@ pub struct ConnectorInfo {
 /// Every connector of this build.
 #[must_use]
 pub fn all() -> &'static [ConnectorInfo] {
-    &[]
+    &[
+        #[cfg(feature = "file")]
+        ConnectorInfo {
+            key: "file",
+            summary: "Files in a folder: CSV, NDJSON, JSON, Parquet",
+            sink: true,
+            open: super::file::open,
+        },
+    ]
 }
 
 /// The connector type of that key, if this build has it.
