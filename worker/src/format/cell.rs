@@ -1,0 +1,306 @@
+//! One value as a text format holds it, and its exact conversion to an Arrow type: what would be rounded is refused.
+
+use std::borrow::Cow;
+
+use arrow::array::timezone::Tz;
+use arrow::array::types::{Date32Type, Time64NanosecondType};
+use arrow::compute::kernels::cast_utils::{Parser, string_to_datetime};
+use arrow::datatypes::TimeUnit;
+use serde_json::Value;
+
+/// One value as a text format holds it.
+#[derive(Clone, Debug)]
+pub(crate) enum Cell<'a> {
+    /// No value.
+    Null,
+    /// A JSON Boolean.
+    Bool(bool),
+    /// A JSON number without a fraction.
+    Int(i64),
+    /// A JSON number without a fraction, beyond `i64`.
+    UInt(u64),
+    /// Any other JSON number.
+    Float(f64),
+    /// A JSON string, or a field of delimited text.
+    Text(Cow<'a, str>),
+    /// A JSON array or object.
+    Nested(Cow<'a, Value>),
+}
+
+/// Why a value does not fit, as the end of a sentence that begins with the value.
+pub(crate) type Misfit = &'static str;
+
+/// Integers up to here are exact in a double.
+const EXACT_DOUBLE: u64 = 1 << 53;
+
+const NOT_INTEGER: Misfit = "is not an integer";
+const OUT_OF_RANGE: Misfit = "is out of range";
+const MAYBE_ROUNDED: Misfit = "has more digits than a JSON number is read with; send it as a string";
+
+impl<'a> From<&'a Value> for Cell<'a> {
+    fn from(value: &'a Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(flag) => Self::Bool(*flag),
+            Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+                (Some(integer), _, _) => Self::Int(integer),
+                (None, Some(integer), _) => Self::UInt(integer),
+                (None, None, Some(float)) => Self::Float(float),
+                (None, None, None) => Self::Text(Cow::Owned(number.to_string())),
+            },
+            Value::String(text) => Self::Text(Cow::Borrowed(text)),
+            Value::Array(_) | Value::Object(_) => Self::Nested(Cow::Borrowed(value)),
+        }
+    }
+}
+
+impl Cell<'_> {
+    /// The value as a person reads it, for messages.
+    pub(crate) fn show(&self) -> String {
+        let text = match self {
+            Self::Null => "null".to_owned(),
+            Self::Bool(flag) => flag.to_string(),
+            Self::Int(integer) => integer.to_string(),
+            Self::UInt(integer) => integer.to_string(),
+            Self::Float(float) => float.to_string(),
+            Self::Text(text) => text.to_string(),
+            Self::Nested(value) => value.to_string(),
+        };
+        const MOST: usize = 200;
+        match text.char_indices().nth(MOST) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        }
+    }
+
+    /// The value as an integer of at most 64 bits.
+    pub(crate) fn integer<T>(&self) -> Result<T, Misfit>
+    where
+        T: TryFrom<i64> + TryFrom<u64> + std::str::FromStr<Err = std::num::ParseIntError>,
+    {
+        match self {
+            Self::Int(integer) => T::try_from(*integer).map_err(|_| OUT_OF_RANGE),
+            Self::UInt(integer) => T::try_from(*integer).map_err(|_| OUT_OF_RANGE),
+            // `1.0` and `1e3` are integers to JSON; beyond 2^53 digits may already be lost.
+            #[expect(clippy::cast_possible_truncation, reason = "whole and at most 2^53")]
+            Self::Float(float) if float.fract() == 0.0 && float.abs() <= EXACT_DOUBLE as f64 => {
+                T::try_from(*float as i64).map_err(|_| OUT_OF_RANGE)
+            }
+            Self::Float(float) if float.fract() == 0.0 => Err(OUT_OF_RANGE),
+            Self::Text(text) => text.parse().map_err(|error: std::num::ParseIntError| match error.kind() {
+                std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => OUT_OF_RANGE,
+                _ => NOT_INTEGER,
+            }),
+            _ => Err(NOT_INTEGER),
+        }
+    }
+
+    /// The value as a double. A fraction is the nearest double, as everywhere; an integer must be exact.
+    pub(crate) fn double(&self) -> Result<f64, Misfit> {
+        const INEXACT: Misfit = "is an integer that a floating-point number cannot hold exactly";
+        match self {
+            Self::Int(integer) => exact_double(i128::from(*integer)).ok_or(INEXACT),
+            Self::UInt(integer) => exact_double(i128::from(*integer)).ok_or(INEXACT),
+            Self::Float(float) => Ok(*float),
+            Self::Text(text) => {
+                let float: f64 = text.parse().map_err(|_| "is not a number")?;
+                if float.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit()) {
+                    return Err(OUT_OF_RANGE);
+                }
+                if float.abs() > EXACT_DOUBLE as f64
+                    && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b'+')
+                {
+                    return text.parse::<i128>().ok().and_then(exact_double).ok_or(INEXACT);
+                }
+                Ok(float)
+            }
+            _ => Err("is not a number"),
+        }
+    }
+
+    /// The value as a single-precision number; an integer must be exact.
+    pub(crate) fn single(&self) -> Result<f32, Misfit> {
+        let double = self.double()?;
+        #[expect(clippy::cast_possible_truncation, reason = "checked below where it matters")]
+        let single = double as f32;
+        if single.is_infinite() && double.is_finite() {
+            return Err(OUT_OF_RANGE);
+        }
+        if double.is_finite() && double.fract() == 0.0 && f64::from(single) != double {
+            return Err("is an integer that a floating-point number cannot hold exactly");
+        }
+        Ok(single)
+    }
+
+    /// The value as a Boolean: a JSON one, or `true` or `false` in any case.
+    pub(crate) fn boolean(&self) -> Result<bool, Misfit> {
+        match self {
+            Self::Bool(flag) => Ok(*flag),
+            Self::Text(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+            Self::Text(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+            _ => Err("is not `true` or `false`"),
+        }
+    }
+
+    /// The value as text: a string as it is, everything else as JSON writes it.
+    pub(crate) fn text(&self) -> Result<Cow<'_, str>, Misfit> {
+        Ok(match self {
+            Self::Null => return Err("is missing"),
+            Self::Bool(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+            Self::Int(integer) => Cow::Owned(integer.to_string()),
+            Self::UInt(integer) => Cow::Owned(integer.to_string()),
+            Self::Float(float) => {
+                if float.abs() > EXACT_DOUBLE as f64 {
+                    return Err(MAYBE_ROUNDED);
+                }
+                Cow::Owned(Value::from(*float).to_string())
+            }
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::Nested(value) => Cow::Owned(value.to_string()),
+        })
+    }
+
+    /// The value as days since 1970-01-01: `YYYY-MM-DD`.
+    pub(crate) fn date(&self) -> Result<i32, Misfit> {
+        const NOT_DATE: Misfit = "is not a date as `2026-01-31`";
+        let Self::Text(text) = self else { return Err(NOT_DATE) };
+        let bytes = text.as_bytes();
+        if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+            return Err(NOT_DATE);
+        }
+        Date32Type::parse(text).ok_or(NOT_DATE)
+    }
+
+    /// The value as a time of day in nanoseconds: `HH:MM:SS`, with a fraction or without.
+    pub(crate) fn time_nanoseconds(&self) -> Result<i64, Misfit> {
+        const NOT_TIME: Misfit = "is not a time of day as `13:45:00`";
+        let Self::Text(text) = self else { return Err(NOT_TIME) };
+        let bytes = text.as_bytes();
+        if bytes.len() < 8 || bytes[2] != b':' || bytes[5] != b':' || !fraction_fits(text) {
+            return Err(NOT_TIME);
+        }
+        if &bytes[6..8] == b"60" {
+            return Err(LEAP_SECOND);
+        }
+        Time64NanosecondType::parse(text).ok_or(NOT_TIME)
+    }
+
+    /// The value as a timestamp in `unit`s since 1970-01-01 UTC. Without an offset in the text, it is a time in `zone`;
+    /// a column without a zone takes no offset.
+    pub(crate) fn timestamp(&self, unit: TimeUnit, zone: Option<&Tz>, utc: &Tz) -> Result<i64, Misfit> {
+        const NOT_TIMESTAMP: Misfit = "is not a timestamp as `2026-01-31T13:45:00Z`";
+        let Self::Text(text) = self else { return Err(NOT_TIMESTAMP) };
+        if zone.is_none() && has_offset(text) {
+            return Err("has a time zone that the column does not keep; declare `Timestamp(Microsecond, UTC)`");
+        }
+        if !fraction_fits(text) {
+            return Err("has more digits after the second than can be kept");
+        }
+        let time = string_to_datetime(zone.unwrap_or(utc), text).map_err(|_| NOT_TIMESTAMP)?;
+        let nanoseconds = time.timestamp_subsec_nanos();
+        if nanoseconds >= 1_000_000_000 {
+            return Err(LEAP_SECOND);
+        }
+        let (per_second, value) = match unit {
+            TimeUnit::Second => (1, Some(time.timestamp())),
+            TimeUnit::Millisecond => (1_000, Some(time.timestamp_millis())),
+            TimeUnit::Microsecond => (1_000_000, Some(time.timestamp_micros())),
+            TimeUnit::Nanosecond => (1_000_000_000, time.timestamp_nanos_opt()),
+        };
+        if nanoseconds % (1_000_000_000 / per_second) != 0 {
+            return Err("has more digits after the second than the column keeps");
+        }
+        value.ok_or(OUT_OF_RANGE)
+    }
+
+    /// The value as a decimal of that precision and scale.
+    pub(crate) fn decimal(&self, precision: u8, scale: i8) -> Result<i128, Misfit> {
+        let text = match self {
+            Self::Int(integer) => Cow::Owned(integer.to_string()),
+            Self::UInt(integer) => Cow::Owned(integer.to_string()),
+            Self::Float(float) => {
+                let text = Value::from(*float).to_string();
+                // A double gives back any decimal of 15 digits; of a longer one the last digits may be gone.
+                if significant_digits(&text) > 15 {
+                    return Err(MAYBE_ROUNDED);
+                }
+                Cow::Owned(text)
+            }
+            Self::Text(text) => Cow::Borrowed(text.as_ref()),
+            _ => return Err("is not a decimal number"),
+        };
+        exact_decimal(&text, precision, scale)
+    }
+}
+
+const LEAP_SECOND: Misfit = "is a leap second, which cannot be told from the second after it";
+
+fn exact_double(integer: i128) -> Option<f64> {
+    let double = integer as f64;
+    #[expect(clippy::cast_possible_truncation, reason = "the comparison finds what was lost")]
+    let back = double as i128;
+    (back == integer).then_some(double)
+}
+
+/// Whether a timestamp's text names its offset from UTC.
+pub(crate) fn has_offset(text: &str) -> bool {
+    let after_date = text.as_bytes().get(11..).unwrap_or_default();
+    after_date.iter().any(|byte| matches!(byte, b'+' | b'-') || byte.is_ascii_alphabetic())
+}
+
+/// The digits of a number's text from the first that is not zero, without those of an exponent.
+pub(crate) fn significant_digits(text: &str) -> usize {
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let digits: Vec<u8> = mantissa.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0').collect();
+    digits.len() - digits.iter().rev().take_while(|digit| **digit == b'0').count()
+}
+
+/// Whether the digits after a second, if there are more than nine, are zeros.
+fn fraction_fits(text: &str) -> bool {
+    let Some(dot) = text.find('.') else { return true };
+    text.bytes().skip(dot + 1).take_while(u8::is_ascii_digit).skip(9).all(|digit| digit == b'0')
+}
+
+/// Arrow's own decimal parser rounds; a value that does not fit must be refused instead.
+fn exact_decimal(text: &str, precision: u8, scale: i8) -> Result<i128, Misfit> {
+    const NOT_DECIMAL: Misfit = "is not a decimal number";
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| NOT_DECIMAL)?),
+        None => (text, 0),
+    };
+    let (negative, digits) = match mantissa.as_bytes().first() {
+        Some(b'-') => (true, &mantissa[1..]),
+        Some(b'+') => (false, &mantissa[1..]),
+        _ => (false, mantissa),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.len() + fraction.len() == 0 || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return Err(NOT_DECIMAL);
+    }
+    let fraction = fraction.trim_end_matches('0');
+    let joined = format!("{whole}{fraction}");
+    let significant = joined.trim_start_matches('0');
+    if significant.is_empty() {
+        return Ok(0);
+    }
+    let fraction_digits = i32::try_from(fraction.len()).map_err(|_| OUT_OF_RANGE)?;
+    let shift = i32::from(scale).saturating_add(exponent).saturating_sub(fraction_digits);
+    let (value, shift) = if shift < 0 {
+        let zeros = significant.len() - significant.trim_end_matches('0').len();
+        let drop = usize::try_from(shift.unsigned_abs()).map_err(|_| OUT_OF_RANGE)?;
+        if drop > zeros {
+            return Err("has more digits after the point than the column keeps");
+        }
+        (&significant[..significant.len() - drop], 0)
+    } else {
+        (significant, shift.unsigned_abs())
+    };
+    let magnitude = value
+        .parse::<i128>()
+        .ok()
+        .zip(10i128.checked_pow(shift))
+        .and_then(|(value, factor)| value.checked_mul(factor))
+        .filter(|value| *value < 10i128.pow(u32::from(precision)))
+        .ok_or(OUT_OF_RANGE)?;
+    Ok(if negative { -magnitude } else { magnitude })
+}
