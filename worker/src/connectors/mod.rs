@@ -1,5 +1,9 @@
 //! The connectors, one folder each, and the registry that knows them.
 
+#[cfg(feature = "generator")]
+mod generator;
+#[cfg(feature = "http")]
+mod http;
 mod registry;
 
 pub use registry::{ConnectorInfo, all, find, open};

@@ -17,7 +17,22 @@ pub struct ConnectorInfo {
 /// Every connector of this build.
 #[must_use]
 pub fn all() -> &'static [ConnectorInfo] {
-    &[]
+    &[
+        #[cfg(feature = "http")]
+        ConnectorInfo {
+            key: "http",
+            summary: "An HTTP API that answers JSON, page by page",
+            sink: false,
+            open: super::http::open,
+        },
+        #[cfg(feature = "generator")]
+        ConnectorInfo {
+            key: "generator",
+            summary: "Rows made up from a seed, for tests and load",
+            sink: false,
+            open: super::generator::open,
+        },
+    ]
 }
 
 /// The connector type of that key, if this build has it.

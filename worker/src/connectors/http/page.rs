@@ -94,17 +94,15 @@ impl Pages {
             .iter()
             .find_map(|name| answer.headers.get(*name)?.to_str().ok()?.trim().parse().ok())
             .or(self.total);
-        let nothing = Value::Null;
-        let mut facts = PageFacts {
+        let facts = PageFacts {
             number: self.number,
             url: &answer.url,
             headers: &answer.headers,
-            document: document.as_ref().unwrap_or(&nothing),
             fingerprint: hash(&answer.body),
         };
-        let pointer = self.pager.pointer(&facts).map_err(|fault| self.fault(operation, fault))?;
-        // The document is large: its records are moved out of it, not copied.
-        facts.document = &nothing;
+        // Asked before the records are taken: the document is large, so they are moved out of it, not copied.
+        let pointer = self.pager.pointer(&facts, document.as_ref().unwrap_or(&Value::Null));
+        let pointer = pointer.map_err(|fault| self.fault(operation, fault))?;
         let records = match document {
             Some(document) => self.endpoint.records.take(document).map_err(|detail| {
                 let detail = format!("page {}: {detail}", self.number);

@@ -32,8 +32,6 @@ pub(super) struct PageFacts<'a> {
     pub url: &'a Url,
     /// The answer's headers.
     pub headers: &'a HeaderMap,
-    /// The answer.
-    pub document: &'a Value,
     /// A hash of its body.
     pub fingerprint: u64,
 }
@@ -133,12 +131,11 @@ impl Pager {
         }
     }
 
-    /// Where a page says the next one is: to be asked before its records are taken out of it. Of kinds that count,
-    /// nothing.
+    /// Where a page says the next one is; None where it does not, and of kinds that count by themselves.
     ///
     /// # Errors
     /// When the page says something that cannot be.
-    pub(super) fn pointer(&self, page: &PageFacts<'_>) -> Result<Option<String>, PageFault> {
+    pub(super) fn pointer(&self, page: &PageFacts<'_>, document: &Value) -> Result<Option<String>, PageFault> {
         let path = match &*self.kind {
             Kind::LinkHeader => {
                 let lines = page.headers.get_all(LINK).into_iter().filter_map(|line| line.to_str().ok());
@@ -148,7 +145,7 @@ impl Pager {
             Kind::Cursor { token, .. } => token,
             Kind::Single | Kind::Page { .. } | Kind::Offset { .. } => return Ok(None),
         };
-        let nodes = path.query(page.document);
+        let nodes = path.query(document);
         Ok(match nodes.first() {
             None | Some(Value::Null | Value::Bool(false)) => None,
             Some(Value::String(text)) => Some(text.clone()).filter(|text| !text.is_empty()),
@@ -303,4 +300,86 @@ fn points_back(number: u64, why: &str) -> PageFault {
 pub(super) fn hash(text: impl std::hash::Hash) -> u64 {
     use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
     BuildHasherDefault::<DefaultHasher>::default().hash_one(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Follows pages given as (document, records), and tells the query of every request.
+    fn follow(pagination: Value, pages: &[(Value, u64)]) -> Result<Vec<String>, PageFault> {
+        let spec: Pagination = serde_json::from_value(pagination).unwrap();
+        let first = PageRequest { url: Url::parse("https://api.example/x?a=1").unwrap(), body: None };
+        let mut pager = Pager::new(Arc::new(Kind::parse(Some(&spec)).unwrap()), first);
+        let mut request = pager.begin();
+        let mut asked = vec![request.url.as_str()["https://api.example".len()..].to_owned()];
+        for (index, (document, records)) in pages.iter().enumerate() {
+            let facts = PageFacts {
+                number: index as u64 + 1,
+                url: &request.url,
+                headers: &HeaderMap::new(),
+                fingerprint: hash(document.to_string()),
+            };
+            let pointer = pager.pointer(&facts, document)?;
+            let Some(next) = pager.next(&facts, pointer, *records)? else { return Ok(asked) };
+            asked.push(next.url.as_str()["https://api.example".len()..].to_owned());
+            request = next;
+        }
+        asked.push("…".into());
+        Ok(asked)
+    }
+
+    #[test]
+    fn links_are_followed_until_there_is_none() {
+        let asked = follow(
+            json!({"nextLink": "$.next"}),
+            &[(json!({"next": "?a=1&p=2"}), 1), (json!({"next": "https://api.example/y"}), 0), (json!({"next": null}), 1)],
+        );
+        assert_eq!(asked.unwrap(), ["/x?a=1", "/x?a=1&p=2", "/y"]);
+    }
+
+    #[test]
+    fn a_link_that_was_followed_or_leaves_the_host_is_refused() {
+        let back = follow(json!({"nextLink": "$.next"}), &[(json!({"next": "/y"}), 1), (json!({"next": "/x?a=1"}), 1)]);
+        assert!(back.unwrap_err().detail.starts_with("page 2 points to itself"));
+        let itself = follow(json!({"nextLink": "$.next"}), &[(json!({"next": "/x?a=1"}), 1)]);
+        assert!(itself.unwrap_err().detail.starts_with("page 1 points to itself"));
+        for other in ["http://api.example/x", "https://api.example:8443/", "//169.254.169.254/latest", "file:///etc/passwd"] {
+            let fault = follow(json!({"nextLink": "$.next"}), &[(json!({"next": other}), 1)]).unwrap_err();
+            assert_eq!(fault.kind, ErrorKind::Refused, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_carried_until_it_is_empty_or_comes_again() {
+        let kind = json!({"cursor": {"token": "$.c", "parameter": "after"}});
+        let asked = follow(kind.clone(), &[(json!({"c": "x y"}), 1), (json!({"c": 7}), 1), (json!({"c": ""}), 1)]);
+        assert_eq!(asked.unwrap(), ["/x?a=1", "/x?a=1&after=x+y", "/x?a=1&after=7"]);
+        let fault = follow(kind.clone(), &[(json!({"c": "x"}), 1), (json!({"c": "y"}), 1), (json!({"c": "x"}), 1)]);
+        assert!(fault.unwrap_err().detail.starts_with("page 3 points to itself"));
+        let fault = follow(kind, &[(json!({"c": {"d": 1}}), 1)]).unwrap_err();
+        assert!(fault.detail.contains("neither text nor a number at `$.c`"), "{fault:?}");
+    }
+
+    #[test]
+    fn pages_are_counted_until_one_is_empty() {
+        let kind = json!({"page": {"parameter": "p", "start": 0, "sizeParameter": "n", "size": 3}});
+        let asked = follow(kind.clone(), &[(json!(1), 3), (json!(2), 1), (json!(3), 0)]);
+        assert_eq!(asked.unwrap(), ["/x?a=1&p=0&n=3", "/x?a=1&p=1&n=3", "/x?a=1&p=2&n=3"]);
+        let fault = follow(kind, &[(json!(1), 3), (json!(1), 3)]).unwrap_err();
+        assert!(fault.detail.contains("page 2 is the same as page 1"), "{fault:?}");
+    }
+
+    #[test]
+    fn an_offset_grows_and_a_short_page_must_be_the_last() {
+        let kind = json!({"offset": {"parameter": "o", "sizeParameter": "n", "size": 3}});
+        let asked = follow(kind.clone(), &[(json!(1), 3), (json!(2), 2), (json!(3), 0)]);
+        assert_eq!(asked.unwrap(), ["/x?a=1&o=0&n=3", "/x?a=1&o=3&n=3", "/x?a=1&o=5&n=3"]);
+        let fault = follow(kind.clone(), &[(json!(1), 3), (json!(2), 2), (json!(3), 1)]).unwrap_err();
+        assert!(fault.detail.contains("page 2 had 2 of 3") && fault.detail.contains("page 3 has 1 more"), "{fault:?}");
+        let fault = follow(kind, &[(json!(1), 10)]).unwrap_err();
+        assert!(fault.detail.contains("page 1 has 10 records, though 3 were asked for"), "{fault:?}");
+    }
 }
