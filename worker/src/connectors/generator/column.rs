@@ -28,10 +28,20 @@ pub(super) struct Column {
 enum Kind {
     /// `first + step × row`.
     Sequence(Line),
-    Integer { min: i64, max: i64 },
-    Number { min: f64, max: f64 },
-    Text { length: u32 },
-    Choice { values: Vec<String> },
+    Integer {
+        min: i64,
+        max: i64,
+    },
+    Number {
+        min: f64,
+        max: f64,
+    },
+    Text {
+        length: u32,
+    },
+    Choice {
+        values: Vec<String>,
+    },
     Boolean,
     /// Microseconds since 1970: `first + step × row`.
     Timestamp(Line),

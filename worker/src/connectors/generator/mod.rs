@@ -85,3 +85,6 @@ impl Connector for Generator {
             .remedy("write to a `postgres`, `file` or `sqlite` Connector"))
     }
 }
+
+#[cfg(test)]
+mod tests;

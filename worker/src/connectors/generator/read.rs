@@ -51,12 +51,12 @@ impl GeneratorSource {
             None => stream.columns.clone(),
         };
         let rows = match &request.window {
-            Some(window) => rows_of(window, find(&window.column)?, stream.rows, jiff::Timestamp::now()).map_err(
-                |detail| {
+            Some(window) => {
+                rows_of(window, find(&window.column)?, stream.rows, jiff::Timestamp::now()).map_err(|detail| {
                     let operation = format!("read the cursor of generated stream `{}`", stream.name);
                     ConnectorError::new(ErrorKind::Config, operation, detail)
-                },
-            )?,
+                })?
+            }
             None => 0..stream.rows,
         };
         let fields: Vec<Field> = columns.iter().map(|column| column.field.clone()).collect();

@@ -47,8 +47,8 @@ impl Auth {
             }
             Some(HttpAuth::Basic(basic)) => {
                 let password = secret(&basic.password.secret_key)?;
-                let value = basic_value(client, &basic.username, &password)
-                    .ok_or_else(|| unfit(&basic.password.secret_key))?;
+                let value =
+                    basic_value(client, &basic.username, &password).ok_or_else(|| unfit(&basic.password.secret_key))?;
                 learn_header(redactor, &value);
                 Self::Header(AUTHORIZATION, value)
             }

@@ -62,11 +62,8 @@ fn gunzip(compressed: &[u8]) -> Result<Vec<u8>, Failure> {
 }
 
 fn too_large() -> Failure {
-    let mut failure = Failure::new(
-        ErrorKind::Limit,
-        false,
-        format!("the answer is larger than {} MiB", MAX_BODY / (1024 * 1024)),
-    );
+    let mut failure =
+        Failure::new(ErrorKind::Limit, false, format!("the answer is larger than {} MiB", MAX_BODY / (1024 * 1024)));
     failure.remedy = Some("ask for smaller pages");
     failure
 }

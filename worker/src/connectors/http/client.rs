@@ -53,9 +53,7 @@ pub(super) fn build(options: &ClientOptions<'_>) -> Result<Client> {
             ConnectorError::new(ErrorKind::Config, operation, error.to_string()).remedy(remedy).caused_by(error)
         })?;
         if certificates.is_empty() {
-            return Err(
-                ConnectorError::new(ErrorKind::Config, operation, "it holds no certificate").remedy(remedy)
-            );
+            return Err(ConnectorError::new(ErrorKind::Config, operation, "it holds no certificate").remedy(remedy));
         }
         builder = builder.tls_certs_only(certificates);
     } else if options.addresses.iter().all(|address| address.scheme() == "http") {

@@ -108,9 +108,10 @@ impl Endpoint {
         if !filled.is_empty() {
             url.query_pairs_mut().extend_pairs(filled);
         }
-        let body = self.body.as_ref().map(|body| placeholder::fill_body(body, cursor)).transpose().map_err(|error| {
-            ConnectorError::new(ErrorKind::Config, format!("fill `body` of endpoint `{}`", self.name), error)
-        })?;
+        let body =
+            self.body.as_ref().map(|body| placeholder::fill_body(body, cursor)).transpose().map_err(|error| {
+                ConnectorError::new(ErrorKind::Config, format!("fill `body` of endpoint `{}`", self.name), error)
+            })?;
         Ok(PageRequest { url, body })
     }
 

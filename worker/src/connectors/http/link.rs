@@ -68,7 +68,12 @@ mod tests {
     fn the_next_link_is_found_wherever_it_stands() {
         let cases = [
             (vec![r#"<https://h/p?page=2>; rel="next", <https://h/p?page=9>; rel="last""#], Some("https://h/p?page=2")),
-            (vec![r#"<https://h/p?page=1>; rel=prev, <https://h/p?ids=1,2;3>; title="a, <b>; rel=x"; REL="Last Next""#], Some("https://h/p?ids=1,2;3")),
+            (
+                vec![
+                    r#"<https://h/p?page=1>; rel=prev, <https://h/p?ids=1,2;3>; title="a, <b>; rel=x"; REL="Last Next""#,
+                ],
+                Some("https://h/p?ids=1,2;3"),
+            ),
             (vec![r#"</p?page=1>; rel="prev""#, "</p?page=3>;rel=next"], Some("/p?page=3")),
             (vec![r#"<a>; title="say \"x\", y"; rel="next""#], Some("a")),
             (vec![r#"<a>; rel="nextish""#], None),

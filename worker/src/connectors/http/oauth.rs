@@ -113,7 +113,9 @@ impl TokenSource {
                 _ => ErrorKind::Credentials,
             };
             let detail = format!("the server answered {}{}", answer.status, answer.said());
-            return Err(sender.error(kind, &operation, &detail).remedy("check `tokenUrl`, `clientId`, the secret and `scopes`"));
+            return Err(sender
+                .error(kind, &operation, &detail)
+                .remedy("check `tokenUrl`, `clientId`, the secret and `scopes`"));
         }
         // The body holds the token: of a wrong one, nothing is shown but what is missing.
         let token: TokenAnswer = serde_json::from_slice(&answer.body).map_err(|error| {

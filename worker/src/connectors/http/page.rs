@@ -56,9 +56,10 @@ impl Pages {
         if self.number >= self.endpoint.max_pages {
             let operation = format!("read `{}` from {}", self.endpoint.name, self.api.address(&request.url));
             let detail = format!("there are more than {} pages", self.endpoint.max_pages);
-            return Err(self.api.error(ErrorKind::Limit, &operation, &detail).remedy(
-                "raise `maxPages`, ask for larger pages, or correct `pagination` if the API never ends",
-            ));
+            return Err(self
+                .api
+                .error(ErrorKind::Limit, &operation, &detail)
+                .remedy("raise `maxPages`, ask for larger pages, or correct `pagination` if the API never ends"));
         }
         self.number += 1;
         let operation =
@@ -90,10 +91,8 @@ impl Pages {
             StatusCode::NO_CONTENT => None,
             _ => Some(self.parse(operation, answer)?),
         };
-        self.total = TOTALS
-            .iter()
-            .find_map(|name| answer.headers.get(*name)?.to_str().ok()?.trim().parse().ok())
-            .or(self.total);
+        self.total =
+            TOTALS.iter().find_map(|name| answer.headers.get(*name)?.to_str().ok()?.trim().parse().ok()).or(self.total);
         let facts = PageFacts {
             number: self.number,
             url: &answer.url,

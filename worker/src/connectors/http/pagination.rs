@@ -335,7 +335,11 @@ mod tests {
     fn links_are_followed_until_there_is_none() {
         let asked = follow(
             json!({"nextLink": "$.next"}),
-            &[(json!({"next": "?a=1&p=2"}), 1), (json!({"next": "https://api.example/y"}), 0), (json!({"next": null}), 1)],
+            &[
+                (json!({"next": "?a=1&p=2"}), 1),
+                (json!({"next": "https://api.example/y"}), 0),
+                (json!({"next": null}), 1),
+            ],
         );
         assert_eq!(asked.unwrap(), ["/x?a=1", "/x?a=1&p=2", "/y"]);
     }
@@ -346,7 +350,9 @@ mod tests {
         assert!(back.unwrap_err().detail.starts_with("page 2 points to itself"));
         let itself = follow(json!({"nextLink": "$.next"}), &[(json!({"next": "/x?a=1"}), 1)]);
         assert!(itself.unwrap_err().detail.starts_with("page 1 points to itself"));
-        for other in ["http://api.example/x", "https://api.example:8443/", "//169.254.169.254/latest", "file:///etc/passwd"] {
+        for other in
+            ["http://api.example/x", "https://api.example:8443/", "//169.254.169.254/latest", "file:///etc/passwd"]
+        {
             let fault = follow(json!({"nextLink": "$.next"}), &[(json!({"next": other}), 1)]).unwrap_err();
             assert_eq!(fault.kind, ErrorKind::Refused, "{fault:?}");
         }

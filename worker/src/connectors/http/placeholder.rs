@@ -41,7 +41,8 @@ pub(super) fn fill_body(text: &str, cursor: Option<&str>) -> Result<String, Stri
     if let Ok(document) = serde_json::from_str::<Value>(text) {
         return Ok(fill_value(document, cursor).unwrap_or(Value::Null).to_string());
     }
-    let filled = fill(text, cursor).ok_or("a bare `${cursor}` has no value on the first run: write `${cursor:-VALUE}`")?;
+    let filled =
+        fill(text, cursor).ok_or("a bare `${cursor}` has no value on the first run: write `${cursor:-VALUE}`")?;
     match serde_json::from_str::<Value>(&filled) {
         Ok(document) => Ok(document.to_string()),
         Err(error) => Err(format!("it is not JSON: {error}")),
@@ -79,10 +80,7 @@ mod tests {
     #[test]
     fn a_body_stays_json_whatever_the_cursor_holds() {
         let body = r#"{"filter": {"from": "${cursor}", "kind": ["a"]}, "limit": 10}"#;
-        assert_eq!(
-            fill_body(body, Some("a\"b")).unwrap(),
-            r#"{"filter":{"from":"a\"b","kind":["a"]},"limit":10}"#
-        );
+        assert_eq!(fill_body(body, Some("a\"b")).unwrap(), r#"{"filter":{"from":"a\"b","kind":["a"]},"limit":10}"#);
         assert_eq!(fill_body(body, None).unwrap(), r#"{"filter":{"kind":["a"]},"limit":10}"#);
         assert_eq!(fill_body(r#"{"since": ${cursor:-0}}"#, Some("17")).unwrap(), r#"{"since":17}"#);
         assert_eq!(fill_body(r#"{"since": ${cursor:-0}}"#, None).unwrap(), r#"{"since":0}"#);

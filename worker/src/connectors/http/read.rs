@@ -11,9 +11,7 @@ use serde_json::Value;
 use super::api::Api;
 use super::endpoint::Endpoint;
 use super::page::Pages;
-use crate::connector::{
-    ConnectorError, ErrorKind, EventStream, Result, Source, SourceEnd, SourceEvent, SourceRequest,
-};
+use crate::connector::{ConnectorError, ErrorKind, EventStream, Result, Source, SourceEnd, SourceEvent, SourceRequest};
 use crate::format::RecordDecoder;
 
 /// One endpoint, ready to be read.
@@ -82,9 +80,10 @@ impl Source for HttpSource {
 
     async fn read(self: Box<Self>) -> Result<EventStream> {
         let reader = Reader { source: *self, page: None, events: VecDeque::new(), ended: false };
-        Ok(stream::try_unfold(reader, |mut reader| async move {
-            Ok(reader.next().await?.map(|event| (event, reader)))
-        })
+        Ok(stream::try_unfold(
+            reader,
+            |mut reader| async move { Ok(reader.next().await?.map(|event| (event, reader))) },
+        )
         .boxed())
     }
 }
@@ -150,11 +149,6 @@ impl Reader {
             Some(note) => format!("{pages}; {note}"),
             None => pages,
         };
-        SourceEnd {
-            read: self.source.pages.records,
-            bytes: self.source.pages.bytes,
-            position: None,
-            note: Some(note),
-        }
+        SourceEnd { read: self.source.pages.records, bytes: self.source.pages.bytes, position: None, note: Some(note) }
     }
 }

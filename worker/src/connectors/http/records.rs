@@ -128,7 +128,10 @@ mod tests {
         assert_eq!(take("$.data[*]", json!({"data": [{"id": 1}, {"id": 2}]})), Ok(records.clone()));
         assert_eq!(take("$['a.b'].items[*]", json!({"a.b": {"items": [{"id": 1}, {"id": 2}]}})), Ok(records.clone()));
         assert_eq!(take("$.data.*", json!({"data": {"x": {"id": 1}, "y": {"id": 2}}})), Ok(records.clone()));
-        assert_eq!(take("$.groups[*].items[*]", json!({"groups": [{"items": [{"id": 1}]}, {"items": [{"id": 2}]}]})), Ok(records.clone()));
+        assert_eq!(
+            take("$.groups[*].items[*]", json!({"groups": [{"items": [{"id": 1}]}, {"items": [{"id": 2}]}]})),
+            Ok(records.clone())
+        );
         assert_eq!(take("$.data[?@.id < 3]", json!({"data": [{"id": 1}, {"id": 2}, {"id": 3}]})), Ok(records));
         assert_eq!(take("$.one", json!({"one": {"id": 1}})), Ok(vec![json!({"id": 1})]));
     }
@@ -147,7 +150,10 @@ mod tests {
             "`$` is an object with the keys `error`, not a list of records"
         );
         assert_eq!(take("$.data[*]", json!({"data": "x"})).unwrap_err(), "`$.data` is a string, not a list of records");
-        assert_eq!(take("$.data", json!({"data": []})).unwrap_err(), "`$.data` is a list: write `$.data[*]` to mean its records");
+        assert_eq!(
+            take("$.data", json!({"data": []})).unwrap_err(),
+            "`$.data` is a list: write `$.data[*]` to mean its records"
+        );
         assert_eq!(take("$.data", json!([])).unwrap_err(), "there is nothing at `$.data`: the answer is a list of 0");
     }
 
