@@ -19,12 +19,11 @@ pub struct ConnectorInfo {
 pub fn all() -> &'static [ConnectorInfo] {
     &[
         #[cfg(feature = "file")]
-        ConnectorInfo {
-            key: "file",
-            summary: "Files in a folder: CSV, NDJSON, JSON, Parquet",
-            sink: true,
-            open: super::file::open,
-        },
+        ConnectorInfo { key: "file", summary: "Files in a folder: CSV, NDJSON, JSON, Parquet", sink: true, open: super::file::open },
+        #[cfg(feature = "http")]
+        ConnectorInfo { key: "http", summary: "An HTTP API, read page by page", sink: false, open: super::http::open },
+        #[cfg(feature = "generator")]
+        ConnectorInfo { key: "generator", summary: "Rows made up from a seed, for tests and load", sink: false, open: super::generator::open },
     ]
 }
 
