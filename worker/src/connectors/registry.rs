@@ -17,7 +17,22 @@ pub struct ConnectorInfo {
 /// Every connector of this build.
 #[must_use]
 pub fn all() -> &'static [ConnectorInfo] {
-    &[]
+    &[
+        #[cfg(feature = "postgres")]
+        ConnectorInfo {
+            key: "postgres",
+            summary: "tables and queries of a PostgreSQL database",
+            sink: true,
+            open: super::postgres::open,
+        },
+        #[cfg(feature = "sqlite")]
+        ConnectorInfo {
+            key: "sqlite",
+            summary: "tables and queries of a SQLite database file",
+            sink: true,
+            open: super::sqlite::open,
+        },
+    ]
 }
 
 /// The connector type of that key, if this build has it.
