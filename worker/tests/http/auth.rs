@@ -188,18 +188,18 @@ async fn a_missing_key_of_the_secret_is_named() {
 
 #[tokio::test]
 async fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
-    let (server, pem) = HttpServer::start_tls(guarded("authorization", "Bearer t")).await.unwrap();
+    let (server, pem) = HttpServer::start_tls(guarded("authorization", "Bearer token-1")).await.unwrap();
     let auth = json!({"bearer": {"token": {"secretKey": "token"}}});
     for ca in [json!({"pem": pem}), json!({"secretKey": "ca.crt"})] {
         let mut spec = spec(&server.url(), auth.clone());
         spec["ca"] = ca;
-        let connector = connect(spec, &[("token", "t"), ("ca.crt", &pem)]).unwrap();
+        let connector = connect(spec, &[("token", "token-1"), ("ca.crt", &pem)]).unwrap();
         assert_eq!(read(connector.as_ref(), items()).await.unwrap().rows, items_of(1..=6));
     }
     let (other, other_pem) = HttpServer::start_tls(Router::new()).await.unwrap();
     let mut spec = spec(&server.url(), auth);
     spec["ca"] = json!({"pem": other_pem});
-    let error = read(connect(spec, &[("token", "t")]).unwrap().as_ref(), items()).await.unwrap_err();
+    let error = read(connect(spec, &[("token", "token-1")]).unwrap().as_ref(), items()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable);
     assert!(error.detail.contains("certificate is not trusted"), "{error}");
     assert!(!error.detail.contains("tried"), "waiting does not help: {error}");

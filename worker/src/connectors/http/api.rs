@@ -98,6 +98,11 @@ impl Api {
         self.sender.redactor.address(url)
     }
 
+    /// What keeps secrets out of messages.
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.sender.redactor
+    }
+
     /// An error whose texts hold no secret.
     pub(super) fn error(&self, kind: ErrorKind, operation: &str, detail: &str) -> ConnectorError {
         self.sender.error(kind, operation, detail)
@@ -130,7 +135,7 @@ impl Api {
         let detail = if status.is_redirection() {
             format!("the server answered {status}: {}", self.redirection(answer))
         } else {
-            format!("the server answered {status}{}", answer.said())
+            format!("the server answered {status}{}", answer.said(&self.sender.redactor))
         };
         Err(self.error(kind, operation, &detail).remedy(remedy))
     }

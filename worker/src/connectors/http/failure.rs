@@ -67,18 +67,10 @@ pub(super) fn chain(error: &dyn Error) -> String {
 
 /// Whether rustls refused the server's certificate: waiting does not help against that.
 fn is_certificate(error: &(dyn Error + 'static)) -> bool {
-    let mut below = Some(error);
-    while let Some(error) = below {
-        // std::io::Error gives its content's source as its own, so that the content itself must be asked for.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = match inner {
-            Some(inner) => inner.downcast_ref::<rustls::Error>(),
-            None => error.downcast_ref::<rustls::Error>(),
-        };
-        if let Some(rustls::Error::InvalidCertificate(_)) = tls {
-            return true;
-        }
-        below = error.source();
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return matches!(tls, rustls::Error::InvalidCertificate(_));
     }
-    false
+    // std::io::Error gives its content's source as its own, so that the content itself must be asked for.
+    let content = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    content.is_some_and(|content| is_certificate(content)) || error.source().is_some_and(is_certificate)
 }

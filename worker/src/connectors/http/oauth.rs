@@ -112,7 +112,7 @@ impl TokenSource {
                 status if status.is_redirection() => ErrorKind::Config,
                 _ => ErrorKind::Credentials,
             };
-            let detail = format!("the server answered {}{}", answer.status, answer.said());
+            let detail = format!("the server answered {}{}", answer.status, answer.said(&sender.redactor));
             return Err(sender
                 .error(kind, &operation, &detail)
                 .remedy("check `tokenUrl`, `clientId`, the secret and `scopes`"));

@@ -125,7 +125,7 @@ impl Pages {
                 "page {} is {what} (content type {}): {error}{}",
                 self.number,
                 media.unwrap_or("not given"),
-                answer.said()
+                answer.said(self.api.redactor())
             );
             self.api
                 .error(ErrorKind::Data, operation, &detail)

@@ -179,7 +179,8 @@ impl Sender {
             Some(asked) => format!(", and asks to come back in {} s", asked.as_secs()),
             None => String::new(),
         };
-        let detail = format!("the server answered {}{asked}{}{}", answer.status, after(tries), answer.said());
+        let detail =
+            format!("the server answered {}{asked}{}{}", answer.status, after(tries), answer.said(&self.redactor));
         let remedy = if answer.status == StatusCode::TOO_MANY_REQUESTS {
             "set `rateLimit` to what the API allows, or raise `retries`"
         } else {
@@ -190,12 +191,14 @@ impl Sender {
 }
 
 impl Answer {
-    /// The first words of the body, to be put behind a message; empty when there are none.
-    pub(super) fn said(&self) -> String {
-        const MOST: usize = 200;
-        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(4 * MOST)]);
+    /// The first words of the body without secrets, to be put behind a message; empty when there are none.
+    pub(super) fn said(&self, redactor: &Redactor) -> String {
+        const LOOKED_AT: usize = 64 * 1024;
+        const SHOWN: usize = 200;
+        // Cleaned before it is cut, so that no part of a secret is left over at the end.
+        let text = redactor.clean(&String::from_utf8_lossy(&self.body[..self.body.len().min(LOOKED_AT)]));
         let words: Vec<&str> = text.split_whitespace().collect();
-        let line: String = words.join(" ").chars().filter(|character| !character.is_control()).take(MOST).collect();
+        let line: String = words.join(" ").chars().filter(|character| !character.is_control()).take(SHOWN).collect();
         if line.is_empty() { String::new() } else { format!(": {line}") }
     }
 }
