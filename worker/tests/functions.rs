@@ -9,7 +9,7 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::Expr;
 use datafusion::prelude::{SessionContext, col};
 
 /// Functions for which a NULL is a value like others; all others must give NULL for one.
@@ -60,9 +60,8 @@ async fn every_example_gives_what_it_says() {
 /// The example with a column in the place of each literal, and the columns: the literal, nothing, the literal.
 async fn columnar(context: &SessionContext, sql: &str, text: &DataType) -> (Expr, Vec<(String, ArrayRef)>) {
     let plan = context.sql(&format!("SELECT {sql}")).await.expect(sql).into_unoptimized_plan();
-    let LogicalPlan::Projection(projection) = plan else { panic!("{sql} is not a projection: {plan}") };
     let mut columns: Vec<(String, ArrayRef)> = Vec::new();
-    let expression = projection.expr[0].clone().transform_up(|expression| {
+    let expression = plan.expressions().swap_remove(0).transform_up(|expression| {
         let Expr::Literal(value, _) = &expression else { return Ok(Transformed::no(expression)) };
         let value = match value {
             ScalarValue::Utf8(_) | ScalarValue::LargeUtf8(_) | ScalarValue::Utf8View(_) => value.cast_to(text)?,
@@ -152,8 +151,8 @@ async fn fingerprints_tell_values_apart_but_not_the_width_of_types() {
         ("row_fingerprint('a', NULL) = row_fingerprint(NULL, 'a')", "false"),
         ("row_fingerprint(make_array(1, 2)) = row_fingerprint(make_array(1, 3))", "false"),
         // What is stored in a target today must compare equal to what a later version computes.
-        ("row_fingerprint('ada', 36, DATE '2026-01-31')", "PINNED"),
-        ("hash_bucket('customer-17', 100)", "PINNED"),
+        ("row_fingerprint('ada', 36, DATE '2026-01-31')", "b82cd9ed7c988d0a6d4517ef077cbd31"),
+        ("hash_bucket('customer-17', 100)", "52"),
     ] {
         let column = column_of(&context, &format!("SELECT {sql}")).await.expect(sql);
         assert_eq!(shown(&column, 0), wanted, "{sql}");
