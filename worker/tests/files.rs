@@ -1,5 +1,11 @@
 //! The `file` connector from outside: what is read, rejected, refused and written, on real files.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may fail by a panic, also outside its own function"
+)]
+
 #[path = "files/harness.rs"]
 mod harness;
 #[path = "files/reading.rs"]

@@ -30,7 +30,7 @@ pub(crate) enum Cell<'a> {
 /// Why a value does not fit, as the end of a sentence that begins with the value.
 pub(crate) type Misfit = &'static str;
 
-/// Integers up to here are exact in a double.
+/// Integers below are exact in a double, and a double below was no other integer before it was rounded.
 const EXACT_DOUBLE: u64 = 1 << 53;
 
 const NOT_INTEGER: Misfit = "is not an integer";
@@ -82,8 +82,8 @@ impl Cell<'_> {
             Self::Int(integer) => T::try_from(*integer).map_err(|_| OUT_OF_RANGE),
             Self::UInt(integer) => T::try_from(*integer).map_err(|_| OUT_OF_RANGE),
             // `1.0` and `1e3` are integers to JSON; beyond 2^53 digits may already be lost.
-            #[expect(clippy::cast_possible_truncation, reason = "whole and at most 2^53")]
-            Self::Float(float) if float.fract() == 0.0 && float.abs() <= EXACT_DOUBLE as f64 => {
+            #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+            Self::Float(float) if float.fract() == 0.0 && float.abs() < EXACT_DOUBLE as f64 => {
                 T::try_from(*float as i64).map_err(|_| OUT_OF_RANGE)
             }
             Self::Float(float) if float.fract() == 0.0 => Err(OUT_OF_RANGE),
@@ -107,7 +107,7 @@ impl Cell<'_> {
                 if float.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit()) {
                     return Err(OUT_OF_RANGE);
                 }
-                if float.abs() > EXACT_DOUBLE as f64
+                if float.abs() >= EXACT_DOUBLE as f64
                     && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-' || byte == b'+')
                 {
                     return text.parse::<i128>().ok().and_then(exact_double).ok_or(INEXACT);
@@ -150,7 +150,7 @@ impl Cell<'_> {
             Self::Int(integer) => Cow::Owned(integer.to_string()),
             Self::UInt(integer) => Cow::Owned(integer.to_string()),
             Self::Float(float) => {
-                if float.abs() > EXACT_DOUBLE as f64 {
+                if float.abs() >= EXACT_DOUBLE as f64 {
                     return Err(MAYBE_ROUNDED);
                 }
                 Cow::Owned(Value::from(*float).to_string())

@@ -71,15 +71,20 @@ impl Dialect {
         }
     }
 
-    /// The lines that end in `text`.
-    pub(crate) fn count_lines(&self, text: &[u8]) -> u64 {
+    /// The lines that end in `text`. `after_return` says that the byte before it is `\r`: a `\n` after that ends no line
+    /// of its own.
+    pub(crate) fn count_lines(&self, text: &[u8], after_return: bool) -> u64 {
         let count = |wanted: u8| text.iter().filter(|byte| **byte == wanted).count() as u64;
-        match self.terminator {
-            Some(terminator) => count(terminator),
-            None => match count(b'\n') {
-                0 => count(b'\r'),
-                lines => lines,
-            },
+        if let Some(terminator) = self.terminator {
+            return count(terminator);
+        }
+        let halves = u64::from(after_return && text.first() == Some(&b'\n'));
+        match count(b'\r') {
+            0 => count(b'\n') - halves,
+            returns => {
+                let pairs = text.windows(2).filter(|pair| *pair == b"\r\n").count() as u64;
+                returns + count(b'\n') - pairs - halves
+            }
         }
     }
 

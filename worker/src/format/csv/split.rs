@@ -104,6 +104,8 @@ pub(super) struct Splitter {
     offset: u64,
     /// The line on which `text` begins.
     line: u64,
+    /// The byte before `text` is `\r`.
+    after_return: bool,
     input_ended: bool,
     ended: bool,
 }
@@ -123,6 +125,7 @@ impl Splitter {
             taken: 0,
             offset: 0,
             line: 1,
+            after_return: false,
             input_ended: false,
             ended: false,
         };
@@ -158,7 +161,10 @@ impl Splitter {
 
     /// The next records, at most `most` of them; None at the end. The text of the block before is forgotten.
     pub(super) fn next(&mut self, most: usize) -> Result<Option<Records>> {
-        self.line += self.dialect.count_lines(&self.text[..self.taken]);
+        self.line += self.dialect.count_lines(&self.text[..self.taken], self.after_return);
+        if let Some(last) = self.taken.checked_sub(1) {
+            self.after_return = self.text[last] == b'\r';
+        }
         self.offset += self.taken as u64;
         self.text.drain(..self.taken);
         self.taken = 0;
@@ -223,7 +229,7 @@ impl Splitter {
     }
 
     fn too_long(&self, start: usize) -> ConnectorError {
-        let line = self.line + self.dialect.count_lines(&self.text[..start]);
+        let line = self.line + self.dialect.count_lines(&self.text[..start], self.after_return);
         ConnectorError::new(
             ErrorKind::Limit,
             format!("read {}:{line}", self.location),
@@ -235,7 +241,11 @@ impl Splitter {
     /// Where a row of the current block stands.
     pub(super) fn place(&self, row: Row) -> Place<'_> {
         let (at, raw) = self.raw(row);
-        Place { line: self.line + self.dialect.count_lines(&self.text[..at]), offset: self.offset + at as u64, raw }
+        Place {
+            line: self.line + self.dialect.count_lines(&self.text[..at], self.after_return),
+            offset: self.offset + at as u64,
+            raw,
+        }
     }
 
     /// Where a row begins in the block's text, and its text without the line's end.
