@@ -1,5 +1,7 @@
 //! Every file of `config/examples/` parses into its kind, is valid, and is written back with nothing lost or changed.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the functions beside the tests are tests too")]
+
 use std::fmt::Debug;
 use std::path::PathBuf;
 

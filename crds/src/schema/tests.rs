@@ -218,6 +218,7 @@ fn names_columns_and_subresources_are_those_of_the_design() {
 
 #[test]
 fn printer_columns_name_fields_that_exist() {
+    let brackets = regex::Regex::new(r"\[[^\]]*\]").unwrap();
     for kind in kinds() {
         let schema = kind.schema();
         for column in kind.crd().spec.versions[0].additional_printer_columns.iter().flatten() {
@@ -225,7 +226,7 @@ fn printer_columns_name_fields_that_exist() {
                 continue;
             };
             // `conditions[?(@.type=="Ready")].status` goes through an item of a list, as `next[0]` does.
-            let path = regex::Regex::new(r"\[[^\]]*\]").unwrap().replace_all(path, "/items");
+            let path = brackets.replace_all(path, "/items");
             let pointer: String = path
                 .split(['.', '/'])
                 .map(|step| if step == "items" { "/items".to_owned() } else { format!("/properties/{step}") })
