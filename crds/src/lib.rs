@@ -5,6 +5,9 @@
 //! read). Wherever a user chooses one of several shapes (a connector type, a node's operation, a trigger), the choice is
 //! the name of a key, and exactly one such key is allowed.
 
+// The lint takes the columns that kubectl prints, of which several have one type, for one attribute said twice.
+#![expect(clippy::duplicated_attributes, reason = "each printer column names its type")]
+
 pub mod checkpoint;
 pub mod condition;
 pub mod connector;

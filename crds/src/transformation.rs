@@ -26,7 +26,12 @@ use crate::pipeline::{Mapping, Param, Sql};
     printcolumn(name = "Tests", type_ = "string", json_path = ".status.conditions[?(@.type==\"TestsPassed\")].status"),
     printcolumn(name = "Used By", type_ = "string", json_path = ".status.usedBy[0]"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(transform = crate::schema::choice::open)]

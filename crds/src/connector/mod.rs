@@ -44,7 +44,12 @@ pub use sqlite::SqliteConnector;
     printcolumn(name = "Streams", type_ = "integer", json_path = ".status.streams.count"),
     printcolumn(name = "Last Check", type_ = "date", json_path = ".status.lastCheck.time"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(transform = crate::schema::choice::open)]

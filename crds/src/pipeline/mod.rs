@@ -46,7 +46,12 @@ pub use source::{FallbackMode, Source, StreamOverride, StreamSelection, Sync, Sy
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Source", type_ = "string", json_path = ".spec.sources[0].connector", priority = 1),
     printcolumn(name = "Sink", type_ = "string", json_path = ".spec.sinks[0].connector", priority = 1),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PipelineSpec {

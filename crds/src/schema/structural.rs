@@ -4,11 +4,15 @@ use serde_json::{Map, Value, json};
 
 /// Rewrites a schema in place:
 /// - `nullable` goes: an absent field is absent, and a null is a mistake that is worth an error;
+/// - `additionalProperties: false` goes, which is forbidden: a kube-apiserver drops unknown fields, or refuses them when asked;
 /// - formats of unsigned numbers become those that a kube-apiserver knows, with their bounds;
 /// - lists whose items have a name are maps by it, so that names are unique and a server-side apply merges item by item.
 pub(super) fn normalise(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else { return };
     object.remove("nullable");
+    if object.get("additionalProperties").is_some_and(Value::is_boolean) {
+        object.remove("additionalProperties");
+    }
     number_format(object);
     list_of_named(object);
     for keyword in ["items", "additionalProperties"] {

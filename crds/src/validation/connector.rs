@@ -167,7 +167,11 @@ impl Report {
             }
             GeneratorKind::Number { min, max } if min >= max => {
                 let help = "give a `max` above `min`";
-                self.add(&path.field("number").field("max"), format!("{max} is not above the least value, {min}"), help);
+                self.add(
+                    &path.field("number").field("max"),
+                    format!("{max} is not above the least value, {min}"),
+                    help,
+                );
             }
             GeneratorKind::Text { length } => {
                 self.range(&path.field("text").field("length"), (*length).into(), 0, 1_048_576);

@@ -100,7 +100,8 @@ impl Report {
             self.identifier(&path.field("name"), "parameter", &param.name);
             self.filled(&path.field("type"), "the type", &param.data_type);
         }
-        let names = params.iter().enumerate().map(|(index, param)| (path.index(index).field("name"), param.name.as_str()));
+        let names =
+            params.iter().enumerate().map(|(index, param)| (path.index(index).field("name"), param.name.as_str()));
         self.unique("parameter", names);
     }
 

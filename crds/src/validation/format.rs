@@ -91,7 +91,11 @@ impl Report {
             }
         }
         if csv.quote.is_empty() && csv.escape.is_some() {
-            self.add(&path.field("escape"), "there is no quote that could be escaped", "set `quote`, or leave `escape` out");
+            self.add(
+                &path.field("escape"),
+                "there is no quote that could be escaped",
+                "set `quote`, or leave `escape` out",
+            );
         }
     }
 }

@@ -66,7 +66,8 @@ impl Report {
         for (name, value) in headers {
             let path = path.key(name);
             self.header_name(&path, name);
-            if ["authorization", "proxy-authorization", "cookie"].iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
+            if ["authorization", "proxy-authorization", "cookie"].iter().any(|secret| name.eq_ignore_ascii_case(secret))
+            {
                 let help = "use `auth`, whose values come from the Connector's Secret";
                 self.add(&path, format!("the header {name} holds a secret"), help);
             }

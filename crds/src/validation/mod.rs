@@ -19,9 +19,9 @@ mod run;
 mod schedule;
 mod sink;
 mod source;
-mod transformation;
 #[cfg(test)]
 mod tests;
+mod transformation;
 
 use std::fmt;
 

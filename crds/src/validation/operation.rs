@@ -3,7 +3,8 @@
 use super::path::Path;
 use super::report::Report;
 use crate::pipeline::{
-    Aggregate, Deduplicate, Join, MappedColumn, Mapping, Mask, MaskMethod, OnCastError, Operation, Transform, Unnest, Validate,
+    Aggregate, Deduplicate, Join, MappedColumn, Mapping, Mask, MaskMethod, OnCastError, Operation, Transform, Unnest,
+    Validate,
 };
 
 impl Report {
@@ -147,9 +148,10 @@ impl Report {
         for (index, column) in mask.columns.iter().enumerate() {
             let path = path.index(index);
             self.filled(&path.field("name"), "the column", &column.name);
-            for (field, set, method) in
-                [("keep", column.keep.is_some(), MaskMethod::Partial), ("salt", column.salt.is_some(), MaskMethod::Hash)]
-            {
+            for (field, set, method) in [
+                ("keep", column.keep.is_some(), MaskMethod::Partial),
+                ("salt", column.salt.is_some(), MaskMethod::Hash),
+            ] {
                 if set && column.method != method {
                     let message = format!("`{field}` is not used by the method {:?}", column.method);
                     self.add(&path.field(field), message, format!("use the method {method:?}, or leave `{field}` out"));

@@ -24,11 +24,7 @@ impl Path {
     /// A value of a map.
     pub(super) fn key(&self, key: &str) -> Self {
         let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-        if !key.is_empty() && key.chars().all(plain) {
-            self.field(key)
-        } else {
-            Self(format!("{}[{key:?}]", self.0))
-        }
+        if !key.is_empty() && key.chars().all(plain) { self.field(key) } else { Self(format!("{}[{key:?}]", self.0)) }
     }
 }
 

@@ -24,7 +24,10 @@ impl Validate for Pipeline {
             report.quality_rule(&spec.field("quality").index(index), rule);
         }
         let rules = self.spec.quality.iter().map(|rule| rule.name.as_str());
-        report.unique("rule", rules.enumerate().map(|(index, name)| (spec.field("quality").index(index).field("name"), name)));
+        report.unique(
+            "rule",
+            rules.enumerate().map(|(index, name)| (spec.field("quality").index(index).field("name"), name)),
+        );
         if let Some(rejects) = &self.spec.rejects {
             report.rejects(&spec.field("rejects"), rejects);
         }
@@ -69,9 +72,23 @@ impl Report {
             self.sink(&sinks.index(index), sink);
         }
         let names: Vec<(Path, &str)> = std::iter::empty()
-            .chain(pipeline.sources.iter().enumerate().map(|(at, node)| (sources.index(at).field("name"), node.name.as_str())))
-            .chain(pipeline.transforms.iter().enumerate().map(|(at, node)| (transforms.index(at).field("name"), node.name.as_str())))
-            .chain(pipeline.sinks.iter().enumerate().map(|(at, node)| (sinks.index(at).field("name"), node.name.as_str())))
+            .chain(
+                pipeline
+                    .sources
+                    .iter()
+                    .enumerate()
+                    .map(|(at, node)| (sources.index(at).field("name"), node.name.as_str())),
+            )
+            .chain(
+                pipeline
+                    .transforms
+                    .iter()
+                    .enumerate()
+                    .map(|(at, node)| (transforms.index(at).field("name"), node.name.as_str())),
+            )
+            .chain(
+                pipeline.sinks.iter().enumerate().map(|(at, node)| (sinks.index(at).field("name"), node.name.as_str())),
+            )
             .collect();
         for (path, name) in &names {
             self.identifier(path, "node", name);
@@ -94,7 +111,10 @@ impl Report {
             if overwrites && writers[&(sink.connector.as_str(), sink.stream.as_str())] > 1 {
                 self.add(
                     &spec.field("sinks").index(index).field("write").field("mode"),
-                    format!("another sink writes `{}` of `{}` too, and Overwrite would replace its rows", sink.stream, sink.connector),
+                    format!(
+                        "another sink writes `{}` of `{}` too, and Overwrite would replace its rows",
+                        sink.stream, sink.connector
+                    ),
                     "bring the rows together in a `union` and write them with one sink",
                 );
             }

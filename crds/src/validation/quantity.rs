@@ -8,7 +8,9 @@ use thiserror::Error;
 
 /// Text that is not a quantity.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("`{text}` is not a quantity: write a number, as `2` or `0.5`, with a unit where it needs one, as `512Mi`, `2Gi` or `500m`")]
+#[error(
+    "`{text}` is not a quantity: write a number, as `2` or `0.5`, with a unit where it needs one, as `512Mi`, `2Gi` or `500m`"
+)]
 pub struct InvalidQuantity {
     /// The text.
     pub text: String,
@@ -22,9 +24,9 @@ pub struct InvalidPercent {
     pub text: String,
 }
 
-/// Every suffix of a quantity, and what it multiplies by as mantissa and power: binary ones are powers of 1024, decimal
-/// ones powers of ten. Two letters come before one, so that `Mi` is not read as `M`.
+/// The binary suffixes, and the power of 1024 that each multiplies by.
 const BINARY: [(&str, u32); 6] = [("Ki", 1), ("Mi", 2), ("Gi", 3), ("Ti", 4), ("Pi", 5), ("Ei", 6)];
+/// The decimal suffixes, and the power of ten that each multiplies by.
 const DECIMAL: [(&str, i32); 9] =
     [("n", -9), ("u", -6), ("m", -3), ("k", 3), ("M", 6), ("G", 9), ("T", 12), ("P", 15), ("E", 18)];
 
@@ -33,7 +35,10 @@ const DECIMAL: [(&str, i32); 9] =
 /// # Errors
 /// When the text is no quantity, is negative, or is too large for a decimal number of 96 bits.
 pub fn parse_quantity(text: &str) -> Result<Decimal, InvalidQuantity> {
-    quantity(text).filter(|value| !value.is_sign_negative()).ok_or_else(|| InvalidQuantity { text: text.to_owned() })
+    quantity(text)
+        .filter(|value| !value.is_sign_negative())
+        .map(|value| value.normalize())
+        .ok_or_else(|| InvalidQuantity { text: text.to_owned() })
 }
 
 fn quantity(text: &str) -> Option<Decimal> {

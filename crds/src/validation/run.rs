@@ -16,7 +16,11 @@ impl Validate for PipelineRun {
         report.object_name(&spec.field("pipelineRef").field("name"), &self.spec.pipeline_ref.name);
         if let Some(revision) = self.spec.pipeline_ref.revision.filter(|revision| *revision < 1) {
             let message = format!("there is no revision {revision}");
-            report.add(&spec.field("pipelineRef").field("revision"), message, "use 1 or more, or leave it out for the newest");
+            report.add(
+                &spec.field("pipelineRef").field("revision"),
+                message,
+                "use 1 or more, or leave it out for the newest",
+            );
         }
         report.param_names(&spec.field("params"), &self.spec.params);
         if let Some(backfill) = &self.spec.backfill {

@@ -15,8 +15,9 @@ use super::{Validate, Violation};
 use crate::Schedule;
 use crate::schedule::{CronTrigger, MissedRuns, MissedRunsPolicy, Trigger};
 
-static TOPIC: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new("^[-._a-zA-Z0-9]{1,249}$").expect("the pattern is a constant that every test compiles"));
+static TOPIC: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new("^[-._a-zA-Z0-9]{1,249}$").expect("the pattern is a constant that every test compiles")
+});
 
 /// What a run's name adds to a Schedule's: `-yyyymmdd-hhmmss-` and 5 digits, of the 63 characters that a Job's name may have.
 const LONGEST_NAME: usize = 63 - 22;
@@ -151,7 +152,9 @@ impl Report {
 /// What is wrong, without the class that the parser puts in front and without a full stop.
 fn cron_reason(error: &CronError) -> String {
     let text = match error {
-        CronError::InvalidPattern(text) | CronError::IllegalCharacters(text) | CronError::ComponentError(text) => text.clone(),
+        CronError::InvalidPattern(text) | CronError::IllegalCharacters(text) | CronError::ComponentError(text) => {
+            text.clone()
+        }
         CronError::EmptyPattern => "it is empty".to_owned(),
         other => other.to_string(),
     };

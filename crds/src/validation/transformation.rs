@@ -44,7 +44,11 @@ impl Report {
             self.add(&path.field("expect"), "the test expects nothing", help);
         }
         for (index, reject) in case.expect.rejects.iter().flatten().enumerate() {
-            self.filled(&path.field("expect").field("rejects").index(index).field("reason"), "the reason", &reject.reason);
+            self.filled(
+                &path.field("expect").field("rejects").index(index).field("reason"),
+                "the reason",
+                &reject.reason,
+            );
         }
     }
 }
