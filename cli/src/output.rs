@@ -38,7 +38,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
 /// An empty table in the house's style: no frame, so that it can be copied and cut.
 pub(crate) fn table<T: Into<String>>(header: impl IntoIterator<Item = T>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(header.into_iter().map(|name| comfy_table::Cell::new(name.into())));
     table
 }

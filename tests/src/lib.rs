@@ -1,1 +1,3 @@
-//! stub
+//! Real servers and data for the tests of the other crates.
+
+pub mod http;

@@ -127,7 +127,7 @@ fn map(column: &MappedColumn, index: usize, input: &LogicalPlan, step: &Step<'_>
                 outcome: Taken::Rejected {
                     column: Some(column.name.clone()),
                     reason: RejectReason::CastFailed,
-                    message: format!("the value of `{label}` is not a {}", types::name(target)),
+                    message: format!("the value of `{label}` is not of type {}", types::name(target)),
                 },
             });
         }

@@ -130,6 +130,18 @@ fn known(message: &str) -> Option<Diagnostic> {
         let message = format!("`{operator}` cannot compare {left} with {right}");
         return Some(Diagnostic::error("TypeMismatch", message).help(cast));
     }
+    if let Some(rest) = message.strip_prefix("Function '")
+        && let Some((name, rest)) = rest.split_once('\'')
+        && rest.contains("but received")
+    {
+        let received = rest.split("but received ").nth(1)?;
+        let found = match received.split_once("DataType: ") {
+            Some((_, found)) => found.split(')').next()?,
+            None => received.split(['.', ',']).next()?,
+        };
+        let message = format!("`{name}` cannot be used on {found}");
+        return Some(Diagnostic::error("TypeMismatch", message).help(cast));
+    }
     if message.contains("must be in GROUP BY") || message.contains("must appear in the GROUP BY clause") {
         let column = message.split("column \"").nth(1)?.split('"').next()?;
         let message = format!("`{column}` is neither in GROUP BY nor inside an aggregate function");

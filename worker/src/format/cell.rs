@@ -304,3 +304,118 @@ fn exact_decimal(text: &str, precision: u8, scale: i8) -> Result<i128, Misfit> {
         .ok_or(OUT_OF_RANGE)?;
     Ok(if negative { -magnitude } else { magnitude })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Cell<'_> {
+        Cell::Text(Cow::Borrowed(text))
+    }
+
+    fn utc() -> Tz {
+        "+00:00".parse().unwrap()
+    }
+
+    fn microseconds(value: &str) -> Result<i64, Misfit> {
+        text(value).timestamp(TimeUnit::Microsecond, Some(&utc()), &utc())
+    }
+
+    #[test]
+    fn integers_keep_every_digit_or_are_refused() {
+        assert_eq!(text("9223372036854775807").integer::<i64>(), Ok(i64::MAX));
+        assert_eq!(text("-9223372036854775808").integer::<i64>(), Ok(i64::MIN));
+        assert_eq!(text("9223372036854775808").integer::<i64>(), Err(OUT_OF_RANGE));
+        assert_eq!(text("18446744073709551615").integer::<u64>(), Ok(u64::MAX));
+        assert_eq!(text("128").integer::<i8>(), Err(OUT_OF_RANGE));
+        for wrong in ["", " 1", "1.0", "1e3", "0x10", "١", "1_000"] {
+            assert_eq!(text(wrong).integer::<i64>(), Err(NOT_INTEGER), "{wrong}");
+        }
+        assert_eq!(Cell::Float(1e3).integer::<i64>(), Ok(1000));
+        assert_eq!(Cell::Float(1.5).integer::<i64>(), Err(NOT_INTEGER));
+        assert_eq!(Cell::Float(9.3e18).integer::<i64>(), Err(OUT_OF_RANGE));
+        assert_eq!(Cell::UInt(u64::MAX).integer::<i64>(), Err(OUT_OF_RANGE));
+    }
+
+    #[test]
+    fn doubles_take_no_integer_that_they_would_round() {
+        assert_eq!(text("9007199254740992").double(), Ok(9_007_199_254_740_992.0));
+        assert!(text("9007199254740993").double().is_err());
+        assert!(Cell::Int(9_007_199_254_740_993).double().is_err());
+        assert_eq!(text("9007199254740994").double(), Ok(9_007_199_254_740_994.0));
+        assert_eq!(text("1e308").double(), Ok(1e308));
+        assert_eq!(text("1e309").double(), Err(OUT_OF_RANGE));
+        assert_eq!(text("inf").double(), Ok(f64::INFINITY));
+        assert_eq!(text("0.1").double(), Ok(0.1));
+        assert!(text("16777217").single().is_err());
+        assert_eq!(text("1e39").single(), Err(OUT_OF_RANGE));
+    }
+
+    #[test]
+    fn decimals_are_exact() {
+        for (written, expected) in [
+            ("1.23", 123),
+            ("-1.2", -120),
+            ("+1", 100),
+            ("1.230000", 123),
+            (".5", 50),
+            ("5.", 500),
+            ("1.5e1", 1500),
+            ("150e-1", 1500),
+            ("0.00000", 0),
+            ("99999999.99", 9_999_999_999),
+        ] {
+            assert_eq!(text(written).decimal(10, 2), Ok(expected), "{written}");
+        }
+        for wrong in ["1.234", "100000000", "1e8", "", ".", "-", "1,5", "NaN", "1e", "1e-3", "0x1", "1e99999999999"] {
+            assert!(text(wrong).decimal(10, 2).is_err(), "{wrong}");
+        }
+        assert_eq!(Cell::Float(0.1).decimal(10, 2), Ok(10));
+        assert!(Cell::Float(12_345_678_901_234_567.0).decimal(38, 2).is_err(), "JSON may have rounded it");
+        assert_eq!(text("99999999999999999999999999999999999999").decimal(38, 0), Ok(10i128.pow(38) - 1));
+        assert!(text("100000000000000000000000000000000000000").decimal(38, 0).is_err());
+    }
+
+    #[test]
+    fn timestamps_are_exact_at_their_limits() {
+        assert_eq!(microseconds("1970-01-01T00:00:00Z"), Ok(0));
+        assert_eq!(microseconds("1970-01-01T00:00:00.000001Z"), Ok(1));
+        assert_eq!(microseconds("1969-12-31T23:59:59.999999Z"), Ok(-1));
+        assert_eq!(microseconds("1970-01-01 02:00:00+02:00"), Ok(0));
+        assert_eq!(microseconds("1970-01-01T00:00:00.1234560000000Z"), Ok(123_456));
+        assert_eq!(microseconds("0001-01-01T00:00:00Z"), Ok(-62_135_596_800_000_000));
+        assert_eq!(microseconds("9999-12-31T23:59:59.999999Z"), Ok(253_402_300_799_999_999));
+        for wrong in [
+            "1970-01-01T00:00:00.0000001Z",
+            "1970-01-01T00:00:00.1234567890001Z",
+            "2016-12-31T23:59:60Z",
+            "2026-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:00:00+25:00",
+            "yesterday",
+            "",
+            "1767225600",
+        ] {
+            assert!(microseconds(wrong).is_err(), "{wrong}");
+        }
+        let nanoseconds = |value: &str| text(value).timestamp(TimeUnit::Nanosecond, Some(&utc()), &utc());
+        assert!(nanoseconds("2262-04-11T23:47:16.854775807Z").is_ok());
+        assert!(nanoseconds("2262-04-11T23:47:16.854775808Z").is_err());
+        assert!(text("2026-01-01T00:00:00+01:00").timestamp(TimeUnit::Microsecond, None, &utc()).is_err());
+        assert!(text("2026-01-01T00:00:00.5").timestamp(TimeUnit::Second, None, &utc()).is_err());
+    }
+
+    #[test]
+    fn dates_and_times_have_one_form() {
+        assert_eq!(text("1970-01-02").date(), Ok(1));
+        assert_eq!(text("0001-01-01").date(), Ok(-719_162));
+        for wrong in ["1970-1-2", "19700102", "2026-02-30", "1970-01-02T00:00:00", "02.01.1970"] {
+            assert!(text(wrong).date().is_err(), "{wrong}");
+        }
+        assert_eq!(text("00:00:01.5").time_nanoseconds(), Ok(1_500_000_000));
+        for wrong in ["1", "24:00:00", "12:60:00", "23:59:60", "1:00:00"] {
+            assert!(text(wrong).time_nanoseconds().is_err(), "{wrong}");
+        }
+    }
+}

@@ -13,17 +13,13 @@ use liblzma::read::XzDecoder;
 use liblzma::write::XzEncoder;
 
 /// How many times larger than its compressed form a file may be.
-pub const MAX_RATIO: u64 = 250;
+const MAX_RATIO: u64 = 250;
 /// Decompressed bytes that are fine at any ratio.
-pub const RATIO_FLOOR: u64 = 64 * 1024 * 1024;
+const RATIO_FLOOR: u64 = 64 * 1024 * 1024;
 
 /// The endings that name a compression.
-const ENDINGS: [(&str, Compression); 4] = [
-    (".gz", Compression::Gzip),
-    (".zst", Compression::Zstd),
-    (".bz2", Compression::Bzip2),
-    (".xz", Compression::Xz),
-];
+const ENDINGS: [(&str, Compression); 4] =
+    [(".gz", Compression::Gzip), (".zst", Compression::Zstd), (".bz2", Compression::Bzip2), (".xz", Compression::Xz)];
 
 /// The name without the ending of a compression, and that compression.
 #[must_use]
@@ -201,7 +197,8 @@ mod tests {
 
     #[test]
     fn a_truncated_file_is_an_error_not_a_short_file() {
-        let content: Vec<u8> = (0..20_000u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let content: Vec<u8> =
+            (0..20_000u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
         for compression in &ALL[1..] {
             let mut file = compressed(*compression, &content);
             file.truncate(file.len() - 9);

@@ -154,3 +154,41 @@ impl Guesses {
         Arc::new(Schema::new(fields))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[&str]) -> DataType {
+        values.iter().map(|value| Guess::of_text(value)).fold(Guess::Nothing, Guess::merge).data_type()
+    }
+
+    #[test]
+    fn text_is_guessed_without_losing_anything() {
+        let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+        for (values, expected) in [
+            (&["1", "-2", "0"][..], DataType::Int64),
+            (&["007", "1"], DataType::Utf8),
+            (&["+49", "1"], DataType::Utf8),
+            (&["-0"], DataType::Utf8),
+            (&["9223372036854775808"], DataType::Utf8),
+            (&["1", "2.5"], DataType::Float64),
+            (&["9007199254740993", "2.5"], DataType::Utf8),
+            (&["0.1234567890123456789"], DataType::Utf8),
+            (&["0.5", "-0.5", ".5", "1e-3"], DataType::Float64),
+            (&["true", "FALSE"], DataType::Boolean),
+            (&["true", "1"], DataType::Utf8),
+            (&["2026-01-31"], DataType::Date32),
+            (&["2026-01-31", "2026-01-31T10:00:00Z"], DataType::Utf8),
+            (&["2026-01-31T10:00:00Z", "2026-01-31T10:00:00.123456+02:00"], utc),
+            (&["2026-01-31 10:00:00"], DataType::Timestamp(TimeUnit::Microsecond, None)),
+            (&["2026-01-31 10:00:00", "2026-01-31 10:00:00Z"], DataType::Utf8),
+            (&["2026-01-31T10:00:00.1234567Z"], DataType::Utf8),
+            (&["nan", "1.5"], DataType::Utf8),
+            (&["1e400"], DataType::Utf8),
+            (&[], DataType::Utf8),
+        ] {
+            assert_eq!(of(values), expected, "{values:?}");
+        }
+    }
+}

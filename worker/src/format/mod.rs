@@ -24,6 +24,8 @@ mod parquet;
 mod writer;
 
 #[cfg(feature = "formats")]
+pub(crate) use block::input_error;
+#[cfg(feature = "formats")]
 pub use block::{Block, BlockReader, ReadPlan};
 #[cfg(feature = "formats")]
 pub use compression::{ending as compression_ending, split_name};
@@ -35,6 +37,6 @@ pub(crate) use infer::Guess;
 pub use open::{Input, SchemaProbe, ending_of, format_by_name, open, stream_schema};
 pub use records::{RecordDecoder, declared_schema, infer_records, infer_schema};
 #[cfg(feature = "formats")]
-pub use writer::{FileWriter, check_writable, declared_compression};
-#[cfg(feature = "formats")]
 pub(crate) use writer::write_error;
+#[cfg(feature = "formats")]
+pub use writer::{FileWriter, check_writable, declared_compression};

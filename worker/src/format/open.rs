@@ -26,7 +26,9 @@ pub fn format_by_name(name: &str) -> Option<FileFormat> {
     let ending = name.rsplit_once('.')?.1.to_ascii_lowercase();
     Some(match ending.as_str() {
         "csv" => FileFormat::Csv(Default::default()),
-        "tsv" => FileFormat::Csv(aggregator_crds::connector::CsvFormat { delimiter: "\t".into(), ..Default::default() }),
+        "tsv" => {
+            FileFormat::Csv(aggregator_crds::connector::CsvFormat { delimiter: "\t".into(), ..Default::default() })
+        }
         "ndjson" | "jsonl" => FileFormat::Ndjson(Default::default()),
         "json" => FileFormat::Json(Default::default()),
         "parquet" => FileFormat::Parquet(Default::default()),
@@ -125,7 +127,9 @@ pub fn open(
     Ok(match format {
         FileFormat::Csv(csv) => {
             let positional = match &csv.schema {
-                Some(StreamSchema::Columns(columns)) => Some(columns.iter().map(|column| column.name.clone()).collect()),
+                Some(StreamSchema::Columns(columns)) => {
+                    Some(columns.iter().map(|column| column.name.clone()).collect())
+                }
                 Some(StreamSchema::Infer(_)) | None => None,
             };
             Box::new(CsvReader::new(text, Dialect::new(csv)?, plan, positional)?)

@@ -172,13 +172,14 @@ impl ParquetReader {
 /// Whether values of both types are the same but for how Arrow lays them out.
 fn alike(one: &DataType, two: &DataType) -> bool {
     let strings = |data_type: &DataType| matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
-    let bytes = |data_type: &DataType| {
-        matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView)
-    };
+    let bytes =
+        |data_type: &DataType| matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView);
     match (one, two) {
         (DataType::Dictionary(_, values), other) => alike(values, other),
         (DataType::RunEndEncoded(_, values), other) => alike(values.data_type(), other),
-        (DataType::List(one) | DataType::LargeList(one), DataType::List(two)) => alike(one.data_type(), two.data_type()),
+        (DataType::List(one) | DataType::LargeList(one), DataType::List(two)) => {
+            alike(one.data_type(), two.data_type())
+        }
         (one, two) => one == two || (strings(one) && strings(two)) || (bytes(one) && bytes(two)),
     }
 }

@@ -162,3 +162,153 @@ pub(crate) fn allow(wanted: bool, rejects: Vec<Reject>) -> Result<Vec<Reject>> {
          Pipeline so that bad rows are set aside",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use aggregator_crds::connector::SchemaColumn;
+    use arrow::array::AsArray;
+    use arrow::datatypes::{DataType, Int64Type, TimeUnit};
+    use serde_json::json;
+
+    use super::*;
+
+    fn types_of(records: &[Value]) -> Vec<(String, String)> {
+        let schema = infer_schema(records);
+        schema.fields().iter().map(|field| (field.name().clone(), types::name(field.data_type()))).collect()
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(name, data_type)| ((*name).to_owned(), (*data_type).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_schema_has_every_key_in_order_of_appearance() {
+        let records = [
+            json!({"id": 1, "price": 1, "ok": true, "at": "2026-01-01T00:00:00Z", "day": "2026-01-01", "tags": ["a"]}),
+            json!({"id": 2, "price": 1.5, "ok": null, "at": null, "geo": {"lat": 1.5}, "mixed": 1, "tags": []}),
+            json!({"mixed": "x", "big": u64::MAX, "nothing": null, "nested": [[1], [2.5]]}),
+            json!("not an object"),
+        ];
+        assert_eq!(
+            types_of(&records),
+            pairs(&[
+                ("id", "Int64"),
+                ("price", "Float64"),
+                ("ok", "Boolean"),
+                ("at", "Timestamp(Microsecond, UTC)"),
+                ("day", "Date32"),
+                ("tags", "List(Utf8)"),
+                ("geo", "Utf8"),
+                ("mixed", "Utf8"),
+                ("big", "Utf8"),
+                ("nothing", "Utf8"),
+                ("nested", "List(List(Float64))"),
+            ])
+        );
+    }
+
+    fn decoder(columns: &[(&str, DataType, bool)], rejects: bool) -> RecordDecoder {
+        let fields: Vec<Field> =
+            columns.iter().map(|(name, data_type, nullable)| Field::new(*name, data_type.clone(), *nullable)).collect();
+        RecordDecoder::new(Arc::new(Schema::new(fields)), "api/page".into(), rejects)
+    }
+
+    #[test]
+    fn records_that_do_not_fit_are_rejected_and_the_others_stay_in_order() {
+        let decoder = decoder(&[("id", DataType::Int64, false), ("when", DataType::Date32, true)], true);
+        let records = [
+            json!({"id": 1, "when": "2026-01-01"}),
+            json!({"id": "x", "when": "never"}),
+            json!([1]),
+            json!({"when": "2026-01-01"}),
+            json!({"id": 2.5}),
+            json!({"id": "3", "other": 1}),
+        ];
+        let (batch, rejects) = decoder.decode(11, &records).unwrap();
+        assert_eq!(batch.column(0).as_primitive::<Int64Type>().values(), &[1, 3]);
+        let found: Vec<_> = rejects
+            .iter()
+            .map(|reject| (reject.line.unwrap(), reject.column.as_deref(), reject.reason, reject.message.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (12, Some("id"), RejectReason::CastFailed, "`x` is not an integer (Int64)"),
+                (13, None, RejectReason::Malformed, "the record is an array, not an object with columns as keys"),
+                (14, Some("id"), RejectReason::NullValue, "the required column `id` has no value"),
+                (15, Some("id"), RejectReason::CastFailed, "`2.5` is not an integer (Int64)"),
+            ]
+        );
+        assert_eq!(rejects[0].raw, r#"{"id":"x","when":"never"}"#);
+        assert_eq!(rejects[0].location, "api/page");
+    }
+
+    #[test]
+    fn without_rejects_the_first_bad_record_is_an_error_with_its_place() {
+        let decoder = decoder(&[("id", DataType::Int64, false)], false);
+        let error = decoder.decode(1, &[json!({"id": 1}), json!({"id": "x"})]).expect_err("a bad record");
+        assert_eq!(error.kind, ErrorKind::Data);
+        assert_eq!(error.to_string(), "read api/page:2: column `id`: `x` is not an integer (Int64)");
+        assert!(error.remedy.unwrap().contains("rejects"));
+    }
+
+    #[test]
+    fn lists_are_built_and_a_bad_element_rejects_its_record() {
+        let list = DataType::List(Arc::new(Field::new("item", DataType::Int64, true)));
+        let decoder = decoder(&[("n", list, true)], true);
+        let records =
+            [json!({"n": [1, null]}), json!({"n": null}), json!({"n": [2, "x"]}), json!({"n": 3}), json!({"n": [4]})];
+        let (batch, rejects) = decoder.decode(1, &records).unwrap();
+        let lists = batch.column(0).as_list::<i32>();
+        assert_eq!(lists.value(0).as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), [Some(1), None]);
+        assert!(arrow::array::Array::is_null(lists, 1));
+        assert_eq!(lists.value(2).as_primitive::<Int64Type>().values(), &[4]);
+        let messages: Vec<&str> = rejects.iter().map(|reject| reject.message.as_str()).collect();
+        assert_eq!(messages, ["in the list: `x` is not an integer (Int64)", "`3` is not a JSON array (List(Int64))"]);
+    }
+
+    #[test]
+    fn objects_and_mixed_values_become_json_text() {
+        let decoder = decoder(&[("v", DataType::Utf8, true)], true);
+        let records =
+            [json!({"v": {"a": [1, 2]}}), json!({"v": 1}), json!({"v": true}), json!({"v": "s"}), json!({"v": 1e300})];
+        let (batch, rejects) = decoder.decode(1, &records).unwrap();
+        let values: Vec<_> = batch.column(0).as_string::<i32>().iter().flatten().collect();
+        assert_eq!(values, [r#"{"a":[1,2]}"#, "1", "true", "s"]);
+        assert_eq!(rejects[0].line, Some(5), "{rejects:?}");
+    }
+
+    #[test]
+    fn a_long_raw_text_is_cut_between_characters() {
+        let decoder = decoder(&[("id", DataType::Int64, true)], true);
+        let (_, rejects) = decoder.decode(1, &[json!({"id": "ä".repeat(Reject::MAX_RAW)})]).unwrap();
+        assert!(rejects[0].raw.len() <= Reject::MAX_RAW && rejects[0].raw.len() > Reject::MAX_RAW - 2);
+        assert!(rejects[0].message.len() < 500, "the value is cut in the message");
+    }
+
+    #[test]
+    fn declared_columns_are_checked() {
+        let column = |name: &str, data_type: &str| SchemaColumn {
+            name: name.into(),
+            data_type: data_type.into(),
+            nullable: false,
+        };
+        let declared = |columns: Vec<SchemaColumn>| declared_schema(&StreamSchema::Columns(columns));
+        let schema = declared(vec![column("a", "Timestamp(Millisecond, Europe/Berlin)")]).unwrap().unwrap();
+        assert_eq!(
+            schema.field(0),
+            &Field::new("a", DataType::Timestamp(TimeUnit::Millisecond, Some("Europe/Berlin".into())), false)
+        );
+        for (columns, word) in [
+            (vec![column("a", "int")], "is not a type"),
+            (vec![column("a", "Int64"), column("a", "Utf8")], "stands twice"),
+            (vec![column("a", "Binary")], "text holds no Binary"),
+            (vec![column("a", "Timestamp(Microsecond, Mars/Base)")], "text holds no"),
+        ] {
+            let error = declared(columns).expect_err(word);
+            assert_eq!(error.kind, ErrorKind::Config);
+            assert!(error.to_string().contains(word), "{error}");
+        }
+        assert_eq!(declared_schema(&StreamSchema::Infer(InferSchema::default())).unwrap(), None);
+    }
+}

@@ -53,16 +53,26 @@ pub fn check_writable(format: &FileFormat, schema: &SchemaRef) -> Result<()> {
         for field in schema.fields() {
             if field.data_type().is_nested() || is_binary(field.data_type()) {
                 return wrong(
-                    format!("column `{}` of type {} does not fit delimited text", field.name(), types::name(field.data_type())),
+                    format!(
+                        "column `{}` of type {} does not fit delimited text",
+                        field.name(),
+                        types::name(field.data_type())
+                    ),
                     "convert it to text in a mapping, leave it out, or write ndjson or parquet",
                 );
             }
         }
         if dialect.quote.is_none() {
-            return wrong("`quote: \"\"` cannot be written".into(), "give a quote: text that holds a delimiter needs one");
+            return wrong(
+                "`quote: \"\"` cannot be written".into(),
+                "give a quote: text that holds a delimiter needs one",
+            );
         }
         if csv.header && csv.columns.as_ref().is_some_and(|columns| columns.len() != schema.fields().len()) {
-            return wrong("`columns` names other columns than the rows have".into(), "leave `columns` out when writing");
+            return wrong(
+                "`columns` names other columns than the rows have".into(),
+                "leave `columns` out when writing",
+            );
         }
     }
     let encoding = match format {
@@ -80,10 +90,7 @@ pub fn check_writable(format: &FileFormat, schema: &SchemaRef) -> Result<()> {
 }
 
 fn is_binary(data_type: &DataType) -> bool {
-    matches!(
-        data_type,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
-    )
+    matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
 }
 
 enum Encoder {
@@ -214,9 +221,9 @@ fn footer_rows(path: &std::path::Path) -> Result<u64> {
 fn csv_builder(csv: &CsvFormat) -> Result<arrow::csv::WriterBuilder> {
     let dialect = Dialect::new(csv)?;
     let style = match csv.quoting {
-        Quoting::Minimal => csv::QuoteStyle::Necessary,
-        Quoting::Always => csv::QuoteStyle::Always,
-        Quoting::NonNumeric => csv::QuoteStyle::NonNumeric,
+        Quoting::Minimal => arrow::csv::QuoteStyle::Necessary,
+        Quoting::Always => arrow::csv::QuoteStyle::Always,
+        Quoting::NonNumeric => arrow::csv::QuoteStyle::NonNumeric,
     };
     let mut builder = arrow::csv::WriterBuilder::new()
         .with_header(dialect.header)
@@ -228,7 +235,7 @@ fn csv_builder(csv: &CsvFormat) -> Result<arrow::csv::WriterBuilder> {
         builder = builder.with_escape(escape).with_double_quote(false);
     }
     if let Some(terminator) = dialect.terminator {
-        builder = builder.with_line_terminator(csv::Terminator::Any(terminator));
+        builder = builder.with_line_terminator(arrow::csv::writer::Terminator::Any(terminator));
     }
     Ok(builder)
 }

@@ -163,7 +163,7 @@ impl Course<'_> {
             None => (RejectLane::Strict, None),
         };
         let (streams, outcomes) = self.open_sources(begun, to, &wanted, &counters, &lane).await?;
-        let mut graph = Graph::build(pipeline, &wanted, &counters, streams, None, &lane, self.state).await?;
+        let (graph, mut ends) = Graph::build(pipeline, &wanted, &counters, streams, None, &lane, self.state).await?;
         let rejects_counters = NodeCounters::new(rejects::NODE, EntryKind::Rejects);
         let mut shown = graph.counters.clone();
         if received.is_some() {
@@ -196,10 +196,10 @@ impl Course<'_> {
         };
         let mut driving = JoinSet::new();
         for named in data_sinks {
-            let (Some(reader), Some(own)) = (graph.sinks.remove(&named.node), counters.get(&named.node)) else { continue };
+            let (Some(reader), Some(own)) = (ends.sinks.remove(&named.node), counters.get(&named.node)) else { continue };
             driving.spawn(sinks::drive(named, reader, Arc::clone(own), cancel.clone()));
         }
-        let quality = judge(&pipeline.quality, std::mem::take(&mut graph.quality), cancel.clone());
+        let quality = judge(&pipeline.quality, std::mem::take(&mut ends.quality), cancel.clone());
         let (mut staged, mut failure) = (Vec::new(), None);
         let (verdicts, ()) = tokio::join!(quality, async {
             while let Some(driven) = driving.join_next().await {

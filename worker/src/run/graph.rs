@@ -29,6 +29,11 @@ pub(super) struct Graph {
     outputs: Vec<Arc<NodeOutput>>,
     /// Of all nodes, sinks too, in the pipeline's order.
     pub(super) counters: Vec<Arc<NodeCounters>>,
+}
+
+/// Where a graph's rows come out.
+#[derive(Default)]
+pub(super) struct Ends {
     /// What each sink reads, by the sink's name.
     pub(super) sinks: BTreeMap<String, Reader>,
     /// The result of each quality rule, by the rule's name.
@@ -78,10 +83,10 @@ impl Graph {
         watched: Option<&str>,
         lane: &RejectLane,
         state: &SessionState,
-    ) -> Result<Self, RunError> {
+    ) -> Result<(Self, Ends), RunError> {
         let mut outputs: BTreeMap<String, Arc<NodeOutput>> = BTreeMap::new();
         let mut plans: BTreeMap<String, Arc<dyn ExecutionPlan>> = BTreeMap::new();
-        let mut graph = Self { outputs: vec![], counters: vec![], sinks: BTreeMap::new(), quality: BTreeMap::new() };
+        let (mut graph, mut ends) = (Self { outputs: vec![], counters: vec![] }, Ends::default());
         let planner = |counters: &Arc<NodeCounters>, outputs: &BTreeMap<String, Arc<NodeOutput>>| NodePlanner {
             counters: Arc::clone(counters),
             inputs: outputs.clone(),
@@ -94,7 +99,7 @@ impl Graph {
             match &node.kind {
                 NodeKind::Sink(_) => {
                     if let Some(input) = node.inputs.first().and_then(|input| outputs.get(input)) {
-                        graph.sinks.insert(node.name.clone(), input.reader(&node.name));
+                        ends.sinks.insert(node.name.clone(), input.reader(&node.name));
                     }
                     continue;
                 }
@@ -119,7 +124,7 @@ impl Graph {
             quality.push((check.name.clone(), single_partition(plan)));
         }
         if let Some(output) = watched.and_then(|name| outputs.get(name)) {
-            graph.sinks.insert(WATCHER.to_owned(), output.reader(WATCHER));
+            ends.sinks.insert(WATCHER.to_owned(), output.reader(WATCHER));
         }
         for output in &graph.outputs {
             let stream = match plans.get(output.name()) {
@@ -132,19 +137,9 @@ impl Graph {
         }
         for (name, plan) in quality {
             let stream = execute(&format!("quality rule {name}"), &plan, state)?;
-            graph.quality.insert(name, stream);
+            ends.quality.insert(name, stream);
         }
-        Ok(graph)
-    }
-
-    /// All rows of all sinks.
-    pub(super) async fn collect_sinks(mut self) -> Result<BTreeMap<String, Vec<RecordBatch>>, RunError> {
-        let sinks = std::mem::take(&mut self.sinks).into_iter().map(|(name, reader)| async move {
-            let stream = reader.stream().map_err(|error| RunError::from_stream(&name, &error))?;
-            let batches = stream.try_collect().await.map_err(|error| RunError::from_stream(&name, &error))?;
-            Ok::<_, RunError>((name, batches))
-        });
-        Ok(futures::future::try_join_all(sinks).await?.into_iter().collect())
+        Ok((graph, ends))
     }
 
     /// Reads what no reader wanted, nearest to the sinks first.
@@ -175,6 +170,18 @@ impl Graph {
             })
             .collect();
         Ledger { nodes, edges }
+    }
+}
+
+impl Ends {
+    /// All rows of all sinks.
+    pub(super) async fn collect_sinks(self) -> Result<BTreeMap<String, Vec<RecordBatch>>, RunError> {
+        let sinks = self.sinks.into_iter().map(|(name, reader)| async move {
+            let stream = reader.stream().map_err(|error| RunError::from_stream(&name, &error))?;
+            let batches = stream.try_collect().await.map_err(|error| RunError::from_stream(&name, &error))?;
+            Ok::<_, RunError>((name, batches))
+        });
+        Ok(futures::future::try_join_all(sinks).await?.into_iter().collect())
     }
 }
 

@@ -98,8 +98,8 @@ pub async fn preview(request: &PreviewRequest) -> Result<Preview, RunError> {
         let stream = source_stream(schema, events, Arc::clone(own), lane.clone(), None, SourceOutcome::default());
         streams.insert(node.name.clone(), stream);
     }
-    let mut graph = Graph::build(&pipeline, &wanted, &own, streams, Some(&read), &lane, &state).await?;
-    let reader = graph.sinks.remove(WATCHER).ok_or_else(|| RunError::Query {
+    let (graph, mut ends) = Graph::build(&pipeline, &wanted, &own, streams, Some(&read), &lane, &state).await?;
+    let reader = ends.sinks.remove(WATCHER).ok_or_else(|| RunError::Query {
         node: read.clone(),
         detail: "the node puts nothing out".into(),
     })?;

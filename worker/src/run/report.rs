@@ -207,19 +207,14 @@ impl RejectsReport {
             *counts.entry((reject.column.as_deref(), reject.reason.as_str())).or_default() += 1;
         }
         for ((column, reason), rows) in counts {
-            let known = self
-                .groups
-                .iter_mut()
-                .find(|known| known.node == group.node && known.column.as_deref() == column && known.reason == reason);
-            match known {
-                Some(known) => known.rows += rows,
-                None if self.groups.len() < Self::GROUPS => self.groups.push(RejectGroup {
-                    node: group.node.clone(),
-                    column: column.map(str::to_owned),
-                    reason,
-                    rows,
-                }),
-                None => {}
+            let known = self.groups.iter().position(|known| {
+                known.node == group.node && known.column.as_deref() == column && known.reason == reason
+            });
+            if let Some(index) = known {
+                self.groups[index].rows += rows;
+            } else if self.groups.len() < Self::GROUPS {
+                let (node, column) = (group.node.clone(), column.map(str::to_owned));
+                self.groups.push(RejectGroup { node, column, reason, rows });
             }
         }
         let room = Self::SAMPLES.saturating_sub(self.samples.len());

@@ -100,9 +100,9 @@ pub async fn run_pipeline_on_rows(
     let (lane, mut received) = RejectLane::open();
     let streams: SourceStreams =
         sources.into_iter().map(|(name, batch)| (name, in_memory(&batch.schema(), vec![batch]))).collect();
-    let graph = Graph::build(&pipeline, &wanted, &own, streams, None, &lane, &state).await?;
+    let (_graph, ends) = Graph::build(&pipeline, &wanted, &own, streams, None, &lane, &state).await?;
     drop(lane);
-    let collecting = graph.collect_sinks();
+    let collecting = ends.collect_sinks();
     tokio::pin!(collecting);
     let mut rejects = Vec::new();
     let sinks = loop {

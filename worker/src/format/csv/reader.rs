@@ -280,7 +280,9 @@ pub(crate) fn infer(
         looked += records.rows.len() as u64;
         let text = records.text()?;
         let sound = records.rows.iter().enumerate().filter(|(index, row)| {
-            !broken.contains(index) && !row.open_quote && (row.fields == names.len() || dialect.ragged == RaggedRows::Fill)
+            !broken.contains(index)
+                && !row.open_quote
+                && (row.fields == names.len() || dialect.ragged == RaggedRows::Fill)
         });
         for (_, row) in sound {
             for (place, name) in names.iter().enumerate().take(row.fields) {

@@ -235,11 +235,7 @@ impl Splitter {
     /// Where a row of the current block stands.
     pub(super) fn place(&self, row: Row) -> Place<'_> {
         let (at, raw) = self.raw(row);
-        Place {
-            line: self.line + self.dialect.count_lines(&self.text[..at]),
-            offset: self.offset + at as u64,
-            raw,
-        }
+        Place { line: self.line + self.dialect.count_lines(&self.text[..at]), offset: self.offset + at as u64, raw }
     }
 
     /// Where a row begins in the block's text, and its text without the line's end.

@@ -20,12 +20,21 @@ const MAX_DOCUMENT: u64 = 256 * 1024 * 1024;
 /// The path to the records, checked.
 pub(crate) fn records_path(format: &JsonFormat) -> Result<JsonPath> {
     JsonPath::parse(&format.records).map_err(|error| {
-        ConnectorError::new(ErrorKind::Config, "read the format `json`", format!("`records: {}`: {error}", format.records))
-            .remedy("give a JSONPath (RFC 9535), as `$.data[*]`")
+        ConnectorError::new(
+            ErrorKind::Config,
+            "read the format `json`",
+            format!("`records: {}`: {error}", format.records),
+        )
+        .remedy("give a JSONPath (RFC 9535), as `$.data[*]`")
     })
 }
 
-fn load(input: Box<dyn Read + Send>, encoding: &'static Encoding, path: &JsonPath, location: &str) -> Result<Vec<Value>> {
+fn load(
+    input: Box<dyn Read + Send>,
+    encoding: &'static Encoding,
+    path: &JsonPath,
+    location: &str,
+) -> Result<Vec<Value>> {
     let mut text = Vec::new();
     Utf8Reader::new(input, encoding)
         .and_then(|input| input.take(MAX_DOCUMENT + 1).read_to_end(&mut text))

@@ -1,0 +1,207 @@
+//! Writes batches into staged part files: one set of files for each partition, rolled at a size.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aggregator_crds::connector::FileFormat;
+use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+
+use super::commit::escaped;
+use super::listing::NULL_PARTITION;
+use crate::connector::{ConnectorError, ErrorKind, Result};
+use crate::format::{FileWriter, write_error};
+
+/// At about this size, a part file ends and the next one begins.
+pub(super) const ROLL_BYTES: u64 = 128 * 1024 * 1024;
+/// The most files that are open at once; beyond, the one that was written longest ago ends.
+const MAX_OPEN: usize = 32;
+
+/// A complete, durable, staged file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Part {
+    /// The partition folders it belongs into; empty for none.
+    pub(super) folder: String,
+    /// Where it is.
+    pub(super) staged: PathBuf,
+    /// Its rows, as the file itself says where it does.
+    pub(super) rows: u64,
+    /// Its bytes.
+    pub(super) bytes: u64,
+}
+
+struct OpenPart {
+    writer: FileWriter,
+    staged: PathBuf,
+    last_used: u64,
+}
+
+/// Writes part files into a staging folder. Blocking.
+pub(super) struct Parts {
+    staging: PathBuf,
+    format: FileFormat,
+    /// The columns that stand in the files, and those that become folders, by index.
+    schema: SchemaRef,
+    kept: Vec<usize>,
+    partitions: Vec<usize>,
+    roll_bytes: u64,
+    open: HashMap<String, OpenPart>,
+    done: Vec<Part>,
+    created: u64,
+    clock: u64,
+}
+
+impl Parts {
+    /// Part files of rows of `schema`, without those columns that `partition_by` turns into folders.
+    pub(super) fn new(
+        staging: PathBuf,
+        format: FileFormat,
+        schema: &SchemaRef,
+        partition_by: &[String],
+        roll_bytes: u64,
+    ) -> Result<Self> {
+        let wrong = |detail: String| {
+            ConnectorError::new(ErrorKind::Config, "write files", detail)
+                .remedy("name columns of the rows in `partitionBy`, and leave at least one for the files")
+        };
+        let partitions = partition_by
+            .iter()
+            .map(|column| {
+                schema.index_of(column).map_err(|_| wrong(format!("`partitionBy`: there is no column `{column}`")))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let kept: Vec<usize> = (0..schema.fields().len()).filter(|column| !partitions.contains(column)).collect();
+        if kept.is_empty() {
+            return Err(wrong("no column is left for the files".into()));
+        }
+        let fields: Vec<_> = kept.iter().map(|column| schema.field(*column).clone()).collect();
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Self {
+            staging,
+            format,
+            schema,
+            kept,
+            partitions,
+            roll_bytes,
+            open: HashMap::new(),
+            done: Vec::new(),
+            created: 0,
+            clock: 0,
+        })
+    }
+
+    /// The columns that stand in the files.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Appends rows to the files of their partitions.
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if self.partitions.is_empty() {
+            return if batch.num_rows() == 0 { Ok(()) } else { self.append(String::new(), batch) };
+        }
+        let bug =
+            |error: arrow::error::ArrowError| ConnectorError::new(ErrorKind::Bug, "partition rows", error.to_string());
+        let mut rows: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        let columns: Vec<(String, &ArrayRef)> = self
+            .partitions
+            .iter()
+            .map(|column| (escaped(batch.schema().field(*column).name()), batch.column(*column)))
+            .collect();
+        let options = FormatOptions::default();
+        let formatters: Vec<ArrayFormatter<'_>> = columns
+            .iter()
+            .map(|(_, column)| ArrayFormatter::try_new(column.as_ref(), &options))
+            .collect::<Result<_, _>>()
+            .map_err(bug)?;
+        for row in 0..batch.num_rows() {
+            let folders: Vec<String> = columns
+                .iter()
+                .zip(&formatters)
+                .map(|((name, column), formatter)| {
+                    let value = if column.is_null(row) {
+                        NULL_PARTITION.to_owned()
+                    } else {
+                        escaped(&formatter.value(row).to_string())
+                    };
+                    format!("{name}={value}")
+                })
+                .collect();
+            rows.entry(folders.join("/")).or_default().push(
+                u32::try_from(row)
+                    .map_err(|error| ConnectorError::new(ErrorKind::Bug, "partition rows", error.to_string()))?,
+            );
+        }
+        let batch = batch.project(&self.kept).map_err(bug)?;
+        for (folder, rows) in rows {
+            let part = take_record_batch(&batch, &UInt32Array::from(rows)).map_err(bug)?;
+            self.append(folder, &part)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, folder: String, batch: &RecordBatch) -> Result<()> {
+        self.clock += 1;
+        if !self.open.contains_key(&folder) {
+            self.make_room()?;
+            let part = self.create()?;
+            self.open.insert(folder.clone(), part);
+        }
+        let Some(part) = self.open.get_mut(&folder) else { return Ok(()) };
+        part.last_used = self.clock;
+        part.writer.write(batch)?;
+        if part.writer.size() >= self.roll_bytes {
+            self.close(&folder)?;
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self) -> Result<()> {
+        if self.open.len() < MAX_OPEN {
+            return Ok(());
+        }
+        let oldest = self.open.iter().min_by_key(|(_, part)| part.last_used).map(|(folder, _)| folder.clone());
+        oldest.map_or(Ok(()), |folder| self.close(&folder))
+    }
+
+    fn create(&mut self) -> Result<OpenPart> {
+        std::fs::create_dir_all(&self.staging).map_err(|error| write_error(&self.staging, error))?;
+        let staged = self.staging.join(format!("{:06}", self.created));
+        self.created += 1;
+        let writer = FileWriter::create(&staged, &self.format, &self.schema)?;
+        Ok(OpenPart { writer, staged, last_used: self.clock })
+    }
+
+    fn close(&mut self, folder: &str) -> Result<()> {
+        let Some(part) = self.open.remove(folder) else { return Ok(()) };
+        let (bytes, rows) = part.writer.finish()?;
+        self.done.push(Part { folder: folder.to_owned(), staged: part.staged, rows, bytes });
+        Ok(())
+    }
+
+    /// Ends all files. Without any, and if `always`, one without rows is made.
+    pub(super) fn finish(&mut self, always: bool) -> Result<Vec<Part>> {
+        let mut folders: Vec<String> = self.open.keys().cloned().collect();
+        folders.sort();
+        for folder in folders {
+            self.close(&folder)?;
+        }
+        if self.done.is_empty() && always {
+            let part = self.create()?;
+            self.open.insert(String::new(), part);
+            self.close("")?;
+        }
+        if !self.done.is_empty() {
+            sync(&self.staging)?;
+        }
+        self.done.sort_by(|one, two| one.staged.cmp(&two.staged));
+        Ok(self.done.clone())
+    }
+}
+
+fn sync(folder: &Path) -> Result<()> {
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| write_error(folder, error))
+}

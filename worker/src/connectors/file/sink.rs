@@ -1,0 +1,331 @@
+//! Writes a stream as files: a folder of part files, or one file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use aggregator_crds::connector::{Compression, FileFormat};
+use aggregator_crds::pipeline::WriteMode;
+use async_trait::async_trait;
+use sha2::{Digest, Sha256};
+
+use super::blocking;
+use super::commit::{Changes, Commits, Move, escaped};
+use super::listing::{checked_name, has_wildcard, list};
+use super::parts::{Part, Parts, ROLL_BYTES};
+use crate::connector::{
+    Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Result, Sink, SinkRequest, Staged,
+};
+use crate::format::{
+    check_writable, compression_ending, declared_compression, ending_of, format_by_name, split_name, write_error,
+};
+
+/// Where rows go, below the root.
+#[derive(Clone, Debug, PartialEq)]
+enum Target {
+    /// A folder of part files; without a final `/`.
+    Folder(String),
+    /// One file.
+    File(String),
+}
+
+/// How far an attempt has come.
+enum Phase {
+    Opened,
+    Fenced {
+        attempt: Attempt,
+        parts: Box<Parts>,
+    },
+    Staged {
+        attempt: Attempt,
+        parts: Vec<Part>,
+        rows: u64,
+    },
+    /// A commit was tried: what it staged belongs to its journal.
+    Done,
+}
+
+/// A stream of files, ready to be written.
+pub(super) struct FileSink {
+    root: PathBuf,
+    target: Target,
+    format: FileFormat,
+    request: SinkRequest,
+    commits: Commits,
+    phase: Phase,
+    roll_bytes: u64,
+}
+
+impl FileSink {
+    /// Checks what the Pipeline asks for. Changes nothing.
+    pub(super) fn new(root: PathBuf, declared: Option<&FileFormat>, request: SinkRequest) -> Result<Self> {
+        let operation = || format!("write stream `{}`", request.stream);
+        let wrong = |detail: String, remedy: &str| {
+            Err(ConnectorError::new(ErrorKind::Config, operation(), detail).remedy(remedy))
+        };
+        let name = checked_name(&request.stream)?;
+        if has_wildcard(name) {
+            return wrong(
+                "a glob is no place to write to".into(),
+                "name a folder, as `out/`, or a file, as `out/result.parquet`",
+            );
+        }
+        if !matches!(request.write.mode, WriteMode::Append | WriteMode::Overwrite) {
+            return wrong(
+                format!("files take no rows in mode {:?}: they have no key to find a row by", request.write.mode),
+                "use Overwrite, or Append and a `deduplicate` transform where the files are read, or write to a database",
+            );
+        }
+        let last = name.trim_end_matches('/').rsplit('/').next().unwrap_or(name);
+        let target = if name.ends_with('/') || !last.contains('.') {
+            Target::Folder(name.trim_end_matches('/').to_owned())
+        } else {
+            Target::File(name.to_owned())
+        };
+        let Some(mut format) = declared.cloned().or_else(|| format_by_name(last)) else {
+            return wrong(
+                "nothing says in which format".into(),
+                "give the Connector a `format`, or name a file with an ending: .csv, .ndjson, .json, .parquet",
+            );
+        };
+        let compression = match (&target, declared_compression(&format)) {
+            (Target::File(file), Compression::Auto) => split_name(file).1,
+            (Target::Folder(_), Compression::Auto) => Compression::None,
+            (_, declared) => declared,
+        };
+        match &mut format {
+            FileFormat::Csv(csv) => csv.compression = compression,
+            FileFormat::Ndjson(lines) => lines.compression = compression,
+            FileFormat::Json(json) => json.compression = compression,
+            FileFormat::Parquet(_) => {}
+        }
+        if matches!(target, Target::File(_)) && !request.write.partition_by.is_empty() {
+            return wrong(
+                "one file has no partition folders".into(),
+                "name a folder, as `out/`, or leave `partitionBy` out",
+            );
+        }
+        let roll_bytes = if matches!(target, Target::File(_)) { u64::MAX } else { ROLL_BYTES };
+        let parts =
+            Parts::new(PathBuf::new(), format.clone(), &request.schema, &request.write.partition_by, roll_bytes)?;
+        check_writable(&format, parts.schema())?;
+        let commits = Commits::new(&root, &request.pipeline, &request.node);
+        Ok(Self { root, target, format, request, commits, phase: Phase::Opened, roll_bytes })
+    }
+
+    fn overwrites(&self) -> bool {
+        self.request.write.mode == WriteMode::Overwrite
+    }
+
+    fn existing(&self) -> Result<Vec<String>> {
+        existing(&self.root, &self.target, &self.format)
+    }
+
+    fn out_of_order(&self, call: &str) -> ConnectorError {
+        ConnectorError::new(
+            ErrorKind::Bug,
+            format!("write stream `{}`", self.request.stream),
+            format!("{call} was called out of order"),
+        )
+    }
+
+    /// Ends the attempt's phase that holds staged files: what a commit needs.
+    fn take_staged(&mut self) -> Result<(Attempt, Vec<Part>, u64)> {
+        match std::mem::replace(&mut self.phase, Phase::Done) {
+            Phase::Staged { attempt, parts, rows } => Ok((attempt, parts, rows)),
+            other => {
+                self.phase = other;
+                Err(self.out_of_order("commit"))
+            }
+        }
+    }
+}
+
+/// The data files that the target has now: those of the format, however compressed.
+fn existing(root: &Path, target: &Target, format: &FileFormat) -> Result<Vec<String>> {
+    match target {
+        Target::File(file) => Ok(root.join(file).exists().then(|| file.clone()).into_iter().collect()),
+        Target::Folder(folder) if root.join(folder).is_dir() => Ok(list(root, &format!("{folder}/"))?
+            .files
+            .into_iter()
+            .map(|file| file.path)
+            .filter(|path| format_by_name(path).is_some_and(|found| ending_of(&found) == ending_of(format)))
+            .collect()),
+        Target::Folder(_) => Ok(Vec::new()),
+    }
+}
+
+/// Refuses a target that a link leads out of the root.
+fn check_inside(root: &Path, target: &Target) -> Result<()> {
+    let (Target::Folder(name) | Target::File(name)) = target;
+    let parent = match target {
+        Target::Folder(_) => root.join(name),
+        Target::File(_) => root.join(name).parent().map_or_else(|| root.to_owned(), Path::to_owned),
+    };
+    let (Ok(root), Some(Ok(existing))) =
+        (root.canonicalize(), parent.ancestors().find(|folder| folder.exists()).map(Path::canonicalize))
+    else {
+        return Ok(());
+    };
+    // Without the root, an ancestor of it is the first that exists: nothing can be linked below.
+    if existing.starts_with(&root) {
+        return Ok(());
+    }
+    Err(ConnectorError::new(
+        ErrorKind::Config,
+        format!("write stream `{name}`"),
+        format!("a link leads to {}, out of the Connector's root", existing.display()),
+    )
+    .remedy("remove the link, or give that folder a Connector of its own"))
+}
+
+/// What a commit of these parts does. Part files get names that are free.
+fn changes(
+    root: &Path,
+    target: &Target,
+    format: &FileFormat,
+    parts: &[Part],
+    prefix: &str,
+    overwrite: bool,
+) -> Result<Changes> {
+    let before = existing(root, target, format)?;
+    let ending = format!("{}{}", ending_of(format), compression_ending(declared_compression(format)));
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let mut moves = Vec::with_capacity(parts.len());
+    for part in parts {
+        let to = match target {
+            Target::File(file) => file.clone(),
+            Target::Folder(folder) => {
+                let place = if part.folder.is_empty() { folder.clone() } else { format!("{folder}/{}", part.folder) };
+                let mut number = 0;
+                loop {
+                    let name = format!("{place}/{prefix}-{number:05}.{ending}");
+                    number += 1;
+                    if !taken.contains(&name) && !root.join(&name).exists() {
+                        break name;
+                    }
+                }
+            }
+        };
+        taken.insert(to.clone());
+        let from = part.staged.strip_prefix(root).unwrap_or(&part.staged).to_string_lossy().into_owned();
+        moves.push(Move { from, to });
+    }
+    let deletes =
+        if overwrite { before.into_iter().filter(|path| !taken.contains(path)).collect() } else { Vec::new() };
+    Ok(Changes { moves, deletes })
+}
+
+/// The beginning of the names of a run's part files.
+fn prefix(run: &str, node: &str) -> String {
+    let digest = Sha256::digest(run.as_bytes());
+    let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("part-{short}-{}", escaped(node))
+}
+
+#[async_trait]
+impl Sink for FileSink {
+    async fn plan(&mut self) -> Result<Vec<PlannedChange>> {
+        let existing = if self.root.is_dir() { self.existing()? } else { Vec::new() };
+        let columns = self.request.schema.fields().len();
+        let what = format!("{}, {columns} columns", ending_of(&self.format));
+        let mut changes = Vec::new();
+        let mut add = |action: String| changes.push(PlannedChange { action, statement: None });
+        match &self.target {
+            Target::File(file) if existing.is_empty() => add(format!("create file {file} ({what})")),
+            Target::File(file) => add(format!("replace file {file} ({what})")),
+            Target::Folder(folder) => {
+                let state = if self.root.join(folder).is_dir() { "add files to" } else { "create" };
+                let partitions = match self.request.write.partition_by.as_slice() {
+                    [] => String::new(),
+                    columns => format!(", in folders by {}", columns.join(", ")),
+                };
+                add(format!("{state} folder {folder}/ ({what}{partitions})"));
+                if self.overwrites() {
+                    for file in existing {
+                        add(format!("delete file {file}"));
+                    }
+                }
+            }
+        }
+        Ok(changes)
+    }
+
+    async fn last_commit(&mut self) -> Result<Option<CommitRecord>> {
+        let commits = self.commits.clone();
+        blocking(move || commits.last(&mut |_| Ok(()))).await
+    }
+
+    async fn fence(&mut self, attempt: &Attempt) -> Result<()> {
+        if let (Target::File(file), false) = (&self.target, self.overwrites())
+            && self.root.join(file).exists()
+        {
+            return Err(ConnectorError::new(
+                ErrorKind::Config,
+                format!("append to {file}"),
+                "the file is there, and a file cannot be appended to in one act",
+            )
+            .remedy("write to a folder, as `out/`, or use the mode Overwrite"));
+        }
+        check_inside(&self.root, &self.target)?;
+        let (commits, owner) = (self.commits.clone(), attempt.clone());
+        blocking(move || commits.fence(&owner, &mut |_| Ok(()))).await?;
+        let staging = self.root.join(self.commits.staging(attempt));
+        let parts = Parts::new(
+            staging,
+            self.format.clone(),
+            &self.request.schema,
+            &self.request.write.partition_by,
+            self.roll_bytes,
+        )?;
+        self.phase = Phase::Fenced { attempt: attempt.clone(), parts: Box::new(parts) };
+        Ok(())
+    }
+
+    async fn write(&mut self, batch: arrow::array::RecordBatch) -> Result<()> {
+        let Phase::Fenced { attempt, mut parts } = std::mem::replace(&mut self.phase, Phase::Opened) else {
+            return Err(self.out_of_order("write"));
+        };
+        let (written, parts) = blocking(move || Ok((parts.write(&batch), parts))).await?;
+        self.phase = Phase::Fenced { attempt, parts };
+        written
+    }
+
+    async fn stage(&mut self) -> Result<Staged> {
+        let Phase::Fenced { attempt, mut parts } = std::mem::replace(&mut self.phase, Phase::Opened) else {
+            return Err(self.out_of_order("stage"));
+        };
+        let always =
+            matches!(self.target, Target::File(_)) || (self.overwrites() && self.request.write.partition_by.is_empty());
+        let parts = blocking(move || parts.finish(always)).await?;
+        let rows = parts.iter().map(|part| part.rows).sum();
+        let bytes = parts.iter().map(|part| part.bytes).sum();
+        self.phase = Phase::Staged { attempt, parts, rows };
+        Ok(Staged { written: rows, bytes, ..Staged::default() })
+    }
+
+    async fn commit(&mut self, positions: &BTreeMap<String, Position>) -> Result<()> {
+        let (attempt, parts, rows) = self.take_staged()?;
+        let (root, target, format) = (self.root.clone(), self.target.clone(), self.format.clone());
+        let (commits, positions) = (self.commits.clone(), positions.clone());
+        let prefix = prefix(&attempt.run, &self.request.node);
+        let overwrite = self.overwrites();
+        blocking(move || {
+            let changes = || changes(&root, &target, &format, &parts, &prefix, overwrite);
+            commits.commit(&attempt, &positions, rows, changes, &mut |_| Ok(()))
+        })
+        .await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        let attempt = match std::mem::replace(&mut self.phase, Phase::Done) {
+            Phase::Fenced { attempt, .. } | Phase::Staged { attempt, .. } => attempt,
+            Phase::Opened | Phase::Done => return Ok(()),
+        };
+        let staging = self.root.join(self.commits.staging(&attempt));
+        blocking(move || match std::fs::remove_dir_all(&staging) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(write_error(&staging, error)),
+            _ => Ok(()),
+        })
+        .await
+    }
+}

@@ -1,0 +1,217 @@
+//! Reads the files of a stream one after the other, on a thread of its own.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aggregator_crds::connector::FileFormat;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use futures::StreamExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::listing::{DataFile, Identity};
+use crate::connector::{
+    ConnectorError, ErrorKind, EventStream, Position, Result, Source, SourceEnd, SourceEvent, SourceRequest,
+};
+use crate::format::{Input, ReadPlan, open};
+
+/// The kind of positions of this source.
+const POSITION_KIND: &str = "files";
+const POSITION_VERSION: u32 = 1;
+/// Events that are read ahead.
+const READ_AHEAD: usize = 3;
+
+/// The files that were read, and what was in them: a file that has changed is read again, whole.
+pub(super) type FilesRead = BTreeMap<String, Identity>;
+
+/// What a position says, or nothing without one.
+pub(super) fn files_of(position: Option<&Position>, stream: &str) -> Result<FilesRead> {
+    let Some(position) = position else { return Ok(FilesRead::new()) };
+    if position.kind != POSITION_KIND || position.version != POSITION_VERSION {
+        return Err(ConnectorError::new(
+            ErrorKind::Config,
+            format!("read stream `{stream}`"),
+            format!(
+                "the checkpoint is of kind `{}` version {}, not `{POSITION_KIND}` version {POSITION_VERSION}",
+                position.kind, position.version
+            ),
+        )
+        .remedy(
+            "the source was another one when the checkpoint was written: reset the checkpoint, or run in mode Full",
+        ));
+    }
+    serde_json::from_value(position.state.clone()).map_err(|error| {
+        ConnectorError::new(
+            ErrorKind::Config,
+            format!("read stream `{stream}`"),
+            format!("the checkpoint is broken: {error}"),
+        )
+        .remedy("reset the checkpoint, or run in mode Full")
+    })
+}
+
+fn position(files: &FilesRead) -> Result<Position> {
+    let state = serde_json::to_value(files)
+        .map_err(|error| ConnectorError::new(ErrorKind::Bug, "write the position of files", error.to_string()))?;
+    Ok(Position { kind: POSITION_KIND.into(), version: POSITION_VERSION, state })
+}
+
+/// Which of the files that are there are to be read.
+pub(super) fn choose(files: Vec<DataFile>, request: &SourceRequest) -> Result<(Vec<DataFile>, FilesRead, usize)> {
+    let before = files_of(request.from.as_ref(), &request.stream)?;
+    let all = files.len();
+    let mut chosen: Vec<DataFile> =
+        files.into_iter().filter(|file| before.get(&file.path) != Some(&file.identity)).collect();
+    let skipped = all - chosen.len();
+    let mut after = before.clone();
+    match &request.to {
+        None => after.extend(chosen.iter().map(|file| (file.path.clone(), file.identity))),
+        Some(to) => {
+            // An attempt has committed exactly these files: the others are for the next run.
+            let wanted = files_of(Some(to), &request.stream)?;
+            chosen.retain(|file| wanted.get(&file.path) == Some(&file.identity));
+            let gone = wanted.iter().find(|(path, identity)| {
+                before.get(*path) != Some(*identity) && !chosen.iter().any(|file| file.path == **path)
+            });
+            if let Some((path, _)) = gone {
+                return Err(ConnectorError::new(
+                    ErrorKind::Data,
+                    format!("read {path}"),
+                    "the file was changed or removed since an attempt of this run read it",
+                )
+                .remedy("restore the file, or start a new run in mode Full"));
+            }
+            after = wanted;
+        }
+    }
+    Ok((chosen, after, skipped))
+}
+
+/// A stream of files, ready to be read.
+pub(super) struct FileSource {
+    pub(super) schema: SchemaRef,
+    pub(super) format: FileFormat,
+    pub(super) files: Vec<DataFile>,
+    /// Where the next run goes on.
+    pub(super) after: FilesRead,
+    pub(super) skipped: usize,
+    pub(super) request: SourceRequest,
+    pub(super) notes: Vec<String>,
+}
+
+#[async_trait]
+impl Source for FileSource {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    async fn read(self: Box<Self>) -> Result<EventStream> {
+        let (sender, receiver) = mpsc::channel(READ_AHEAD);
+        let task = tokio::task::spawn_blocking(move || {
+            if let Err(error) = self.run(&sender) {
+                // A reader that is gone has no use for the error.
+                sender.blocking_send(Err(error)).unwrap_or_default();
+            }
+        });
+        Ok(futures::stream::unfold((receiver, Some(task)), next_event).boxed())
+    }
+}
+
+type Events = (mpsc::Receiver<Result<SourceEvent>>, Option<JoinHandle<()>>);
+
+async fn next_event((mut receiver, task): Events) -> Option<(Result<SourceEvent>, Events)> {
+    if let Some(event) = receiver.recv().await {
+        return Some((event, (receiver, task)));
+    }
+    // The channel is closed: a thread that died without a word must not look like the end of the data.
+    let error = task?.await.err()?;
+    let error = ConnectorError::new(ErrorKind::Bug, "read files", error.to_string());
+    Some((Err(error), (receiver, None)))
+}
+
+impl FileSource {
+    fn run(self, sender: &mpsc::Sender<Result<SourceEvent>>) -> Result<()> {
+        let bytes = Arc::new(AtomicU64::new(0));
+        let mut read = 0;
+        let mut notes = self.notes.clone();
+        for file in &self.files {
+            let mut reader = open(
+                Input::File(open_file(file)?),
+                &file.path,
+                &self.format,
+                ReadPlan {
+                    schema: Arc::clone(&self.schema),
+                    location: file.path.clone(),
+                    rejects: self.request.rejects,
+                    batch_rows: self.request.batch_rows.max(1),
+                    constants: file.partitions(),
+                },
+                &bytes,
+            )?;
+            while let Some(block) = reader.next_block()? {
+                read += block.read;
+                let mut events = Vec::with_capacity(2);
+                if block.batch.num_rows() > 0 {
+                    events.push(SourceEvent::Batch(block.batch));
+                }
+                if !block.rejects.is_empty() {
+                    events.push(SourceEvent::Rejects(block.rejects));
+                }
+                for event in events {
+                    if sender.blocking_send(Ok(event)).is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            notes.extend(reader.notes());
+            unchanged(file)?;
+        }
+        let incremental = self.request.incremental || self.request.window.is_some();
+        let end = SourceEnd {
+            read,
+            bytes: bytes.load(Ordering::Relaxed),
+            position: if incremental { Some(position(&self.after)?) } else { None },
+            note: Some(summary(self.files.len(), self.skipped, &notes)),
+        };
+        sender.blocking_send(Ok(SourceEvent::End(end))).unwrap_or_default();
+        Ok(())
+    }
+}
+
+/// Opens a file for reading.
+pub(super) fn open_file(file: &DataFile) -> Result<File> {
+    File::open(&file.absolute).map_err(|error| crate::format::input_error(&file.path, error))
+}
+
+/// A file that grew or was replaced while it was read may have been read half old, half new.
+fn unchanged(file: &DataFile) -> Result<()> {
+    let now = std::fs::metadata(&file.absolute)
+        .and_then(|metadata| Identity::of(&metadata))
+        .map_err(|error| crate::format::input_error(&file.path, error))?;
+    if now == file.identity {
+        return Ok(());
+    }
+    Err(ConnectorError::new(
+        ErrorKind::Transient,
+        format!("read {}", file.path),
+        "the file was changed while it was read",
+    )
+    .remedy("write files elsewhere and move them into place when they are complete"))
+}
+
+fn summary(read: usize, skipped: usize, notes: &[String]) -> String {
+    /// The most notes that are shown.
+    const MOST: usize = 5;
+    let mut parts = vec![format!("{read} file{}", if read == 1 { "" } else { "s" })];
+    if skipped > 0 {
+        parts.push(format!("{skipped} already read"));
+    }
+    parts.extend(notes.iter().take(MOST).cloned());
+    if notes.len() > MOST {
+        parts.push(format!("and {} more notes", notes.len() - MOST));
+    }
+    parts.join(", ")
+}

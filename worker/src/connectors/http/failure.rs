@@ -1,0 +1,84 @@
+//! What went wrong below HTTP: whether it may pass, and what to tell.
+
+use std::error::Error;
+use std::fmt::Write;
+
+use crate::connector::ErrorKind;
+
+/// A request that got no whole answer.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// Whose fault it is.
+    pub kind: ErrorKind,
+    /// Whether another try may go better.
+    pub again: bool,
+    /// What happened.
+    pub detail: String,
+    /// What to do.
+    pub remedy: Option<&'static str>,
+    /// The error underneath; never with an address, which may hold a key.
+    pub source: Option<reqwest::Error>,
+}
+
+impl Failure {
+    /// A failure of our own finding.
+    pub(super) fn new(kind: ErrorKind, again: bool, detail: impl Into<String>) -> Self {
+        Self { kind, again, detail: detail.into(), remedy: None, source: None }
+    }
+
+    /// The failure behind an error of the HTTP client.
+    pub(super) fn from_client(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let said = chain(&error);
+        let (kind, again, detail, remedy) = if is_certificate(&error) {
+            let remedy = "if the server is the right one, name the authority that signed its certificate in `ca`";
+            (ErrorKind::Unreachable, false, format!("the server's certificate is not trusted: {said}"), Some(remedy))
+        } else if error.is_timeout() {
+            let remedy = "give the request more time with `timeout`, or ask for smaller pages";
+            (ErrorKind::Unreachable, true, "no whole answer came in time".to_owned(), Some(remedy))
+        } else if error.is_connect() {
+            let remedy = "check the host and the port in `url`, and that this machine may reach them";
+            (ErrorKind::Unreachable, true, format!("no connection: {said}"), Some(remedy))
+        } else if error.is_builder() {
+            (ErrorKind::Config, false, format!("the request cannot be made: {said}"), None)
+        } else if error.is_body() || error.is_decode() {
+            (ErrorKind::Transient, true, format!("the answer was cut off: {said}"), None)
+        } else {
+            (ErrorKind::Transient, true, format!("the connection broke: {said}"), None)
+        };
+        Self { kind, again, detail, remedy, source: Some(error) }
+    }
+}
+
+/// An error and all that is underneath, in one line, without repetitions.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(error) = below {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            // Writing to a String does not fail.
+            let _: Result<(), std::fmt::Error> = write!(text, ": {said}");
+        }
+        below = error.source();
+    }
+    text
+}
+
+/// Whether rustls refused the server's certificate: waiting does not help against that.
+fn is_certificate(error: &(dyn Error + 'static)) -> bool {
+    let mut below = Some(error);
+    while let Some(error) = below {
+        // std::io::Error gives its content's source as its own, so that the content itself must be asked for.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = match inner {
+            Some(inner) => inner.downcast_ref::<rustls::Error>(),
+            None => error.downcast_ref::<rustls::Error>(),
+        };
+        if let Some(rustls::Error::InvalidCertificate(_)) = tls {
+            return true;
+        }
+        below = error.source();
+    }
+    false
+}

@@ -1,0 +1,168 @@
+//! The `postgres` connector: tables and queries of a PostgreSQL database, by binary COPY in both directions.
+
+mod catalogue;
+mod commits;
+mod decode;
+mod fault;
+mod load;
+mod session;
+mod sink;
+mod source;
+mod target;
+mod types;
+mod value;
+
+use aggregator_compiler::catalogue::{Catalogue, Stream};
+use async_trait::async_trait;
+
+use self::catalogue::{Relation, RelationColumn};
+use self::session::{Client, Session, get};
+use self::sink::PostgresSink;
+use self::source::PostgresSource;
+use self::target::Target;
+use super::sql;
+use crate::connector::{
+    CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
+};
+
+/// Opens the connector; reaches nothing yet.
+pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
+    Ok(Box::new(Postgres { client: Client::new(&environment)? }))
+}
+
+struct Postgres {
+    client: Client,
+}
+
+/// A table's name in two parts; the schema may be left to the server's search path.
+fn table_name(stream: &str) -> Result<(Option<String>, String)> {
+    let mut parts = sql::name_parts(stream)?;
+    let table = parts.pop().unwrap_or_default();
+    match (parts.pop(), parts.is_empty()) {
+        (schema, true) => Ok((schema, table)),
+        (_, false) => Err(ConnectorError::new(
+            ErrorKind::Config,
+            format!("read the stream name `{stream}`"),
+            "it has more than two parts",
+        )
+        .remedy("write `schema.table`; the database stands in the Connector")),
+    }
+}
+
+impl Postgres {
+    async fn relation(&self, session: &mut Session, stream: &str) -> Result<Relation> {
+        let (schema, table) = table_name(stream)?;
+        let found = catalogue::relations(session, Some((schema.as_deref(), &table))).await?;
+        if let Some(relation) = found.into_iter().next() {
+            return Ok(relation);
+        }
+        let known: Vec<String> =
+            catalogue::relations(session, None).await?.iter().map(Relation::stream_name).collect();
+        let remedy = sql::did_you_mean(stream, known.iter().map(String::as_str)).unwrap_or_else(|| {
+            format!("{} streams are there; `aggregator connectors discover` names them", known.len())
+        });
+        Err(ConnectorError::new(
+            ErrorKind::NotFound,
+            format!("read {stream} from {}", self.client.place),
+            "there is no such table or view",
+        )
+        .remedy(remedy))
+    }
+
+    /// What stands behind FROM, and its columns.
+    async fn readable(&self, session: &mut Session, stream: &str) -> Result<(String, Vec<RelationColumn>)> {
+        match sql::query(stream) {
+            Some(query) => {
+                // The line end keeps a comment at the query's end from swallowing the bracket.
+                let from = format!("({query}\n)");
+                let operation = format!("describe the query at {}", self.client.place);
+                let columns = catalogue::query_columns(session, &operation, query).await?;
+                Ok((from, columns))
+            }
+            None => {
+                let relation = self.relation(session, stream).await?;
+                Ok((relation.quoted(), relation.columns))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Connector for Postgres {
+    async fn check(&self) -> Result<CheckReport> {
+        let mut session = self.client.connect().await?;
+        let query = sqlx::query(
+            "SELECT current_setting('server_version') AS version, current_user::text AS role, \
+             (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS used, \
+             current_setting('max_connections') AS allowed",
+        );
+        let rows = session.fetch("ask for the server's version", query).await?;
+        let Some(row) = rows.first() else {
+            return Err(ConnectorError::new(ErrorKind::Data, "ask for the server's version", "no answer"));
+        };
+        let version: String = get(row, "version")?;
+        let message = format!(
+            "PostgreSQL {}, as {}, {} of {} connections",
+            version.split(' ').next().unwrap_or(&version),
+            get::<String>(row, "role")?,
+            get::<i64>(row, "used")?,
+            get::<String>(row, "allowed")?,
+        );
+        Ok(CheckReport { message, latency: session.latency })
+    }
+
+    async fn discover(&self) -> Result<Catalogue> {
+        let mut session = self.client.connect().await?;
+        let relations = catalogue::relations(&mut session, None).await?;
+        Ok(Catalogue { streams: relations.iter().map(Relation::stream).collect() })
+    }
+
+    async fn describe(&self, stream: &str) -> Result<Stream> {
+        let mut session = self.client.connect().await?;
+        if sql::query(stream).is_some() {
+            let (_, columns) = self.readable(&mut session, stream).await?;
+            return Ok(Stream {
+                name: stream.to_owned(),
+                columns: catalogue::stream_columns(&columns),
+                ..Stream::default()
+            });
+        }
+        let mut found = self.relation(&mut session, stream).await?.stream();
+        stream.clone_into(&mut found.name);
+        Ok(found)
+    }
+
+    async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
+        let mut session = self.client.connect().await?;
+        let (from, columns) = self.readable(&mut session, &request.stream).await?;
+        Ok(Box::new(PostgresSource::new(session, request, &from, &columns)?))
+    }
+
+    async fn sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {
+        let operation = format!("write {} to {}", request.stream, self.client.place);
+        if sql::query(&request.stream).is_some() {
+            return Err(ConnectorError::new(ErrorKind::Config, operation, "a query cannot be written to")
+                .remedy("name a table: `stream: schema.table`"));
+        }
+        let (schema, table) = table_name(&request.stream)?;
+        let mut session = self.client.connect().await?;
+        let query = sqlx::query(
+            "SELECT coalesce($1, current_schema()::text) AS schema, \
+             EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = coalesce($1, current_schema()::text)) AS found",
+        )
+        .bind(&schema);
+        let rows = session.fetch(&operation, query).await?;
+        let (schema, found) = match rows.first() {
+            Some(row) => (get::<Option<String>>(row, "schema")?.unwrap_or_else(|| "public".into()), get(row, "found")?),
+            None => ("public".into(), false),
+        };
+        if !found {
+            let detail = format!("there is no schema `{schema}`");
+            return Err(ConnectorError::new(ErrorKind::NotFound, operation, detail)
+                .remedy(format!("CREATE SCHEMA {}", sql::identifier(&schema))));
+        }
+        let relation = catalogue::relations(&mut session, Some((Some(&schema), &table))).await?.into_iter().next();
+        let target = Target::decide(&request, &schema, &table, relation.as_ref())?;
+        Ok(Box::new(PostgresSink::new(session, request, target)))
+    }
+}

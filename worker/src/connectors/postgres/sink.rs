@@ -1,0 +1,272 @@
+//! Writing a table: everything in one transaction, which also records the commit.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
+use async_trait::async_trait;
+
+use super::commits::{Commits, TABLE};
+use super::load::{Loader, ROW, STAGE, blame};
+use super::session::{Session, get};
+use super::target::{Load, Target};
+use super::types::column_type;
+use crate::connector::{
+    Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, Sink, SinkRequest,
+    Staged,
+};
+use crate::connectors::sql;
+
+/// A table, ready to be written by one attempt.
+pub(super) struct PostgresSink {
+    session: Session,
+    request: SinkRequest,
+    target: Target,
+    commits: Commits,
+    loader: Loader,
+    attempt: Option<Attempt>,
+    /// Whether the transaction is open.
+    open: bool,
+    written: u64,
+}
+
+impl PostgresSink {
+    pub(super) fn new(session: Session, request: SinkRequest, target: Target) -> Self {
+        let key = if let Load::Upsert(key) = &target.load { key.clone() } else { Vec::new() };
+        let loader = Loader::new(&target, target.load != Load::Straight, &key, request.rejects);
+        let commits = Commits::new(&target.schema, &request);
+        Self { session, request, target, commits, loader, attempt: None, open: false, written: 0 }
+    }
+
+    fn operation(&self) -> String {
+        format!("write {}", self.target.shown)
+    }
+
+    fn attempt(&self) -> Result<Attempt> {
+        self.attempt.clone().ok_or_else(|| {
+            ConnectorError::new(ErrorKind::Bug, self.operation(), "the sink was used before it was fenced")
+        })
+    }
+
+    async fn begin(&mut self) -> Result<()> {
+        if self.open {
+            return Ok(());
+        }
+        self.attempt()?;
+        let operation = self.operation();
+        self.session.execute(&operation, "BEGIN").await?;
+        self.open = true;
+        if self.target.load == Load::Straight {
+            self.change().await
+        } else {
+            self.session.execute(&operation, &self.stage_table()).await?;
+            Ok(())
+        }
+    }
+
+    fn stage_table(&self) -> String {
+        let columns: Vec<String> = self
+            .target
+            .columns
+            .iter()
+            .map(|column| {
+                let kind = match &column.sent {
+                    // An array is sent with the element type `timestamp` in its header.
+                    DataType::List(element) if matches!(element.data_type(), DataType::Timestamp(_, _)) => {
+                        "timestamp[]".to_owned()
+                    }
+                    sent => column_type(sent),
+                };
+                format!("{} {kind}", sql::identifier(&column.name))
+            })
+            .collect();
+        format!(
+            "CREATE TEMPORARY TABLE {} ({}, {} bigint NOT NULL) ON COMMIT DROP",
+            STAGE.trim_start_matches("pg_temp."),
+            columns.join(", "),
+            sql::identifier(ROW)
+        )
+    }
+
+    async fn change(&mut self) -> Result<()> {
+        let operation = self.operation();
+        for change in &self.target.changes {
+            if let Some(statement) = &change.statement {
+                self.session.execute(&operation, statement).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the staged rows into the table.
+    async fn publish(&mut self) -> Result<Staged> {
+        let operation = self.operation();
+        self.change().await?;
+        let mut staged = Staged::default();
+        if let Load::Upsert(key) = &self.target.load {
+            staged.deduplicated = self.session.execute(&operation, &deduplicate(key)).await?;
+        }
+        if self.target.load == Load::Replace {
+            // Unlike DROP and CREATE it keeps views, grants and indexes.
+            self.session.execute(&operation, &format!("TRUNCATE {}", self.target.table)).await.map_err(|error| {
+                if error.detail.contains("foreign key") {
+                    error.remedy("use the mode Upsert, or drop the foreign key: a table that others refer to cannot be emptied")
+                } else {
+                    error
+                }
+            })?;
+        }
+        staged.written = self.insert(&operation, &mut staged.rejects).await?;
+        self.session.execute(&operation, &format!("DROP TABLE {STAGE}")).await?;
+        Ok(staged)
+    }
+
+    /// One statement for all rows; where the server refuses some, the rows are halved until only those are left.
+    async fn insert(&mut self, operation: &str, rejects: &mut Vec<Reject>) -> Result<u64> {
+        if !self.request.rejects {
+            let statement = self.target.insert(STAGE, "");
+            let outcome = self.session.try_execute(operation, &statement).await?;
+            return outcome.or_else(|error| Err(blame(operation, error)?.into_error()));
+        }
+        let row = sql::identifier(ROW);
+        let query = format!("SELECT coalesce(max({row}) + 1, 0) AS count FROM {STAGE}");
+        let query = sqlx::query(sqlx::AssertSqlSafe(query));
+        let count = self.session.fetch(operation, query).await?;
+        let count: i64 = count.first().map_or(Ok(0), |row| get(row, "count"))?;
+        let mut written = 0;
+        let mut indexed = false;
+        let mut pieces = vec![(0, count)];
+        while let Some((start, length)) = pieces.pop() {
+            let range = format!(" WHERE {row} >= {start} AND {row} < {}", start + length);
+            self.session.execute(operation, "SAVEPOINT _aggregator").await?;
+            match self.session.try_execute(operation, &self.target.insert(STAGE, &range)).await? {
+                Ok(rows) => {
+                    written += rows;
+                    self.session.execute(operation, "RELEASE SAVEPOINT _aggregator").await?;
+                }
+                Err(error) => {
+                    let refusal = blame(operation, error)?;
+                    self.session.execute(operation, "ROLLBACK TO SAVEPOINT _aggregator").await?;
+                    if length == 1 {
+                        let raw = self.staged_row(operation, start).await?;
+                        rejects.push(refusal.into_reject(&self.target.shown, raw));
+                        continue;
+                    }
+                    if !indexed {
+                        self.session.execute(operation, &format!("CREATE INDEX ON {STAGE} ({row})")).await?;
+                        indexed = true;
+                    }
+                    let half = length / 2;
+                    pieces.extend([(start + half, length - half), (start, half)]);
+                }
+            }
+        }
+        Ok(written)
+    }
+
+    async fn staged_row(&mut self, operation: &str, number: i64) -> Result<String> {
+        let text = format!("SELECT (to_jsonb(s) - '{ROW}')::text AS raw FROM {STAGE} s WHERE {} = $1", sql::identifier(ROW));
+        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(number);
+        let rows = self.session.fetch(operation, query).await?;
+        rows.first().map_or(Ok(String::new()), |row| get(row, "raw"))
+    }
+}
+
+/// Of the staged rows with the same key, only the last one stays.
+fn deduplicate(key: &[String]) -> String {
+    let columns = sql::identifiers(key.iter().map(String::as_str));
+    let row = sql::identifier(ROW);
+    let same: Vec<String> =
+        key.iter().map(|column| format!("s.{name} = d.{name}", name = sql::identifier(column))).collect();
+    format!(
+        "DELETE FROM {STAGE} s USING (SELECT {columns}, max({row}) AS _aggregator_last FROM {STAGE} \
+         GROUP BY {columns} HAVING count(*) > 1) d WHERE {} AND s.{row} < d._aggregator_last",
+        same.join(" AND ")
+    )
+}
+
+#[async_trait]
+impl Sink for PostgresSink {
+    async fn plan(&mut self) -> Result<Vec<PlannedChange>> {
+        let mut plan = Vec::new();
+        if !self.commits.exists(&mut self.session).await? {
+            let action = format!("create table {}.{TABLE}", sql::shown(&self.target.schema));
+            plan.push(PlannedChange { action, statement: Some(self.commits.create()) });
+        }
+        plan.extend(self.target.changes.iter().cloned());
+        let shown = &self.target.shown;
+        let step = |action: String, statement: String| PlannedChange { action, statement: Some(statement) };
+        match &self.target.load {
+            Load::Straight => plan.push(step(format!("add rows to {shown}"), self.target.copy(&self.target.table, ""))),
+            Load::Append => plan.push(step(format!("add rows to {shown}"), self.target.insert(STAGE, ""))),
+            Load::Replace => {
+                plan.push(step(format!("remove all rows of {shown}"), format!("TRUNCATE {}", self.target.table)));
+                plan.push(step(format!("add rows to {shown}"), self.target.insert(STAGE, "")));
+            }
+            Load::Upsert(key) => {
+                let action = format!("add or replace rows of {shown} by {}", key.join(", "));
+                plan.push(step(action, self.target.insert(STAGE, "")));
+            }
+        }
+        Ok(plan)
+    }
+
+    async fn last_commit(&mut self) -> Result<Option<CommitRecord>> {
+        self.commits.last(&mut self.session).await
+    }
+
+    async fn fence(&mut self, attempt: &Attempt) -> Result<()> {
+        self.commits.fence(&mut self.session, attempt).await?;
+        self.attempt = Some(attempt.clone());
+        Ok(())
+    }
+
+    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        self.begin().await?;
+        self.loader.write(&mut self.session, &batch).await
+    }
+
+    async fn stage(&mut self) -> Result<Staged> {
+        self.begin().await?;
+        let mut staged = match self.target.load {
+            Load::Straight => Staged { written: self.loader.copied, ..Staged::default() },
+            _ => self.publish().await?,
+        };
+        let mut rejects = std::mem::take(&mut self.loader.refused);
+        rejects.append(&mut staged.rejects);
+        staged.rejects = rejects;
+        staged.bytes = self.loader.bytes;
+        self.written = staged.written;
+        Ok(staged)
+    }
+
+    async fn commit(&mut self, positions: &BTreeMap<String, Position>) -> Result<()> {
+        let attempt = self.attempt()?;
+        let operation = self.operation();
+        if !self.open {
+            return Err(ConnectorError::new(ErrorKind::Bug, operation, "nothing was staged"));
+        }
+        if let Err(error) = self.commits.record(&mut self.session, &attempt, positions, self.written).await {
+            self.abort().await?;
+            return Err(error);
+        }
+        self.open = false;
+        self.session.execute(&operation, "COMMIT").await.map_err(|error| match error.kind {
+            ErrorKind::Transient => {
+                error.remedy("whether it was committed is unknown here; the next attempt reads it from the table of commits")
+            }
+            _ => error,
+        })?;
+        Ok(())
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.open)
+            && let Err(error) = self.session.execute(&self.operation(), "ROLLBACK").await
+        {
+            // The server rolls back by itself when the connection is gone.
+            tracing::debug!(%error, "could not roll back");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,276 @@
+//! Reading a table or a query: one snapshot, one binary COPY.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use futures::StreamExt;
+use tokio::sync::mpsc;
+
+use super::catalogue::RelationColumn;
+use super::decode::{Decoded, Decoder};
+use super::session::Session;
+use super::types::{Reading, Wire, oid};
+use crate::connector::{
+    ConnectorError, CursorWindow, ErrorKind, EventStream, Result, Source, SourceEnd, SourceEvent, SourceRequest,
+};
+use crate::connectors::sql;
+
+/// Batches that may wait for the reader.
+const AHEAD: usize = 2;
+
+/// A stream, ready to be read.
+pub(super) struct PostgresSource {
+    session: Session,
+    statement: String,
+    schema: SchemaRef,
+    wires: Vec<Wire>,
+    request: SourceRequest,
+}
+
+impl PostgresSource {
+    /// Prepares the statement. `from` is what stands behind FROM.
+    pub(super) fn new(
+        session: Session,
+        request: SourceRequest,
+        from: &str,
+        available: &[RelationColumn],
+    ) -> Result<Self> {
+        let operation = format!("read {}", request.stream);
+        if request.incremental || request.from.is_some() || request.to.is_some() {
+            let detail = match request.from.as_ref().or(request.to.as_ref()) {
+                Some(position) => format!("a position of kind `{}` does not belong to a postgres stream", position.kind),
+                None => "a table has no position of its own".to_owned(),
+            };
+            return Err(ConnectorError::new(ErrorKind::Config, operation, detail)
+                .remedy("name a column to read by: `sync: {mode: Incremental, cursor: COLUMN}`"));
+        }
+        let names = available.iter().map(|column| column.name.as_str());
+        let find = |name: &str| {
+            available
+                .iter()
+                .find(|column| column.name == name)
+                .ok_or_else(|| sql::no_such_column(&request.stream, name, names.clone()))
+        };
+        let chosen: Vec<&RelationColumn> = match &request.columns {
+            None => available.iter().collect(),
+            Some(columns) => columns.iter().map(|name| find(name)).collect::<Result<_>>()?,
+        };
+        let mut fields = Vec::with_capacity(chosen.len());
+        let mut wires = Vec::with_capacity(chosen.len());
+        let mut expressions = Vec::with_capacity(chosen.len());
+        for column in chosen {
+            let Reading { wire, cast } = column.server.reading();
+            let field = Field::new(&column.name, wire.arrow(), column.nullable);
+            fields.push(match &column.comment {
+                Some(comment) => field.with_metadata(
+                    [(aggregator_compiler::types::COMMENT_KEY.to_owned(), comment.clone())].into_iter().collect(),
+                ),
+                None => field,
+            });
+            wires.push(wire);
+            let name = format!("t.{}", sql::identifier(&column.name));
+            expressions.push(cast.map_or_else(|| name.clone(), |cast| format!("{name}::{cast}")));
+        }
+        let tail = match &request.window {
+            Some(window) => restriction(&operation, window, find(&window.column)?)?,
+            None => String::new(),
+        };
+        let statement =
+            format!("COPY (SELECT {} FROM {from} AS t{tail}) TO STDOUT (FORMAT binary)", expressions.join(", "));
+        Ok(Self { session, statement, schema: Arc::new(Schema::new(fields)), wires, request })
+    }
+}
+
+/// WHERE and ORDER BY of a window. Bounds are inclusive, and of the column's own type: nothing is rounded.
+fn restriction(operation: &str, window: &CursorWindow, column: &RelationColumn) -> Result<String> {
+    let refuse = |detail: String, remedy: &str| {
+        Err(ConnectorError::new(ErrorKind::Config, operation, detail).remedy(remedy))
+    };
+    let Reading { wire, cast } = column.server.reading();
+    let name = &column.name;
+    if column.server.is_enum || cast.is_some() || matches!(wire, Wire::List(_)) {
+        return refuse(
+            format!("column `{name}` is read as text whose order is not the server's own, so it cannot be a cursor"),
+            "use another cursor, or a query stream that casts the column, as `amount::numeric(38, 9)`",
+        );
+    }
+    let quoted = format!("t.{}", sql::identifier(name));
+    // Text is compared byte by byte, as Arrow compares it.
+    let ordered = match column.server.oid {
+        oid::TEXT | oid::VARCHAR | oid::BPCHAR | oid::NAME => format!("{quoted}::text COLLATE \"C\""),
+        oid::JSON => {
+            return refuse(format!("column `{name}` is json, which has no order"), "use another cursor");
+        }
+        _ => quoted.clone(),
+    };
+    let literal = |text: &str| match wire {
+        Wire::Bytea => format!("decode({}, 'hex')", quote(text)),
+        // Casting char(n) to text takes its padding away.
+        Wire::Text if column.server.oid == oid::BPCHAR => quote(text.trim_end_matches(' ')),
+        // Arrow writes a plus before years of five digits, PostgreSQL takes none.
+        Wire::Date | Wire::Timestamp | Wire::TimestampTz => {
+            format!("{}::{}", quote(text.trim_start_matches('+')), type_of(&wire))
+        }
+        _ => format!("{}::{}", quote(text), type_of(&wire)),
+    };
+    let mut conditions = Vec::new();
+    if let Some(lower) = &window.lower {
+        conditions.push(format!("{ordered} >= {}", literal(lower)));
+    }
+    if let Some(upper) = &window.upper {
+        conditions.push(format!("{ordered} <= {}", literal(upper)));
+    }
+    if let Some(lag) = window.lag {
+        // In a transaction now() is its start, which is before its snapshot. The session's time zone is UTC.
+        let horizon = match wire {
+            Wire::TimestampTz => "now()",
+            Wire::Timestamp => "now()::timestamp",
+            Wire::Date => "now()::timestamp",
+            _ => {
+                return refuse(
+                    format!("column `{name}` is no time, so rows cannot be held back by `lag`"),
+                    "remove `sync.lag`, or use a date or timestamp as the cursor",
+                );
+            }
+        };
+        conditions.push(format!("{quoted} <= {horizon} - interval '{} microseconds'", lag.as_micros()));
+    }
+    let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    Ok(format!("{filter} ORDER BY {ordered}"))
+}
+
+fn type_of(wire: &Wire) -> &'static str {
+    match wire {
+        Wire::Bool => "boolean",
+        Wire::Int2 => "smallint",
+        Wire::Int4 => "integer",
+        Wire::Int8 => "bigint",
+        Wire::Float4 => "real",
+        Wire::Float8 => "double precision",
+        Wire::Numeric { .. } => "numeric",
+        Wire::Uuid => "uuid",
+        Wire::Date => "date",
+        Wire::Time => "time",
+        Wire::Timestamp => "timestamp",
+        Wire::TimestampTz => "timestamptz",
+        Wire::Text | Wire::Bytea | Wire::List(_) => "text",
+    }
+}
+
+/// A string constant, whatever the server's `standard_conforming_strings` says.
+pub(super) fn quote(text: &str) -> String {
+    if text.contains('\\') {
+        format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+    } else {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+}
+
+#[async_trait]
+impl Source for PostgresSource {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    async fn read(mut self: Box<Self>) -> Result<EventStream> {
+        let operation = format!("read {}", self.request.stream);
+        self.session.execute(&operation, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        // The first query takes the snapshot: what is committed after this call returns is not part of the read.
+        self.session.execute(&operation, "SELECT 1").await?;
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        tokio::spawn(async move {
+            let closed = sender.clone();
+            tokio::select! {
+                // Nobody reads any more: dropping the session closes the connection.
+                () = closed.closed() => {}
+                outcome = self.transfer(&operation, &sender) => {
+                    if let Err(error) = outcome {
+                        // A reader that has gone does not want the error either.
+                        drop(sender.send(Err(error)).await);
+                    }
+                }
+            }
+        });
+        Ok(sql::events(receiver))
+    }
+}
+
+impl PostgresSource {
+    async fn transfer(mut self: Box<Self>, operation: &str, sender: &mpsc::Sender<Result<SourceEvent>>) -> Result<()> {
+        let mut decoder = Decoder::new(
+            Arc::clone(&self.schema),
+            &self.wires,
+            self.request.batch_rows,
+            self.request.stream.clone(),
+            self.request.rejects,
+        );
+        let silence = self.session.silence;
+        let copy = self.session.connection.copy_out_raw(&self.statement);
+        let mut pieces = silence.bound(operation, copy).await?;
+        let mut decoded = Vec::new();
+        while let Some(piece) = silence.bound(operation, async { pieces.next().await.transpose() }).await? {
+            decoder.feed(&piece, &mut decoded)?;
+            for ready in decoded.drain(..) {
+                if !give(ready, sender).await {
+                    return Ok(());
+                }
+            }
+        }
+        drop(pieces);
+        if let Some(last) = decoder.finish()?
+            && !give(last, sender).await
+        {
+            return Ok(());
+        }
+        // The transaction must be over before a sink of the same database changes the table.
+        self.session.execute(operation, "COMMIT").await?;
+        let end = SourceEnd { read: decoder.read, bytes: decoder.bytes, ..SourceEnd::default() };
+        drop(self);
+        drop(sender.send(Ok(SourceEvent::End(end))).await);
+        Ok(())
+    }
+}
+
+async fn give(decoded: Decoded, sender: &mpsc::Sender<Result<SourceEvent>>) -> bool {
+    if !decoded.rejects.is_empty() && sender.send(Ok(SourceEvent::Rejects(decoded.rejects))).await.is_err() {
+        return false;
+    }
+    decoded.batch.num_rows() == 0 || sender.send(Ok(SourceEvent::Batch(decoded.batch))).await.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::types::ServerType;
+    use super::*;
+
+    fn column(oid: u32) -> RelationColumn {
+        let server = ServerType { oid, modifier: -1, is_enum: false, element: None, name: String::new() };
+        RelationColumn { name: "c".into(), server, nullable: true, comment: None }
+    }
+
+    #[test]
+    fn bounds_are_literals_of_the_columns_type() {
+        let window = |lower: &str, lag| CursorWindow {
+            column: "c".into(),
+            lower: Some(lower.into()),
+            upper: None,
+            lag,
+        };
+        let sql = |lower, lag, oid| restriction("read t", &window(lower, lag), &column(oid)).map_err(|error| error.kind);
+        assert_eq!(sql("7", None, oid::INT8), Ok(" WHERE t.\"c\" >= '7'::bigint ORDER BY t.\"c\"".into()));
+        assert_eq!(
+            sql("it's \\", None, oid::TEXT),
+            Ok(" WHERE t.\"c\"::text COLLATE \"C\" >= E'it''s \\\\'::text ORDER BY t.\"c\"::text COLLATE \"C\"".into())
+        );
+        assert_eq!(
+            sql("+12026-01-01T00:00:00Z", Some(Duration::from_secs(60)), oid::TIMESTAMPTZ),
+            Ok(" WHERE t.\"c\" >= '12026-01-01T00:00:00Z'::timestamptz AND t.\"c\" <= now() - interval '60000000 microseconds' ORDER BY t.\"c\"".into())
+        );
+        assert_eq!(sql("1", Some(Duration::from_secs(60)), oid::INT8), Err(ErrorKind::Config));
+        assert_eq!(sql("1", None, oid::NUMERIC), Err(ErrorKind::Config));
+        assert_eq!(sql("1", None, oid::JSON), Err(ErrorKind::Config));
+    }
+}
