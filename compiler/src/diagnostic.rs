@@ -92,7 +92,10 @@ impl fmt::Display for Diagnostic {
         };
         write!(formatter, "{severity}[{}]: {}", self.code, self.message)?;
         if let Some(place) = &self.place {
-            write!(formatter, "\n  at {} {}", place.object, place.path)?;
+            write!(formatter, "\n  at {}", place.object)?;
+            if !place.path.is_empty() {
+                write!(formatter, " {}", place.path)?;
+            }
         }
         if let Some(help) = &self.help {
             write!(formatter, "\n  help: {help}")?;

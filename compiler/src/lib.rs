@@ -14,4 +14,4 @@ mod sql;
 mod suggest;
 pub mod types;
 
-pub use compile::{CompileInput, CompiledStep, Compilation, compile, compile_transformation, lint};
+pub use compile::{Compilation, CompileInput, CompiledStep, compile, compile_transformation, lint};

@@ -82,7 +82,8 @@ pub fn origins(plan: &LogicalPlan) -> Vec<Origin> {
         LogicalPlan::Unnest(unnest) => {
             let inputs = origins(&unnest.input);
             let changed = |index: usize| {
-                unnest.list_type_columns.iter().any(|(list, _)| *list == index) || unnest.struct_type_columns.contains(&index)
+                unnest.list_type_columns.iter().any(|(list, _)| *list == index)
+                    || unnest.struct_type_columns.contains(&index)
             };
             let origin = |index: &usize| match inputs.get(*index) {
                 Some(origin) if changed(*index) => Origin { copy: None, ..origin.clone() },
@@ -131,8 +132,12 @@ fn of_expression(expression: &Expr, inputs: &Inputs<'_>) -> Origin {
             // The closure never fails, so neither does the walk.
             let _walked = expression.apply(|part| {
                 match part {
-                    Expr::Column(column) | Expr::OuterReferenceColumn(_, column) => parts.extend(inputs.column(column).cloned()),
-                    Expr::ScalarSubquery(query) => parts.extend(of_subquery(&query.subquery, &query.outer_ref_columns, inputs)),
+                    Expr::Column(column) | Expr::OuterReferenceColumn(_, column) => {
+                        parts.extend(inputs.column(column).cloned())
+                    }
+                    Expr::ScalarSubquery(query) => {
+                        parts.extend(of_subquery(&query.subquery, &query.outer_ref_columns, inputs))
+                    }
                     Expr::InSubquery(query) => {
                         parts.extend(of_subquery(&query.subquery.subquery, &query.subquery.outer_ref_columns, inputs));
                     }

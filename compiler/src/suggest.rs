@@ -8,7 +8,8 @@ pub(crate) fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str
         .map(|name| {
             let candidate = name.to_lowercase();
             let last = candidate.rsplit('.').next().unwrap_or(&candidate);
-            let distance = strsim::damerau_levenshtein(&folded, &candidate).min(if last == folded { 1 } else { usize::MAX });
+            let distance =
+                strsim::damerau_levenshtein(&folded, &candidate).min(if last == folded { 1 } else { usize::MAX });
             (distance, name)
         })
         .filter(|(distance, name)| *distance <= 1 + folded.chars().count().max(name.chars().count()) / 4)

@@ -3,6 +3,7 @@
 use aggregator_crds::Connector;
 use aggregator_crds::connector::ConnectorType;
 
+use super::validity::violations;
 use super::{Compiler, Purpose};
 use crate::manifest::Located;
 use crate::suggest;
@@ -12,17 +13,23 @@ impl<'a> Compiler<'a> {
     pub(super) fn connector(&mut self, name: &str, path: &str) -> Option<&'a Located<Connector>> {
         let (manifests, namespace) = (self.manifests, self.pipeline.namespace.as_str());
         if let Some(connector) = manifests.connector(namespace, name) {
+            if self.purpose == Purpose::Run && self.checked.insert(("Connector", name.to_owned())) {
+                self.diagnostics.extend(violations(connector));
+            }
             if matches!(connector.object.spec.connector_type, ConnectorType::S3(_)) {
                 self.not_yet(path, "`s3` Connectors", "use a `file` Connector for now");
             }
             return Some(connector);
         }
-        let names = || manifests.connectors().filter(|known| known.namespace == namespace).map(|known| known.name.as_str());
+        let names =
+            || manifests.connectors().filter(|known| known.namespace == namespace).map(|known| known.name.as_str());
         let elsewhere = manifests.connectors().find(|known| known.name == name && known.namespace != namespace);
         let message = format!("there is no Connector `{name}` in the namespace `{namespace}`");
         let near: Vec<&str> = names().collect();
         let help = match elsewhere {
-            Some(other) => format!("there is one in the namespace `{}`; a Pipeline uses those of its own", other.namespace),
+            Some(other) => {
+                format!("there is one in the namespace `{}`; a Pipeline uses those of its own", other.namespace)
+            }
             None => suggest::advice(name, "Connectors", near.iter().copied()),
         };
         // Someone who looks files over may keep Connectors elsewhere; a name that is nearly right is a mistake all the same.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Purpose, compile_located, step};
+use super::validity::violations;
+use super::{Purpose, compile_located, once_each, step};
 use crate::catalogue::{Catalogue, Catalogues};
 use crate::diagnostic::Diagnostic;
 use crate::manifest::Manifests;
@@ -22,6 +23,10 @@ pub fn lint(manifests: &Manifests, catalogues: &BTreeMap<(String, String), Catal
         let compilation = compile_located(pipeline, manifests, &of_namespace, &BTreeMap::new(), Purpose::Lint);
         diagnostics.extend(compilation.diagnostics);
     }
+    diagnostics.extend(manifests.connectors().flat_map(violations));
+    diagnostics.extend(manifests.transformations().flat_map(violations));
+    diagnostics.extend(manifests.schedules().flat_map(violations));
+    diagnostics.extend(manifests.runs().flat_map(violations));
     for located in manifests.transformations() {
         let table = Table { name: "input".into(), node: "input".into(), schema: None };
         let checked = Params::bind(&located.object.spec.params, &BTreeMap::new(), Missing::Null, &located.locator)
@@ -30,7 +35,7 @@ pub fn lint(manifests: &Manifests, catalogues: &BTreeMap<(String, String), Catal
     }
     // A mistake in a Transformation is met again wherever it is used.
     let mut told: Vec<Diagnostic> = Vec::new();
-    for diagnostic in diagnostics {
+    for diagnostic in once_each(diagnostics) {
         if !told.contains(&diagnostic) {
             told.push(diagnostic);
         }

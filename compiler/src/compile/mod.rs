@@ -7,8 +7,9 @@ mod sink;
 mod source;
 mod step;
 mod topology;
+mod validity;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use aggregator_crds::Pipeline;
 use aggregator_crds::pipeline::PipelineMode;
@@ -58,7 +59,10 @@ pub fn compile(input: &CompileInput<'_>) -> Compilation {
         let names: Vec<&str> = names().collect();
         let message = format!("there is no Pipeline {}/{}", input.namespace, input.pipeline);
         let help = suggest::advice(input.pipeline, "Pipelines", names.iter().copied());
-        return Compilation { pipeline: None, diagnostics: vec![Diagnostic::error("MissingPipeline", message).help(help)] };
+        return Compilation {
+            pipeline: None,
+            diagnostics: vec![Diagnostic::error("MissingPipeline", message).help(help)],
+        };
     };
     compile_located(pipeline, input.manifests, input.catalogues, input.params, Purpose::Run)
 }
@@ -82,6 +86,8 @@ struct Compiler<'a> {
     diagnostics: Vec<Diagnostic>,
     /// Nodes whose columns are known, each after those it reads.
     nodes: Vec<Known>,
+    /// Objects whose own rules were looked at: kind and name.
+    checked: HashSet<(&'static str, String)>,
 }
 
 /// A node whose columns are known.
@@ -102,7 +108,7 @@ fn compile_located(
 ) -> Compilation {
     let given = params.iter().map(|(name, text)| (name.clone(), Given::Text(text.clone()))).collect();
     let missing = if purpose == Purpose::Run { Missing::Refused } else { Missing::Null };
-    let mut diagnostics = Vec::new();
+    let mut diagnostics = validity::violations(pipeline);
     let params = match Params::bind(&pipeline.object.spec.params, &given, missing, &pipeline.locator) {
         Ok(params) => params,
         Err(problems) => {
@@ -111,7 +117,16 @@ fn compile_located(
             Params::names_only(&pipeline.object.spec.params)
         }
     };
-    let compiler = Compiler { pipeline, manifests, catalogues, params, purpose, diagnostics, nodes: Vec::new() };
+    let compiler = Compiler {
+        pipeline,
+        manifests,
+        catalogues,
+        params,
+        purpose,
+        diagnostics,
+        nodes: Vec::new(),
+        checked: HashSet::new(),
+    };
     compiler.run()
 }
 
@@ -122,7 +137,12 @@ impl Compiler<'_> {
             self.not_yet("spec.mode", "streaming pipelines", "write `mode: Batch` and run it on a Schedule");
         }
         if spec.execution.as_ref().and_then(|execution| execution.shards).is_some_and(|shards| shards > 1) {
-            self.warn("NotSupportedYet", "this build runs in one process; `shards` has no effect", "", "spec.execution.shards");
+            self.warn(
+                "NotSupportedYet",
+                "this build runs in one process; `shards` has no effect",
+                "",
+                "spec.execution.shards",
+            );
         }
         let order = self.topology();
         for index in 0..spec.sources.len() {
@@ -134,7 +154,6 @@ impl Compiler<'_> {
         for index in 0..spec.sinks.len() {
             self.sink(index);
         }
-        self.one_writer();
         let quality = self.quality();
         let rejects = self.rejects();
         let expected = spec.sources.len() + spec.transforms.len() + spec.sinks.len();
@@ -148,7 +167,7 @@ impl Compiler<'_> {
             quality,
             rejects,
         });
-        let mut diagnostics = self.diagnostics;
+        let mut diagnostics = once_each(self.diagnostics);
         diagnostics.sort_by_key(|diagnostic| diagnostic.place.as_ref().map(|place| (place.line, place.column)));
         Compilation { pipeline, diagnostics }
     }
@@ -189,4 +208,14 @@ impl Compiler<'_> {
             Purpose::Lint => self.warn("NotSupportedYet", message, help, path),
         }
     }
+}
+
+/// A field that the object's own rules find fault with is not spoken of twice.
+fn once_each(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let place =
+        |diagnostic: &Diagnostic| diagnostic.place.as_ref().map(|place| (place.object.clone(), place.path.clone()));
+    let invalid: HashSet<_> =
+        diagnostics.iter().filter(|diagnostic| diagnostic.code == validity::INVALID).filter_map(place).collect();
+    let told = |diagnostic: &Diagnostic| place(diagnostic).is_some_and(|place| invalid.contains(&place));
+    diagnostics.into_iter().filter(|diagnostic| diagnostic.code == validity::INVALID || !told(diagnostic)).collect()
 }

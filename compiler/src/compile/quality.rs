@@ -18,10 +18,6 @@ impl Compiler<'_> {
         let mut checks = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             let path = format!("spec.quality[{index}]");
-            if rules[..index].iter().any(|other| other.name == rule.name) {
-                let message = format!("two quality rules are called `{}`", rule.name);
-                self.fail("DuplicateName", message, "rename one", &format!("{path}.name"));
-            }
             let spec = &pipeline.object.spec;
             let nodes: Vec<&str> = spec
                 .sources

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aggregator_crds::connector::ConnectorType;
-use aggregator_crds::pipeline::{ChangePolicy, KeyColumns, SchemaPolicy, Sink, TablePolicy, Write, WriteMode};
+use aggregator_crds::pipeline::{ChangePolicy, KeyColumns, SchemaPolicy, TablePolicy, Write, WriteMode};
 use arrow::datatypes::SchemaRef;
 
 use super::{Compiler, Known};
@@ -22,14 +22,10 @@ impl Compiler<'_> {
         if let Some(policy) = &sink.schema_policy {
             self.policy(policy, &path);
         }
-        if sink.stream.contains("${") && self.pipeline.object.spec.sources.iter().all(|source| source.streams.is_none()) {
+        if sink.stream.contains("${") && self.pipeline.object.spec.sources.iter().all(|source| source.streams.is_none())
+        {
             let help = "write the name of the stream";
             self.fail("Conflict", "`${stream.name}` is for sources of many `streams`", help, &format!("{path}.stream"));
-        }
-        if write.key.is_none() && matches!(write.mode, WriteMode::Upsert | WriteMode::Merge | WriteMode::Scd2) {
-            let message = format!("`mode: {:?}` needs a key", write.mode);
-            let help = "add `key: [column]`, or `key: PrimaryKey` for the source's own";
-            self.fail("MissingKey", message, help, &format!("{path}.write.mode"));
         }
         let Some(known) = self.known(&sink.from) else { return };
         let (schema, lineage, origins) = (known.node.schema.clone(), known.node.lineage.clone(), known.origins.clone());
@@ -38,7 +34,9 @@ impl Compiler<'_> {
         for (number, column) in write.partition_by.iter().enumerate() {
             self.has_column(column, &schema, &format!("{path}.write.partitionBy[{number}]"));
         }
-        if !write.partition_by.is_empty() && schema.fields().iter().all(|field| write.partition_by.contains(field.name())) {
+        if !write.partition_by.is_empty()
+            && schema.fields().iter().all(|field| write.partition_by.contains(field.name()))
+        {
             let help = "leave at least one column for the files";
             self.fail("Conflict", "`partitionBy` takes every column", help, &format!("{path}.write.partitionBy"));
         }
@@ -68,9 +66,6 @@ impl Compiler<'_> {
             WriteMode::Upsert => {}
             WriteMode::Merge => self.not_yet(&field, "`Merge` writes", "write `mode: Upsert`"),
             WriteMode::Scd2 => self.not_yet(&field, "`SCD2` writes", "write `mode: Append` with a time column"),
-        }
-        if write.key.is_some() && matches!(write.mode, WriteMode::Append | WriteMode::Overwrite) && files {
-            self.warn("NoEffect", "`key` has no effect on files", "remove it", &format!("{path}.write.key"));
         }
         if !write.partition_by.is_empty() && !files {
             let message = format!("`partitionBy` makes folders; a `{}` Connector has none", kind.key());
@@ -117,7 +112,9 @@ impl Compiler<'_> {
             return None;
         };
         let primary = match self.known(&source).map(|source| &source.node.kind) {
-            Some(NodeKind::Source(node)) => self.catalogues.get(&node.connector)?.stream(&node.stream)?.primary_key.clone(),
+            Some(NodeKind::Source(node)) => {
+                self.catalogues.get(&node.connector)?.stream(&node.stream)?.primary_key.clone()
+            }
             _ => return None,
         };
         if primary.is_empty() {
@@ -133,31 +130,18 @@ impl Compiler<'_> {
                 Some((copy.column.as_str(), field.name().as_str()))
             })
             .collect();
-        let here: Result<Vec<String>, &String> =
-            primary.iter().map(|column| copies.get(column.as_str()).map(|name| (*name).to_owned()).ok_or(column)).collect();
+        let here: Result<Vec<String>, &String> = primary
+            .iter()
+            .map(|column| copies.get(column.as_str()).map(|name| (*name).to_owned()).ok_or(column))
+            .collect();
         match here {
             Ok(key) => Some(key),
             Err(lost) => {
-                let message = format!("the key column `{lost}` of `{source}` is not among the columns of `{from}` as it was read");
+                let message = format!(
+                    "the key column `{lost}` of `{source}` is not among the columns of `{from}` as it was read"
+                );
                 self.fail("MissingKey", message, "carry it along unchanged, or name the key: `key: [column]`", path);
                 None
-            }
-        }
-    }
-
-    /// Two sinks that write one stream get in each other's way.
-    pub(super) fn one_writer(&mut self) {
-        let sinks = &self.pipeline.object.spec.sinks;
-        let mode = |sink: &Sink| sink.write.as_ref().map(|write| write.mode).unwrap_or_default();
-        for (index, sink) in sinks.iter().enumerate() {
-            let earlier = sinks[..index].iter().find(|other| other.connector == sink.connector && other.stream == sink.stream);
-            let Some(earlier) = earlier else { continue };
-            let path = format!("spec.sinks[{index}].stream");
-            let message = format!("`{}` and `{}` write the same stream", earlier.name, sink.name);
-            if mode(earlier) == WriteMode::Overwrite || mode(sink) == WriteMode::Overwrite {
-                self.fail("Conflict", message, "one would overwrite the other: bring them together with a `union` node", &path);
-            } else {
-                self.warn("SameStream", message, "bring them together with a `union` node", &path);
             }
         }
     }

@@ -21,15 +21,14 @@ impl Compiler<'_> {
         let name = match (&source.stream, &source.streams) {
             (Some(stream), None) => stream,
             (None, Some(_)) => {
-                return self.not_yet(&format!("{path}.streams"), "many `streams` in one source", "make a source of each `stream`");
+                return self.not_yet(
+                    &format!("{path}.streams"),
+                    "many `streams` in one source",
+                    "make a source of each `stream`",
+                );
             }
-            (Some(_), Some(_)) => {
-                return self.fail("Conflict", "a source has `stream` or `streams`, not both", "keep one of them", &format!("{path}.streams"));
-            }
-            (None, None) => {
-                let help = "add `stream:`: a table, a query, a glob over files, an endpoint";
-                return self.fail("MissingField", format!("the source `{}` names no stream", source.name), help, &path);
-            }
+            // The Pipeline's own rules say so.
+            (Some(_), Some(_)) | (None, None) => return,
         };
         let Some(connector) = connector else { return };
         let kind = &connector.object.spec.connector_type;
@@ -77,14 +76,25 @@ impl Compiler<'_> {
         let field = format!("{path}.stream");
         let Some(catalogue) = self.catalogues.get(connector) else {
             let message = format!("the columns of `{name}` are not known: nothing was discovered at `{connector}`");
-            self.warn("SchemaUnknown", message, "columns and types behind this source are checked when it runs", &field);
+            self.warn(
+                "SchemaUnknown",
+                message,
+                "columns and types behind this source are checked when it runs",
+                &field,
+            );
             return None;
         };
         let Some(stream) = catalogue.stream(name).cloned() else {
             let names: Vec<&str> = catalogue.streams.iter().map(|stream| stream.name.as_str()).collect();
             if open_ended(name, kind) {
-                let message = format!("the columns of `{name}` are not known: it is not among the streams of `{connector}`");
-                self.warn("SchemaUnknown", message, "columns and types behind this source are checked when it runs", &field);
+                let message =
+                    format!("the columns of `{name}` are not known: it is not among the streams of `{connector}`");
+                self.warn(
+                    "SchemaUnknown",
+                    message,
+                    "columns and types behind this source are checked when it runs",
+                    &field,
+                );
             } else {
                 let message = format!("`{connector}` has no stream `{name}`");
                 self.fail("UnknownStream", message, suggest::advice(name, "streams", names.iter().copied()), &field);
@@ -109,21 +119,12 @@ impl Compiler<'_> {
             let message = format!("an incremental read from a `{}` Connector needs a cursor", kind.key());
             self.fail("MissingCursor", message, help, &format!("{path}.sync.mode"));
         }
-        if sync.mode == SyncMode::FullRefresh && sync.cursor.is_some() {
-            let help = "write `mode: Incremental`, or remove the cursor";
-            self.warn("NoEffect", "`cursor` has no effect with `mode: FullRefresh`", help, &format!("{path}.sync.cursor"));
-        }
         let Some(written) = &sync.lag else { return Ok(None) };
-        let field = format!("{path}.sync.lag");
+        // A lag that is no time span, or lacks a cursor, is told by the Pipeline's own rules.
         if sync.cursor.is_none() {
-            self.fail("MissingCursor", "`lag` needs a `cursor` that is a time", "add `cursor:`, or remove `lag`", &field);
             return Err(());
         }
-        let parsed = written.parse::<jiff::SignedDuration>().ok().and_then(|lag| Duration::try_from(lag).ok());
-        if parsed.is_none() {
-            self.fail("BadDuration", format!("`{written}` is not a time span"), "write it as `30s`, `10m` or `1h`", &field);
-        }
-        parsed.map(Some).ok_or(())
+        aggregator_crds::parse_duration(written).map(Some).map_err(|_| ())
     }
 
     /// Checks the cursor column.
@@ -165,7 +166,9 @@ fn open_ended(name: &str, kind: &ConnectorType) -> bool {
     let start = name.trim_start().to_ascii_lowercase();
     match kind {
         ConnectorType::File(_) | ConnectorType::S3(_) => true,
-        ConnectorType::Postgres(_) | ConnectorType::Sqlite(_) => start.starts_with("select") || start.starts_with("with"),
+        ConnectorType::Postgres(_) | ConnectorType::Sqlite(_) => {
+            start.starts_with("select") || start.starts_with("with")
+        }
         ConnectorType::Http(_) | ConnectorType::Generator(_) => false,
     }
 }

@@ -9,6 +9,7 @@ use aggregator_crds::transformation::Step as TransformationStep;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion_expr::LogicalPlan;
 
+use super::validity::violations;
 use super::{Compiler, Known, Purpose};
 use crate::diagnostic::Diagnostic;
 use crate::graph::{Grain, Lineage, Node, NodeKind, TransformNode};
@@ -38,6 +39,10 @@ pub fn compile_transformation(
     input: &Schema,
     params: &BTreeMap<String, String>,
 ) -> Result<CompiledStep, Vec<Diagnostic>> {
+    let invalid = violations(located);
+    if !invalid.is_empty() {
+        return Err(invalid);
+    }
     let given = params.iter().map(|(name, text)| (name.clone(), Given::Text(text.clone()))).collect();
     let params = Params::bind(&located.object.spec.params, &given, Missing::Refused, &located.locator)?;
     let table = Table { name: "input".into(), node: "input".into(), schema: Some(Arc::new(input.clone())) };
@@ -73,6 +78,9 @@ impl Compiler<'_> {
                 schema: self.known(name).map(|known| Arc::clone(&known.node.schema)),
             })
             .collect();
+        if let Operation::Transformation(reference) = &transform.operation {
+            self.used(&reference.name);
+        }
         let outcome = match &transform.operation {
             Operation::Transformation(reference) => self.reference(reference, &tables, &path, &from),
             operation => {
@@ -101,6 +109,14 @@ impl Compiler<'_> {
             kind: NodeKind::Transform(TransformNode { operation: key, grain: built.grain, plan: built.plan }),
         };
         self.nodes.push(Known { node, origins, rows_of });
+    }
+
+    /// Looks at a Transformation's own rules when it is first used by a run.
+    fn used(&mut self, name: &str) {
+        let Some(located) = self.manifests.transformation(&self.pipeline.namespace, name) else { return };
+        if self.purpose == Purpose::Run && self.checked.insert(("Transformation", name.to_owned())) {
+            self.diagnostics.extend(violations(located));
+        }
     }
 
     /// A use of a Transformation.
@@ -146,7 +162,9 @@ impl Compiler<'_> {
             };
             given.insert(name.clone(), value);
         }
-        for param in declared.iter().filter(|param| param.default.is_none() && !reference.params.contains_key(&param.name)) {
+        for param in
+            declared.iter().filter(|param| param.default.is_none() && !reference.params.contains_key(&param.name))
+        {
             let message = format!("the Transformation `{}` needs the parameter `{}`", reference.name, param.name);
             let help = format!("add `params: {{{}: …}}`", param.name);
             problems.push(Diagnostic::error("MissingParameter", message).help(help).at(place("ref")));
@@ -172,7 +190,8 @@ impl Compiler<'_> {
             .filter_map(|column| of(&column.node, &column.column))
             .flat_map(|origin| origin.columns.iter().cloned())
             .collect();
-        let copy = origin.copy.as_ref().and_then(|copy| of(&copy.node, &copy.column)).and_then(|origin| origin.copy.clone());
+        let copy =
+            origin.copy.as_ref().and_then(|copy| of(&copy.node, &copy.column)).and_then(|origin| origin.copy.clone());
         Origin { columns, copy }
     }
 }

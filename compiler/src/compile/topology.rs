@@ -20,25 +20,19 @@ impl Compiler<'_> {
     fn named(&self) -> Vec<(String, String)> {
         let spec = &self.pipeline.object.spec;
         let sources = spec.sources.iter().map(|node| &node.name).enumerate().map(|(i, name)| (name, "sources", i));
-        let transforms = spec.transforms.iter().map(|node| &node.name).enumerate().map(|(i, name)| (name, "transforms", i));
+        let transforms =
+            spec.transforms.iter().map(|node| &node.name).enumerate().map(|(i, name)| (name, "transforms", i));
         let sinks = spec.sinks.iter().map(|node| &node.name).enumerate().map(|(i, name)| (name, "sinks", i));
         let named = sources.chain(transforms).chain(sinks);
         named.map(|(name, list, index)| (name.clone(), format!("spec.{list}[{index}].name"))).collect()
     }
 
+    /// That names differ is told by the Pipeline's own rules.
     fn names(&mut self) {
-        let mut seen: HashMap<String, String> = HashMap::new();
         for (name, path) in self.named() {
             if name == "input" || name.starts_with("_aggregator") {
                 let help = "choose another name; `input` and names that begin with `_aggregator` are taken";
                 self.fail("ReservedName", format!("a node cannot be called `{name}`"), help, &path);
-            }
-            if let Some(first) = seen.get(&name) {
-                let line = self.place(first).line;
-                let help = format!("the first is on line {line}; every node needs a name of its own");
-                self.fail("DuplicateName", format!("two nodes are called `{name}`"), help, &path);
-            } else {
-                seen.insert(name, path);
             }
         }
     }
@@ -82,8 +76,10 @@ impl Compiler<'_> {
         let transforms = &self.pipeline.object.spec.transforms;
         let index: HashMap<&str, usize> =
             transforms.iter().enumerate().map(|(index, node)| (node.name.as_str(), index)).collect();
-        let reads: Vec<Vec<usize>> =
-            transforms.iter().map(|node| node.from.iter().filter_map(|name| index.get(name.as_str()).copied()).collect()).collect();
+        let reads: Vec<Vec<usize>> = transforms
+            .iter()
+            .map(|node| node.from.iter().filter_map(|name| index.get(name.as_str()).copied()).collect())
+            .collect();
         let mut order: Vec<usize> = Vec::new();
         let mut waiting: Vec<usize> = (0..transforms.len()).collect();
         loop {
@@ -114,12 +110,17 @@ impl Compiler<'_> {
 
     fn unread(&mut self) {
         let spec = &self.pipeline.object.spec;
-        let mut used: HashSet<&str> = spec.transforms.iter().flat_map(|node| node.from.iter().map(String::as_str)).collect();
+        let mut used: HashSet<&str> =
+            spec.transforms.iter().flat_map(|node| node.from.iter().map(String::as_str)).collect();
         used.extend(spec.sinks.iter().map(|node| node.from.as_str()));
         used.extend(spec.quality.iter().map(|rule| rule.node.as_str()));
-        let sources = spec.sources.iter().enumerate().map(|(index, node)| (&node.name, format!("spec.sources[{index}].name")));
-        let transforms =
-            spec.transforms.iter().enumerate().map(|(index, node)| (&node.name, format!("spec.transforms[{index}].name")));
+        let sources =
+            spec.sources.iter().enumerate().map(|(index, node)| (&node.name, format!("spec.sources[{index}].name")));
+        let transforms = spec
+            .transforms
+            .iter()
+            .enumerate()
+            .map(|(index, node)| (&node.name, format!("spec.transforms[{index}].name")));
         for (name, path) in sources.chain(transforms) {
             if !used.contains(name.as_str()) {
                 self.warn("UnusedNode", format!("nothing reads `{name}`"), "name it in a `from`, or remove it", &path);

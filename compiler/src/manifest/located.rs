@@ -10,6 +10,8 @@ use crate::diagnostic::Place;
 pub struct Locator {
     pub(super) file: Arc<str>,
     pub(super) object: String,
+    /// The path of the object inside its document; empty when it is the document.
+    pub(super) prefix: String,
     pub(super) positions: Arc<Positions>,
 }
 
@@ -17,25 +19,39 @@ impl Locator {
     /// A locator of an object that was not read from a file: every place is the start of `file`.
     #[must_use]
     pub fn unread(file: &str, object: &str) -> Self {
-        Self { file: file.into(), object: object.to_owned(), positions: Arc::default() }
+        Self { file: file.into(), object: object.to_owned(), prefix: String::new(), positions: Arc::default() }
     }
 
     /// The place of a field, as `spec.sources[0].stream`; of the nearest field around it when it was not written.
     #[must_use]
     pub fn place(&self, path: &str) -> Place {
-        self.make(path, self.positions.of(path))
+        self.make(path, self.positions.of(&self.whole(path)))
     }
 
     /// The place of a field's key.
     #[must_use]
     pub fn key(&self, path: &str) -> Place {
-        self.make(path, self.positions.of_key(path))
+        self.make(path, self.positions.of_key(&self.whole(path)))
     }
 
     /// The place of a line and column (from 1) inside a field's text.
     #[must_use]
     pub fn inside(&self, path: &str, line: u32, column: u32) -> Place {
-        self.make(path, self.positions.inside(path, line, column))
+        self.make(path, self.positions.inside(&self.whole(path), line, column))
+    }
+
+    /// The locator of an item of a `v1` List.
+    pub(super) fn item(&self, object: String, index: usize) -> Self {
+        let prefix = self.whole(&format!("items[{index}]"));
+        Self { file: Arc::clone(&self.file), object, prefix, positions: Arc::clone(&self.positions) }
+    }
+
+    fn whole(&self, path: &str) -> String {
+        match (self.prefix.is_empty(), path.is_empty()) {
+            (true, _) => path.to_owned(),
+            (false, true) => self.prefix.clone(),
+            (false, false) => format!("{}.{path}", self.prefix),
+        }
     }
 
     fn make(&self, path: &str, (line, column): (u32, u32)) -> Place {

@@ -6,7 +6,7 @@ mod read;
 mod secret;
 mod structure;
 
-use aggregator_crds::{Connector, Pipeline, Transformation};
+use aggregator_crds::{Checkpoint, Connector, Pipeline, PipelineRun, Schedule, Transformation};
 
 pub use located::{Located, Locator};
 pub use secret::{ConfigMapManifest, SecretManifest};
@@ -28,8 +28,9 @@ pub struct Manifests {
     connectors: Vec<Located<Connector>>,
     pipelines: Vec<Located<Pipeline>>,
     transformations: Vec<Located<Transformation>>,
-    schedules: Vec<Located<serde_json::Value>>,
-    runs: Vec<Located<serde_json::Value>>,
+    schedules: Vec<Located<Schedule>>,
+    runs: Vec<Located<PipelineRun>>,
+    checkpoints: Vec<Located<Checkpoint>>,
     secrets: Vec<Located<SecretManifest>>,
     config_maps: Vec<Located<ConfigMapManifest>>,
 }
@@ -61,13 +62,18 @@ impl Manifests {
     }
 
     /// The Schedules, in the order of the files.
-    pub fn schedules(&self) -> impl Iterator<Item = &Located<serde_json::Value>> {
+    pub fn schedules(&self) -> impl Iterator<Item = &Located<Schedule>> {
         self.schedules.iter()
     }
 
     /// The PipelineRuns, in the order of the files.
-    pub fn runs(&self) -> impl Iterator<Item = &Located<serde_json::Value>> {
+    pub fn runs(&self) -> impl Iterator<Item = &Located<PipelineRun>> {
         self.runs.iter()
+    }
+
+    /// The Checkpoints, in the order of the files.
+    pub fn checkpoints(&self) -> impl Iterator<Item = &Located<Checkpoint>> {
+        self.checkpoints.iter()
     }
 
     /// The `v1` Secrets, in the order of the files.

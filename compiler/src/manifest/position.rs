@@ -36,6 +36,8 @@ pub(crate) struct Document {
     pub(crate) duplicates: Vec<String>,
     /// Bare words that YAML 1.1 takes for truth values, by path: the word.
     pub(crate) bare_booleans: Vec<(String, String)>,
+    /// Keys that are such words, by path.
+    pub(crate) bare_keys: Vec<String>,
     /// Whether it holds nothing.
     pub(crate) empty: bool,
 }
@@ -160,6 +162,7 @@ pub(crate) fn documents(text: &str) -> (Vec<Document>, Option<SyntaxError>) {
                     positions: Positions { marks: done.marks, lines: lines.clone() },
                     duplicates: done.duplicates,
                     bare_booleans: done.bare_booleans,
+                    bare_keys: done.bare_keys,
                     empty: done.nodes <= 1 && !done.collections,
                 });
             }
@@ -195,6 +198,7 @@ struct Walk {
     marks: HashMap<String, Mark>,
     duplicates: Vec<String>,
     bare_booleans: Vec<(String, String)>,
+    bare_keys: Vec<String>,
     nodes: usize,
     collections: bool,
 }
@@ -202,18 +206,22 @@ struct Walk {
 impl Walk {
     fn scalar(&mut self, value: &str, style: ScalarStyle, tagged: bool, span: Span) {
         self.nodes += 1;
+        let words = ["yes", "no", "on", "off", "y", "n"];
+        let bare = style == ScalarStyle::Plain && !tagged && words.contains(&value.to_ascii_lowercase().as_str());
         if let Some(Frame::Mapping { path, key: key @ None, seen }) = self.frames.last_mut() {
             let path = child(path, value);
             if seen.iter().any(|known| known == value) {
                 self.duplicates.push(path.clone());
             }
             seen.push(value.to_owned());
+            if bare {
+                self.bare_keys.push(path.clone());
+            }
             *key = Some((path, place(span.start)));
             return;
         }
         let path = self.value(span, Some(style), value);
-        let bare = style == ScalarStyle::Plain && !tagged;
-        if bare && matches!(value.to_ascii_lowercase().as_str(), "yes" | "no" | "on" | "off" | "y" | "n") {
+        if bare {
             self.bare_booleans.push((path, value.to_owned()));
         }
     }

@@ -63,7 +63,7 @@ impl Reader {
         let value: Result<Value, _> = serde_saphyr::from_str_with_options(&document.text, options);
         let positions = Arc::new(document.positions);
         let object = value.as_ref().map_or_else(|_| "YAML".to_owned(), title);
-        let locator = Locator { file: Arc::clone(file), object, positions };
+        let locator = Locator { file: Arc::clone(file), object, prefix: String::new(), positions };
         for path in &document.duplicates {
             self.diagnostics.push(
                 Diagnostic::error("DuplicateKey", "this key stands twice in one mapping")
@@ -74,14 +74,24 @@ impl Reader {
         match value {
             Ok(value) => {
                 let secret = value.get("kind").and_then(Value::as_str) == Some("Secret");
+                let before = self.diagnostics.len();
+                self.object(value, locator.clone());
+                let told: Vec<Place> =
+                    self.diagnostics[before..].iter().filter_map(|found| found.place.clone()).collect();
                 for (path, word) in document.bare_booleans.iter().filter(|_| !secret) {
+                    let place = locator.place(path);
+                    if !told.contains(&place) {
+                        self.bare_boolean(word, place);
+                    }
+                }
+                for path in document.bare_keys.iter().filter(|_| !secret) {
+                    let place = locator.key(path);
                     self.diagnostics.push(
-                        Diagnostic::warning("BareBoolean", format!("YAML takes the bare word `{word}` for true or false"))
-                            .help(format!("write `\"{word}\"` for the text, or `true`/`false` for the truth value"))
-                            .at(locator.place(path)),
+                        Diagnostic::warning("BareBoolean", "kubectl takes this bare key for true or false")
+                            .help("put the key in quotes, as \"on\":")
+                            .at(place),
                     );
                 }
-                self.object(value, locator);
             }
             // The message may quote the document, and the document may be a Secret.
             Err(_) => self.diagnostics.push(
@@ -90,6 +100,14 @@ impl Reader {
                     .at(locator.place("")),
             ),
         }
+    }
+
+    fn bare_boolean(&mut self, word: &str, place: Place) {
+        self.diagnostics.push(
+            Diagnostic::warning("BareBoolean", format!("YAML takes the bare word `{word}` for true or false"))
+                .help(format!("write `\"{word}\"` for the text, or `true`/`false` for the truth value"))
+                .at(place),
+        );
     }
 
     /// Takes in one object, or the items of a `v1` List.
@@ -114,23 +132,29 @@ impl Reader {
         let located = At { namespace, name, locator };
         match (version.as_str(), kind.as_str()) {
             (aggregator_crds::API_VERSION, "Connector") => {
-                if let Some(object) = self.typed(value, located) {
-                    self.manifests.connectors.push(object);
-                }
+                let object = self.typed(value, located);
+                self.manifests.connectors.extend(object);
             }
             (aggregator_crds::API_VERSION, "Pipeline") => {
-                if let Some(object) = self.typed(value, located) {
-                    self.manifests.pipelines.push(object);
-                }
+                let object = self.typed(value, located);
+                self.manifests.pipelines.extend(object);
             }
             (aggregator_crds::API_VERSION, "Transformation") => {
-                if let Some(object) = self.typed(value, located) {
-                    self.manifests.transformations.push(object);
-                }
+                let object = self.typed(value, located);
+                self.manifests.transformations.extend(object);
             }
-            (aggregator_crds::API_VERSION, "Schedule") => self.manifests.schedules.push(located.hold(value)),
-            (aggregator_crds::API_VERSION, "PipelineRun") => self.manifests.runs.push(located.hold(value)),
-            (aggregator_crds::API_VERSION, "Checkpoint") => {}
+            (aggregator_crds::API_VERSION, "Schedule") => {
+                let object = self.typed(value, located);
+                self.manifests.schedules.extend(object);
+            }
+            (aggregator_crds::API_VERSION, "PipelineRun") => {
+                let object = self.typed(value, located);
+                self.manifests.runs.extend(object);
+            }
+            (aggregator_crds::API_VERSION, "Checkpoint") => {
+                let object = self.typed(value, located);
+                self.manifests.checkpoints.extend(object);
+            }
             ("v1", "Secret") => match SecretManifest::read(&value) {
                 Ok(secret) => self.manifests.secrets.push(located.hold(secret)),
                 Err(wrong) => self.malformed("Secret", &wrong.path, wrong.message, &located.locator),
@@ -142,8 +166,8 @@ impl Reader {
             ("v1", "List") => {
                 let Value::Object(mut list) = value else { return };
                 let items = list.remove("items");
-                for item in items.as_ref().and_then(Value::as_array).into_iter().flatten() {
-                    let locator = Locator { object: title(item), ..located.locator.clone() };
+                for (index, item) in items.as_ref().and_then(Value::as_array).into_iter().flatten().enumerate() {
+                    let locator = located.locator.item(title(item), index);
                     self.object(item.clone(), locator);
                 }
             }

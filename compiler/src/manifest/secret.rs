@@ -50,8 +50,10 @@ impl ConfigMapManifest {
 fn read(value: &serde_json::Value, text: &str, base64: &str) -> Result<BTreeMap<String, Vec<u8>>, Malformed> {
     let mut values = BTreeMap::new();
     for (key, value) in entries(value, base64)? {
-        let bytes = ByteString::deserialize(value)
-            .map_err(|_| Malformed { path: super::position::child(base64, key), message: "this value is not base64" })?;
+        let bytes = ByteString::deserialize(value).map_err(|_| Malformed {
+            path: super::position::child(base64, key),
+            message: "this value is not base64",
+        })?;
         values.insert(key.clone(), bytes.0);
     }
     for (key, value) in entries(value, text)? {

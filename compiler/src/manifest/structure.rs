@@ -2,10 +2,8 @@
 
 use std::sync::OnceLock;
 
-use aggregator_crds::{Connector, Pipeline, Transformation};
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
 use super::located::Locator;
@@ -25,14 +23,8 @@ impl Structure {
         static STRUCTURES: OnceLock<Vec<(&'static str, Structure)>> = OnceLock::new();
         STRUCTURES
             .get_or_init(|| {
-                [("Connector", Connector::crd()), ("Pipeline", Pipeline::crd()), ("Transformation", Transformation::crd())]
-                    .into_iter()
-                    .filter_map(|(kind, crd)| {
-                        let version = crd.spec.versions.into_iter().next()?;
-                        let schema = serde_json::to_value(version.schema?.open_api_v3_schema?).ok()?;
-                        Some((kind, Self::new(schema)?))
-                    })
-                    .collect()
+                let shape = |kind: &aggregator_crds::Kind| Some((kind.kind, Self::new(kind.schema())?));
+                aggregator_crds::kinds().iter().filter_map(shape).collect()
             })
             .iter()
             .find(|(known, _)| *known == kind)
@@ -65,11 +57,17 @@ impl Structure {
                 continue;
             }
             let Some((message, help)) = self.sentence(&error) else { continue };
-            let code = if matches!(error.kind(), ValidationErrorKind::Required { .. }) { "MissingField" } else { "WrongShape" };
+            let code = if matches!(error.kind(), ValidationErrorKind::Required { .. }) {
+                "MissingField"
+            } else {
+                "WrongShape"
+            };
             found.push((path.clone(), Diagnostic::error(code, message).help(help).at(locator.place(&path))));
         }
         // A misspelt choice is unknown and leaves no choice: one mistake, told once.
-        found.retain(|(path, diagnostic)| !(unknown_at.contains(path) && diagnostic.message.starts_with("exactly one of")));
+        found.retain(|(path, diagnostic)| {
+            !(unknown_at.contains(path) && diagnostic.message.starts_with("exactly one of"))
+        });
         found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
     }
 
@@ -92,10 +90,19 @@ impl Structure {
                     TypeKind::Single(kind) => word(&kind.to_string()).to_owned(),
                     TypeKind::Multiple(kinds) => {
                         let names: Vec<String> = kinds.iter().map(|kind| kind.to_string()).collect();
-                        names.iter().filter(|name| *name != "null").map(|name| word(name)).collect::<Vec<_>>().join(" or ")
+                        names
+                            .iter()
+                            .filter(|name| *name != "null")
+                            .map(|name| word(name))
+                            .collect::<Vec<_>>()
+                            .join(" or ")
                     }
                 };
-                (format!("expected {expected}, got {}", shown(value, &expected)), retype(value, &expected))
+                let help = if expected == "a mapping" { self.example(error) } else { None };
+                (
+                    format!("expected {expected}, got {}", shown(value, &expected)),
+                    help.unwrap_or_else(|| retype(value, &expected)),
+                )
             }
             ValidationErrorKind::Enum { options } => {
                 let options: Vec<&str> = options.as_array()?.iter().filter_map(Value::as_str).collect();
@@ -109,7 +116,9 @@ impl Structure {
             ValidationErrorKind::OneOfNotValid { .. }
             | ValidationErrorKind::OneOfMultipleValid { .. }
             | ValidationErrorKind::AnyOf { .. } => self.choice(error, value),
-            ValidationErrorKind::MinItems { limit } => (format!("the list needs at least {limit} entries"), "add one".into()),
+            ValidationErrorKind::MinItems { limit } => {
+                (format!("the list needs at least {limit} entries"), "add one".into())
+            }
             ValidationErrorKind::MaxItems { limit } => {
                 (format!("the list has more than {limit} entries"), "split the object".into())
             }
@@ -152,6 +161,17 @@ impl Structure {
         );
         let help = if found.is_empty() { format!("add one, as `{}:`", keys[0]) } else { "keep one of them".to_owned() };
         (message, help)
+    }
+
+    /// What a mapping that was expected would look like.
+    fn example(&self, error: &jsonschema::ValidationError<'_>) -> Option<String> {
+        let object = error.schema_path().as_str().rsplit_once('/')?.0;
+        let properties = self.schema.pointer(&format!("{object}/properties"))?.as_object()?;
+        if properties.contains_key("secretKey") {
+            return Some("write `{secretKey: KEY}`, and keep the value under KEY in the Connector's Secret".to_owned());
+        }
+        let fields = properties.keys().map(String::as_str);
+        Some(format!("write a mapping of fields: {}", suggest::list(fields)))
     }
 
     /// The documentation of a field, for its absence.
@@ -208,7 +228,9 @@ fn retype(value: &Value, expected: &str) -> String {
         Value::Bool(_) | Value::Number(_) if expected.contains("text") => {
             "put it in quotes (YAML takes bare words such as yes, no, on and off for true and false)".to_owned()
         }
-        Value::String(_) if expected.contains("number") || expected.contains("true") => "write it without quotes".to_owned(),
+        Value::String(_) if expected.contains("number") || expected.contains("true") => {
+            "write it without quotes".to_owned()
+        }
         Value::String(_) if expected.contains("list") => "write it in brackets: [ … ]".to_owned(),
         _ => format!("write {expected}"),
     }

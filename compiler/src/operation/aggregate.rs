@@ -33,7 +33,9 @@ pub(super) fn aggregate(aggregate: &Aggregate, step: &Step<'_>) -> Outcome {
     for (index, measure) in aggregate.measures.iter().enumerate() {
         let path = step.field(&format!("measures[{index}].expression"));
         match step.scope.expression(Text { sql: &measure.expression, path: &path }, true) {
-            Ok(expr) => measures.push((path, SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', &measure.name) })),
+            Ok(expr) => {
+                measures.push((path, SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', &measure.name) }))
+            }
             Err(found) => problems.extend(found),
         }
     }
@@ -57,7 +59,10 @@ pub(super) fn aggregate(aggregate: &Aggregate, step: &Step<'_>) -> Outcome {
         return Err(problems);
     }
     items.extend(measures.into_iter().map(|(_, item)| item));
-    step.finish(step.scope.plan_query(select(&step.scope, items, groups).map_err(|problem| vec![problem])?), Grain::Changed)
+    step.finish(
+        step.scope.plan_query(select(&step.scope, items, groups).map_err(|problem| vec![problem])?),
+        Grain::Changed,
+    )
 }
 
 fn attempt(scope: &Scope<'_>, path: &str, items: Vec<SelectItem>, groups: Vec<Expr>) -> Vec<Diagnostic> {

@@ -65,7 +65,8 @@ fn keys(join: &Join, left: &Table, right: &Table, step: &Step<'_>) -> Vec<Diagno
                 key.right,
                 types::name(&other)
             );
-            let problem = Diagnostic::error("TypeMismatch", message).help("cast one of them in a `mapping` node in front");
+            let problem =
+                Diagnostic::error("TypeMismatch", message).help("cast one of them in a `mapping` node in front");
             problems.push(problem.at(step.scope.locator.place(&step.field(&format!("on[{index}]")))));
         }
     }
@@ -97,7 +98,11 @@ fn default_columns(joined: &LogicalPlan) -> Vec<Expr> {
     joined.schema().columns().into_iter().filter(|column| taken.insert(column.name.clone())).map(Expr::Column).collect()
 }
 
-fn selected(items: Vec<(String, SelectItem)>, joined: &LogicalPlan, step: &Step<'_>) -> Result<Vec<Expr>, Vec<Diagnostic>> {
+fn selected(
+    items: Vec<(String, SelectItem)>,
+    joined: &LogicalPlan,
+    step: &Step<'_>,
+) -> Result<Vec<Expr>, Vec<Diagnostic>> {
     let (mut columns, mut problems) = (Vec::new(), Vec::new());
     for (path, item) in items {
         let text = Text { sql: "", path: &path };

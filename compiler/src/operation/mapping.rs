@@ -13,8 +13,8 @@ use crate::diagnostic::Diagnostic;
 use crate::graph::Grain;
 use crate::reject::RejectReason;
 use crate::sieve::{Outcome as Taken, SieveRule};
-use crate::sql::{Text, parse_value};
-use crate::{suggest, types};
+use crate::sql::{Text, parse_value, unknown_type};
+use crate::types;
 
 /// One column of the result.
 struct Mapped {
@@ -28,14 +28,7 @@ struct Mapped {
 pub(crate) fn mapping(mapping: &Mapping, step: &Step<'_>) -> Outcome {
     let table = step.single()?;
     let mut problems = Vec::new();
-    let mut names = HashSet::new();
-    for (index, column) in mapping.columns.iter().enumerate() {
-        if !names.insert(column.name.as_str()) {
-            let place = step.scope.locator.place(&step.field(&format!("columns[{index}].name")));
-            let message = format!("the column `{}` is mapped twice", column.name);
-            problems.push(Diagnostic::error("DuplicateColumn", message).help("rename one of them").at(place));
-        }
-    }
+    let names: HashSet<&str> = mapping.columns.iter().map(|column| column.name.as_str()).collect();
     if table.schema.is_none() {
         for (index, column) in mapping.columns.iter().enumerate() {
             problems.extend(unread(column, index, step));
@@ -76,48 +69,19 @@ fn unread(column: &MappedColumn, index: usize, step: &Step<'_>) -> Vec<Diagnosti
         problems.extend(step.scope.expression(Text { sql, path: &path }, false).err().unwrap_or_default());
     }
     problems.extend(target(column, &path, step).err());
-    problems.extend(conflict(column, &path, step));
     problems
-}
-
-fn conflict(column: &MappedColumn, path: &str, step: &Step<'_>) -> Option<Diagnostic> {
-    let place = |field: &str| step.scope.locator.place(&format!("{path}.{field}"));
-    if column.from.is_some() && column.expression.is_some() {
-        let message = format!("`{}` has both `from` and `expression`", column.name);
-        return Some(Diagnostic::error("Conflict", message).help("keep one of them").at(place("expression")));
-    }
-    if column.on_error == Some(OnCastError::Default) && column.default.is_none() {
-        return Some(
-            Diagnostic::error("Conflict", "`onError: Default` needs a `default`")
-                .help("add `default:`, or write `onError: Null`")
-                .at(place("onError")),
-        );
-    }
-    if column.on_error.is_some() && column.cast.is_none() {
-        return Some(
-            Diagnostic::error("Conflict", "`onError` says what becomes of a value that cannot be cast; there is no `cast`")
-                .help("add `cast:`, or remove `onError`")
-                .at(place("onError")),
-        );
-    }
-    None
 }
 
 /// The type of `cast`.
 fn target(column: &MappedColumn, path: &str, step: &Step<'_>) -> Result<Option<DataType>, Diagnostic> {
     let Some(written) = &column.cast else { return Ok(None) };
-    types::parse(written).map(Some).map_err(|error| {
-        Diagnostic::error("UnknownType", format!("`{}` is not a type", error.name))
-            .help(suggest::advice(&error.name, "types", types::COMMON))
-            .at(step.scope.locator.place(&format!("{path}.cast")))
-    })
+    types::parse(written)
+        .map(Some)
+        .map_err(|error| unknown_type(&error).at(step.scope.locator.place(&format!("{path}.cast"))))
 }
 
 fn map(column: &MappedColumn, index: usize, input: &LogicalPlan, step: &Step<'_>) -> Result<Mapped, Vec<Diagnostic>> {
     let path = step.field(&format!("columns[{index}]"));
-    if let Some(problem) = conflict(column, &path, step) {
-        return Err(vec![problem]);
-    }
     let one = |problem: Diagnostic| vec![problem];
     let (source, found, label) = match (&column.expression, &column.from) {
         (Some(sql), _) => {
@@ -140,7 +104,9 @@ fn map(column: &MappedColumn, index: usize, input: &LogicalPlan, step: &Step<'_>
         None => None,
         Some(text) => Some(parse_value(text, wanted).ok_or_else(|| {
             let message = format!("the default {text:?} is not a value of type {}", types::name(wanted));
-            one(Diagnostic::error("BadDefault", message).at(step.scope.locator.place(&format!("{path}.default"))))
+            one(Diagnostic::error("BadDefault", message)
+                .help("write a value of the column's type")
+                .at(step.scope.locator.place(&format!("{path}.default"))))
         })?),
     };
     let (mut value, mut rule) = (source.clone(), None);
@@ -150,14 +116,18 @@ fn map(column: &MappedColumn, index: usize, input: &LogicalPlan, step: &Step<'_>
             let problem = Diagnostic::error("TypeMismatch", message).help("compute it with an `expression` instead");
             return Err(one(problem.at(step.scope.locator.place(&format!("{path}.cast")))));
         }
-        value = if never_fails(&found, target) { cast(source.clone(), target.clone()) } else { try_cast(source.clone(), target.clone()) };
+        value = if never_fails(&found, target) {
+            cast(source.clone(), target.clone())
+        } else {
+            try_cast(source.clone(), target.clone())
+        };
         if column.on_error.unwrap_or_default() == OnCastError::Reject && !never_fails(&found, target) {
             rule = Some(SieveRule {
                 catches: source.is_not_null().and(value.clone().is_null()),
                 outcome: Taken::Rejected {
                     column: Some(column.name.clone()),
                     reason: RejectReason::CastFailed,
-                    message: format!("the value of `{label}` is not a {}", types::name(target)),
+                    message: format!("the value of `{label}` is not of type {}", types::name(target)),
                 },
             });
         }
@@ -172,7 +142,8 @@ fn map(column: &MappedColumn, index: usize, input: &LogicalPlan, step: &Step<'_>
 fn never_fails(from: &DataType, to: &DataType) -> bool {
     use DataType::{Int8, Int16, Int32, Int64, LargeUtf8, UInt8, UInt16, UInt32, Utf8};
     let text = matches!(to, Utf8 | LargeUtf8);
-    let plain = from.is_integer() || matches!(from, DataType::Boolean | DataType::Date32 | Utf8 | LargeUtf8 | DataType::Null);
+    let plain =
+        from.is_integer() || matches!(from, DataType::Boolean | DataType::Date32 | Utf8 | LargeUtf8 | DataType::Null);
     let wider = matches!(
         (from, to),
         (Int8, Int16 | Int32 | Int64)

@@ -9,7 +9,6 @@ use datafusion_functions::string::expr_fn::repeat;
 use datafusion_functions::unicode::expr_fn::{character_length, right};
 
 use super::{Outcome, Step, columns};
-use crate::diagnostic::Diagnostic;
 use crate::graph::Grain;
 
 /// How many characters `Partial` leaves by default.
@@ -20,17 +19,6 @@ pub(super) fn mask(mask: &Mask, step: &Step<'_>) -> Outcome {
     let table = step.single()?;
     let mut problems = Vec::new();
     for (index, column) in mask.columns.iter().enumerate() {
-        let place = |field: &str| step.scope.locator.place(&step.field(&format!("columns[{index}]{field}")));
-        if mask.columns[..index].iter().any(|other| other.name == column.name) {
-            let message = format!("the column `{}` is masked twice", column.name);
-            problems.push(Diagnostic::error("DuplicateColumn", message).help("keep one of them").at(place("")));
-        }
-        if column.salt.is_some() && column.method != MaskMethod::Hash {
-            problems.push(Diagnostic::error("Conflict", "`salt` is for `method: Hash`").at(place(".salt")));
-        }
-        if column.keep.is_some() && column.method != MaskMethod::Partial {
-            problems.push(Diagnostic::error("Conflict", "`keep` is for `method: Partial`").at(place(".keep")));
-        }
         if let Some(schema) = &table.schema
             && !mask.if_present
             && schema.column_with_name(&column.name).is_none()
@@ -73,7 +61,11 @@ fn unreadable(column: Expr, masked: &MaskedColumn) -> datafusion_common::Result<
             let keep = i64::from(masked.keep.unwrap_or(KEEP));
             let length = cast(character_length(text.clone()), DataType::Int64);
             // Text no longer than what stays would be shown whole: nothing of it stays.
-            let long = binary_expr(repeat(lit("*"), length.clone() - lit(keep)), Operator::StringConcat, right(text, lit(keep)));
+            let long = binary_expr(
+                repeat(lit("*"), length.clone() - lit(keep)),
+                Operator::StringConcat,
+                right(text, lit(keep)),
+            );
             when(length.clone().gt(lit(keep)), long).otherwise(repeat(lit("*"), length))?
         }
     })

@@ -66,7 +66,12 @@ impl<'a> Check<'a> {
     }
 
     fn refuse(&mut self, what: &str, at: &impl Spanned) {
-        self.report("Sandbox", format!("{what} is not allowed in a pipeline"), "a node runs exactly one SELECT over its inputs", at);
+        self.report(
+            "Sandbox",
+            format!("{what} is not allowed in a pipeline"),
+            "a node runs exactly one SELECT over its inputs",
+            at,
+        );
     }
 
     fn function(&mut self, function: &Function) {
@@ -80,6 +85,14 @@ impl<'a> Check<'a> {
         };
         let registry = function_registry();
         let name = folded(ident);
+        // The planner's own: a row for each element of a list.
+        if name == "unnest" {
+            if !self.allowed.queries {
+                let help = "it multiplies rows; use an `unnest` or `sql` node";
+                self.report("NotRowWise", "`unnest` is not allowed here".to_owned(), help, &function.name);
+            }
+            return;
+        }
         if !registry.knows(&name) {
             let help = match suggest::closest(&name, registry.names()) {
                 Some(near) => format!("did you mean `{near}`? `aggregator functions` lists all"),
@@ -91,7 +104,12 @@ impl<'a> Check<'a> {
             self.report("NotRowWise", format!("`{name}` with OVER is not allowed here"), help, &function.name);
         } else if registry.aggregate.contains_key(&name) && function.over.is_none() && !self.allowed.aggregates {
             let help = "it combines rows; use an `aggregate` or `sql` node";
-            self.report("NotRowWise", format!("the aggregate function `{name}` is not allowed here"), help, &function.name);
+            self.report(
+                "NotRowWise",
+                format!("the aggregate function `{name}` is not allowed here"),
+                help,
+                &function.name,
+            );
         }
     }
 
@@ -147,8 +165,10 @@ impl Visitor for Check<'_> {
         if !query.locks.is_empty() {
             self.refuse("FOR UPDATE and FOR SHARE", query);
         }
-        if let SetExpr::Insert(statement) | SetExpr::Update(statement) | SetExpr::Delete(statement) | SetExpr::Merge(statement) =
-            query.body.as_ref()
+        if let SetExpr::Insert(statement)
+        | SetExpr::Update(statement)
+        | SetExpr::Delete(statement)
+        | SetExpr::Merge(statement) = query.body.as_ref()
         {
             self.refuse("writing from a query", statement);
             return ControlFlow::Break(());
@@ -202,10 +222,13 @@ impl Visitor for Check<'_> {
 
 impl Check<'_> {
     fn unknown_table(&mut self, name: &ObjectName) {
-        let written = name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.clone()).unwrap_or_default();
+        let written =
+            name.0.last().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.clone()).unwrap_or_default();
         let inputs = || self.scope.tables.iter().map(|table| table.name.as_str());
         let help = match inputs().find(|input| input.eq_ignore_ascii_case(&written)) {
-            Some(input) if name.0.len() == 1 => format!("SQL folds names without quotes to lower case: write \"{input}\""),
+            Some(input) if name.0.len() == 1 => {
+                format!("SQL folds names without quotes to lower case: write \"{input}\"")
+            }
             _ => format!("{}; a node sees only what its `from` names", suggest::advice(&written, "inputs", inputs())),
         };
         self.report("UnknownTable", format!("`{name}` is not an input of this node"), help, name);

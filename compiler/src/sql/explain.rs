@@ -20,7 +20,10 @@ pub(super) fn syntax(error: &ParserError) -> (String, At) {
         Some((message, at)) => (message, numbers(at)),
         None => (message, None),
     };
-    let message = message.trim_start_matches("sql parser error: ").replace("Expected: ", "expected ").replace("found: EOF", "found the end");
+    let message = message
+        .trim_start_matches("sql parser error: ")
+        .replace("Expected: ", "expected ")
+        .replace("found: EOF", "found the end");
     (format!("this is not SQL: {}", message.replace("found: ", "found ")), at)
 }
 
@@ -35,7 +38,8 @@ impl Scope<'_> {
         if let DataFusionError::Collection(errors) = error.find_root() {
             return errors.iter().flat_map(|error| self.explain(text, error)).collect();
         }
-        let at = error.diagnostic().and_then(|diagnostic| diagnostic.span).map(|span| (span.start.line, span.start.column));
+        let at =
+            error.diagnostic().and_then(|diagnostic| diagnostic.span).map(|span| (span.start.line, span.start.column));
         let place = self.place(text, at);
         let diagnostic = match error.find_root() {
             DataFusionError::SchemaError(error, _) => schema(error),
@@ -71,8 +75,9 @@ pub(crate) fn unknown_column(field: &Column, valid: &[Column]) -> Diagnostic {
     let names: Vec<&str> = near.map(|known| known.name.as_str()).collect();
     let names = if names.is_empty() { valid.iter().map(|known| known.name.as_str()).collect() } else { names };
     match names.iter().find(|known| known.eq_ignore_ascii_case(name) && **known != name) {
-        Some(known) => diagnostic
-            .help(format!("SQL folds names without quotes to lower case; put it in quotes: \"{known}\"")),
+        Some(known) => {
+            diagnostic.help(format!("SQL folds names without quotes to lower case; put it in quotes: \"{known}\""))
+        }
         None => diagnostic.help(suggest::advice(name, "columns", names)),
     }
 }
@@ -80,11 +85,22 @@ pub(crate) fn unknown_column(field: &Column, valid: &[Column]) -> Diagnostic {
 /// Everything else: DataFusion's own words, without its furniture.
 fn general(message: &str) -> Diagnostic {
     let mut message = message.trim();
-    for prefix in ["Error during planning: ", "Execution error: ", "Schema error: ", "This feature is not implemented: ", "Internal error: ", "type_coercion", "caused by"] {
+    for prefix in [
+        "Error during planning: ",
+        "Execution error: ",
+        "Schema error: ",
+        "This feature is not implemented: ",
+        "Internal error: ",
+        "type_coercion",
+        "caused by",
+    ] {
         message = message.strip_prefix(prefix).unwrap_or(message).trim_start();
     }
     let first = message.split("\n\n").next().unwrap_or(message);
     let first = first.split("This issue was likely caused by").next().unwrap_or(first).trim();
+    if let Some(diagnostic) = known(first) {
+        return diagnostic;
+    }
     let lower = first.to_lowercase();
     let code = if ["coerce", "type", "comparison operation", "cast"].iter().any(|word| lower.contains(word)) {
         "TypeMismatch"
@@ -99,4 +115,47 @@ fn general(message: &str) -> Diagnostic {
         _ => "",
     };
     Diagnostic::error(code, format!("this cannot be planned: {first}")).help(help)
+}
+
+/// The errors that users meet most, in plain words.
+fn known(message: &str) -> Option<Diagnostic> {
+    let cast = "make the types agree, as with CAST(x AS BIGINT)";
+    if let Some(rest) = message.strip_prefix("Cannot coerce arithmetic expression ") {
+        let (left, operator, right) = operation(rest.strip_suffix(" to valid types").unwrap_or(rest))?;
+        let message = format!("`{operator}` cannot combine {left} with {right}");
+        return Some(Diagnostic::error("TypeMismatch", message).help(cast));
+    }
+    if let Some(rest) = message.strip_prefix("Cannot infer common argument type for comparison operation ") {
+        let (left, operator, right) = operation(rest)?;
+        let message = format!("`{operator}` cannot compare {left} with {right}");
+        return Some(Diagnostic::error("TypeMismatch", message).help(cast));
+    }
+    if let Some(rest) = message.strip_prefix("Function '")
+        && let Some((name, rest)) = rest.split_once('\'')
+        && rest.contains("but received")
+    {
+        let received = rest.split("but received ").nth(1)?;
+        let found = match received.split_once("DataType: ") {
+            Some((_, found)) => found.split(')').next()?,
+            None => received.split(['.', ',']).next()?,
+        };
+        let message = format!("`{name}` cannot be used on {found}");
+        return Some(Diagnostic::error("TypeMismatch", message).help(cast));
+    }
+    if message.contains("must be in GROUP BY") || message.contains("must appear in the GROUP BY clause") {
+        let column = message.split("column \"").nth(1)?.split('"').next()?;
+        let message = format!("`{column}` is neither in GROUP BY nor inside an aggregate function");
+        let help = "add it to GROUP BY, or put an aggregate function such as max() around it";
+        return Some(Diagnostic::error("NotGrouped", message).help(help));
+    }
+    None
+}
+
+/// `Utf8 + Int32`, taken apart; types may hold spaces.
+fn operation(text: &str) -> Option<(&str, &str, &str)> {
+    const OPERATORS: [&str; 14] = ["<=", ">=", "!=", "=", "<", ">", "+", "-", "*", "/", "%", "||", "AND", "OR"];
+    OPERATORS.into_iter().find_map(|operator| {
+        let (left, right) = text.split_once(&format!(" {operator} "))?;
+        Some((left.trim(), operator, right.trim()))
+    })
 }

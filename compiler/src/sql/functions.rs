@@ -35,20 +35,19 @@ impl FunctionRegistry {
 pub(crate) fn function_registry() -> &'static FunctionRegistry {
     static REGISTRY: OnceLock<FunctionRegistry> = OnceLock::new();
     REGISTRY.get_or_init(|| FunctionRegistry {
-        scalar: datafusion_functions::all_default_functions()
-            .into_iter()
-            .chain(datafusion_functions_nested::all_default_nested_functions())
-            .flat_map(|function| named(function.name(), function.aliases(), &function))
-            .collect(),
-        higher_order: datafusion_functions_nested::all_default_higher_order_functions()
+        scalar: crate::functions::scalar_udfs()
             .into_iter()
             .flat_map(|function| named(function.name(), function.aliases(), &function))
             .collect(),
-        aggregate: datafusion_functions_aggregate::all_default_aggregate_functions()
+        higher_order: crate::functions::higher_order_udfs()
             .into_iter()
             .flat_map(|function| named(function.name(), function.aliases(), &function))
             .collect(),
-        window: datafusion_functions_window::all_default_window_functions()
+        aggregate: crate::functions::aggregate_udfs()
+            .into_iter()
+            .flat_map(|function| named(function.name(), function.aliases(), &function))
+            .collect(),
+        window: crate::functions::window_udfs()
             .into_iter()
             .flat_map(|function| named(function.name(), function.aliases(), &function))
             .collect(),

@@ -15,7 +15,7 @@ use datafusion_sql::sqlparser::dialect::GenericDialect;
 use datafusion_sql::sqlparser::parser::{Parser, ParserError};
 use datafusion_sql::sqlparser::tokenizer::Token;
 
-pub(crate) use params::{Given, Missing, Params, parse as parse_value};
+pub(crate) use params::{Given, Missing, Params, parse as parse_value, unknown_type};
 pub(crate) use plan::{quoted, settle};
 pub(crate) use tables::Table;
 
@@ -116,7 +116,8 @@ impl Scope<'_> {
 
     fn syntax(&self, text: Text<'_>, error: &ParserError) -> Diagnostic {
         let (message, at) = explain::syntax(error);
-        Diagnostic::error("SqlSyntax", message).at(self.place(text, at))
+        let help = "look at brackets, quotes and commas here and before";
+        Diagnostic::error("SqlSyntax", message).help(help).at(self.place(text, at))
     }
 }
 

@@ -47,11 +47,6 @@ impl Params {
         let mut bound: Vec<(String, ScalarValue)> = Vec::new();
         for (index, param) in declared.iter().enumerate() {
             let path = format!("spec.params[{index}]");
-            if bound.iter().any(|(name, _)| *name == param.name) {
-                let message = format!("the parameter `{}` is declared twice", param.name);
-                problems.push(Diagnostic::error("DuplicateName", message).help("rename one").at(locator.place(&path)));
-                continue;
-            }
             match value(param, given.get(&param.name), missing, &path, locator) {
                 Ok(value) => bound.push((param.name.clone(), value)),
                 Err(problem) => problems.push(problem),
@@ -107,18 +102,17 @@ fn value(
     locator: &Locator,
 ) -> Result<ScalarValue, Diagnostic> {
     let name = &param.name;
-    let data_type = types::parse(&param.data_type).map_err(|error| {
-        Diagnostic::error("UnknownType", format!("`{}` is not a type", error.name))
-            .help(suggest::advice(&error.name, "types", types::COMMON))
-            .at(locator.place(&format!("{path}.type")))
-    })?;
+    let data_type = types::parse(&param.data_type)
+        .map_err(|error| unknown_type(&error).at(locator.place(&format!("{path}.type"))))?;
     let default = param
         .default
         .as_ref()
         .map(|text| {
             parse(text, &data_type).ok_or_else(|| {
                 let message = format!("the default of `{name}` is not of type {}", param.data_type);
-                Diagnostic::error("BadParameter", message).at(locator.place(&format!("{path}.default")))
+                Diagnostic::error("BadParameter", message)
+                    .help("write a value of that type, or change the type")
+                    .at(locator.place(&format!("{path}.default")))
             })
         })
         .transpose()?;
@@ -153,4 +147,31 @@ fn value(
 pub(crate) fn parse(text: &str, data_type: &DataType) -> Option<ScalarValue> {
     let value = ScalarValue::Utf8(Some(text.to_owned())).cast_to(data_type).ok()?;
     (!value.is_null()).then_some(value)
+}
+
+/// What is said of a type's name that is not known, with the one that may be meant.
+pub(crate) fn unknown_type(error: &types::UnknownType) -> Diagnostic {
+    let word = error.name.split(['(', ' ']).next().unwrap_or_default().to_ascii_lowercase();
+    let meant = match word.as_str() {
+        "int" | "integer" | "bigint" | "long" | "i64" => Some("Int64"),
+        "smallint" | "short" | "i16" => Some("Int16"),
+        "i32" | "int4" => Some("Int32"),
+        "float" | "double" | "real" | "number" | "f64" => Some("Float64"),
+        "string" | "str" | "text" | "varchar" | "char" => Some("Utf8"),
+        "bool" => Some("Boolean"),
+        "date" => Some("Date32"),
+        "time" => Some("Time64(Microsecond)"),
+        "timestamptz" => Some("Timestamp(Microsecond, UTC)"),
+        "timestamp" | "datetime" => Some("Timestamp(Microsecond)"),
+        "decimal" | "numeric" => Some("Decimal128(38, 9)"),
+        "list" | "array" => Some("List(Utf8)"),
+        "bytes" | "blob" | "bytea" => Some("Binary"),
+        _ => suggest::closest(&error.name, types::COMMON),
+    };
+    let types = suggest::list(types::COMMON);
+    let help = match meant {
+        Some(meant) => format!("did you mean `{meant}`? types: {types}"),
+        None => format!("types: {types}"),
+    };
+    Diagnostic::error("UnknownType", format!("`{}` is not a type", error.name)).help(help)
 }

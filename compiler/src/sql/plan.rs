@@ -90,8 +90,12 @@ impl Scope<'_> {
 
     /// Scans get the names of nodes, where SQL knows them under other ones.
     fn rename(&self, plan: LogicalPlan) -> Result<LogicalPlan> {
-        let names: HashMap<&str, &Table> =
-            self.tables.iter().filter(|table| table.name != table.node).map(|table| (table.name.as_str(), table)).collect();
+        let names: HashMap<&str, &Table> = self
+            .tables
+            .iter()
+            .filter(|table| table.name != table.node)
+            .map(|table| (table.name.as_str(), table))
+            .collect();
         if names.is_empty() {
             return Ok(plan);
         }
@@ -167,7 +171,8 @@ fn plain(data_type: &DataType) -> DataType {
 impl Table {
     /// A plan that reads the whole table, under its node's name.
     pub(crate) fn scan(&self) -> Result<LogicalPlan> {
-        let schema = self.schema.as_ref().ok_or_else(|| plan_datafusion_err!("the columns of `{}` are not known", self.name))?;
+        let schema =
+            self.schema.as_ref().ok_or_else(|| plan_datafusion_err!("the columns of `{}` are not known", self.name))?;
         let scan = LogicalPlanBuilder::scan(quoted(&self.node), Self::source(schema), None)?;
         if self.name == self.node { scan.build() } else { scan.alias(quoted(&self.name))?.build() }
     }

@@ -1,0 +1,8 @@
+//! The compiler as its users meet it: manifests and catalogues in, diagnostics and plans out.
+
+mod broken;
+mod examples;
+mod fixture;
+mod params;
+mod plans;
+mod sandbox;
