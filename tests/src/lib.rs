@@ -1,1 +1,8 @@
-//! stub
+//! Fixtures for tests: real servers on free loopback ports, and ways to break the road to them.
+//!
+//! A fixture that cannot be set up ends the test with a panic that says why.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a fixture has no caller that could handle its failure")]
+
+pub mod postgres;
+pub mod proxy;

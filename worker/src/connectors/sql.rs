@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn names_are_split_at_dots_outside_of_quotes() {
-        let parts = |name| name_parts(name).map_err(|error| error.detail);
+        let parts = |name: &str| name_parts(name).map_err(|error| error.detail);
         assert_eq!(parts("public.airports"), Ok(vec!["public".into(), "airports".into()]));
         assert_eq!(parts(r#""a.b"."c""d""#), Ok(vec!["a.b".into(), "c\"d".into()]));
         assert_eq!(parts("a..b"), Err("a part of the name is empty".into()));
