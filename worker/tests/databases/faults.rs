@@ -93,7 +93,9 @@ async fn a_server_that_restarts_or_dies_loses_nothing_that_was_committed() {
     let database = server.database().await;
     let connector = open(postgres_spec(server.port(), &database));
     let rows = numbers(0, 10);
-    write(&*connector, into("public.t", &rows, WriteMode::Append, &[]), 1, std::slice::from_ref(&rows)).await.expect("written");
+    write(&*connector, into("public.t", &rows, WriteMode::Append, &[]), 1, std::slice::from_ref(&rows))
+        .await
+        .expect("written");
     for (epoch, kill) in [(2, false), (3, true)] {
         let mut sink = connector.sink(into("public.t", &rows, WriteMode::Append, &[])).await.expect("a sink");
         sink.fence(&attempt(epoch)).await.expect("fenced");

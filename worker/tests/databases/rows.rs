@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aggregator_crds::pipeline::WriteMode;
 use aggregator_tests::postgres::{PASSWORD, Postgres, USER};
 use aggregator_worker::connector::{
-    Attempt, Connector, CursorWindow, Environment, Position, Reject, Result, Secrets, SecretValue, SinkRequest, Source,
+    Attempt, Connector, CursorWindow, Environment, Position, Reject, Result, SecretValue, Secrets, SinkRequest, Source,
     SourceEnd, SourceEvent, SourceRequest, Staged, WriteOptions,
 };
 use arrow::array::{ArrayRef, RecordBatch};

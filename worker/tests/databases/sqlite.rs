@@ -53,11 +53,18 @@ async fn every_type_comes_back_as_it_was_written() {
         ("day", Arc::new(Date32Array::from(vec![Some(-719_162), Some(2_932_896), None]))),
         ("clock", Arc::new(Time64MicrosecondArray::from(vec![Some(0), Some(86_399_999_999), None]))),
         ("moment", Arc::new(TimestampMicrosecondArray::from(vec![Some(-62_135_596_800_000_000), Some(1), None]))),
-        ("instant", Arc::new(TimestampMicrosecondArray::from(vec![Some(253_402_207_200_999_999), Some(-1), None]).with_timezone("UTC"))),
+        (
+            "instant",
+            Arc::new(
+                TimestampMicrosecondArray::from(vec![Some(253_402_207_200_999_999), Some(-1), None])
+                    .with_timezone("UTC"),
+            ),
+        ),
         ("amount", Arc::new(decimals.with_precision_and_scale(38, 9).expect("in range"))),
     ];
     let written = batch(columns);
-    let staged = write(&*connector, into("every", &written, WriteMode::Append, &[]), 1, std::slice::from_ref(&written)).await;
+    let staged =
+        write(&*connector, into("every", &written, WriteMode::Append, &[]), 1, std::slice::from_ref(&written)).await;
     assert_eq!(staged.expect("written").written, 3);
     let found = read(&*connector, SourceRequest { batch_rows: 2, ..request("every") }).await.expect("a read");
     assert_eq!(found.schema, written.schema());
@@ -114,10 +121,11 @@ async fn a_window_holds_both_its_bounds_whatever_the_text_looks_like() {
     let connector = at(&folder, "t.db");
     let ids = async |column: &str, lower: Option<&str>, upper: Option<&str>| {
         let columns = Some(vec!["id".into()]);
-        let mut rows = read(&*connector, SourceRequest { columns, window: window(column, lower, upper), ..request("t") })
-            .await
-            .expect("a read")
-            .rows();
+        let mut rows =
+            read(&*connector, SourceRequest { columns, window: window(column, lower, upper), ..request("t") })
+                .await
+                .expect("a read")
+                .rows();
         rows.sort();
         rows.join(" ")
     };
@@ -208,7 +216,8 @@ async fn refused_rows_become_rejects_and_missing_things_are_named() {
     assert_eq!((error.kind, error.remedy.as_deref()), (ErrorKind::NotFound, Some("did you mean `people`?")));
     assert_eq!(at(&folder, "none.db").check().await.expect_err("no file").kind, ErrorKind::NotFound);
     assert!(!folder.path().join("none.db").exists());
-    std::fs::write(folder.path().join("text.db"), "this is no database, but long enough to look like one".repeat(100)).expect("a file");
+    std::fs::write(folder.path().join("text.db"), "this is no database, but long enough to look like one".repeat(100))
+        .expect("a file");
     assert_eq!(at(&folder, "text.db").check().await.expect_err("no database").kind, ErrorKind::Data);
     assert!(connector.check().await.expect("a database").message.contains("1 tables"));
 }

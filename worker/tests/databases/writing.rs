@@ -42,7 +42,8 @@ async fn append_overwrite_and_upsert_leave_what_they_promise() {
     assert_eq!(texts(&server, &database, "SELECT count(*)::text FROM names").await, ["2"]);
 
     execute(&server, &database, &remedy).await;
-    let staged = modes(WriteMode::Upsert, &["id"], 5, &[&[(8, "old"), (9, "nine")], &[(8, "last")]]).await.expect("merged");
+    let staged =
+        modes(WriteMode::Upsert, &["id"], 5, &[&[(8, "old"), (9, "nine")], &[(8, "last")]]).await.expect("merged");
     assert_eq!((staged.written, staged.deduplicated), (2, 1));
     assert_eq!(texts(&server, &database, PEOPLE).await, ["7 new", "8 last", "9 nine"]);
 
@@ -60,7 +61,8 @@ async fn append_overwrite_and_upsert_leave_what_they_promise() {
 async fn a_new_table_has_key_and_comments_and_an_old_one_gets_new_columns() {
     let (server, database, connector) = fresh().await;
     let rows = people(&[(1, "a"), (1, "b")]);
-    let commented = rows.schema().field(1).clone().with_metadata([("comment".to_owned(), "it's a name".to_owned())].into());
+    let commented =
+        rows.schema().field(1).clone().with_metadata([("comment".to_owned(), "it's a name".to_owned())].into());
     let schema = Arc::new(arrow::datatypes::Schema::new(vec![rows.schema().field(0).clone(), commented]));
     let rows = RecordBatch::try_new(schema, rows.columns().to_vec()).expect("the same columns");
     let mut sink = connector.sink(into("public.people", &rows, WriteMode::Upsert, &["id"])).await.expect("a sink");
@@ -74,7 +76,10 @@ async fn a_new_table_has_key_and_comments_and_an_old_one_gets_new_columns() {
             "add or replace rows of public.people by id"
         ]
     );
-    assert_eq!(texts(&server, &database, "SELECT relname::text FROM pg_class WHERE relname = 'people'").await, Vec::<String>::new());
+    assert_eq!(
+        texts(&server, &database, "SELECT relname::text FROM pg_class WHERE relname = 'people'").await,
+        Vec::<String>::new()
+    );
     drop(sink);
     let request = into("public.people", &rows, WriteMode::Upsert, &["id"]);
     let staged = write(&*connector, request, 1, &[rows]).await.expect("written");
@@ -94,18 +99,19 @@ async fn a_new_table_has_key_and_comments_and_an_old_one_gets_new_columns() {
     write(&*connector, request, 2, &[wider]).await.expect("written");
     let all = "SELECT id || ' ' || coalesce(age::text, 'none') FROM people ORDER BY id";
     assert_eq!(texts(&server, &database, all).await, ["1 none", "2 44"]);
-    let error = connector.sink(into("nowhere.people", &people(&[]), WriteMode::Append, &[])).await.err().expect("no schema");
+    let error =
+        connector.sink(into("nowhere.people", &people(&[]), WriteMode::Append, &[])).await.err().expect("no schema");
     assert_eq!((error.kind, error.remedy.as_deref()), (ErrorKind::NotFound, Some("CREATE SCHEMA \"nowhere\"")));
 }
 
 #[tokio::test]
 async fn nothing_shows_before_the_commit_and_nothing_stays_without_it() {
     let (server, database, connector) = fresh().await;
-    execute(&server, &database, "CREATE TABLE people (id bigint, name text); INSERT INTO people VALUES (1, 'old')").await;
+    execute(&server, &database, "CREATE TABLE people (id bigint, name text); INSERT INTO people VALUES (1, 'old')")
+        .await;
     for abort in [true, false] {
         let rows = people(&[(2, "new")]);
-        let mut sink =
-            connector.sink(into("public.people", &rows, WriteMode::Overwrite, &[])).await.expect("a sink");
+        let mut sink = connector.sink(into("public.people", &rows, WriteMode::Overwrite, &[])).await.expect("a sink");
         sink.fence(&attempt(if abort { 1 } else { 2 })).await.expect("fenced");
         sink.write(rows).await.expect("written");
         assert_eq!(texts(&server, &database, PEOPLE).await, ["1 old"]);

@@ -97,12 +97,13 @@ pub(super) fn table(connection: &Connection, name: &str) -> Result<Option<Relati
             column.nullable = !(required || alias);
         }
         let mut unique = if key.is_empty() { Vec::new() } else { vec![key.clone()] };
-        let mut indexes = connection
-            .prepare("SELECT name FROM pragma_index_list(?1, 'main') WHERE \"unique\" AND NOT partial")?;
+        let mut indexes =
+            connection.prepare("SELECT name FROM pragma_index_list(?1, 'main') WHERE \"unique\" AND NOT partial")?;
         let indexes: Vec<String> = indexes.query_map([name], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         for index in indexes {
             let mut parts = connection.prepare("SELECT name FROM pragma_index_info(?1, 'main') ORDER BY seqno")?;
-            let parts: Vec<Option<String>> = parts.query_map([&index], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+            let parts: Vec<Option<String>> =
+                parts.query_map([&index], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
             unique.extend(parts.into_iter().collect::<Option<Vec<String>>>());
         }
         let rowid = connection.query_row(
@@ -137,8 +138,9 @@ pub(super) fn readable(connection: &Connection, database: &Database, stream: &st
         return Ok(found);
     }
     let known = names(connection)?;
-    let remedy = sql::did_you_mean(stream, known.iter().map(String::as_str))
-        .unwrap_or_else(|| format!("it holds {}", if known.is_empty() { "no tables".into() } else { known.join(", ") }));
+    let remedy = sql::did_you_mean(stream, known.iter().map(String::as_str)).unwrap_or_else(|| {
+        format!("it holds {}", if known.is_empty() { "no tables".into() } else { known.join(", ") })
+    });
     let operation = format!("read {stream} from {}", database.shown());
     Err(ConnectorError::new(ErrorKind::NotFound, operation, "there is no such table or view").remedy(remedy))
 }

@@ -59,7 +59,9 @@ impl Database {
         let connection = Connection::open_with_flags(&self.path, flags).map_err(|error| fault(operation(), error))?;
         connection.busy_timeout(BUSY).map_err(|error| fault(operation(), error))?;
         // Double quotes then always name a column: a wrong name is an error, never a text.
-        for config in [rusqlite::config::DbConfig::SQLITE_DBCONFIG_DQS_DML, rusqlite::config::DbConfig::SQLITE_DBCONFIG_DQS_DDL] {
+        for config in
+            [rusqlite::config::DbConfig::SQLITE_DBCONFIG_DQS_DML, rusqlite::config::DbConfig::SQLITE_DBCONFIG_DQS_DDL]
+        {
             connection.set_db_config(config, false).map_err(|error| fault(operation(), error))?;
         }
         Ok(connection)
@@ -73,9 +75,10 @@ pub(super) fn fault(operation: impl Into<String>, error: rusqlite::Error) -> Con
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             (ErrorKind::Transient, Some("another program keeps the file locked; end it or try again"))
         }
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            (ErrorKind::Data, Some("the file is damaged or no SQLite database; `sqlite3 FILE .recover` saves what can be read"))
-        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => (
+            ErrorKind::Data,
+            Some("the file is damaged or no SQLite database; `sqlite3 FILE .recover` saves what can be read"),
+        ),
         Some(ErrorCode::CannotOpen) => (ErrorKind::NotFound, Some("see that the folder is there and may be read")),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             (ErrorKind::Refused, Some("give this process the right to write the file and its folder"))

@@ -51,7 +51,11 @@ impl SqliteSink {
     ) -> Result<T> {
         let operation = self.operation();
         let mut connection = self.connection.take().ok_or_else(|| {
-            ConnectorError::new(ErrorKind::Bug, &operation, "the sink was used before it was fenced, or after it was given up")
+            ConnectorError::new(
+                ErrorKind::Bug,
+                &operation,
+                "the sink was used before it was fenced, or after it was given up",
+            )
         })?;
         let (connection, outcome) = blocking(move || {
             let outcome = work(&mut connection, &operation);
@@ -109,8 +113,9 @@ impl Sink for SqliteSink {
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
         let target = Arc::clone(&self.target);
         let rejects = self.request.rejects;
-        let (mut refused, bytes) =
-            self.work(move |connection, operation| stage_batch(connection, operation, &target, &batch, rejects)).await?;
+        let (mut refused, bytes) = self
+            .work(move |connection, operation| stage_batch(connection, operation, &target, &batch, rejects))
+            .await?;
         self.refused.append(&mut refused);
         self.bytes += bytes;
         Ok(())
@@ -119,7 +124,8 @@ impl Sink for SqliteSink {
     async fn stage(&mut self) -> Result<Staged> {
         let target = Arc::clone(&self.target);
         let rejects = self.request.rejects;
-        let mut staged = self.work(move |connection, operation| rehearse(connection, operation, &target, rejects)).await?;
+        let mut staged =
+            self.work(move |connection, operation| rehearse(connection, operation, &target, rejects)).await?;
         staged.bytes = self.bytes;
         let mut refused = std::mem::take(&mut self.refused);
         refused.append(&mut staged.rejects);
@@ -256,7 +262,9 @@ fn stage_batch(
             let value = cell(column, row);
             let message = match value {
                 ValueRef::Real(real) if real.is_nan() => Some("NaN, which SQLite would store as null"),
-                ValueRef::Null if target.key.contains(name) => Some("the key is null, so the row could not be found again"),
+                ValueRef::Null if target.key.contains(name) => {
+                    Some("the key is null, so the row could not be found again")
+                }
                 _ => None,
             };
             if let Some(message) = message {
@@ -325,7 +333,10 @@ fn rehearse(connection: &mut Connection, operation: &str, target: &Target, rejec
 }
 
 fn refuses_a_row(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig))
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+    )
 }
 
 /// Tries each staged row alone, in order, and takes those that are refused out of the staging table.
@@ -343,8 +354,7 @@ fn one_by_one(
     target.prepare(&transaction).map_err(failed)?;
     {
         let mut numbers = transaction.prepare(&format!("SELECT row FROM {STAGE} ORDER BY row")).map_err(failed)?;
-        let numbers: Vec<i64> =
-            numbers.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(failed)?;
+        let numbers: Vec<i64> = numbers.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(failed)?;
         let mut insert = transaction.prepare(&target.insert(" AND row = ?1")).map_err(failed)?;
         for number in numbers {
             match insert.execute([number]) {

@@ -100,7 +100,8 @@ fn restriction(
         Kind::Timestamp | Kind::TimestampTz => Some(timestamp),
         _ => None,
     };
-    let bound = |text: &str| wrong(format!("`{text}` is no bound for column `{}`", column.name), "reset the checkpoint");
+    let bound =
+        |text: &str| wrong(format!("`{text}` is no bound for column `{}`", column.name), "reset the checkpoint");
     let mut conditions = Vec::new();
     let mut parameters = Vec::new();
     let mut times = None;
@@ -116,7 +117,12 @@ fn restriction(
             upper = upper.min(match column.kind {
                 Kind::Timestamp | Kind::TimestampTz => now,
                 Kind::Date => now.div_euclid(DAY),
-                _ => return Err(wrong(format!("column `{}` is no time of a day in history", column.name), "remove `sync.lag`")),
+                _ => {
+                    return Err(wrong(
+                        format!("column `{}` is no time of a day in history", column.name),
+                        "remove `sync.lag`",
+                    ));
+                }
             });
         }
         // What text means is checked row by row; the index only narrows by days, with room for offsets.
@@ -161,7 +167,8 @@ fn restriction(
             conditions.push(format!("{name} {sign} ?{}", parameters.len()));
         }
         if matches!(column.kind, Kind::Decimal { .. } | Kind::Blob | Kind::Loose) {
-            let detail = format!("column `{}` is stored in a way that SQLite does not order as Arrow does", column.name);
+            let detail =
+                format!("column `{}` is stored in a way that SQLite does not order as Arrow does", column.name);
             return Err(wrong(detail, "use a cursor that is declared as an integer, a text or a time"));
         }
     }
@@ -216,7 +223,11 @@ impl SqliteSource {
     }
 
     /// Sends all rows; None when nobody reads any more.
-    fn transfer(&self, connection: &Connection, sender: &mpsc::Sender<Result<SourceEvent>>) -> Result<Option<SourceEnd>> {
+    fn transfer(
+        &self,
+        connection: &Connection,
+        sender: &mpsc::Sender<Result<SourceEvent>>,
+    ) -> Result<Option<SourceEnd>> {
         let operation = || format!("read {}", self.request.stream);
         let failed = |error: rusqlite::Error| fault(operation(), error);
         let mut statement = connection.prepare(&self.statement).map_err(failed)?;
@@ -321,7 +332,9 @@ impl<'source> Batch<'source> {
                 ValueRef::Integer(value) => value.into(),
                 ValueRef::Real(value) => value.into(),
                 ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
-                ValueRef::Blob(bytes) => bytes.iter().take(1024).fold("x".to_owned(), |text, byte| format!("{text}{byte:02x}")).into(),
+                ValueRef::Blob(bytes) => {
+                    bytes.iter().take(1024).fold("x".to_owned(), |text, byte| format!("{text}{byte:02x}")).into()
+                }
             };
             object.insert(field.name().clone(), value);
         }
@@ -329,7 +342,8 @@ impl<'source> Batch<'source> {
     }
 
     fn finish(&mut self) -> Result<Vec<SourceEvent>> {
-        let bug = |error: arrow::error::ArrowError| ConnectorError::new(ErrorKind::Bug, "build a batch", error.to_string());
+        let bug =
+            |error: arrow::error::ArrowError| ConnectorError::new(ErrorKind::Bug, "build a batch", error.to_string());
         let rows = std::mem::take(&mut self.rows);
         self.bytes = 0;
         let mut events = Vec::new();

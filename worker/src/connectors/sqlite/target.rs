@@ -37,16 +37,18 @@ impl Target {
             parts.remove(0);
         }
         let operation = format!("write {}", request.stream);
-        let wrong = |detail: String, remedy: String| {
-            ConnectorError::new(ErrorKind::Config, &operation, detail).remedy(remedy)
-        };
+        let wrong =
+            |detail: String, remedy: String| ConnectorError::new(ErrorKind::Config, &operation, detail).remedy(remedy);
         let [name] = parts.as_slice() else {
             return Err(wrong("a table of SQLite has one name".into(), "write `stream: table`".into()));
         };
         let key = match request.write.mode {
             WriteMode::Append | WriteMode::Overwrite => Vec::new(),
             WriteMode::Upsert if request.write.key.is_empty() => {
-                return Err(wrong("mode Upsert needs a key".into(), "name its columns: `write: {mode: Upsert, key: [id]}`".into()));
+                return Err(wrong(
+                    "mode Upsert needs a key".into(),
+                    "name its columns: `write: {mode: Upsert, key: [id]}`".into(),
+                ));
             }
             WriteMode::Upsert => request.write.key.clone(),
             mode @ (WriteMode::Merge | WriteMode::Scd2) => {
@@ -57,7 +59,10 @@ impl Target {
             }
         };
         if request.schema.fields().is_empty() {
-            return Err(wrong("the rows have no columns".into(), "let the node before the sink put out a column".into()));
+            return Err(wrong(
+                "the rows have no columns".into(),
+                "let the node before the sink put out a column".into(),
+            ));
         }
         let incoming = request.schema.fields().iter().map(|field| field.name().as_str());
         for column in &request.write.key {
@@ -71,15 +76,24 @@ impl Target {
         let mut definitions = Vec::new();
         for field in request.schema.fields() {
             let kind = Kind::of_arrow(field.data_type()).ok_or_else(|| {
-                let detail = format!("column `{}` is {}, which SQLite cannot hold", field.name(), types::name(field.data_type()));
+                let detail = format!(
+                    "column `{}` is {}, which SQLite cannot hold",
+                    field.name(),
+                    types::name(field.data_type())
+                );
                 wrong(detail, "turn it into text or into columns of its own, in a mapping or in SQL".into())
             })?;
             let quoted = sql::identifier(field.name());
-            let there = relation.map(|relation| relation.columns.iter().find(|column| column.name.eq_ignore_ascii_case(field.name())));
+            let there = relation
+                .map(|relation| relation.columns.iter().find(|column| column.name.eq_ignore_ascii_case(field.name())));
             match there {
                 None => {
                     let required = !field.is_nullable() || request.write.key.contains(field.name());
-                    definitions.push(format!("{quoted} {}{}", kind.column_type(), if required { " NOT NULL" } else { "" }));
+                    definitions.push(format!(
+                        "{quoted} {}{}",
+                        kind.column_type(),
+                        if required { " NOT NULL" } else { "" }
+                    ));
                 }
                 Some(None) => changes.push(PlannedChange {
                     action: format!("add column {} {} to {name}", field.name(), kind.column_type()),
@@ -92,7 +106,10 @@ impl Target {
                         types::name(field.data_type()),
                         column.declared
                     );
-                    return Err(wrong(detail, format!("cast it in a mapping, or declare the column {}", kind.column_type())));
+                    return Err(wrong(
+                        detail,
+                        format!("cast it in a mapping, or declare the column {}", kind.column_type()),
+                    ));
                 }
                 Some(Some(_)) => {}
             }
@@ -110,7 +127,9 @@ impl Target {
                 changes.push(PlannedChange { action: format!("{words})"), statement: Some(statement) });
             }
             Some(relation) if !key.is_empty() => {
-                let same = |unique: &Vec<String>| unique.len() == key.len() && key.iter().all(|column| unique.contains(column));
+                let same = |unique: &Vec<String>| {
+                    unique.len() == key.len() && key.iter().all(|column| unique.contains(column))
+                };
                 if !relation.unique.iter().any(same) {
                     let list = sql::identifiers(key.iter().map(String::as_str));
                     let index = sql::identifier(&format!("{name}_key"));
@@ -170,8 +189,12 @@ impl Target {
             self.stage_columns()
         );
         if !self.key.is_empty() {
-            let mut set: Vec<&str> =
-                self.columns.iter().map(|(name, _)| name.as_str()).filter(|name| !self.key.iter().any(|key| key == name)).collect();
+            let mut set: Vec<&str> = self
+                .columns
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .filter(|name| !self.key.iter().any(|key| key == name))
+                .collect();
             if set.is_empty() {
                 // DO NOTHING would not count the rows that are there.
                 set = self.key.iter().map(String::as_str).collect();

@@ -33,7 +33,10 @@ pub(super) enum Kind {
     Time,
     Timestamp,
     TimestampTz,
-    Decimal { precision: u8, scale: i8 },
+    Decimal {
+        precision: u8,
+        scale: i8,
+    },
 }
 
 impl Kind {
@@ -92,7 +95,9 @@ impl Kind {
             kind if kind.is_integer() => Self::Int,
             DataType::Float16 | DataType::Float32 | DataType::Float64 => Self::Real,
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => Self::Text,
-            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => Self::Blob,
+            DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
+                Self::Blob
+            }
             DataType::Date32 => Self::Date,
             DataType::Date64 | DataType::Timestamp(_, None) => Self::Timestamp,
             DataType::Timestamp(_, Some(_)) => Self::TimestampTz,
@@ -127,7 +132,12 @@ impl Kind {
             Self::Bool | Self::Int => DataType::Int64,
             Self::Real => DataType::Float64,
             Self::Blob => DataType::Binary,
-            Self::Text | Self::Loose | Self::Date | Self::Time | Self::Timestamp | Self::TimestampTz
+            Self::Text
+            | Self::Loose
+            | Self::Date
+            | Self::Time
+            | Self::Timestamp
+            | Self::TimestampTz
             | Self::Decimal { .. } => DataType::Utf8,
         }
     }
@@ -143,7 +153,10 @@ impl Kind {
                 scale <= room && (upper.contains("TEXT") || precision <= 15)
             }
             (Self::Bool, Some(Self::Bool | Self::Int)) | (Self::Int, Some(Self::Int)) => true,
-            (Self::Date | Self::Time | Self::Timestamp | Self::TimestampTz | Self::Decimal { .. }, Some(Self::Text)) => true,
+            (
+                Self::Date | Self::Time | Self::Timestamp | Self::TimestampTz | Self::Decimal { .. },
+                Some(Self::Text),
+            ) => true,
             (own, Some(there)) => own == there,
         }
     }

@@ -98,7 +98,8 @@ fn keep<T>(value: Result<Option<T>, Fault>, append: impl FnOnce(Option<T>)) -> R
 }
 
 fn stored_as(value: ValueRef<'_>, wanted: &str) -> Fault {
-    format!("the value is stored as {}, the column's type wants {wanted}", value.data_type().to_string().to_lowercase()).into()
+    format!("the value is stored as {}, the column's type wants {wanted}", value.data_type().to_string().to_lowercase())
+        .into()
 }
 
 fn boolean(value: ValueRef<'_>) -> Result<Option<bool>, Fault> {
@@ -159,9 +160,10 @@ fn parsed<T>(value: ValueRef<'_>, parse: impl Fn(&str) -> Result<T, Fault>) -> R
 
 /// Days from 1970-01-01.
 pub(super) fn date(text: &str) -> Result<i32, Fault> {
-    let date: jiff::civil::Date =
-        if text.len() == 10 { text.parse().ok() } else { None }.ok_or_else(|| format!("`{text}` is not a date as 2026-01-02"))?;
-    let days = date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1))).map_err(|error| error.to_string())?.get_days();
+    let date: jiff::civil::Date = if text.len() == 10 { text.parse().ok() } else { None }
+        .ok_or_else(|| format!("`{text}` is not a date as 2026-01-02"))?;
+    let days =
+        date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1))).map_err(|error| error.to_string())?.get_days();
     Ok(days)
 }
 
@@ -169,7 +171,10 @@ pub(super) fn date(text: &str) -> Result<i32, Fault> {
 pub(super) fn time(text: &str) -> Result<i64, Fault> {
     let time: jiff::civil::Time = text.parse().map_err(|_| format!("`{text}` is not a time as 03:04:05"))?;
     let nanoseconds = time.since(jiff::civil::Time::midnight()).and_then(|span| span.total(jiff::Unit::Nanosecond));
-    #[expect(clippy::cast_possible_truncation, reason = "a day has 86 400 000 000 000 nanoseconds, which a real holds exactly")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a day has 86 400 000 000 000 nanoseconds, which a real holds exactly"
+    )]
     let nanoseconds = nanoseconds.map_err(|error| error.to_string())? as i64;
     whole(nanoseconds, text)
 }
