@@ -115,7 +115,7 @@ pub(crate) async fn drain(source: Box<dyn Source>) -> Result<Read> {
             }
         }
     }
-    panic!("the stream ended without an end");
+    unreachable!("the stream ended without an end")
 }
 
 pub(crate) fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {

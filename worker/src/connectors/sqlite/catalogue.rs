@@ -70,7 +70,7 @@ pub(super) fn names(connection: &Connection) -> Result<Vec<String>> {
 /// The table or view of that name, if it is there.
 pub(super) fn table(connection: &Connection, name: &str) -> Result<Option<Relation>> {
     let operation = || format!("read the schema of {name}");
-    let read = || -> rusqlite::Result<Option<(Vec<RelationColumn>, Vec<String>, Vec<Vec<String>>, bool)>> {
+    let read = || -> rusqlite::Result<Option<Relation>> {
         let mut columns = Vec::new();
         let mut key: Vec<(i64, String)> = Vec::new();
         let mut required = Vec::new();
@@ -111,13 +111,10 @@ pub(super) fn table(connection: &Connection, name: &str) -> Result<Option<Relati
             [name],
             |row| row.get::<_, i64>(0),
         )?;
-        Ok(Some((columns, key, unique, rowid > 0)))
+        let from = format!("main.{}", sql::identifier(name));
+        Ok(Some(Relation { name: name.to_owned(), from, columns, primary_key: key, unique, rowid: rowid > 0 }))
     };
-    let Some((columns, primary_key, unique, rowid)) = read().map_err(|error| fault(operation(), error))? else {
-        return Ok(None);
-    };
-    let from = format!("main.{}", sql::identifier(name));
-    let mut relation = Relation { name: name.to_owned(), from, columns, primary_key, unique, rowid };
+    let Some(mut relation) = read().map_err(|error| fault(operation(), error))? else { return Ok(None) };
     resolve(connection, &mut relation)?;
     Ok(Some(relation))
 }

@@ -38,9 +38,12 @@ pub(super) struct SqliteSource {
     rowid: bool,
 }
 
+/// Reads a time from text, in its Arrow unit.
+type Parse = fn(&str) -> Result<i64, Fault>;
+
 /// Inclusive bounds of a cursor that is stored as text, in its Arrow unit. The cursor is the column after the others.
 struct Times {
-    parse: fn(&str) -> Result<i64, Fault>,
+    parse: Parse,
     lower: i64,
     upper: i64,
 }
@@ -94,7 +97,7 @@ fn restriction(
 ) -> Result<(String, Vec<Value>, Option<Times>)> {
     let wrong = |detail: String, remedy: &str| ConnectorError::new(ErrorKind::Config, operation, detail).remedy(remedy);
     let name = sql::identifier(&column.name);
-    let parse: Option<fn(&str) -> Result<i64, Fault>> = match column.kind {
+    let parse: Option<Parse> = match column.kind {
         Kind::Date => Some(|text| date(text).map(i64::from)),
         Kind::Time => Some(time),
         Kind::Timestamp | Kind::TimestampTz => Some(timestamp),
