@@ -143,7 +143,11 @@ pub(super) fn events(receiver: mpsc::Receiver<Result<SourceEvent>>) -> EventStre
             return None;
         }
         let event = receiver.recv().await.unwrap_or_else(|| {
-            Err(ConnectorError::new(ErrorKind::Bug, "read a stream", "the reading task ended without an end of the stream"))
+            Err(ConnectorError::new(
+                ErrorKind::Bug,
+                "read a stream",
+                "the reading task ended without an end of the stream",
+            ))
         });
         let ended = !matches!(event, Ok(SourceEvent::Batch(_) | SourceEvent::Rejects(_)));
         Some((event, (receiver, ended)))
@@ -167,7 +171,7 @@ mod tests {
 
     #[test]
     fn names_are_split_at_dots_outside_of_quotes() {
-        let parts = |name| name_parts(name).map_err(|error| error.detail);
+        let parts = |name: &str| name_parts(name).map_err(|error| error.detail);
         assert_eq!(parts("public.airports"), Ok(vec!["public".into(), "airports".into()]));
         assert_eq!(parts(r#""a.b"."c""d""#), Ok(vec!["a.b".into(), "c\"d".into()]));
         assert_eq!(parts("a..b"), Err("a part of the name is empty".into()));
@@ -185,7 +189,10 @@ mod tests {
             did_you_mean("public.airport", known).as_deref(),
             Some("did you mean `public.airports` or `public.airlines`?")
         );
-        assert_eq!(did_you_mean("Airports", known).as_deref().map(|text| text.contains("`public.airports`")), Some(true));
+        assert_eq!(
+            did_you_mean("Airports", known).as_deref().map(|text| text.contains("`public.airports`")),
+            Some(true)
+        );
         assert_eq!(did_you_mean("zzz", known), None);
     }
 

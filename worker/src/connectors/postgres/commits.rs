@@ -86,8 +86,7 @@ impl Commits {
              RETURNING epoch",
             table = self.table
         );
-        let query =
-            sqlx::query(sqlx::AssertSqlSafe(text)).bind(&self.pipeline).bind(&self.node).bind(epoch(attempt)?);
+        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(&self.pipeline).bind(&self.node).bind(epoch(attempt)?);
         if session.fetch(&operation, query).await?.is_empty() {
             return Err(self.fenced(&operation, attempt));
         }
@@ -126,7 +125,8 @@ impl Commits {
             "epoch {} of {} `{}` is not the newest: another attempt owns the sink",
             attempt.epoch, self.pipeline, self.node
         );
-        ConnectorError::new(ErrorKind::Fenced, operation, detail).remedy("nothing to do: the newer attempt writes the rows")
+        ConnectorError::new(ErrorKind::Fenced, operation, detail)
+            .remedy("nothing to do: the newer attempt writes the rows")
     }
 }
 

@@ -136,7 +136,8 @@ impl Decoder {
                 }
                 Step::Tuple { columns, length } => {
                     if columns != self.builders.len() {
-                        let detail = format!("a row of {columns} columns came where {} are expected", self.builders.len());
+                        let detail =
+                            format!("a row of {columns} columns came where {} are expected", self.builders.len());
                         return Err(self.broken(&detail));
                     }
                     self.tuple(&bytes[at + 2..at + length])?;
@@ -274,7 +275,8 @@ mod tests {
         let mut bytes = [SIGNATURE, &[0; 8]].concat();
         for (number, text) in rows {
             bytes.extend(2_i16.to_be_bytes());
-            for value in [number.map(|number| number.to_be_bytes().to_vec()), text.map(|text| text.as_bytes().to_vec())] {
+            for value in [number.map(|number| number.to_be_bytes().to_vec()), text.map(|text| text.as_bytes().to_vec())]
+            {
                 match value {
                     None => bytes.extend((-1_i32).to_be_bytes()),
                     Some(value) => {

@@ -8,6 +8,11 @@ use crate::connector::{ConnectorError, ErrorKind};
 /// Classes an error that came while connecting.
 pub(super) fn of_connecting(operation: String, error: sqlx::Error) -> ConnectorError {
     match &error {
+        // rustls reports a certificate that it does not accept as data that is not valid.
+        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
+            let detail = format!("TLS failed: {cause}");
+            tls(operation, detail, error)
+        }
         sqlx::Error::Io(cause) => {
             let detail = cause.to_string();
             ConnectorError::new(ErrorKind::Unreachable, operation, detail)
@@ -16,12 +21,20 @@ pub(super) fn of_connecting(operation: String, error: sqlx::Error) -> ConnectorE
         }
         sqlx::Error::Tls(cause) => {
             let detail = format!("TLS failed: {cause}");
-            ConnectorError::new(ErrorKind::Config, operation, detail)
-                .remedy("give the authority that signed the server's certificate in `tls.ca`, and the name the certificate bears in `host`; `tls.mode` says how much is checked")
-                .caused_by(error)
+            tls(operation, detail, error)
+        }
+        sqlx::Error::Configuration(cause) => {
+            let detail = cause.to_string();
+            ConnectorError::new(ErrorKind::Config, operation, detail).caused_by(error)
         }
         _ => of_statement(operation, error),
     }
+}
+
+fn tls(operation: String, detail: String, error: sqlx::Error) -> ConnectorError {
+    ConnectorError::new(ErrorKind::Config, operation, detail)
+        .remedy("give the authority that signed the server's certificate in `tls.ca`, and the name the certificate bears in `host`; `tls.mode` says how much is checked")
+        .caused_by(error)
 }
 
 /// Classes an error that came while a statement ran.
@@ -90,17 +103,24 @@ fn class(answer: &dyn DatabaseError) -> (ErrorKind, Option<String>) {
     let code = answer.code().unwrap_or_default();
     let some = |text: &str| Some(text.to_owned());
     match code.as_ref() {
-        "28P01" | "28000" => {
-            (ErrorKind::Credentials, some("see `username` and the Secret's password; the server's pg_hba.conf decides who may come from where"))
-        }
+        "28P01" | "28000" => (
+            ErrorKind::Credentials,
+            some("see `username` and the Secret's password; the server's pg_hba.conf decides who may come from where"),
+        ),
         "3D000" => (ErrorKind::NotFound, some("correct `database`, or create it: CREATE DATABASE")),
         "3F000" => (ErrorKind::NotFound, some("create the schema first: CREATE SCHEMA")),
         "42P01" | "42703" | "42704" | "42883" => (ErrorKind::NotFound, None),
         "42501" => (ErrorKind::Refused, Some(grant(answer.message()))),
-        "25006" => (ErrorKind::Refused, some("a stream is read in a read-only transaction, and a standby cannot be written to")),
+        "25006" => (
+            ErrorKind::Refused,
+            some("a stream is read in a read-only transaction, and a standby cannot be written to"),
+        ),
         "40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => (ErrorKind::Transient, None),
         "53300" => (ErrorKind::Transient, some("lower `limits.connections` or raise the server's max_connections")),
-        "57014" => (ErrorKind::Transient, some("somebody cancelled the statement, or the role has a statement_timeout that is too short")),
+        "57014" => (
+            ErrorKind::Transient,
+            some("somebody cancelled the statement, or the role has a statement_timeout that is too short"),
+        ),
         "0A000" => (ErrorKind::Refused, None),
         code if code.starts_with("08") => (ErrorKind::Unreachable, None),
         code if code.starts_with("54") => (ErrorKind::Limit, None),
@@ -115,7 +135,9 @@ fn grant(message: &str) -> String {
     let words: Vec<&str> = message.split(' ').collect();
     if let ["permission", "denied", "for", kind, name] = words.as_slice() {
         let right = match *kind {
-            "table" | "view" | "relation" | "sequence" => "SELECT (to read) or SELECT, INSERT, UPDATE, TRUNCATE (to write)",
+            "table" | "view" | "relation" | "sequence" => {
+                "SELECT (to read) or SELECT, INSERT, UPDATE, TRUNCATE (to write)"
+            }
             "schema" => "USAGE (to use what is in it) or CREATE (to create tables)",
             "database" => "CONNECT or TEMPORARY",
             _ => "the right",
@@ -123,7 +145,8 @@ fn grant(message: &str) -> String {
         let kind = if matches!(*kind, "view" | "relation") { "table" } else { kind };
         return format!("as the owner: GRANT {right} ON {} {name} TO the role of this Connector", kind.to_uppercase());
     }
-    "as the owner: GRANT the missing right to the role of this Connector; a table can only be changed by its owner".to_owned()
+    "as the owner: GRANT the missing right to the role of this Connector; a table can only be changed by its owner"
+        .to_owned()
 }
 
 #[cfg(test)]

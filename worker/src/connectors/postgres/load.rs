@@ -127,11 +127,18 @@ impl Loader {
         let mut found = Vec::new();
         for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
             for row in rows_with_nul(column) {
-                found.push((row, field.name().clone(), "the text holds the character U+0000, which PostgreSQL cannot store"));
+                found.push((
+                    row,
+                    field.name().clone(),
+                    "the text holds the character U+0000, which PostgreSQL cannot store",
+                ));
             }
             if self.key.contains(field.name()) && column.logical_null_count() > 0 {
                 let nulls = (0..column.len()).filter(|row| column.is_null(*row));
-                found.extend(nulls.map(|row| (row, field.name().clone(), "the key is null, so the row could not be found again")));
+                found
+                    .extend(nulls.map(|row| {
+                        (row, field.name().clone(), "the key is null, so the row could not be found again")
+                    }));
             }
         }
         if found.is_empty() {
@@ -274,7 +281,9 @@ fn rows_with_nul(column: &ArrayRef) -> Vec<usize> {
     }
     match column.data_type() {
         // The values of an array lie in one buffer, so good columns cost one scan.
-        DataType::Utf8 if column.as_string::<i32>().value_data().contains(&0) => among(column.as_string::<i32>().iter()),
+        DataType::Utf8 if column.as_string::<i32>().value_data().contains(&0) => {
+            among(column.as_string::<i32>().iter())
+        }
         DataType::LargeUtf8 if column.as_string::<i64>().value_data().contains(&0) => {
             among(column.as_string::<i64>().iter())
         }

@@ -56,8 +56,7 @@ impl Postgres {
         if let Some(relation) = found.into_iter().next() {
             return Ok(relation);
         }
-        let known: Vec<String> =
-            catalogue::relations(session, None).await?.iter().map(Relation::stream_name).collect();
+        let known: Vec<String> = catalogue::relations(session, None).await?.iter().map(Relation::stream_name).collect();
         let remedy = sql::did_you_mean(stream, known.iter().map(String::as_str)).unwrap_or_else(|| {
             format!("{} streams are there; `aggregator connectors discover` names them", known.len())
         });

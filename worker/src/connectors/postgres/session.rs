@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aggregator_crds::secret::CertificateAuthority;
 use aggregator_crds::ConnectorType;
 use aggregator_crds::connector::{PostgresConnector, TlsMode};
+use aggregator_crds::secret::CertificateAuthority;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -150,9 +150,7 @@ pub(super) struct Session {
 impl Session {
     /// Runs a statement without parameters; gives the number of rows it touched.
     pub(super) async fn execute(&mut self, operation: &str, statement: &str) -> Result<u64> {
-        self.try_execute(operation, statement)
-            .await?
-            .map_err(|error| fault::of_statement(operation.to_owned(), error))
+        self.try_execute(operation, statement).await?.map_err(|error| fault::of_statement(operation.to_owned(), error))
     }
 
     /// As [`Self::execute`], and gives an error of the server back as it came.

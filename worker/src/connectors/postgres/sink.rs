@@ -110,7 +110,9 @@ impl PostgresSink {
             // Unlike DROP and CREATE it keeps views, grants and indexes.
             self.session.execute(&operation, &format!("TRUNCATE {}", self.target.table)).await.map_err(|error| {
                 if error.detail.contains("foreign key") {
-                    error.remedy("use the mode Upsert, or drop the foreign key: a table that others refer to cannot be emptied")
+                    error.remedy(
+                        "use the mode Upsert, or drop the foreign key: a table that others refer to cannot be emptied",
+                    )
                 } else {
                     error
                 }
@@ -165,7 +167,8 @@ impl PostgresSink {
     }
 
     async fn staged_row(&mut self, operation: &str, number: i64) -> Result<String> {
-        let text = format!("SELECT (to_jsonb(s) - '{ROW}')::text AS raw FROM {STAGE} s WHERE {} = $1", sql::identifier(ROW));
+        let text =
+            format!("SELECT (to_jsonb(s) - '{ROW}')::text AS raw FROM {STAGE} s WHERE {} = $1", sql::identifier(ROW));
         let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(number);
         let rows = self.session.fetch(operation, query).await?;
         rows.first().map_or(Ok(String::new()), |row| get(row, "raw"))
@@ -252,9 +255,9 @@ impl Sink for PostgresSink {
         }
         self.open = false;
         self.session.execute(&operation, "COMMIT").await.map_err(|error| match error.kind {
-            ErrorKind::Transient => {
-                error.remedy("whether it was committed is unknown here; the next attempt reads it from the table of commits")
-            }
+            ErrorKind::Transient => error.remedy(
+                "whether it was committed is unknown here; the next attempt reads it from the table of commits",
+            ),
             _ => error,
         })?;
         Ok(())

@@ -39,7 +39,9 @@ impl PostgresSource {
         let operation = format!("read {}", request.stream);
         if request.incremental || request.from.is_some() || request.to.is_some() {
             let detail = match request.from.as_ref().or(request.to.as_ref()) {
-                Some(position) => format!("a position of kind `{}` does not belong to a postgres stream", position.kind),
+                Some(position) => {
+                    format!("a position of kind `{}` does not belong to a postgres stream", position.kind)
+                }
                 None => "a table has no position of its own".to_owned(),
             };
             return Err(ConnectorError::new(ErrorKind::Config, operation, detail)
@@ -84,9 +86,8 @@ impl PostgresSource {
 
 /// WHERE and ORDER BY of a window. Bounds are inclusive, and of the column's own type: nothing is rounded.
 fn restriction(operation: &str, window: &CursorWindow, column: &RelationColumn) -> Result<String> {
-    let refuse = |detail: String, remedy: &str| {
-        Err(ConnectorError::new(ErrorKind::Config, operation, detail).remedy(remedy))
-    };
+    let refuse =
+        |detail: String, remedy: &str| Err(ConnectorError::new(ErrorKind::Config, operation, detail).remedy(remedy));
     let Reading { wire, cast } = column.server.reading();
     let name = &column.name;
     if column.server.is_enum || cast.is_some() || matches!(wire, Wire::List(_)) {
@@ -253,13 +254,10 @@ mod tests {
 
     #[test]
     fn bounds_are_literals_of_the_columns_type() {
-        let window = |lower: &str, lag| CursorWindow {
-            column: "c".into(),
-            lower: Some(lower.into()),
-            upper: None,
-            lag,
-        };
-        let sql = |lower, lag, oid| restriction("read t", &window(lower, lag), &column(oid)).map_err(|error| error.kind);
+        let window =
+            |lower: &str, lag| CursorWindow { column: "c".into(), lower: Some(lower.into()), upper: None, lag };
+        let sql =
+            |lower, lag, oid| restriction("read t", &window(lower, lag), &column(oid)).map_err(|error| error.kind);
         assert_eq!(sql("7", None, oid::INT8), Ok(" WHERE t.\"c\" >= '7'::bigint ORDER BY t.\"c\"".into()));
         assert_eq!(
             sql("it's \\", None, oid::TEXT),

@@ -129,7 +129,8 @@ impl Target {
             values.join(", ")
         );
         if let Load::Upsert(key) = &self.load {
-            let mut set: Vec<&TargetColumn> = self.columns.iter().filter(|column| !key.contains(&column.name)).collect();
+            let mut set: Vec<&TargetColumn> =
+                self.columns.iter().filter(|column| !key.contains(&column.name)).collect();
             if set.is_empty() {
                 // DO NOTHING would not count the rows that are there.
                 set = self.columns.iter().collect();
@@ -151,9 +152,8 @@ impl Target {
 }
 
 fn check_mode(request: &SinkRequest, operation: &str) -> Result<Option<Vec<String>>> {
-    let wrong = |detail: String, remedy: &str| {
-        Err(ConnectorError::new(ErrorKind::Config, operation, detail).remedy(remedy))
-    };
+    let wrong =
+        |detail: String, remedy: &str| Err(ConnectorError::new(ErrorKind::Config, operation, detail).remedy(remedy));
     match request.write.mode {
         WriteMode::Append | WriteMode::Overwrite => {}
         WriteMode::Upsert if request.write.key.is_empty() => {

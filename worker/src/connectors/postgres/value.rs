@@ -177,10 +177,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Fault> {
-    bytes.try_into().map_err(|_| Fault {
-        message: format!("{} bytes where {N} are expected", bytes.len()).into(),
-        raw: hex(bytes),
-    })
+    bytes
+        .try_into()
+        .map_err(|_| Fault { message: format!("{} bytes where {N} are expected", bytes.len()).into(), raw: hex(bytes) })
 }
 
 fn offset(length: usize) -> Result<i32, Fault> {
@@ -195,7 +194,9 @@ fn date(days: i32) -> Result<i32, Fault> {
     }
     match days.checked_add(EPOCH_DAYS) {
         Some(day) if (FIRST_DAY..=LAST_DAY).contains(&day) => Ok(day),
-        Some(day) if day < FIRST_DAY => Err(fault("the date is before the year 1", format!("{days} days from 2000-01-01"))),
+        Some(day) if day < FIRST_DAY => {
+            Err(fault("the date is before the year 1", format!("{days} days from 2000-01-01")))
+        }
         _ => Err(fault("the date is after the year 262142", format!("{days} days from 2000-01-01"))),
     }
 }
@@ -317,7 +318,9 @@ mod tests {
 
     #[test]
     fn numerics_are_exact_or_refused() {
-        let read = |bytes: &[u8], precision, scale| numeric(bytes, precision, scale).map_err(|fault| fault.message.into_owned());
+        let read = |bytes: &[u8], precision, scale| {
+            numeric(bytes, precision, scale).map_err(|fault| fault.message.into_owned())
+        };
         assert_eq!(read(&wire(0, 0, &[12, 3400]), 10, 2), Ok(1234));
         assert_eq!(read(&wire(0, 0x4000, &[12, 3400]), 10, 4), Ok(-123_400));
         assert_eq!(read(&wire(2, 0, &[1]), 10, 0), Ok(100_000_000));

@@ -1,5 +1,107 @@
 //! The `sqlite` connector: tables and queries of a SQLite database file.
-use crate::connector::{Connector, Environment, Result};
+
+mod catalogue;
+mod database;
+mod sink;
+mod source;
+mod target;
+mod types;
+mod value;
+
+use std::time::Instant;
+
+use aggregator_compiler::catalogue::{Catalogue, Stream};
+use async_trait::async_trait;
+
+use self::catalogue::Relation;
+use self::database::{Database, blocking, fault};
+use self::sink::SqliteSink;
+use self::source::SqliteSource;
+use self::target::Target;
+use super::sql;
+use crate::connector::{
+    CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
+};
+
+/// Opens the connector; reaches nothing yet.
 pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
-    Err(crate::connector::ConnectorError::new(crate::connector::ErrorKind::Bug, environment.name, ""))
+    Ok(Box::new(Sqlite { database: Database::new(&environment)? }))
+}
+
+struct Sqlite {
+    database: Database,
+}
+
+#[async_trait]
+impl Connector for Sqlite {
+    async fn check(&self) -> Result<CheckReport> {
+        let database = self.database.clone();
+        blocking(move || {
+            let started = Instant::now();
+            let connection = database.read()?;
+            let operation = format!("check {}", database.shown());
+            let verdict: String = connection
+                .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+                .map_err(|error| fault(&operation, error))?;
+            if verdict != "ok" {
+                return Err(ConnectorError::new(ErrorKind::Data, operation, verdict)
+                    .remedy("`sqlite3 FILE .recover` saves what can be read"));
+            }
+            let tables = catalogue::names(&connection)?.len();
+            let message = format!("SQLite {}, {tables} tables and views", rusqlite::version());
+            Ok(CheckReport { message, latency: started.elapsed() })
+        })
+        .await
+    }
+
+    async fn discover(&self) -> Result<Catalogue> {
+        let database = self.database.clone();
+        blocking(move || {
+            let connection = database.read()?;
+            let mut streams = Vec::new();
+            for name in catalogue::names(&connection)? {
+                if let Some(relation) = catalogue::table(&connection, &name)? {
+                    streams.push(Stream { name: sql::shown(&name), ..relation.stream() });
+                }
+            }
+            Ok(Catalogue { streams })
+        })
+        .await
+    }
+
+    async fn describe(&self, stream: &str) -> Result<Stream> {
+        let (database, stream) = (self.database.clone(), stream.to_owned());
+        blocking(move || Ok(catalogue::readable(&database.read()?, &database, &stream)?.stream())).await
+    }
+
+    async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
+        let database = self.database.clone();
+        blocking(move || {
+            let relation: Relation = catalogue::readable(&database.read()?, &database, &request.stream)?;
+            Ok(Box::new(SqliteSource::new(database, request, &relation)?) as Box<dyn Source>)
+        })
+        .await
+    }
+
+    async fn sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {
+        if sql::query(&request.stream).is_some() {
+            let operation = format!("write to {}", self.database.shown());
+            return Err(ConnectorError::new(ErrorKind::Config, operation, "a query cannot be written to")
+                .remedy("name a table: `stream: table`"));
+        }
+        let database = self.database.clone();
+        blocking(move || {
+            let (mut relation, mut commits) = (None, false);
+            if database.path.exists() {
+                let connection = database.read()?;
+                let mut parts = sql::name_parts(&request.stream)?;
+                let name = parts.pop().unwrap_or_default();
+                relation = catalogue::table(&connection, &name)?;
+                commits = catalogue::table(&connection, "_aggregator_commits")?.is_some();
+            }
+            let target = Target::decide(&request, relation.as_ref(), commits)?;
+            Ok(Box::new(SqliteSink::new(database, request, target)) as Box<dyn Sink>)
+        })
+        .await
+    }
 }

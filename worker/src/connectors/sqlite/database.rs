@@ -1,0 +1,102 @@
+//! The database file: how it is opened, and its errors, classed.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aggregator_crds::ConnectorType;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::connector::{ConnectorError, Environment, ErrorKind, Result};
+
+/// How long to wait for another program that writes.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// Where the file is.
+#[derive(Clone, Debug)]
+pub(super) struct Database {
+    /// The path, relative to the manifest's folder if the manifest gave a relative one.
+    pub(super) path: PathBuf,
+}
+
+impl Database {
+    pub(super) fn new(environment: &Environment) -> Result<Self> {
+        let ConnectorType::Sqlite(spec) = &environment.spec.connector_type else {
+            let operation = format!("open Connector `{}`", environment.name);
+            return Err(ConnectorError::new(ErrorKind::Bug, operation, "the spec is not one of sqlite"));
+        };
+        Ok(Self { path: environment.base.join(&spec.path) })
+    }
+
+    /// The path for messages.
+    pub(super) fn shown(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Opens the file for reading.
+    pub(super) fn read(&self) -> Result<Connection> {
+        if !self.path.is_file() {
+            let detail = if self.path.exists() { "it is not a file" } else { "there is no such file" };
+            return Err(ConnectorError::new(ErrorKind::NotFound, format!("open {}", self.shown()), detail)
+                .remedy("correct `path`; a relative one starts at the manifest's folder"));
+        }
+        self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// Opens the file for writing; creates it, and its folder, when they are missing.
+    pub(super) fn write(&self) -> Result<Connection> {
+        if let Some(folder) = self.path.parent().filter(|folder| *folder != Path::new("")) {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                let operation = format!("create the folder {}", folder.display());
+                ConnectorError::new(ErrorKind::Refused, operation, error.to_string()).caused_by(error)
+            })?;
+        }
+        self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+    }
+
+    fn open(&self, flags: OpenFlags) -> Result<Connection> {
+        let operation = || format!("open {}", self.shown());
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags).map_err(|error| fault(operation(), error))?;
+        connection.busy_timeout(BUSY).map_err(|error| fault(operation(), error))?;
+        // Double quotes then always name a column: a wrong name is an error, never a text.
+        for config in
+            [rusqlite::config::DbConfig::SQLITE_DBCONFIG_DQS_DML, rusqlite::config::DbConfig::SQLITE_DBCONFIG_DQS_DDL]
+        {
+            connection.set_db_config(config, false).map_err(|error| fault(operation(), error))?;
+        }
+        Ok(connection)
+    }
+}
+
+/// Classes an error of SQLite.
+pub(super) fn fault(operation: impl Into<String>, error: rusqlite::Error) -> ConnectorError {
+    let detail = error.to_string();
+    let (kind, remedy) = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            (ErrorKind::Transient, Some("another program keeps the file locked; end it or try again"))
+        }
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => (
+            ErrorKind::Data,
+            Some("the file is damaged or no SQLite database; `sqlite3 FILE .recover` saves what can be read"),
+        ),
+        Some(ErrorCode::CannotOpen) => (ErrorKind::NotFound, Some("see that the folder is there and may be read")),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            (ErrorKind::Refused, Some("give this process the right to write the file and its folder"))
+        }
+        Some(ErrorCode::DiskFull) => (ErrorKind::Refused, Some("free space on the disk")),
+        Some(ErrorCode::OperationInterrupted) => (ErrorKind::Interrupted, None),
+        Some(ErrorCode::Unknown) | None if detail.contains("no such") => (ErrorKind::NotFound, None),
+        Some(ErrorCode::Unknown) | None => (ErrorKind::Config, None),
+        Some(_) => (ErrorKind::Refused, None),
+    };
+    let mut classed = ConnectorError::new(kind, operation, detail).caused_by(error);
+    classed.remedy = remedy.map(str::to_owned);
+    classed
+}
+
+/// Runs work that blocks on a thread of its own.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| ConnectorError::new(ErrorKind::Bug, "use SQLite", error.to_string()))?
+}

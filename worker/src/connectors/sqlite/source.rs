@@ -1,0 +1,372 @@
+//! Reading a table or a query in one read transaction.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::filter;
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use rusqlite::Connection;
+use rusqlite::types::{Value, ValueRef};
+use tokio::sync::{mpsc, oneshot};
+
+use super::catalogue::{Relation, RelationColumn};
+use super::database::{Database, fault};
+use super::types::Kind;
+use super::value::{Builder, Fault, date, time, timestamp};
+use crate::connector::{
+    ConnectorError, CursorWindow, ErrorKind, EventStream, Reject, RejectReason, Result, Source, SourceEnd, SourceEvent,
+    SourceRequest,
+};
+use crate::connectors::sql;
+
+const AHEAD: usize = 2;
+/// A batch ends at this many bytes, however few rows they are.
+const BATCH_BYTES: u64 = 4 * 1024 * 1024;
+const DAY: i64 = 86_400_000_000;
+
+/// A stream, ready to be read.
+pub(super) struct SqliteSource {
+    database: Database,
+    request: SourceRequest,
+    statement: String,
+    parameters: Vec<Value>,
+    schema: SchemaRef,
+    kinds: Vec<Kind>,
+    /// The times between which rows are wanted; checked row by row, since text has several ways to write one.
+    times: Option<Times>,
+    rowid: bool,
+}
+
+/// Reads a time from text, in its Arrow unit.
+type Parse = fn(&str) -> Result<i64, Fault>;
+
+/// Inclusive bounds of a cursor that is stored as text, in its Arrow unit. The cursor is the column after the others.
+struct Times {
+    parse: Parse,
+    lower: i64,
+    upper: i64,
+}
+
+impl SqliteSource {
+    pub(super) fn new(database: Database, request: SourceRequest, relation: &Relation) -> Result<Self> {
+        let operation = format!("read {}", request.stream);
+        if request.incremental || request.from.is_some() || request.to.is_some() {
+            return Err(ConnectorError::new(ErrorKind::Config, operation, "a table has no position of its own")
+                .remedy("name a column to read by: `sync: {mode: Incremental, cursor: COLUMN}`"));
+        }
+        let names = relation.columns.iter().map(|column| column.name.as_str());
+        let find = |name: &str| {
+            let found = relation.columns.iter().find(|column| column.name == name);
+            found.ok_or_else(|| sql::no_such_column(&request.stream, name, names.clone()))
+        };
+        let chosen: Vec<&RelationColumn> = match &request.columns {
+            None => relation.columns.iter().collect(),
+            Some(columns) => columns.iter().map(|name| find(name)).collect::<Result<_>>()?,
+        };
+        let fields: Vec<Field> =
+            chosen.iter().map(|column| Field::new(&column.name, column.kind.arrow(), column.nullable)).collect();
+        let mut expressions: Vec<String> = chosen.iter().map(|column| sql::identifier(&column.name)).collect();
+        let kinds = chosen.iter().map(|column| column.kind).collect();
+        let mut tail = String::new();
+        let mut parameters = Vec::new();
+        let mut times = None;
+        if let Some(window) = &request.window {
+            let column = find(&window.column)?;
+            let part = restriction(&operation, window, column)?;
+            (tail, parameters, times) = (part.0, part.1, part.2);
+            expressions.push(sql::identifier(&column.name));
+        }
+        if relation.rowid {
+            expressions.push("rowid".into());
+        }
+        if expressions.is_empty() {
+            expressions.push("NULL".into());
+        }
+        let statement = format!("SELECT {} FROM {}{tail}", expressions.join(", "), relation.from);
+        let schema = Arc::new(Schema::new(fields));
+        Ok(Self { database, request, statement, parameters, schema, kinds, times, rowid: relation.rowid })
+    }
+}
+
+/// WHERE and ORDER BY of a window, their parameters, and what is left to check row by row.
+fn restriction(
+    operation: &str,
+    window: &CursorWindow,
+    column: &RelationColumn,
+) -> Result<(String, Vec<Value>, Option<Times>)> {
+    let wrong = |detail: String, remedy: &str| ConnectorError::new(ErrorKind::Config, operation, detail).remedy(remedy);
+    let name = sql::identifier(&column.name);
+    let parse: Option<Parse> = match column.kind {
+        Kind::Date => Some(|text| date(text).map(i64::from)),
+        Kind::Time => Some(time),
+        Kind::Timestamp | Kind::TimestampTz => Some(timestamp),
+        _ => None,
+    };
+    let bound =
+        |text: &str| wrong(format!("`{text}` is no bound for column `{}`", column.name), "reset the checkpoint");
+    let mut conditions = Vec::new();
+    let mut parameters = Vec::new();
+    let mut times = None;
+    if let Some(parse) = parse {
+        let limit = |text: &Option<String>, open: i64| match text {
+            Some(text) => parse(text).map_err(|_| bound(text)),
+            None => Ok(open),
+        };
+        let (lower, mut upper) = (limit(&window.lower, i64::MIN)?, limit(&window.upper, i64::MAX)?);
+        if let Some(lag) = window.lag {
+            let lag = i64::try_from(lag.as_micros()).unwrap_or(i64::MAX);
+            let now = jiff::Timestamp::now().as_microsecond().saturating_sub(lag);
+            upper = upper.min(match column.kind {
+                Kind::Timestamp | Kind::TimestampTz => now,
+                Kind::Date => now.div_euclid(DAY),
+                _ => {
+                    return Err(wrong(
+                        format!("column `{}` is no time of a day in history", column.name),
+                        "remove `sync.lag`",
+                    ));
+                }
+            });
+        }
+        // What text means is checked row by row; the index only narrows by days, with room for offsets.
+        let day = |value: i64, more: i64| {
+            let days = if column.kind == Kind::Date { value } else { value.div_euclid(DAY) };
+            let days = i32::try_from(days.saturating_add(more)).ok()?;
+            let shifted = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().try_days(days).ok()?).ok()?;
+            Some(shifted.to_string())
+        };
+        if column.kind != Kind::Time {
+            let mut narrow = Vec::new();
+            for (day, sign) in [(day(lower, -1), ">="), (day(upper, 2), "<")] {
+                if let Some(day) = day.filter(|day| !day.starts_with('-')) {
+                    parameters.push(Value::Text(day));
+                    narrow.push(format!("{name} {sign} ?{}", parameters.len()));
+                }
+            }
+            if !narrow.is_empty() {
+                // What is stored in another way must come through to be rejected.
+                conditions.push(format!("({} OR typeof({name}) NOT IN ('text', 'null'))", narrow.join(" AND ")));
+            }
+        }
+        if (lower, upper) != (i64::MIN, i64::MAX) {
+            conditions.push(format!("{name} IS NOT NULL"));
+            times = Some(Times { parse, lower, upper });
+        }
+    } else {
+        if window.lag.is_some() {
+            let detail = format!("column `{}` is no time, so rows cannot be held back by `lag`", column.name);
+            return Err(wrong(detail, "remove `sync.lag`, or use a date or timestamp as the cursor"));
+        }
+        for (text, sign) in [(&window.lower, ">="), (&window.upper, "<=")] {
+            let Some(text) = text else { continue };
+            let value = match column.kind {
+                Kind::Int => text.parse().ok().map(Value::Integer),
+                Kind::Real => text.parse().ok().map(Value::Real),
+                Kind::Bool => text.parse::<bool>().ok().map(|value| Value::Integer(value.into())),
+                Kind::Text => Some(Value::Text(text.clone())),
+                _ => None,
+            };
+            parameters.push(value.ok_or_else(|| bound(text))?);
+            conditions.push(format!("{name} {sign} ?{}", parameters.len()));
+        }
+        if matches!(column.kind, Kind::Decimal { .. } | Kind::Blob | Kind::Loose) {
+            let detail =
+                format!("column `{}` is stored in a way that SQLite does not order as Arrow does", column.name);
+            return Err(wrong(detail, "use a cursor that is declared as an integer, a text or a time"));
+        }
+    }
+    let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    let collate = if column.kind == Kind::Text { " COLLATE BINARY" } else { "" };
+    let filter = if collate.is_empty() { filter } else { filter.replace(&name, &format!("{name}{collate}")) };
+    Ok((format!("{filter} ORDER BY {name}{collate}"), parameters, times))
+}
+
+#[async_trait]
+impl Source for SqliteSource {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    async fn read(self: Box<Self>) -> Result<EventStream> {
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        let (ready, started) = oneshot::channel();
+        tokio::task::spawn_blocking(move || {
+            let connection = match self.begin() {
+                Ok(connection) => connection,
+                Err(error) => {
+                    drop(ready.send(Err(error)));
+                    return;
+                }
+            };
+            if ready.send(Ok(())).is_err() {
+                return;
+            }
+            let last = match self.transfer(&connection, &sender) {
+                Ok(Some(end)) => Ok(SourceEvent::End(end)),
+                Ok(None) => return,
+                Err(error) => Err(error),
+            };
+            // The transaction must be over before a sink of the same file commits.
+            drop(connection);
+            drop(sender.blocking_send(last));
+        });
+        started.await.map_err(|error| ConnectorError::new(ErrorKind::Bug, "read SQLite", error.to_string()))??;
+        Ok(sql::events(receiver))
+    }
+}
+
+impl SqliteSource {
+    /// Opens the file and takes the snapshot.
+    fn begin(&self) -> Result<Connection> {
+        let connection = self.database.read()?;
+        connection
+            .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")
+            .map_err(|error| fault(format!("read {}", self.request.stream), error))?;
+        Ok(connection)
+    }
+
+    /// Sends all rows; None when nobody reads any more.
+    fn transfer(
+        &self,
+        connection: &Connection,
+        sender: &mpsc::Sender<Result<SourceEvent>>,
+    ) -> Result<Option<SourceEnd>> {
+        let operation = || format!("read {}", self.request.stream);
+        let failed = |error: rusqlite::Error| fault(operation(), error);
+        let mut statement = connection.prepare(&self.statement).map_err(failed)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(&self.parameters)).map_err(failed)?;
+        let batch_rows = self.request.batch_rows.max(1);
+        let mut batch = Batch::new(self, batch_rows);
+        let mut end = SourceEnd::default();
+        while let Some(row) = rows.next().map_err(failed)? {
+            if let Some(times) = &self.times
+                && let ValueRef::Text(text) = row.get_ref(self.kinds.len()).map_err(failed)?
+                && let Some(Ok(at)) = std::str::from_utf8(text).ok().map(times.parse)
+                && !(times.lower..=times.upper).contains(&at)
+            {
+                continue;
+            }
+            end.read += 1;
+            let bytes = batch.take(row, end.read).map_err(failed)??;
+            end.bytes += bytes;
+            if batch.rows >= batch_rows || batch.bytes >= BATCH_BYTES {
+                for event in batch.finish()? {
+                    if sender.blocking_send(Ok(event)).is_err() {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+        for event in batch.finish()? {
+            if sender.blocking_send(Ok(event)).is_err() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(end))
+    }
+}
+
+/// Rows that are read together.
+struct Batch<'source> {
+    source: &'source SqliteSource,
+    builders: Vec<Builder>,
+    bad: Vec<usize>,
+    rejects: Vec<Reject>,
+    rows: usize,
+    bytes: u64,
+}
+
+impl<'source> Batch<'source> {
+    fn new(source: &'source SqliteSource, rows: usize) -> Self {
+        let builders = source.kinds.iter().map(|kind| Builder::new(*kind, rows)).collect();
+        Self { source, builders, bad: Vec::new(), rejects: Vec::new(), rows: 0, bytes: 0 }
+    }
+
+    /// Takes a row; gives its bytes.
+    fn take(&mut self, row: &rusqlite::Row<'_>, number: u64) -> rusqlite::Result<Result<u64>> {
+        let mut bytes = 0;
+        let mut first: Option<(usize, Fault)> = None;
+        for (at, builder) in self.builders.iter_mut().enumerate() {
+            let value = row.get_ref(at)?;
+            bytes += match value {
+                ValueRef::Null => 0,
+                ValueRef::Integer(_) | ValueRef::Real(_) => 8,
+                ValueRef::Text(held) | ValueRef::Blob(held) => held.len() as u64,
+            };
+            if let Err(fault) = builder.append(value) {
+                first.get_or_insert((at, fault));
+            }
+        }
+        if let Some((at, fault)) = first {
+            let column = self.source.schema.field(at).name();
+            let rowid = self.source.kinds.len() + usize::from(self.source.request.window.is_some());
+            let message = if self.source.rowid {
+                format!("{fault} (rowid {})", row.get::<_, i64>(rowid)?)
+            } else {
+                fault.into_owned()
+            };
+            if !self.source.request.rejects {
+                let detail = format!("row {number}, column `{column}`: {message}");
+                let operation = format!("read {}", self.source.request.stream);
+                return Ok(Err(ConnectorError::new(ErrorKind::Data, operation, detail)
+                    .remedy("declare `rejects` in the Pipeline, or leave such rows out with a query stream")));
+            }
+            self.rejects.push(Reject {
+                location: self.source.request.stream.clone(),
+                line: Some(number),
+                offset: None,
+                column: Some(column.clone()),
+                reason: RejectReason::CastFailed,
+                message,
+                raw: sql::cut(self.raw(row)?),
+            });
+            self.bad.push(self.rows);
+        }
+        self.rows += 1;
+        self.bytes += bytes;
+        Ok(Ok(bytes))
+    }
+
+    fn raw(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<String> {
+        let mut object = serde_json::Map::new();
+        for (at, field) in self.source.schema.fields().iter().enumerate() {
+            let value = match row.get_ref(at)? {
+                ValueRef::Null => serde_json::Value::Null,
+                ValueRef::Integer(value) => value.into(),
+                ValueRef::Real(value) => value.into(),
+                ValueRef::Text(text) => String::from_utf8_lossy(text).into(),
+                ValueRef::Blob(bytes) => {
+                    bytes.iter().take(1024).fold("x".to_owned(), |text, byte| format!("{text}{byte:02x}")).into()
+                }
+            };
+            object.insert(field.name().clone(), value);
+        }
+        Ok(serde_json::Value::Object(object).to_string())
+    }
+
+    fn finish(&mut self) -> Result<Vec<SourceEvent>> {
+        let bug =
+            |error: arrow::error::ArrowError| ConnectorError::new(ErrorKind::Bug, "build a batch", error.to_string());
+        let rows = std::mem::take(&mut self.rows);
+        self.bytes = 0;
+        let mut events = Vec::new();
+        let mut columns: Vec<ArrayRef> = self.builders.iter_mut().map(Builder::finish).collect();
+        let bad = std::mem::take(&mut self.bad);
+        if !bad.is_empty() {
+            let mut keep = vec![true; rows];
+            for row in &bad {
+                keep[*row] = false;
+            }
+            let keep = BooleanArray::from(keep);
+            columns = columns.iter().map(|column| filter(column, &keep)).collect::<Result<_, _>>().map_err(bug)?;
+            events.push(SourceEvent::Rejects(std::mem::take(&mut self.rejects)));
+        }
+        if rows > bad.len() {
+            let options = RecordBatchOptions::new().with_row_count(Some(rows - bad.len()));
+            let schema = Arc::clone(&self.source.schema);
+            let batch = RecordBatch::try_new_with_options(schema, columns, &options).map_err(bug)?;
+            events.push(SourceEvent::Batch(batch));
+        }
+        Ok(events)
+    }
+}
