@@ -1,9 +1,9 @@
-
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a fixture has no caller that could handle its failure")]
+//! Fixtures for tests: real servers on free loopback ports, and ways to break the road to them.
 //!
 //! A fixture that cannot be set up ends the test with a panic that says why.
-//! Fixtures for tests: real servers on free loopback ports, and ways to break the road to them.
-//! Real servers and data for the tests of the other crates.
+
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a fixture has no caller that could handle its failure")]
+
 pub mod http;
 pub mod postgres;
 pub mod proxy;
