@@ -108,13 +108,13 @@ impl Report {
     }
 
     fn join(&mut self, path: &Path, join: &Join) {
-        let on = path.field("on");
-        if join.on.is_empty() {
-            self.add(&on, "the list is empty", "give at least one pair of columns, as `{left: id, right: id}`");
+        let keys = path.field("keys");
+        if join.keys.is_empty() {
+            self.add(&keys, "the list is empty", "give at least one pair of columns, as `{left: id, right: id}`");
         }
-        for (index, key) in join.on.iter().enumerate() {
-            self.filled(&on.index(index).field("left"), "the column", &key.left);
-            self.filled(&on.index(index).field("right"), "the column", &key.right);
+        for (index, key) in join.keys.iter().enumerate() {
+            self.filled(&keys.index(index).field("left"), "the column", &key.left);
+            self.filled(&keys.index(index).field("right"), "the column", &key.right);
         }
         self.optional_names(&path.field("select"), "item", &join.select);
     }

@@ -398,8 +398,8 @@ transforms:
   - {name: t1, from: [], sql: {query: " "}}
   - {name: t2, from: [a, a], sql: {query: q}}
   - {name: t3, from: [a, b], filter: {where: ""}}
-  - {name: t4, from: [a], join: {on: []}}
-  - {name: t5, from: [a, a], join: {on: [{left: "", right: rr}], select: [x, x]}}
+  - {name: t4, from: [a], join: {keys: []}}
+  - {name: t5, from: [a, a], join: {keys: [{left: "", right: rr}], select: [x, x]}}
   - {name: t6, from: [a], union: {}}
   - {name: t7, from: [a], union: {distinct: true}}
   - {name: t8, from: [a], mapping: {columns: []}}
@@ -425,8 +425,8 @@ transforms:
             r"spec.transforms[2].from: `filter` has 2 inputs; give exactly one",
             r"spec.transforms[2].filter.where: the expression is empty; give the expression",
             r"spec.transforms[3].from: `join` has one input; give two, the left one first",
-            r"spec.transforms[3].join.on: the list is empty; give at least one pair of columns, as `{left: id, right: id}`",
-            r"spec.transforms[4].join.on[0].left: the column is empty; give the column",
+            r"spec.transforms[3].join.keys: the list is empty; give at least one pair of columns, as `{left: id, right: id}`",
+            r"spec.transforms[4].join.keys[0].left: the column is empty; give the column",
             r"spec.transforms[4].join.select[1]: the item `x` is already taken by spec.transforms[4].join.select[0]; give each item once",
             r"spec.transforms[5].from: `union` has one input; give at least two",
             r"spec.transforms[7].mapping.columns: the list is empty; give at least one column",

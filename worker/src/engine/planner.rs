@@ -85,6 +85,10 @@ impl ExtensionPlanner for NodePlanner {
         _: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let name = scan.table_name.table();
+        if !scan.filters.is_empty() {
+            // An edge hands on every row; a filter that the optimiser left to it would be lost.
+            return Err(DataFusionError::Internal(format!("the scan of `{name}` was given filters: {:?}", scan.filters)));
+        }
         let input = self.inputs.get(name).ok_or_else(|| {
             DataFusionError::Internal(format!("node `{}` reads `{name}`, which is not an input", self.counters.name))
         })?;

@@ -59,6 +59,11 @@ pub(super) fn session(resources: &Resources) -> Result<SessionState> {
     if let Some(folder) = &resources.spill {
         builder = builder.with_temp_file_path(folder);
     }
-    let config = SessionConfig::new().with_batch_size(resources.batch_rows).with_target_partitions(resources.threads);
+    // What a sort keeps back for merging its spilled runs; the default of 10 MB would be most of a small budget.
+    let merging = (bytes / 16).min(10 << 20);
+    let config = SessionConfig::new()
+        .with_batch_size(resources.batch_rows)
+        .with_target_partitions(resources.threads)
+        .with_sort_spill_reservation_bytes(merging);
     Ok(SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::new(builder.build()?)).build())
 }
