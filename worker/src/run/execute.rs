@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aggregator_compiler::graph::{CompiledPipeline, NodeKind, QualityCheck, SourceNode};
 use aggregator_crds::pipeline::{Severity, SyncMode};
@@ -287,9 +287,10 @@ impl Course<'_> {
                         stream: source.stream.clone(),
                         columns: None,
                         window: plan.window.clone(),
-                        incremental: plan.incremental,
-                        from: plan.from.clone(),
-                        to: plan.to.clone(),
+                        // With a cursor, the window says it all: positions are the tracker's, not the connector's.
+                        incremental: plan.incremental && plan.window.is_none(),
+                        from: plan.from.clone().filter(|_| plan.window.is_none()),
+                        to: plan.to.clone().filter(|_| plan.window.is_none()),
                         rejects: matches!(lane, RejectLane::Open(_)),
                         batch_rows: self.request.resources.batch_rows,
                     })
@@ -441,12 +442,21 @@ fn panicked(error: &tokio::task::JoinError) -> RunError {
     RunError::Query { node: "a sink".into(), detail: format!("the program failed: {error}") }
 }
 
+/// How long all sinks together may take to remove what they staged: whoever asked a run to stop is waiting.
+const TIDYING: Duration = Duration::from_secs(1);
+
 async fn give_up(sinks: Vec<NamedSink>) -> Result<(), RunError> {
-    for mut named in sinks {
-        if let Err(error) = named.sink.abort().await {
-            // What is left behind is invisible, and the next attempt clears it away.
-            tracing::warn!(sink = named.node, %error, "could not remove what was staged");
+    let tidying = async {
+        for mut named in sinks {
+            if let Err(error) = named.sink.abort().await {
+                // What is left behind is invisible, and the next attempt clears it away.
+                tracing::warn!(sink = named.node, %error, "could not remove what was staged");
+            }
         }
+    };
+    // A statement that waits for a lock keeps its connection from rolling back; dropping the connection does it.
+    if tokio::time::timeout(TIDYING, tidying).await.is_err() {
+        tracing::warn!("could not remove what was staged in time");
     }
     Ok(())
 }
