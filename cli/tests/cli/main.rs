@@ -1,6 +1,7 @@
 //! The `aggregator` binary, run as users run it: every test looks at what it left behind.
 
 mod aggregator;
+mod docs;
 mod graph;
 mod incremental;
 mod kill;
@@ -8,4 +9,5 @@ mod postgres;
 mod recovery;
 mod rejects;
 mod rows;
+mod samples;
 mod signals;

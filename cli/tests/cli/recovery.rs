@@ -160,6 +160,6 @@ fn sinks_that_disagree_without_a_checkpoint_are_told() {
         "error[SinksDiverged]: the sinks of this Pipeline were left at different positions and there is no checkpoint: \
          `lite` was last written by"
     );
-    assert_eq!(stderr[1], "  help: give the state folder of the last run with --state, or");
+    assert_eq!(stderr[1], "  help: give the state folder of the last");
     assert_eq!(of_files(&place.file("out")), ["1"]);
 }

@@ -116,8 +116,9 @@ fn without_a_place_for_rejects_the_first_one_fails_the_run() {
     assert_eq!(said.code(), Some(1));
     assert_eq!(
         said.stderr,
-        "error[DataInvalid]: node `source`: rows.csv:2, column `id`: CastFailed: `first` is not Int64 in first,a\n  \
-         help: mend the data, or let such rows go to a rejects sink: add `rejects:` with a budget to the Pipeline\n"
+        "error[DataInvalid]: node `source`: read rows.csv:2: column `id`: `first` is not an integer (Int64)\n  \
+         help: correct the row, declare another type for the column in the Connector's `schema`, or add `rejects` to the \
+         Pipeline so that bad rows are set aside\n"
     );
     assert!(of_files(&place.file("out")).is_empty(), "rows are visible");
 }

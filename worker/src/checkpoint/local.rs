@@ -158,8 +158,11 @@ impl CheckpointStore for LocalStore {
                     Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
                 })
                 .optional()?;
+            let behind = last.as_ref().map_or(0, |(_, _, epoch, _)| unsigned(*epoch)) < above;
             let (run, resumed, epoch) = match last {
-                Some((run, last_kind, epoch, phase)) if phase != "Succeeded" && last_kind == kind.as_str() => {
+                Some((run, last_kind, epoch, phase))
+                    if !behind && phase != "Succeeded" && last_kind == kind.as_str() =>
+                {
                     (run, true, unsigned(epoch))
                 }
                 Some((_, _, epoch, _)) => (uuid::Uuid::now_v7().to_string(), false, unsigned(epoch)),
@@ -173,7 +176,7 @@ impl CheckpointStore for LocalStore {
                 params![name, run, kind.as_str(), signed(epoch)],
             )?;
             let positions = load(transaction, &name)?;
-            Ok(Begun { attempt: Attempt { run, epoch }, resumed, positions })
+            Ok(Begun { attempt: Attempt { run, epoch }, resumed, positions, behind })
         })
         .await
     }

@@ -41,6 +41,9 @@ pub struct Begun {
     pub resumed: bool,
     /// Where the last run that succeeded had ended.
     pub positions: Positions,
+    /// The sinks have seen later attempts than this store knows of: it was lost or comes from a backup, and what the
+    /// sinks remember counts.
+    pub behind: bool,
 }
 
 /// How an attempt that committed nothing new ended.
@@ -107,7 +110,7 @@ pub trait CheckpointStore: Send + Sync {
     async fn positions(&self, pipeline: &str) -> Result<Positions, CheckpointError>;
 
     /// Begins an attempt: of the run that did not end well if it was of the same kind, else of a new run. The epoch is
-    /// greater than every earlier one and than `above`.
+    /// greater than every earlier one and than `above`, the greatest that a sink has seen.
     ///
     /// # Errors
     /// [`CheckpointError::Busy`] while another process runs the Pipeline.

@@ -66,7 +66,7 @@ async fn attempt(request: &RunRequest, store: &dyn CheckpointStore, report: &mut
     let state = session(&request.resources).map_err(|error| RunError::from_stream("the session", &error))?;
     if request.mode == RunMode::DryRun {
         let positions = store.positions(&pipeline.id()).await?;
-        let begun = Begun { attempt: Attempt { run: "dry-run".into(), epoch: 0 }, resumed: false, positions };
+        let begun = Begun { attempt: Attempt { run: "dry-run".into(), epoch: 0 }, resumed: false, positions, behind: false };
         let sinks = sinks::discarding(&pipeline);
         let mut course = Course { request, pipeline: &pipeline, places: &mut places, state: &state, report };
         let (sinks, _) = course.move_rows(&begun, sinks, &Positions::new()).await?;
@@ -111,7 +111,8 @@ impl Course<'_> {
         records: &Records,
     ) -> Result<Positions, RunError> {
         let full = self.request.mode == RunMode::Full;
-        if begun.positions.is_empty() && !begun.resumed && !full {
+        // A store that is lost or older than the sinks must not make them take the same rows again.
+        if begun.behind && !full {
             begun.positions = records.agreed()?;
         }
         let committed = records.committed_by(&begun.attempt.run).cloned();
