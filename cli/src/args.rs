@@ -264,7 +264,9 @@ mod tests {
 
     #[test]
     fn sizes_read_as_kubernetes_writes_them() {
-        for (text, bytes) in [("16777216", Ok(16 << 20)), ("512Mi", Ok(512 << 20)), ("2Gi", Ok(2 << 30)), ("1G", Ok(1_000_000_000))] {
+        for (text, bytes) in
+            [("16777216", Ok(16 << 20)), ("512Mi", Ok(512 << 20)), ("2Gi", Ok(2 << 30)), ("1G", Ok(1_000_000_000))]
+        {
             assert_eq!(parse_size(text), bytes, "{text}");
         }
         for text in ["", "Mi", "12MB", "-1Mi", "1Mi", "99999999999999Gi"] {

@@ -134,8 +134,10 @@ impl CursorTracker {
             key.iter().map(|name| index(name)).collect::<Result<Vec<_>>>()?
         };
         let converter = |columns: &[usize]| {
-            RowConverter::new(columns.iter().map(|&index| SortField::new(schema.field(index).data_type().clone())).collect())
-                .map_err(|error| bug(source, error))
+            RowConverter::new(
+                columns.iter().map(|&index| SortField::new(schema.field(index).data_type().clone())).collect(),
+            )
+            .map_err(|error| bug(source, error))
         };
         let cursor_rows = converter(&[column])?;
         let key_rows = converter(&key_columns)?;
@@ -187,7 +189,9 @@ impl CursorTracker {
             .and_then(|lag| now.checked_sub(lag).ok())
             .unwrap_or(jiff::Timestamp::MIN);
         let scalar = match &self.data_type {
-            DataType::Timestamp(TimeUnit::Second, zone) => ScalarValue::TimestampSecond(Some(time.as_second()), zone.clone()),
+            DataType::Timestamp(TimeUnit::Second, zone) => {
+                ScalarValue::TimestampSecond(Some(time.as_second()), zone.clone())
+            }
             DataType::Timestamp(TimeUnit::Millisecond, zone) => {
                 ScalarValue::TimestampMillisecond(Some(time.as_millisecond()), zone.clone())
             }
@@ -221,15 +225,14 @@ impl CursorTracker {
         let cursor = batch.column(self.column);
         let rows =
             self.cursor_rows.convert_columns(std::slice::from_ref(cursor)).map_err(|error| bug(&self.source, error))?;
-        let count = batch.num_rows();
-        let mut stays = vec![true; count];
+        let mut stays = vec![true; batch.num_rows()];
         let (mut outside, mut seen) = (0, 0);
         let mut rejects = Vec::new();
         let mut on_lower = Vec::new();
         let mut greatest: Vec<u32> = Vec::new();
-        for index in 0..count {
+        for (index, stays) in stays.iter_mut().enumerate() {
             if cursor.is_null(index) {
-                stays[index] = false;
+                *stays = false;
                 rejects.push(self.reject(&batch.slice(index, 1))?);
                 continue;
             }
@@ -237,7 +240,7 @@ impl CursorTracker {
             let below = self.lower.as_ref().is_some_and(|lower| row < lower.row());
             let above = self.upper.as_ref().is_some_and(|upper| row > upper.row());
             if below || above {
-                stays[index] = false;
+                *stays = false;
                 outside += 1;
                 continue;
             }
@@ -292,7 +295,8 @@ impl CursorTracker {
 
     fn hashes(&self, batch: &RecordBatch, indices: &[u32]) -> Result<Vec<String>> {
         let keys = batch.project(&self.key_columns).map_err(|error| bug(&self.source, error))?;
-        let keys = take_record_batch(&keys, &UInt32Array::from(indices.to_vec())).map_err(|error| bug(&self.source, error))?;
+        let keys =
+            take_record_batch(&keys, &UInt32Array::from(indices.to_vec())).map_err(|error| bug(&self.source, error))?;
         let rows = self.key_rows.convert_columns(keys.columns()).map_err(|error| bug(&self.source, error))?;
         Ok(rows
             .iter()
@@ -320,7 +324,8 @@ impl CursorTracker {
         if self.lower.is_some_and(|lower| lower == greatest.row) {
             boundary.extend(self.known);
         }
-        let state = State { column: self.name, data_type: types::name(&self.data_type), value: greatest.text, boundary };
+        let state =
+            State { column: self.name, data_type: types::name(&self.data_type), value: greatest.text, boundary };
         Some(Position { kind: KIND.into(), version: VERSION, state: serde_json::to_value(state).unwrap_or_default() })
     }
 }

@@ -43,7 +43,10 @@ fn list(global: &Global) -> Result<u8, Failure> {
 fn schema(key: &str, global: &Global) -> Result<u8, Failure> {
     let Some(schema) = aggregator_crds::connector_schema(key) else {
         let known: Vec<&str> = connectors::all().iter().map(|info| info.key).collect();
-        return Err(Failure::usage(format!("there is no connector type `{key}`"), format!("choose one of {}", known.join(", "))));
+        return Err(Failure::usage(
+            format!("there is no connector type `{key}`"),
+            format!("choose one of {}", known.join(", ")),
+        ));
     };
     match global.output {
         Output::Json => output::json(&schema)?,
@@ -76,14 +79,20 @@ fn fields(prefix: &str, schema: &serde_json::Value, table: &mut comfy_table::Tab
 }
 
 /// The Connectors that are meant, by namespace and name.
-fn meant(args: &ReachArgs, manifests: &aggregator_compiler::manifest::Manifests) -> Result<Vec<(String, String)>, Failure> {
+fn meant(
+    args: &ReachArgs,
+    manifests: &aggregator_compiler::manifest::Manifests,
+) -> Result<Vec<(String, String)>, Failure> {
     let all: Vec<(String, String)> =
         manifests.connectors().map(|located| (located.namespace.clone(), located.name.clone())).collect();
     let meant: Vec<(String, String)> =
         all.iter().filter(|(_, name)| args.connector.as_ref().is_none_or(|wanted| wanted == name)).cloned().collect();
     if meant.is_empty() {
         let known: Vec<&str> = all.iter().map(|(_, name)| name.as_str()).collect();
-        return Err(Failure::usage("there is no such Connector among the manifests", format!("choose one of {}", known.join(", "))));
+        return Err(Failure::usage(
+            "there is no such Connector among the manifests",
+            format!("choose one of {}", known.join(", ")),
+        ));
     }
     Ok(meant)
 }
@@ -109,7 +118,9 @@ async fn check(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
                 .iter()
                 .map(|(name, checked)| match checked {
                     Ok(report) => serde_json::json!({ "connector": name, "ok": true, "report": report }),
-                    Err(error) => serde_json::json!({ "connector": name, "ok": false, "error": Failure::from(error.clone()) }),
+                    Err(error) => {
+                        serde_json::json!({ "connector": name, "ok": false, "error": Failure::from(error.clone()) })
+                    }
                 })
                 .collect();
             output::json(&all)?;
@@ -117,7 +128,9 @@ async fn check(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
         Output::Table => {
             for (name, checked) in &results {
                 match checked {
-                    Ok(report) => output::line(&format!("✓ {name}: {} ({} ms)", report.message, report.latency.as_millis())),
+                    Ok(report) => {
+                        output::line(&format!("✓ {name}: {} ({} ms)", report.message, report.latency.as_millis()))
+                    }
                     Err(error) => output::line(&failed(name, error)),
                 }
             }
@@ -145,7 +158,9 @@ async fn discover(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
         (Output::Json, all) => {
             let all: serde_json::Map<String, serde_json::Value> = all
                 .iter()
-                .map(|(name, catalogue)| Ok((name.clone(), serde_json::to_value(catalogue).map_err(std::io::Error::from)?)))
+                .map(|(name, catalogue)| {
+                    Ok((name.clone(), serde_json::to_value(catalogue).map_err(std::io::Error::from)?))
+                })
                 .collect::<Result<_, Failure>>()?;
             output::json(&all)?;
         }

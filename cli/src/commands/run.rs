@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use aggregator_worker::checkpoint::LocalStore;
 use aggregator_worker::ledger::EntryKind;
-use aggregator_worker::run::{Outcome, Progress, Resources, RunMode, RunReport, RunRequest, SecretSource, run as run_pipeline};
+use aggregator_worker::run::{
+    Outcome, Progress, Resources, RunMode, RunReport, RunRequest, SecretSource, run as run_pipeline,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +43,8 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     };
     let store = LocalStore::new(&args.state.state);
     let done = CancellationToken::new();
-    let drawing = (output::watched() && global.output == Output::Table).then(|| tokio::spawn(progress::draw(shown, done.clone())));
+    let drawing = (output::watched() && global.output == Output::Table)
+        .then(|| tokio::spawn(progress::draw(shown, done.clone())));
     let report = run_pipeline(request, &store).await;
     done.cancel();
     if let Some(drawing) = drawing {
@@ -49,8 +52,9 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     }
     if let Some(file) = &args.report {
         let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?;
-        std::fs::write(file, text)
-            .map_err(|error| Failure::usage(format!("cannot write {}: {error}", file.display()), "check the path given with --report"))?;
+        std::fs::write(file, text).map_err(|error| {
+            Failure::usage(format!("cannot write {}: {error}", file.display()), "check the path given with --report")
+        })?;
     }
     match global.output {
         Output::Json => {
@@ -94,7 +98,8 @@ fn show(report: &RunReport) {
         }
         return;
     }
-    let mut table = output::table(["NODE", "READ", "IN", "OUT", "FILTERED", "REJECTED", "DEDUPLICATED", "WRITTEN", "ROWS/S", ""]);
+    let mut table =
+        output::table(["NODE", "READ", "IN", "OUT", "FILTERED", "REJECTED", "DEDUPLICATED", "WRITTEN", "ROWS/S", ""]);
     let cell = |number: u64| if number == 0 { "·".to_owned() } else { count(number) };
     for node in &report.nodes {
         let entry = &node.entry;
@@ -108,7 +113,11 @@ fn show(report: &RunReport) {
             cell(entry.filtered),
             cell(entry.rejected),
             cell(entry.deduplicated),
-            if matches!(entry.kind, EntryKind::Sink | EntryKind::Rejects) { count(entry.written) } else { "·".to_owned() },
+            if matches!(entry.kind, EntryKind::Sink | EntryKind::Rejects) {
+                count(entry.written)
+            } else {
+                "·".to_owned()
+            },
             cell(rate),
             node.note.clone().unwrap_or_default(),
         ]);
@@ -116,7 +125,10 @@ fn show(report: &RunReport) {
     output::figures(&mut table, 1..=8);
     output::show(&table);
     for rule in report.quality.iter().filter(|rule| rule.passed == Some(false)) {
-        output::line(&format!("quality rule {} is broken ({:?}): {} on {}", rule.name, rule.severity, rule.expression, rule.node));
+        output::line(&format!(
+            "quality rule {} is broken ({:?}): {} on {}",
+            rule.name, rule.severity, rule.expression, rule.node
+        ));
     }
     for group in &report.rejects.groups {
         let column = group.column.as_ref().map(|column| format!(", column {column}")).unwrap_or_default();
@@ -126,7 +138,9 @@ fn show(report: &RunReport) {
 }
 
 fn summary(report: &RunReport) -> String {
-    let sum = |figure: fn(&aggregator_worker::ledger::Entry) -> u64| -> u64 { report.nodes.iter().map(|node| figure(&node.entry)).sum() };
+    let sum = |figure: fn(&aggregator_worker::ledger::Entry) -> u64| -> u64 {
+        report.nodes.iter().map(|node| figure(&node.entry)).sum()
+    };
     let ledger = if report.ledger.balanced { "the ledger is balanced" } else { "the ledger is not balanced" };
     let outcome = match report.outcome {
         Outcome::Succeeded if report.mode == RunMode::DryRun => "dry run succeeded",
@@ -141,7 +155,9 @@ fn summary(report: &RunReport) -> String {
         report.mode,
         report.attempt,
         count(sum(|entry| entry.read)),
-        count(report.nodes.iter().filter(|node| node.entry.kind == EntryKind::Sink).map(|node| node.entry.written).sum()),
+        count(
+            report.nodes.iter().filter(|node| node.entry.kind == EntryKind::Sink).map(|node| node.entry.written).sum()
+        ),
         count(report.rejects.total),
         report.seconds,
     )

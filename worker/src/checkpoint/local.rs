@@ -62,8 +62,7 @@ impl LocalStore {
             let mut connection = Connection::open(&file).map_err(database)?;
             connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(database)?;
             connection.execute_batch(SCHEMA).map_err(database)?;
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(database)?;
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(database)?;
             let value = work(&transaction).map_err(|kind| match kind {
                 CheckpointErrorKind::Sqlite(source) => database(source),
                 CheckpointErrorKind::Other(error) => error,
@@ -73,7 +72,10 @@ impl LocalStore {
         })
         .await;
         joined.unwrap_or_else(|error| {
-            Err(CheckpointError::Folder { path: self.folder.display().to_string(), source: std::io::Error::other(error) })
+            Err(CheckpointError::Folder {
+                path: self.folder.display().to_string(),
+                source: std::io::Error::other(error),
+            })
         })
     }
 
@@ -243,7 +245,10 @@ mod tests {
         assert_eq!((first.attempt.epoch, first.resumed), (1, false));
         store.end("demo/p", &first.attempt, Unfinished::Failed).await.expect("ended");
         let second = store.begin("demo/p", RunKind::Incremental, 0).await.expect("begun");
-        assert_eq!((second.attempt.run.as_str(), second.attempt.epoch, second.resumed), (first.attempt.run.as_str(), 2, true));
+        assert_eq!(
+            (second.attempt.run.as_str(), second.attempt.epoch, second.resumed),
+            (first.attempt.run.as_str(), 2, true)
+        );
         store.succeed("demo/p", &second.attempt, &positions(7)).await.expect("succeeded");
         let third = store.begin("demo/p", RunKind::Incremental, 40).await.expect("begun");
         assert_ne!(third.attempt.run, first.attempt.run);

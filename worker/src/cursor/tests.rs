@@ -29,7 +29,8 @@ struct Read {
 fn read(from: Option<&Position>, to: Option<&Position>, key: &[&str], batches: &[RecordBatch]) -> Read {
     let window = window("s", "at", None, from, to).expect("a window");
     let key: Vec<String> = key.iter().map(ToString::to_string).collect();
-    let mut tracker = CursorTracker::new("s", &schema(), &window, &key, from.cloned(), jiff::Timestamp::UNIX_EPOCH).expect("a tracker");
+    let mut tracker = CursorTracker::new("s", &schema(), &window, &key, from.cloned(), jiff::Timestamp::UNIX_EPOCH)
+        .expect("a tracker");
     let mut read = Read { ids: vec![], outside: 0, seen: 0, rejects: 0, position: None };
     for batch in batches {
         let tracked = tracker.track(batch).expect("tracked");
@@ -78,7 +79,8 @@ fn without_a_key_the_whole_row_tells_rows_apart() {
 #[test]
 fn an_unordered_stream_ends_at_its_greatest_value() {
     let first = read(None, None, &["id"], &[batch(&[(Some(9), "i"), (Some(1), "a")]), batch(&[(Some(5), "e")])]);
-    let second = read(first.position.as_ref(), None, &["id"], &[batch(&[(Some(5), "e"), (Some(9), "i"), (Some(9), "j")])]);
+    let second =
+        read(first.position.as_ref(), None, &["id"], &[batch(&[(Some(5), "e"), (Some(9), "i"), (Some(9), "j")])]);
     assert_eq!(second.ids, ["j"]);
 }
 
@@ -102,7 +104,8 @@ fn a_repeated_attempt_reads_just_what_the_first_one_did() {
 fn large_integers_are_not_rounded() {
     let value = 9_007_199_254_740_993;
     let first = read(None, None, &["id"], &[batch(&[(Some(value), "a")])]);
-    let second = read(first.position.as_ref(), None, &["id"], &[batch(&[(Some(value - 1), "below"), (Some(value), "b")])]);
+    let second =
+        read(first.position.as_ref(), None, &["id"], &[batch(&[(Some(value - 1), "below"), (Some(value), "b")])]);
     assert_eq!(second.ids, ["b"]);
 }
 

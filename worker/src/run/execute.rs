@@ -59,7 +59,8 @@ pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport 
 }
 
 async fn attempt(request: &RunRequest, store: &dyn CheckpointStore, report: &mut RunReport) -> Result<(), RunError> {
-    let opening = compile_live(&request.manifests, &request.namespace, &request.pipeline, &request.params, &request.secrets);
+    let opening =
+        compile_live(&request.manifests, &request.namespace, &request.pipeline, &request.params, &request.secrets);
     let opened = request.cancel.run_until_cancelled(opening).await;
     let Live { pipeline, warnings, mut places } = opened.unwrap_or(Err(RunError::Interrupted))?;
     report.warnings = warnings;
@@ -151,7 +152,11 @@ impl Course<'_> {
         to: &Positions,
     ) -> Result<(Vec<NamedSink>, Positions), RunError> {
         let pipeline = self.pipeline;
-        let ends: Vec<&str> = sinks.iter().map(|named| named.node.as_str()).chain(pipeline.quality.iter().map(|check| check.node.as_str())).collect();
+        let ends: Vec<&str> = sinks
+            .iter()
+            .map(|named| named.node.as_str())
+            .chain(pipeline.quality.iter().map(|check| check.node.as_str()))
+            .collect();
         let wanted = ancestors(pipeline, ends.iter().copied().filter(|name| *name != rejects::NODE));
         let counters = counters(pipeline, &wanted);
         let cancel = self.request.cancel.child_token();
@@ -171,7 +176,8 @@ impl Course<'_> {
         }
         self.request.progress.show(shown);
 
-        let (rejects_sink, data_sinks): (Vec<_>, Vec<_>) = sinks.into_iter().partition(|named| named.node == rejects::NODE);
+        let (rejects_sink, data_sinks): (Vec<_>, Vec<_>) =
+            sinks.into_iter().partition(|named| named.node == rejects::NODE);
         let closed = CancellationToken::new();
         // A run that completes an earlier attempt may find its rejects committed already: then nobody keeps them twice.
         let rejects_sink = rejects_sink.into_iter().next().or_else(|| {
@@ -196,7 +202,9 @@ impl Course<'_> {
         };
         let mut driving = JoinSet::new();
         for named in data_sinks {
-            let (Some(reader), Some(own)) = (ends.sinks.remove(&named.node), counters.get(&named.node)) else { continue };
+            let (Some(reader), Some(own)) = (ends.sinks.remove(&named.node), counters.get(&named.node)) else {
+                continue;
+            };
             driving.spawn(sinks::drive(named, reader, Arc::clone(own), cancel.clone()));
         }
         let quality = judge(&pipeline.quality, std::mem::take(&mut ends.quality), cancel.clone());
@@ -262,7 +270,8 @@ impl Course<'_> {
             give_up(staged).await?;
             return Err(error);
         }
-        let positions = outcomes.iter().filter_map(|(node, outcome)| Some((node.clone(), outcome.position()?))).collect();
+        let positions =
+            outcomes.iter().filter_map(|(node, outcome)| Some((node.clone(), outcome.position()?))).collect();
         Ok((staged, positions))
     }
 
@@ -308,7 +317,15 @@ impl Course<'_> {
             };
             let outcome = SourceOutcome::default();
             outcomes.insert(node.name.clone(), outcome.clone());
-            let stream = source_stream(schema, events, Arc::clone(own), lane.clone(), tracker, outcome);
+            let stream = source_stream(
+                schema,
+                events,
+                Arc::clone(own),
+                lane.clone(),
+                tracker,
+                self.places.pace(&source.connector),
+                outcome,
+            );
             streams.insert(node.name.clone(), stream);
         }
         Ok((streams, outcomes))
@@ -328,7 +345,8 @@ impl Course<'_> {
             .nodes
             .iter()
             .map(|entry| {
-                let own = if entry.kind == EntryKind::Rejects { Some(rejects_counters) } else { counters.get(&entry.name) };
+                let own =
+                    if entry.kind == EntryKind::Rejects { Some(rejects_counters) } else { counters.get(&entry.name) };
                 let note = outcomes.get(&entry.name).and_then(SourceOutcome::note);
                 NodeReport::new(entry.clone(), own.map(AsRef::as_ref), note)
             })
@@ -411,7 +429,8 @@ async fn judge(
         Some(async move {
             let mut passed = None;
             while let Some(batch) = stream.next().await {
-                let batch = batch.map_err(|error| RunError::from_stream(&format!("quality rule {}", check.name), &error))?;
+                let batch =
+                    batch.map_err(|error| RunError::from_stream(&format!("quality rule {}", check.name), &error))?;
                 if batch.num_rows() > 0 {
                     let column = batch.column(0).as_boolean_opt();
                     passed = column.map(|values| values.is_valid(0) && values.value(0));

@@ -54,8 +54,8 @@ fn memory_limit() -> Option<u64> {
 pub(super) fn session(resources: &Resources) -> Result<SessionState> {
     let bytes = usize::try_from(resources.memory).unwrap_or(usize::MAX);
     let top = std::num::NonZeroUsize::MIN.saturating_add(4);
-    let mut builder = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), top)));
+    let mut builder =
+        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), top)));
     if let Some(folder) = &resources.spill {
         builder = builder.with_temp_file_path(folder);
     }

@@ -15,13 +15,14 @@ use super::error::RunError;
 use super::places::Places;
 use crate::checkpoint::Positions;
 use crate::connector::{Attempt, CommitRecord, ConnectorError, PlannedChange, Sink, SinkRequest, Staged, WriteOptions};
-use crate::engine::{NodeCounters, Reader};
+use crate::engine::{NodeCounters, Pace, Reader};
 use crate::rejects;
 
 /// A sink with the name of its node.
 pub(super) struct NamedSink {
     pub(super) node: String,
     pub(super) sink: Box<dyn Sink>,
+    pub(super) pace: Option<Pace>,
 }
 
 impl NamedSink {
@@ -70,9 +71,9 @@ fn write_options(sink: &SinkNode) -> WriteOptions {
 async fn open_one(places: &mut Places, connector: &str, request: SinkRequest) -> Result<NamedSink, RunError> {
     let node = request.node.clone();
     let failed = |error| RunError::Connector { node: Some(node.clone()), error };
-    let connector = places.connector(connector).map_err(failed)?;
-    let sink = connector.sink(request).await.map_err(failed)?;
-    Ok(NamedSink { node, sink })
+    let open = places.connector(connector).map_err(failed)?;
+    let sink = open.sink(request).await.map_err(failed)?;
+    Ok(NamedSink { node, sink, pace: places.pace(connector) })
 }
 
 /// Sinks that only count: for runs that write nothing.
@@ -81,10 +82,10 @@ pub(super) fn discarding(pipeline: &CompiledPipeline) -> Vec<NamedSink> {
         .nodes
         .iter()
         .filter(|node| matches!(node.kind, NodeKind::Sink(_)))
-        .map(|node| NamedSink { node: node.name.clone(), sink: Box::new(Discard::default()) })
+        .map(|node| NamedSink { node: node.name.clone(), sink: Box::new(Discard::default()), pace: None })
         .collect();
     if pipeline.rejects.is_some() {
-        sinks.push(NamedSink { node: rejects::NODE.into(), sink: Box::new(Discard::default()) });
+        sinks.push(NamedSink { node: rejects::NODE.into(), sink: Box::new(Discard::default()), pace: None });
     }
     sinks
 }
@@ -158,14 +159,17 @@ impl Records {
     /// # Errors
     /// [`RunError::Diverged`] when they do not agree.
     pub(super) fn agreed(&self) -> Result<Positions, RunError> {
-        let committed: Vec<(&String, &CommitRecord)> = self.0.iter().filter(|(_, record)| record.run.is_some()).collect();
+        let committed: Vec<(&String, &CommitRecord)> =
+            self.0.iter().filter(|(_, record)| record.run.is_some()).collect();
         let Some((_, first)) = committed.first() else { return Ok(Positions::new()) };
         if committed.iter().all(|(_, record)| record.positions == first.positions) {
             return Ok(first.positions.clone());
         }
         let detail = committed
             .iter()
-            .map(|(node, record)| format!("`{node}` was last written by run {}", record.run.as_deref().unwrap_or("none")))
+            .map(|(node, record)| {
+                format!("`{node}` was last written by run {}", record.run.as_deref().unwrap_or("none"))
+            })
             .collect::<Vec<_>>()
             .join(", ");
         Err(RunError::Diverged { detail })
@@ -203,11 +207,13 @@ async fn write_all(
             continue;
         }
         // Plans may relax nullability or metadata; the sink was promised this very schema.
-        let batch = batch.with_schema(Arc::clone(&schema)).map_err(|error| RunError::Query {
-            node: from.clone(),
-            detail: error.to_string(),
-        })?;
+        let batch = batch
+            .with_schema(Arc::clone(&schema))
+            .map_err(|error| RunError::Query { node: from.clone(), detail: error.to_string() })?;
         counters.taken.add(batch.num_rows() as u64);
+        if let Some(pace) = &named.pace {
+            pace.pass(batch.num_rows()).await;
+        }
         named.sink.write(batch).await.map_err(|error| named.failed(error))?;
     }
     let staged = named.sink.stage().await.map_err(|error| named.failed(error))?;
