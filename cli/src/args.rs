@@ -84,7 +84,7 @@ pub(crate) struct Selection {
     /// A parameter's value; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_param)]
     pub(crate) params: Vec<(String, String)>,
-    /// A folder with secrets as mounted volumes look: DIR/<secret>/<key>
+    /// A folder with secrets as mounted volumes look: DIR/SECRET/KEY
     #[arg(long, value_name = "DIR")]
     pub(crate) secrets: Option<PathBuf>,
 }
@@ -213,7 +213,7 @@ pub(crate) struct ReachArgs {
     /// The Connector's name; default: all of the manifests
     #[arg(short, long, value_name = "NAME")]
     pub(crate) connector: Option<String>,
-    /// A folder with secrets as mounted volumes look: DIR/<secret>/<key>
+    /// A folder with secrets as mounted volumes look: DIR/SECRET/KEY
     #[arg(long, value_name = "DIR")]
     pub(crate) secrets: Option<PathBuf>,
 }

@@ -33,7 +33,11 @@ pub(crate) fn read(files: &Files) -> Result<Vec<ManifestText>, Failure> {
                 ));
             }
             for path in found {
-                texts.push(read_file(&path)?);
+                let text = read_file(&path)?;
+                // A folder may hold data and values files too; whoever names a file means it.
+                if text.text.contains("apiVersion") {
+                    texts.push(text);
+                }
             }
         } else {
             texts.push(read_file(path)?);
@@ -65,9 +69,14 @@ pub(crate) fn read_tests(files: &Files) -> Result<Vec<ManifestText>, Failure> {
     paths.iter().map(|path| read_file(path)).collect()
 }
 
+/// The wanted files below a folder. Names that begin with a dot or `_aggregator` are our own or somebody's secrets.
 fn walk(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>, Failure> {
+    let hidden = |entry: &walkdir::DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        entry.depth() > 0 && (name.starts_with('.') || name.starts_with("_aggregator"))
+    };
     let mut paths = Vec::new();
-    for entry in WalkDir::new(folder).sort_by_file_name() {
+    for entry in WalkDir::new(folder).sort_by_file_name().into_iter().filter_entry(|entry| !hidden(entry)) {
         let entry = entry.map_err(|error| unreadable(folder, &error.into()))?;
         if entry.file_type().is_file() && wanted(entry.path()) {
             paths.push(entry.into_path());

@@ -147,14 +147,27 @@ fn failed(name: &str, error: &ConnectorError) -> String {
 async fn discover(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
     let manifests = Arc::new(manifests::load(&args.files)?);
     let meant = meant(&args, &manifests)?;
+    let mut worst = 0;
     let mut catalogues: Vec<(String, Catalogue)> = Vec::new();
     for (namespace, name) in &meant {
         let mut places = Places::new(Arc::clone(&manifests), namespace, SecretSource { folder: args.secrets.clone() });
-        catalogues.push((name.clone(), places.connector(name)?.discover().await?));
+        let found = match places.connector(name) {
+            Ok(connector) => connector.discover().await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(catalogue) => catalogues.push((name.clone(), catalogue)),
+            // One that cannot be reached does not hide the others.
+            Err(error) if meant.len() > 1 => {
+                worst = worst.max(Failure::from(error.clone()).exit_code);
+                output::error_line(&failed(&format!("{namespace}/{name}"), &error));
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     match (global.output, catalogues.as_slice()) {
         // One Connector's catalogue is written bare, as `lint --catalogue` reads it.
-        (Output::Json, [(_, catalogue)]) => output::json(catalogue)?,
+        (Output::Json, [(_, catalogue)]) if meant.len() == 1 => output::json(catalogue)?,
         (Output::Json, all) => {
             let all: serde_json::Map<String, serde_json::Value> = all
                 .iter()
@@ -184,5 +197,5 @@ async fn discover(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
             output::show(&table);
         }
     }
-    Ok(0)
+    Ok(worst)
 }

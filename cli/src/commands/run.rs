@@ -1,5 +1,7 @@
 //! `aggregator run`.
 
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use aggregator_worker::checkpoint::LocalStore;
@@ -28,6 +30,14 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     if let Some(memory) = args.memory {
         resources.memory = memory;
     }
+    // Opened before anything is moved: a run whose report cannot be written does not begin.
+    let report_file = match args.report {
+        Some(path) => {
+            let file = std::fs::File::create(&path).map_err(|error| unwritable(&path, &error))?;
+            Some((path, file))
+        }
+        None => None,
+    };
     let cancel = cancel_on_signals()?;
     let shown = Progress::default();
     let request = RunRequest {
@@ -50,11 +60,9 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     if let Some(drawing) = drawing {
         drawing.await.map_err(std::io::Error::other)?;
     }
-    if let Some(file) = &args.report {
+    if let Some((path, mut file)) = report_file {
         let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?;
-        std::fs::write(file, text).map_err(|error| {
-            Failure::usage(format!("cannot write {}: {error}", file.display()), "check the path given with --report")
-        })?;
+        file.write_all(text.as_bytes()).map_err(|error| unwritable(&path, &error))?;
     }
     match global.output {
         Output::Json => {
@@ -69,6 +77,10 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
             }
         }
     }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("cannot write {}: {error}", path.display()), "check the path given with --report")
 }
 
 /// A token that SIGINT and SIGTERM cancel. A second signal ends the process at once.
@@ -90,13 +102,13 @@ fn show(report: &RunReport) {
         output::error_line(&warning.to_string());
     }
     if report.nodes.is_empty() {
-        if report.error.is_none() {
-            output::line(&format!(
-                "{}: an earlier attempt had already committed everything; attempt {} only stored the checkpoint",
-                report.pipeline, report.attempt
-            ));
-        }
         return;
+    }
+    if report.completed_earlier_attempt {
+        output::line("an earlier attempt had committed everything before it died; its checkpoint was stored first");
+    }
+    for sink in &report.committed_earlier {
+        output::line(&format!("{sink}: an earlier attempt of this run has committed it; it was left as it is"));
     }
     let mut table =
         output::table(["NODE", "READ", "IN", "OUT", "FILTERED", "REJECTED", "DEDUPLICATED", "WRITTEN", "ROWS/S", ""]);
@@ -141,7 +153,13 @@ fn summary(report: &RunReport) -> String {
     let sum = |figure: fn(&aggregator_worker::ledger::Entry) -> u64| -> u64 {
         report.nodes.iter().map(|node| figure(&node.entry)).sum()
     };
-    let ledger = if report.ledger.balanced { "the ledger is balanced" } else { "the ledger is not balanced" };
+    let ledger = match (report.ledger.balanced, &report.error) {
+        (true, _) => "the ledger is balanced",
+        (false, Some(error)) if error.reason != "LedgerMismatch" => "the ledger was not closed, the run failed first",
+        (false, _) => "the ledger is not balanced",
+    };
+    // What was staged is written only once it is committed.
+    let written = if report.error.is_some() { "staged and given up" } else { "written" };
     let outcome = match report.outcome {
         Outcome::Succeeded if report.mode == RunMode::DryRun => "dry run succeeded",
         Outcome::Succeeded => "succeeded",
@@ -150,7 +168,7 @@ fn summary(report: &RunReport) -> String {
     };
     let resumed = if report.resumed { ", continuing an earlier attempt" } else { "" };
     format!(
-        "{} {outcome} ({:?}, attempt {}{resumed}): {} rows read, {} written, {} rejected in {:.2} s, {ledger}",
+        "{} {outcome} ({:?}, attempt {}{resumed}): {} rows read, {} {written}, {} rejected in {:.2} s, {ledger}",
         report.pipeline,
         report.mode,
         report.attempt,

@@ -192,6 +192,7 @@ impl Visitor for Check<'_> {
             TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
                 self.refuse(&format!("the table function `{name}`"), name);
             }
+            TableFactor::Table { sample: Some(_), .. } => self.refuse("TABLESAMPLE", factor),
             TableFactor::Table { name, args: None, .. } => {
                 let known = |wanted: &str| {
                     self.defined.iter().any(|name| name == wanted)
