@@ -527,7 +527,7 @@ fn panicked(error: &tokio::task::JoinError) -> RunError {
 }
 
 /// How long a failed or interrupted run waits for its sinks to remove what they had staged.
-const GIVING_UP: Duration = Duration::from_millis(1500);
+const GIVING_UP: Duration = Duration::from_secs(1);
 
 /// Removes what was staged. What cannot be removed now is invisible, and the next attempt clears it away.
 async fn give_up(sinks: Vec<NamedSink>) {
