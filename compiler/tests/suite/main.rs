@@ -3,6 +3,7 @@
 #![expect(clippy::panic, reason = "a test has no caller that could handle its failure")]
 
 mod broken;
+mod codegen;
 mod examples;
 mod fixture;
 mod params;
