@@ -52,7 +52,7 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Command::Test(args) => commands::test::test(args, global).await,
         Command::Connectors(args) => commands::connectors::connectors(args, global).await,
         Command::Functions(args) => commands::functions::functions(&args, global),
-        Command::Codegen(args) => commands::codegen::codegen(&args),
+        Command::Codegen(args) => commands::codegen::codegen(&args, global),
         Command::Completions(args) => commands::completions::completions(&args),
     }
 }

@@ -1,6 +1,7 @@
 //! Manifests and catalogues in, a typed graph and every diagnostic out. No I/O.
 
 pub mod catalogue;
+pub mod codegen;
 pub mod compile;
 pub mod diagnostic;
 pub mod functions;

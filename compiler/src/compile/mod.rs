@@ -15,6 +15,7 @@ use aggregator_crds::Pipeline;
 use aggregator_crds::pipeline::PipelineMode;
 
 pub use lint::lint;
+pub(crate) use validity::violations;
 pub use step::{CompiledStep, compile_transformation};
 
 use crate::catalogue::Catalogues;

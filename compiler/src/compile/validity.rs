@@ -9,7 +9,7 @@ use crate::manifest::Located;
 pub(super) const INVALID: &str = "Invalid";
 
 /// Everything about the object that cannot stand, whatever other objects there are.
-pub(super) fn violations<T: Validate>(located: &Located<T>) -> Vec<Diagnostic> {
+pub(crate) fn violations<T: Validate>(located: &Located<T>) -> Vec<Diagnostic> {
     let found = located.object.validate();
     found
         .into_iter()

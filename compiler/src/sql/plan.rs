@@ -35,9 +35,7 @@ impl Scope<'_> {
 
     /// The expression over the columns of one input.
     pub(crate) fn plan_expression(&self, expression: ast::Expr, schema: &DFSchema) -> Result<Expr> {
-        let tables = Tables::new(self.tables);
-        let planner = SqlToRel::new_with_options(&tables, ParserOptions::from(&options().sql_parser));
-        let expression = planner.sql_to_expr(expression, schema, &mut self.context())?;
+        let expression = self.plan_unbound(expression, schema)?;
         let values = self.params.values();
         let bound = expression.transform_up(|expression| match &expression {
             Expr::Placeholder(placeholder) => {
@@ -47,6 +45,13 @@ impl Scope<'_> {
             _ => Ok(Transformed::no(expression)),
         })?;
         Ok(bound.data)
+    }
+
+    /// As [`Self::plan_expression`], with the parameters still open: placeholders whose field names the parameter.
+    pub(crate) fn plan_unbound(&self, expression: ast::Expr, schema: &DFSchema) -> Result<Expr> {
+        let tables = Tables::new(self.tables);
+        let planner = SqlToRel::new_with_options(&tables, ParserOptions::from(&options().sql_parser));
+        planner.sql_to_expr(expression, schema, &mut self.context())
     }
 
     /// An expression over the rows of `input` that was written in `text`, with its final type.

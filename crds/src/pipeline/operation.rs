@@ -137,8 +137,8 @@ pub enum OnCastError {
     /// The row is rejected.
     #[default]
     Reject,
-    /// The value is null.
-    Null,
+    /// The value is null. (Not `Null`, which YAML reads as no value at all.)
+    SetNull,
     /// The value is the column's default.
     Default,
 }

@@ -90,7 +90,7 @@ impl Report {
             self.add(&path, "there is no cast that could fail", "set `cast`, or leave `onError` out");
         }
         if column.on_error == Some(OnCastError::Default) && column.default.is_none() {
-            self.add(&path, "the column has no default", "set `default`, or use `onError: Null`");
+            self.add(&path, "the column has no default", "set `default`, or use `onError: SetNull`");
         }
     }
 

@@ -403,7 +403,7 @@ transforms:
   - {name: t6, from: [a], union: {}}
   - {name: t7, from: [a], union: {distinct: true}}
   - {name: t8, from: [a], mapping: {columns: []}}
-  - {name: t9, from: [a], mapping: {columns: [{name: x, from: a, expression: b}, {name: x, onError: "Null"}, {name: z, cast: Int32, onError: Default}]}}
+  - {name: t9, from: [a], mapping: {columns: [{name: x, from: a, expression: b}, {name: x, onError: SetNull}, {name: z, cast: Int32, onError: Default}]}}
   - {name: t10, from: [a], deduplicate: {key: [], orderBy: []}}
   - {name: t11, from: [a], deduplicate: {key: [x, x], orderBy: [{column: t}, {column: t}]}}
   - {name: t12, from: [a], aggregate: {measures: []}}
@@ -432,7 +432,7 @@ transforms:
             r"spec.transforms[7].mapping.columns: the list is empty; give at least one column",
             r"spec.transforms[8].mapping.columns[0]: the column has both `from` and `expression`; keep `from` for a copy, or `expression` for a computation",
             r"spec.transforms[8].mapping.columns[1].onError: there is no cast that could fail; set `cast`, or leave `onError` out",
-            r"spec.transforms[8].mapping.columns[2].onError: the column has no default; set `default`, or use `onError: Null`",
+            r"spec.transforms[8].mapping.columns[2].onError: the column has no default; set `default`, or use `onError: SetNull`",
             r"spec.transforms[8].mapping.columns[1].name: the column `x` is already taken by spec.transforms[8].mapping.columns[0].name; give each column once",
             r"spec.transforms[9].deduplicate.key: the list is empty; give at least one column",
             r"spec.transforms[9].deduplicate.orderBy: the list is empty; give the columns that say which row comes first",

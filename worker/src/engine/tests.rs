@@ -43,7 +43,10 @@ fn numbers() -> SendableRecordBatchStream {
 }
 
 fn state(memory: usize) -> SessionState {
-    let env = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(GreedyMemoryPool::new(memory))).build_arc().expect("an environment");
+    let env = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(GreedyMemoryPool::new(memory)))
+        .build_arc()
+        .expect("an environment");
     let config = SessionConfig::new().with_target_partitions(2).with_sort_spill_reservation_bytes(64 * 1024);
     SessionStateBuilder::new().with_config(config).with_runtime_env(env).build()
 }
@@ -103,7 +106,10 @@ impl Bench {
     /// All rows of a plan; fails when the plan waits for ever.
     async fn run(&self, plan: Arc<dyn ExecutionPlan>) -> Vec<RecordBatch> {
         let collected = datafusion::physical_plan::collect(plan, self.state.task_ctx());
-        tokio::time::timeout(Duration::from_secs(60), collected).await.expect("the branches wait for each other").expect("rows")
+        tokio::time::timeout(Duration::from_secs(60), collected)
+            .await
+            .expect("the branches wait for each other")
+            .expect("rows")
     }
 }
 

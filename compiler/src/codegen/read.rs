@@ -1,0 +1,57 @@
+//! Expressions read without knowing the input's columns: every name they mention is taken for one.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion_common::{DFSchema, TableReference};
+use datafusion_expr::Expr;
+use datafusion_sql::sqlparser::ast::{self, Visit, Visitor};
+
+use crate::diagnostic::Diagnostic;
+use crate::sql::{Scope, Text};
+
+/// The name that an identifier means.
+pub(super) fn name(ident: &ast::Ident) -> String {
+    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
+}
+
+/// The columns that a piece of SQL mentions.
+pub(super) fn mentions(part: &impl Visit) -> BTreeSet<String> {
+    let mut found = Mentions::default();
+    let _: ControlFlow<()> = part.visit(&mut found);
+    found.0
+}
+
+#[derive(Default)]
+struct Mentions(BTreeSet<String>);
+
+impl Visitor for Mentions {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expression: &ast::Expr) -> ControlFlow<()> {
+        match expression {
+            ast::Expr::Identifier(ident) => _ = self.0.insert(name(ident)),
+            ast::Expr::CompoundIdentifier(parts) => self.0.extend(parts.last().map(name)),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The planned expression over a table called `alias`, with its parameters open. Columns count as text; nothing here
+/// asks for their types.
+pub(super) fn plan(
+    scope: &Scope<'_>,
+    text: Text<'_>,
+    expression: ast::Expr,
+    alias: &str,
+) -> Result<Expr, Vec<Diagnostic>> {
+    let fields: Vec<Field> =
+        mentions(&expression).into_iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
+    let schema = DFSchema::try_from_qualified_schema(TableReference::bare(alias), &Schema::new(fields));
+    schema
+        .and_then(|schema| scope.plan_unbound(expression, &Arc::new(schema)))
+        .map_err(|error| scope.explain(text, &error))
+}

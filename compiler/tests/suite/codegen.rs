@@ -1,0 +1,90 @@
+//! Generated code, compared with checked-in texts: `UPDATE_GOLDEN=1 cargo test --test suite codegen` writes them.
+
+use std::path::{Path, PathBuf};
+
+use aggregator_compiler::codegen::{Target, codegen};
+use aggregator_compiler::diagnostic::Diagnostic;
+use aggregator_compiler::manifest::{ManifestText, Manifests};
+
+const TARGETS: [(Target, &str); 3] = [(Target::Sql, "sql"), (Target::Pandas, "pandas.py"), (Target::Polars, "polars.py")];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/codegen")
+}
+
+fn parse(file: &str, text: String) -> Manifests {
+    let (manifests, diagnostics) = Manifests::parse(&[ManifestText { file: file.into(), text }]);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    manifests
+}
+
+#[test]
+fn code_is_as_checked_in() {
+    let mut names: Vec<PathBuf> =
+        std::fs::read_dir(folder()).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    names.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
+    names.sort();
+    assert!(names.len() >= 7, "{names:?}");
+    for path in names {
+        let manifests = parse("step.yaml", std::fs::read_to_string(&path).expect("a manifest"));
+        let located = manifests.transformations().next().expect("a Transformation");
+        for (target, ending) in TARGETS {
+            let code = codegen(located, target).unwrap_or_else(|problems| panic!("{}: {}", path.display(), shown(&problems)));
+            let golden = path.with_extension(ending);
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                std::fs::write(&golden, &code).expect("to write");
+            }
+            let expected = std::fs::read_to_string(&golden).unwrap_or_default();
+            assert!(code == expected, "{} differs; look, then run with UPDATE_GOLDEN=1. Now:\n{code}", golden.display());
+        }
+    }
+}
+
+fn shown(problems: &[Diagnostic]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// What is said of a mapping with one expression, or of a query.
+fn refused(step: &str, target: Target) -> Vec<Diagnostic> {
+    let text = format!("apiVersion: aggregator.dev/v1alpha1\nkind: Transformation\nmetadata: {{name: s}}\nspec:\n  {step}\n");
+    let manifests = parse("s.yaml", text);
+    codegen(manifests.transformations().next().expect("a Transformation"), target).expect_err(step)
+}
+
+#[test]
+fn what_has_no_translation_is_named_with_its_place_and_a_way_out() {
+    for (step, named) in [
+        (r#"mapping: {columns: [{name: x, expression: "md5(a)"}]}"#, "md5("),
+        (r#"mapping: {columns: [{name: x, expression: "a ~ 'b'"}]}"#, "~"),
+        (r#"mapping: {columns: [{name: x, expression: "a = NULL"}]}"#, "NULL"),
+        (r#"mapping: {columns: [{name: x, expression: "at + INTERVAL '1 day'"}]}"#, "at + "),
+        (r#"mapping: {columns: [{name: x, from: a, cast: "Timestamp(Microsecond, Europe/Berlin)"}]}"#, "Europe/Berlin"),
+        (r#"mapping: {columns: [{name: x, from: a, cast: "Decimal128(10, 2)"}]}"#, "Decimal128(10, 2)"),
+        (r#"mapping: {columns: [{name: x, expression: "1"}]}"#, "reads no column"),
+        (r#"sql: {query: "SELECT a FROM input ORDER BY a"}"#, "ORDER BY"),
+        (r#"sql: {query: "SELECT i.a FROM input i JOIN input j ON i.a = j.a"}"#, "join"),
+        (r#"sql: {query: "SELECT a, row_number() OVER (ORDER BY a) AS n FROM input"}"#, "row_number()"),
+        (r#"sql: {query: "SELECT median(a) AS m FROM input"}"#, "median("),
+        (r#"sql: {query: "SELECT upper(a) AS a FROM input GROUP BY a"}"#, "GROUP BY a"),
+    ] {
+        for (target, name) in [(Target::Pandas, "pandas"), (Target::Polars, "Polars")] {
+            let problems = refused(step, target);
+            assert_eq!(problems.len(), 1, "{step}: {}", shown(&problems));
+            let problem = &problems[0];
+            assert_eq!(problem.code, "NotTranslatable", "{problem}");
+            assert!(problem.message.contains(named) && problem.message.contains(name), "{step}: {problem}");
+            assert!(problem.help.is_some() && problem.place.is_some(), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn mistakes_of_the_transformation_are_told_all_together() {
+    let step = r#"mapping: {columns: [{name: x, expression: "nonsense(a)"}, {name: y, from: a, cast: Int32, default: soon}]}"#;
+    for (target, _) in TARGETS {
+        let codes: Vec<&str> = refused(step, target).iter().map(|problem| problem.code).collect();
+        assert_eq!(codes, ["UnknownFunction", "BadDefault"], "{target:?}");
+    }
+    let problems = refused(r#"sql: {query: "DROP TABLE input"}"#, Target::Sql);
+    assert_eq!(problems[0].code, "NotAQuery", "{}", shown(&problems));
+}
