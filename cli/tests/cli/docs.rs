@@ -1,6 +1,7 @@
 //! Every example of the documentation, by the convention that CONTRIBUTING.md states.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
@@ -136,18 +137,38 @@ fn canonical(rows: &[Value]) -> Vec<String> {
 
 #[test]
 fn every_example_of_the_documentation_holds() {
-    let (mut problems, mut run) = (Vec::new(), 0);
-    for page in pages() {
-        let text = std::fs::read_to_string(&page).expect("a page");
-        let place = Place::new();
-        for block in blocks(&text) {
-            run += u32::from(block.words.len() > 1);
-            if let Err(problem) = block.run(&place) {
-                let name = page.strip_prefix(root()).unwrap_or(&page).display();
-                problems.push(format!("{name}:{}: {problem}", block.line));
-            }
+    let pages = pages();
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let (mut problems, mut run) = (Vec::new(), 0);
+        while let Some(page) = pages.get(next.fetch_add(1, Ordering::Relaxed)) {
+            run += examples(page, &mut problems);
         }
-    }
+        (problems, run)
+    };
+    let (mut problems, mut run) = (Vec::new(), 0);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..4).map(|_| scope.spawn(worker)).collect();
+        for done in workers {
+            let (found, count) = done.join().expect("a worker");
+            problems.extend(found);
+            run += count;
+        }
+    });
     assert!(run > 40, "only {run} examples were found");
     assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+}
+
+/// Runs the examples of a page in an empty folder. Says how many there are.
+fn examples(page: &Path, problems: &mut Vec<String>) -> u32 {
+    let text = std::fs::read_to_string(page).expect("a page");
+    let (place, mut run) = (Place::new(), 0);
+    for block in blocks(&text) {
+        run += u32::from(block.words.len() > 1);
+        if let Err(problem) = block.run(&place) {
+            let name = page.strip_prefix(root()).unwrap_or(page).display();
+            problems.push(format!("{name}:{}: {problem}", block.line));
+        }
+    }
+    run
 }

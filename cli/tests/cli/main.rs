@@ -2,6 +2,7 @@
 
 mod aggregator;
 mod docs;
+mod exit_codes;
 mod graph;
 mod incremental;
 mod kill;
