@@ -64,11 +64,14 @@ fn positions_are_adopted_from_the_sink_when_the_state_is_lost() {
 /// Makes the state folder say that the last run is still going on, as it does when the process died, with the
 /// positions of the run before.
 fn die_before_the_checkpoint(place: &Place, before: &Place) {
-    let stored = of_sqlite(&before.file("state/checkpoints.sqlite"), "SELECT positions FROM checkpoints");
-    let positions = stored.first().expect("positions").replace('\'', "''");
+    let old = before.file("state/checkpoints.sqlite");
     execute_sqlite(
         &place.file("state/checkpoints.sqlite"),
-        &format!("UPDATE attempts SET phase = 'Running'; UPDATE checkpoints SET positions = '{positions}'"),
+        &format!(
+            "ATTACH '{}' AS old; UPDATE attempts SET phase = 'Running'; DELETE FROM checkpoints; \
+             INSERT INTO checkpoints SELECT * FROM old.checkpoints",
+            old.display()
+        ),
     );
 }
 
