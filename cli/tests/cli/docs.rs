@@ -21,7 +21,8 @@ fn root() -> PathBuf {
 fn pages() -> Vec<PathBuf> {
     let mut pages = vec![root().join("README.md")];
     for folder in ["docs", "docs/connectors"] {
-        let found = std::fs::read_dir(root().join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let found =
+            std::fs::read_dir(root().join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path());
         pages.extend(found.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
     }
     pages.sort();
@@ -74,13 +75,21 @@ impl Block {
             }
             ("ndjson", None, Some(node)) => {
                 let of = self.value("of").ok_or("`of=` is missing")?;
-                let command = [vec!["preview"], with_connectors(place, of), vec!["--node", node, "--limit", "1000", "-o", "json"]];
+                let command = [
+                    vec!["preview"],
+                    with_connectors(place, of),
+                    vec!["--node", node, "--limit", "1000", "-o", "json"],
+                ];
                 let shown = said(place, &command.concat())?;
                 let shown: Value = serde_json::from_str(&shown).map_err(|error| error.to_string())?;
                 let wanted: Result<Vec<Value>, _> = self.text.lines().map(serde_json::from_str).collect();
                 let wanted = canonical(&wanted.map_err(|error| error.to_string())?);
                 let came = canonical(shown["rows"].as_array().ok_or("no rows")?);
-                if came == wanted { Ok(()) } else { Err(format!("came:\n{}\nexpected:\n{}", came.join("\n"), wanted.join("\n"))) }
+                if came == wanted {
+                    Ok(())
+                } else {
+                    Err(format!("came:\n{}\nexpected:\n{}", came.join("\n"), wanted.join("\n")))
+                }
             }
             ("console", _, _) if self.words.iter().any(|word| word == "run") => {
                 for line in self.text.lines().filter_map(|line| line.strip_prefix("$ aggregator ")) {

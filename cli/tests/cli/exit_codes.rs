@@ -70,11 +70,14 @@ fn four_when_a_quality_rule_is_broken() {
     let place = Place::new();
     place.write("out/in.csv", "id\n1\n");
     let rule = "  quality: [{name: many, node: source, expression: count(*) > 1}]\n";
-    place.write("m.yaml", &pipeline("connector: in, stream: in.csv", rule).replacen(
-        OUT,
-        &format!("{OUT}{}", OUT.replace("name: out", "name: in").replace(", format: {ndjson: {}}", "")),
-        1,
-    ));
+    place.write(
+        "m.yaml",
+        &pipeline("connector: in, stream: in.csv", rule).replacen(
+            OUT,
+            &format!("{OUT}{}", OUT.replace("name: out", "name: in").replace(", format: {ndjson: {}}", "")),
+            1,
+        ),
+    );
     let said = place.say("run -f m.yaml --state state");
     assert_eq!(said.code(), Some(4), "{}", said.stderr);
     assert!(said.stderr.starts_with("error[QualityRuleBroken]: "), "{}", said.stderr);

@@ -49,7 +49,9 @@ fn by_cursor(place: &Place, change: &dyn Fn(&str)) {
     let first = ["1|a|2026-01-01T10:00:00", "2|b|2026-01-01T10:00:00.500"];
     let shown = |rows: Vec<String>| -> Vec<String> {
         // Formats may differ in how many digits of a second they write.
-        rows.iter().map(|row| row.trim_end_matches('Z').replace(".500000", ".500").replace(":00.000000", ":00")).collect()
+        rows.iter()
+            .map(|row| row.trim_end_matches('Z').replace(".500000", ".500").replace(":00.000000", ":00"))
+            .collect()
     };
     assert_eq!(shown(rows()), first);
 
@@ -157,7 +159,10 @@ fn a_dry_run_writes_nothing_and_remembers_nothing() {
     );
     place.write("m/m.yaml", &text.replace("root: ", "root: ../").replace("path: ", "path: ../"));
     let report = place.json(&format!("{RUN} --mode DryRun"));
-    assert_eq!((&report["mode"], &report["outcome"], &report["attempt"]), (&"DryRun".into(), &"Succeeded".into(), &0.into()));
+    assert_eq!(
+        (&report["mode"], &report["outcome"], &report["attempt"]),
+        (&"DryRun".into(), &"Succeeded".into(), &0.into())
+    );
     assert_eq!(source(&report)["out"], 2);
     for name in ["out", "in.sqlite", "state"] {
         assert!(!place.file(name).exists(), "the dry run made {name}");

@@ -114,7 +114,10 @@ impl Scenario<'_> {
             }
         }
         assert!(hits > 0, "{name}: no kill hit staged rows, so nothing was shown");
-        println!("{name}: {} kills in {length:?}, {hits} of them with rows staged, {committed} targets committed", self.kills);
+        println!(
+            "{name}: {} kills in {length:?}, {hits} of them with rows staged, {committed} targets committed",
+            self.kills
+        );
     }
 
     /// Kills a run after a time, or as soon as rows are staged. Says whether rows were staged just before.
@@ -204,7 +207,9 @@ fn pipeline(place: &Place, source: &str, sinks: &[&str], write: &str) {
     );
     for (number, sink) in sinks.iter().enumerate() {
         let (connector, stream) = sink.split_once(' ').expect("a connector and a stream");
-        text += &format!("    - {{name: sink{number}, from: source, connector: {connector}, stream: {stream}, write: {{{write}}}}}\n");
+        text += &format!(
+            "    - {{name: sink{number}, from: source, connector: {connector}, stream: {stream}, write: {{{write}}}}}\n"
+        );
     }
     place.write("m/files.yaml", FILES);
     place.write("m/pipeline.yaml", &text);
@@ -323,7 +328,9 @@ fn file_to_sqlite(name: &str, mode: Mode, kills: u32) {
     let scenario = Scenario {
         name,
         world: from_files(mode, &["lite target"], None),
-        visible: &|world| vec![of_sqlite(&world.place.file("out.sqlite"), "SELECT id, account, amount, note FROM target")],
+        visible: &|world| {
+            vec![of_sqlite(&world.place.file("out.sqlite"), "SELECT id, account, amount, note FROM target")]
+        },
         staged: &mut |_, _, id| spilled(id),
         expected: mode.expected(),
         kills,

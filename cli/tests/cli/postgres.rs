@@ -32,7 +32,8 @@ impl Database {
 
     /// A new database with the same content. Nobody may be connected to this one.
     pub(crate) fn copy(&self) -> Self {
-        let other = Self { server: Arc::clone(&self.server), runtime: Arc::clone(&self.runtime), name: self.fresh_name() };
+        let other =
+            Self { server: Arc::clone(&self.server), runtime: Arc::clone(&self.runtime), name: self.fresh_name() };
         let mut session = self.session_of("postgres");
         session.execute(&format!("CREATE DATABASE {} TEMPLATE {}", other.name, self.name));
         other

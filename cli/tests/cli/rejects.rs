@@ -64,7 +64,10 @@ fn each_bad_row_is_kept_with_its_line_and_all_others_arrive() {
         ]
     );
     for row in &kept {
-        assert_eq!((&row["node"], &row["location"], &row["run"]), (&json!("source"), &json!("rows.csv"), &report["run"]));
+        assert_eq!(
+            (&row["node"], &row["location"], &row["run"]),
+            (&json!("source"), &json!("rows.csv"), &report["run"])
+        );
         assert!(row["message"].as_str().is_some_and(|message| !message.is_empty()), "{row}");
     }
     assert_eq!(report["rejects"]["total"], 4);
@@ -72,7 +75,10 @@ fn each_bad_row_is_kept_with_its_line_and_all_others_arrive() {
         let found = report["nodes"].as_array().and_then(|nodes| nodes.iter().find(|node| node["name"] == name));
         found.unwrap_or_else(|| panic!("no node {name}")).clone()
     };
-    assert_eq!((&entry("source")["read"], &entry("source")["rejected"], &entry("source")["out"]), (&json!(7), &json!(4), &json!(3)));
+    assert_eq!(
+        (&entry("source")["read"], &entry("source")["rejected"], &entry("source")["out"]),
+        (&json!(7), &json!(4), &json!(3))
+    );
     assert_eq!((&entry("rejects")["in"], &entry("rejects")["written"]), (&json!(4), &json!(4)));
     assert_eq!(report["ledger"], json!({"balanced": true}));
 }

@@ -155,7 +155,10 @@ fn a_run_whose_source_is_silent_stops_soon_and_another_is_kept_out() {
     gate.execute("SELECT pg_advisory_lock(7)");
     let query = "SELECT n::bigint AS id FROM generate_series(1, 3) n, pg_advisory_lock(7)";
     let source = format!("connector: db, stream: \"{query}\"");
-    place.write("m.yaml", &format!("{}\n---\n{}", database.manifest(), pipeline(&source, "connector: out, stream: rows/")));
+    place.write(
+        "m.yaml",
+        &format!("{}\n---\n{}", database.manifest(), pipeline(&source, "connector: out, stream: rows/")),
+    );
     let mut watch = database.session();
     let waits = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
     let mut running = place.start("run -f m.yaml --state state");
