@@ -89,7 +89,7 @@ fn map(column: &MappedColumn, index: usize, scope: &Scope<'_>) -> Result<Mapped,
     if let Some(written) = &column.cast {
         wanted = types::parse(written).map_err(|error| one(unknown_type(&error), "cast"))?;
         let Some(type_name) = type_name(&wanted) else {
-            let help = "cast to a number, Utf8, Boolean, Date32, or a Timestamp without zone or in UTC";
+            let help = "cast to a signed number, Utf8, Boolean, Date32, or a Timestamp without zone or in UTC";
             return Err(one(not_translatable(&format!("the type {written}"), "SQL", help), "cast"));
         };
         value = format!("try_cast({source} AS {type_name})");
