@@ -84,7 +84,7 @@ pub(crate) struct Selection {
     /// A parameter's value; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_param)]
     pub(crate) params: Vec<(String, String)>,
-    /// A folder with secrets as mounted volumes look: DIR/<secret>/<key>
+    /// A folder with secrets as mounted volumes look: DIR/SECRET/KEY
     #[arg(long, value_name = "DIR")]
     pub(crate) secrets: Option<PathBuf>,
 }
@@ -213,7 +213,7 @@ pub(crate) struct ReachArgs {
     /// The Connector's name; default: all of the manifests
     #[arg(short, long, value_name = "NAME")]
     pub(crate) connector: Option<String>,
-    /// A folder with secrets as mounted volumes look: DIR/<secret>/<key>
+    /// A folder with secrets as mounted volumes look: DIR/SECRET/KEY
     #[arg(long, value_name = "DIR")]
     pub(crate) secrets: Option<PathBuf>,
 }
@@ -264,7 +264,9 @@ mod tests {
 
     #[test]
     fn sizes_read_as_kubernetes_writes_them() {
-        for (text, bytes) in [("16777216", Ok(16 << 20)), ("512Mi", Ok(512 << 20)), ("2Gi", Ok(2 << 30)), ("1G", Ok(1_000_000_000))] {
+        for (text, bytes) in
+            [("16777216", Ok(16 << 20)), ("512Mi", Ok(512 << 20)), ("2Gi", Ok(2 << 30)), ("1G", Ok(1_000_000_000))]
+        {
             assert_eq!(parse_size(text), bytes, "{text}");
         }
         for text in ["", "Mi", "12MB", "-1Mi", "1Mi", "99999999999999Gi"] {

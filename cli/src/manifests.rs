@@ -19,7 +19,10 @@ pub(crate) fn read(files: &Files) -> Result<Vec<ManifestText>, Failure> {
     for path in &files.files {
         if path.as_os_str() == "-" {
             let mut text = String::new();
-            std::io::stdin().take(MAX_BYTES).read_to_string(&mut text).map_err(|error| unreadable(Path::new("-"), &error))?;
+            std::io::stdin()
+                .take(MAX_BYTES)
+                .read_to_string(&mut text)
+                .map_err(|error| unreadable(Path::new("-"), &error))?;
             texts.push(ManifestText { file: "-".into(), text });
         } else if path.is_dir() {
             let found = walk(path, is_manifest)?;
@@ -30,7 +33,11 @@ pub(crate) fn read(files: &Files) -> Result<Vec<ManifestText>, Failure> {
                 ));
             }
             for path in found {
-                texts.push(read_file(&path)?);
+                let text = read_file(&path)?;
+                // A folder may hold data and values files too; whoever names a file means it.
+                if text.text.contains("apiVersion") {
+                    texts.push(text);
+                }
             }
         } else {
             texts.push(read_file(path)?);
@@ -48,7 +55,13 @@ pub(crate) fn read_tests(files: &Files) -> Result<Vec<ManifestText>, Failure> {
         } else if let Some(folder) = path.parent().filter(|_| path.is_file()) {
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             let beside = WalkDir::new(folder).max_depth(1).sort_by_file_name();
-            paths.extend(beside.into_iter().filter_map(Result::ok).map(walkdir::DirEntry::into_path).filter(|path| is_test(path)));
+            paths.extend(
+                beside
+                    .into_iter()
+                    .filter_map(Result::ok)
+                    .map(walkdir::DirEntry::into_path)
+                    .filter(|path| is_test(path)),
+            );
         }
     }
     paths.sort();
@@ -56,9 +69,14 @@ pub(crate) fn read_tests(files: &Files) -> Result<Vec<ManifestText>, Failure> {
     paths.iter().map(|path| read_file(path)).collect()
 }
 
+/// The wanted files below a folder. Names that begin with a dot or `_aggregator` are our own or somebody's secrets.
 fn walk(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>, Failure> {
+    let hidden = |entry: &walkdir::DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        entry.depth() > 0 && (name.starts_with('.') || name.starts_with("_aggregator"))
+    };
     let mut paths = Vec::new();
-    for entry in WalkDir::new(folder).sort_by_file_name() {
+    for entry in WalkDir::new(folder).sort_by_file_name().into_iter().filter_entry(|entry| !hidden(entry)) {
         let entry = entry.map_err(|error| unreadable(folder, &error.into()))?;
         if entry.file_type().is_file() && wanted(entry.path()) {
             paths.push(entry.into_path());
@@ -79,7 +97,10 @@ fn is_manifest(path: &Path) -> bool {
 fn read_file(path: &Path) -> Result<ManifestText, Failure> {
     let size = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
     if size > MAX_BYTES {
-        return Err(Failure::usage(format!("{} has {size} bytes", path.display()), format!("a manifest has at most {MAX_BYTES}")));
+        return Err(Failure::usage(
+            format!("{} has {size} bytes", path.display()),
+            format!("a manifest has at most {MAX_BYTES}"),
+        ));
     }
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
     Ok(ManifestText { file: path.display().to_string(), text })
@@ -118,7 +139,10 @@ pub(crate) fn select(manifests: &Manifests, selection: &Selection) -> Result<(St
         [] if all.is_empty() => {
             Err(Failure::usage("the manifests hold no Pipeline", "give the file that holds it with -f"))
         }
-        [] => Err(Failure::usage("there is no such Pipeline among the manifests", format!("choose one of {}", list(&all)))),
+        [] => Err(Failure::usage(
+            "there is no such Pipeline among the manifests",
+            format!("choose one of {}", list(&all)),
+        )),
         several => Err(Failure::usage(
             format!("the manifests hold {} Pipelines", several.len()),
             format!("choose one with --pipeline (and --namespace): {}", list(several)),

@@ -73,8 +73,13 @@ pub(crate) fn rows_table(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<
             .map_err(std::io::Error::other)?;
         for row in 0..batch.num_rows() {
             table.add_row(formatters.iter().map(|formatter| {
-                let text: String = formatter.value(row).to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-                if text.chars().count() > WIDEST { text.chars().take(WIDEST - 1).chain(['…']).collect() } else { text }
+                let text: String =
+                    formatter.value(row).to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+                if text.chars().count() > WIDEST {
+                    text.chars().take(WIDEST - 1).chain(['…']).collect()
+                } else {
+                    text
+                }
             }));
         }
     }

@@ -52,7 +52,12 @@ fn figures(node: &NodeCounters) -> String {
         _ => (entry.out, "out"),
     };
     let seconds = node.elapsed().as_secs_f64();
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate for people"
+    )]
     let rate = if seconds > 0.0 { (rows as f64 / seconds) as u64 } else { 0 };
     let rejected = if entry.rejected > 0 { format!(", {} rejected", count(entry.rejected)) } else { String::new() };
     format!("{} rows {verb} ({} rows/s){rejected}", count(rows), count(rate))

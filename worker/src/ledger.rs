@@ -90,11 +90,9 @@ impl Entry {
                 self.out + self.filtered + self.rejected + self.deduplicated,
                 "in = out + filtered + rejected + deduplicated",
             ),
-            EntryKind::Sink => (
-                self.taken,
-                self.written + self.rejected + self.deduplicated,
-                "in = written + rejected + deduplicated",
-            ),
+            EntryKind::Sink => {
+                (self.taken, self.written + self.rejected + self.deduplicated, "in = written + rejected + deduplicated")
+            }
             EntryKind::Rejects => (self.taken, self.written, "in = written"),
             EntryKind::GrainTransform => return None,
         };

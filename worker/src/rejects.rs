@@ -102,9 +102,15 @@ pub fn schema() -> SchemaRef {
 /// Never in practice: the columns have equal lengths by construction.
 pub fn to_batch(run: &str, group: &NodeRejects) -> Result<RecordBatch, ArrowError> {
     let rejects = &group.rejects;
-    let text = |value: fn(&Reject) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rejects.iter().map(value))) };
+    let text =
+        |value: fn(&Reject) -> &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rejects.iter().map(value))) };
     let number = |value: fn(&Reject) -> Option<u64>| -> ArrayRef {
-        Arc::new(rejects.iter().map(|reject| value(reject).and_then(|number| i64::try_from(number).ok())).collect::<Int64Array>())
+        Arc::new(
+            rejects
+                .iter()
+                .map(|reject| value(reject).and_then(|number| i64::try_from(number).ok()))
+                .collect::<Int64Array>(),
+        )
     };
     let same = |value: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values(rejects.iter().map(|_| value))) };
     RecordBatch::try_new(

@@ -43,7 +43,10 @@ fn list(global: &Global) -> Result<u8, Failure> {
 fn schema(key: &str, global: &Global) -> Result<u8, Failure> {
     let Some(schema) = aggregator_crds::connector_schema(key) else {
         let known: Vec<&str> = connectors::all().iter().map(|info| info.key).collect();
-        return Err(Failure::usage(format!("there is no connector type `{key}`"), format!("choose one of {}", known.join(", "))));
+        return Err(Failure::usage(
+            format!("there is no connector type `{key}`"),
+            format!("choose one of {}", known.join(", ")),
+        ));
     };
     match global.output {
         Output::Json => output::json(&schema)?,
@@ -76,14 +79,20 @@ fn fields(prefix: &str, schema: &serde_json::Value, table: &mut comfy_table::Tab
 }
 
 /// The Connectors that are meant, by namespace and name.
-fn meant(args: &ReachArgs, manifests: &aggregator_compiler::manifest::Manifests) -> Result<Vec<(String, String)>, Failure> {
+fn meant(
+    args: &ReachArgs,
+    manifests: &aggregator_compiler::manifest::Manifests,
+) -> Result<Vec<(String, String)>, Failure> {
     let all: Vec<(String, String)> =
         manifests.connectors().map(|located| (located.namespace.clone(), located.name.clone())).collect();
     let meant: Vec<(String, String)> =
         all.iter().filter(|(_, name)| args.connector.as_ref().is_none_or(|wanted| wanted == name)).cloned().collect();
     if meant.is_empty() {
         let known: Vec<&str> = all.iter().map(|(_, name)| name.as_str()).collect();
-        return Err(Failure::usage("there is no such Connector among the manifests", format!("choose one of {}", known.join(", "))));
+        return Err(Failure::usage(
+            "there is no such Connector among the manifests",
+            format!("choose one of {}", known.join(", ")),
+        ));
     }
     Ok(meant)
 }
@@ -109,7 +118,9 @@ async fn check(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
                 .iter()
                 .map(|(name, checked)| match checked {
                     Ok(report) => serde_json::json!({ "connector": name, "ok": true, "report": report }),
-                    Err(error) => serde_json::json!({ "connector": name, "ok": false, "error": Failure::from(error.clone()) }),
+                    Err(error) => {
+                        serde_json::json!({ "connector": name, "ok": false, "error": Failure::from(error.clone()) })
+                    }
                 })
                 .collect();
             output::json(&all)?;
@@ -117,7 +128,9 @@ async fn check(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
         Output::Table => {
             for (name, checked) in &results {
                 match checked {
-                    Ok(report) => output::line(&format!("✓ {name}: {} ({} ms)", report.message, report.latency.as_millis())),
+                    Ok(report) => {
+                        output::line(&format!("✓ {name}: {} ({} ms)", report.message, report.latency.as_millis()))
+                    }
                     Err(error) => output::line(&failed(name, error)),
                 }
             }
@@ -134,18 +147,33 @@ fn failed(name: &str, error: &ConnectorError) -> String {
 async fn discover(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
     let manifests = Arc::new(manifests::load(&args.files)?);
     let meant = meant(&args, &manifests)?;
+    let mut worst = 0;
     let mut catalogues: Vec<(String, Catalogue)> = Vec::new();
     for (namespace, name) in &meant {
         let mut places = Places::new(Arc::clone(&manifests), namespace, SecretSource { folder: args.secrets.clone() });
-        catalogues.push((name.clone(), places.connector(name)?.discover().await?));
+        let found = match places.connector(name) {
+            Ok(connector) => connector.discover().await,
+            Err(error) => Err(error),
+        };
+        match found {
+            Ok(catalogue) => catalogues.push((name.clone(), catalogue)),
+            // One that cannot be reached does not hide the others.
+            Err(error) if meant.len() > 1 => {
+                worst = worst.max(Failure::from(error.clone()).exit_code);
+                output::error_line(&failed(&format!("{namespace}/{name}"), &error));
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     match (global.output, catalogues.as_slice()) {
         // One Connector's catalogue is written bare, as `lint --catalogue` reads it.
-        (Output::Json, [(_, catalogue)]) => output::json(catalogue)?,
+        (Output::Json, [(_, catalogue)]) if meant.len() == 1 => output::json(catalogue)?,
         (Output::Json, all) => {
             let all: serde_json::Map<String, serde_json::Value> = all
                 .iter()
-                .map(|(name, catalogue)| Ok((name.clone(), serde_json::to_value(catalogue).map_err(std::io::Error::from)?)))
+                .map(|(name, catalogue)| {
+                    Ok((name.clone(), serde_json::to_value(catalogue).map_err(std::io::Error::from)?))
+                })
                 .collect::<Result<_, Failure>>()?;
             output::json(&all)?;
         }
@@ -169,5 +197,5 @@ async fn discover(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
             output::show(&table);
         }
     }
-    Ok(0)
+    Ok(worst)
 }

@@ -33,9 +33,17 @@ fn list(global: &Global) -> Result<u8, Failure> {
 fn explain(name: &str, global: &Global) -> Result<u8, Failure> {
     let function = describe(name).ok_or_else(|| {
         let all = descriptions();
-        let near: Vec<&str> =
-            all.iter().map(|function| function.name.as_str()).filter(|known| known.contains(name) || name.contains(known)).take(5).collect();
-        let remedy = if near.is_empty() { "list them all with `aggregator functions`".to_owned() } else { format!("did you mean {}?", near.join(", ")) };
+        let near: Vec<&str> = all
+            .iter()
+            .map(|function| function.name.as_str())
+            .filter(|known| known.contains(name) || name.contains(known))
+            .take(5)
+            .collect();
+        let remedy = if near.is_empty() {
+            "list them all with `aggregator functions`".to_owned()
+        } else {
+            format!("did you mean {}?", near.join(", "))
+        };
         Failure::usage(format!("there is no function `{name}`"), remedy)
     })?;
     match global.output {

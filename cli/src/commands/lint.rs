@@ -41,8 +41,9 @@ fn show(diagnostics: &[Diagnostic], errors: usize, files: usize) {
 fn catalogues(args: &LintArgs, parsed: &Manifests) -> Result<BTreeMap<(String, String), Catalogue>, Failure> {
     let mut catalogues = BTreeMap::new();
     for (connector, file) in &args.catalogues {
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Failure::usage(format!("cannot read {file}: {error}"), "check the path given with --catalogue"))?;
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Failure::usage(format!("cannot read {file}: {error}"), "check the path given with --catalogue")
+        })?;
         let catalogue: Catalogue = serde_json::from_str(&text).map_err(|error| {
             Failure::usage(
                 format!("{file} is not a catalogue: {error}"),

@@ -1,10 +1,14 @@
 //! `aggregator run`.
 
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use aggregator_worker::checkpoint::LocalStore;
 use aggregator_worker::ledger::EntryKind;
-use aggregator_worker::run::{Outcome, Progress, Resources, RunMode, RunReport, RunRequest, SecretSource, run as run_pipeline};
+use aggregator_worker::run::{
+    Outcome, Progress, Resources, RunMode, RunReport, RunRequest, SecretSource, run as run_pipeline,
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +30,14 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     if let Some(memory) = args.memory {
         resources.memory = memory;
     }
+    // Opened before anything is moved: a run whose report cannot be written does not begin.
+    let report_file = match args.report {
+        Some(path) => {
+            let file = std::fs::File::create(&path).map_err(|error| unwritable(&path, &error))?;
+            Some((path, file))
+        }
+        None => None,
+    };
     let cancel = cancel_on_signals()?;
     let shown = Progress::default();
     let request = RunRequest {
@@ -41,16 +53,16 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     };
     let store = LocalStore::new(&args.state.state);
     let done = CancellationToken::new();
-    let drawing = (output::watched() && global.output == Output::Table).then(|| tokio::spawn(progress::draw(shown, done.clone())));
+    let drawing = (output::watched() && global.output == Output::Table)
+        .then(|| tokio::spawn(progress::draw(shown, done.clone())));
     let report = run_pipeline(request, &store).await;
     done.cancel();
     if let Some(drawing) = drawing {
         drawing.await.map_err(std::io::Error::other)?;
     }
-    if let Some(file) = &args.report {
+    if let Some((path, mut file)) = report_file {
         let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?;
-        std::fs::write(file, text)
-            .map_err(|error| Failure::usage(format!("cannot write {}: {error}", file.display()), "check the path given with --report"))?;
+        file.write_all(text.as_bytes()).map_err(|error| unwritable(&path, &error))?;
     }
     match global.output {
         Output::Json => {
@@ -65,6 +77,10 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
             }
         }
     }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::usage(format!("cannot write {}: {error}", path.display()), "check the path given with --report")
 }
 
 /// A token that SIGINT and SIGTERM cancel. A second signal ends the process at once.
@@ -86,15 +102,16 @@ fn show(report: &RunReport) {
         output::error_line(&warning.to_string());
     }
     if report.nodes.is_empty() {
-        if report.error.is_none() {
-            output::line(&format!(
-                "{}: an earlier attempt had already committed everything; attempt {} only stored the checkpoint",
-                report.pipeline, report.attempt
-            ));
-        }
         return;
     }
-    let mut table = output::table(["NODE", "READ", "IN", "OUT", "FILTERED", "REJECTED", "DEDUPLICATED", "WRITTEN", "ROWS/S", ""]);
+    if report.completed_earlier_attempt {
+        output::line("an earlier attempt had committed everything before it died; its checkpoint was stored first");
+    }
+    for sink in &report.committed_earlier {
+        output::line(&format!("{sink}: an earlier attempt of this run has committed it; it was left as it is"));
+    }
+    let mut table =
+        output::table(["NODE", "READ", "IN", "OUT", "FILTERED", "REJECTED", "DEDUPLICATED", "WRITTEN", "ROWS/S", ""]);
     let cell = |number: u64| if number == 0 { "·".to_owned() } else { count(number) };
     for node in &report.nodes {
         let entry = &node.entry;
@@ -108,7 +125,11 @@ fn show(report: &RunReport) {
             cell(entry.filtered),
             cell(entry.rejected),
             cell(entry.deduplicated),
-            if matches!(entry.kind, EntryKind::Sink | EntryKind::Rejects) { count(entry.written) } else { "·".to_owned() },
+            if matches!(entry.kind, EntryKind::Sink | EntryKind::Rejects) {
+                count(entry.written)
+            } else {
+                "·".to_owned()
+            },
             cell(rate),
             node.note.clone().unwrap_or_default(),
         ]);
@@ -116,7 +137,10 @@ fn show(report: &RunReport) {
     output::figures(&mut table, 1..=8);
     output::show(&table);
     for rule in report.quality.iter().filter(|rule| rule.passed == Some(false)) {
-        output::line(&format!("quality rule {} is broken ({:?}): {} on {}", rule.name, rule.severity, rule.expression, rule.node));
+        output::line(&format!(
+            "quality rule {} is broken ({:?}): {} on {}",
+            rule.name, rule.severity, rule.expression, rule.node
+        ));
     }
     for group in &report.rejects.groups {
         let column = group.column.as_ref().map(|column| format!(", column {column}")).unwrap_or_default();
@@ -126,8 +150,16 @@ fn show(report: &RunReport) {
 }
 
 fn summary(report: &RunReport) -> String {
-    let sum = |figure: fn(&aggregator_worker::ledger::Entry) -> u64| -> u64 { report.nodes.iter().map(|node| figure(&node.entry)).sum() };
-    let ledger = if report.ledger.balanced { "the ledger is balanced" } else { "the ledger is not balanced" };
+    let sum = |figure: fn(&aggregator_worker::ledger::Entry) -> u64| -> u64 {
+        report.nodes.iter().map(|node| figure(&node.entry)).sum()
+    };
+    let ledger = match (report.ledger.balanced, &report.error) {
+        (true, _) => "the ledger is balanced",
+        (false, Some(error)) if error.reason != "LedgerMismatch" => "the ledger was not closed, the run failed first",
+        (false, _) => "the ledger is not balanced",
+    };
+    // What was staged is written only once it is committed.
+    let written = if report.error.is_some() { "staged and given up" } else { "written" };
     let outcome = match report.outcome {
         Outcome::Succeeded if report.mode == RunMode::DryRun => "dry run succeeded",
         Outcome::Succeeded => "succeeded",
@@ -136,12 +168,14 @@ fn summary(report: &RunReport) -> String {
     };
     let resumed = if report.resumed { ", continuing an earlier attempt" } else { "" };
     format!(
-        "{} {outcome} ({:?}, attempt {}{resumed}): {} rows read, {} written, {} rejected in {:.2} s, {ledger}",
+        "{} {outcome} ({:?}, attempt {}{resumed}): {} rows read, {} {written}, {} rejected in {:.2} s, {ledger}",
         report.pipeline,
         report.mode,
         report.attempt,
         count(sum(|entry| entry.read)),
-        count(report.nodes.iter().filter(|node| node.entry.kind == EntryKind::Sink).map(|node| node.entry.written).sum()),
+        count(
+            report.nodes.iter().filter(|node| node.entry.kind == EntryKind::Sink).map(|node| node.entry.written).sum()
+        ),
         count(report.rejects.total),
         report.seconds,
     )

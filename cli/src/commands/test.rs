@@ -26,7 +26,9 @@ pub(crate) async fn test(args: TestArgs, global: &Global) -> Result<u8, Failure>
     let failed = results.iter().filter(|result| !result.passed()).count();
     match global.output {
         Output::Json => {
-            output::json(&serde_json::json!({ "passed": results.len() - failed, "failed": failed, "results": results }))?;
+            output::json(
+                &serde_json::json!({ "passed": results.len() - failed, "failed": failed, "results": results }),
+            )?;
         }
         Output::Table => show(&results, failed),
     }

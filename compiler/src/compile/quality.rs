@@ -44,7 +44,7 @@ impl Compiler<'_> {
                     return Ok(None);
                 }
                 let item = SelectItem::ExprWithAlias { expr, alias: Ident::with_quote('"', "holds") };
-                let statement = select(&scope, vec![item], Vec::new()).map_err(|problem| vec![problem])?;
+                let statement = select(&scope, vec![item], Vec::new())?;
                 let (plan, schema) =
                     scope.plan_query(statement).and_then(settle).map_err(|error| scope.explain(text, &error))?;
                 match schema.field(0).data_type() {

@@ -19,6 +19,9 @@ impl Compiler<'_> {
         if let Some(connector) = connector {
             self.mode(&write, &connector.object.spec.connector_type, &path);
         }
+        if connector.is_some_and(|connector| !has_files(&connector.object.spec.connector_type)) {
+            self.alone(index, &path);
+        }
         if let Some(policy) = &sink.schema_policy {
             self.policy(policy, &path);
         }
@@ -53,10 +56,30 @@ impl Compiler<'_> {
         self.nodes.push(Known { node, origins, rows_of });
     }
 
+    /// Two sinks that commit one after the other cannot share a table: the second would wait for the first, or meet a
+    /// table that was not there when it looked.
+    fn alone(&mut self, index: usize, path: &str) {
+        let sinks = &self.pipeline.object.spec.sinks;
+        let (sink, table) = (&sinks[index], table(&sinks[index].stream));
+        let rejects = self.pipeline.object.spec.rejects.as_ref();
+        let with_rejects = rejects.is_some_and(|it| it.connector == sink.connector && self::table(&it.stream) == table);
+        let first = sinks[..index]
+            .iter()
+            .find(|other| other.connector == sink.connector && self::table(&other.stream) == table);
+        let other = match first {
+            Some(first) => format!("the sink `{}`", first.name),
+            None if with_rejects => "the rejects".to_owned(),
+            None => return,
+        };
+        let message = format!("{other} and this sink write the same table `{}`", sink.stream);
+        let help = "bring the rows together in a `union` and write them with one sink";
+        self.fail("Conflict", message, help, &format!("{path}.stream"));
+    }
+
     /// Whether a Connector of that type can write so.
     fn mode(&mut self, write: &Write, kind: &ConnectorType, path: &str) {
         let field = format!("{path}.write.mode");
-        let files = matches!(kind, ConnectorType::File(_) | ConnectorType::S3(_));
+        let files = has_files(kind);
         match write.mode {
             WriteMode::Append | WriteMode::Overwrite => {}
             WriteMode::Upsert if files => {
@@ -145,4 +168,13 @@ impl Compiler<'_> {
             }
         }
     }
+}
+
+fn has_files(kind: &ConnectorType) -> bool {
+    matches!(kind, ConnectorType::File(_) | ConnectorType::S3(_))
+}
+
+/// A table's name without the schema that is meant anyway.
+fn table(stream: &str) -> &str {
+    stream.strip_prefix("public.").or_else(|| stream.strip_prefix("main.")).unwrap_or(stream)
 }

@@ -59,10 +59,7 @@ pub(super) fn aggregate(aggregate: &Aggregate, step: &Step<'_>) -> Outcome {
         return Err(problems);
     }
     items.extend(measures.into_iter().map(|(_, item)| item));
-    step.finish(
-        step.scope.plan_query(select(&step.scope, items, groups).map_err(|problem| vec![problem])?),
-        Grain::Changed,
-    )
+    step.finish(step.scope.plan_query(select(&step.scope, items, groups)?), Grain::Changed)
 }
 
 fn attempt(scope: &Scope<'_>, path: &str, items: Vec<SelectItem>, groups: Vec<Expr>) -> Vec<Diagnostic> {
@@ -72,12 +69,16 @@ fn attempt(scope: &Scope<'_>, path: &str, items: Vec<SelectItem>, groups: Vec<Ex
             Ok(_) => Vec::new(),
             Err(error) => scope.explain(text, &error),
         },
-        Err(problem) => vec![problem],
+        Err(problems) => problems,
     }
 }
 
 /// `SELECT items FROM input GROUP BY groups`, put together from parsed parts.
-pub(crate) fn select(scope: &Scope<'_>, items: Vec<SelectItem>, groups: Vec<Expr>) -> Result<Statement, Diagnostic> {
+pub(crate) fn select(
+    scope: &Scope<'_>,
+    items: Vec<SelectItem>,
+    groups: Vec<Expr>,
+) -> Result<Statement, Vec<Diagnostic>> {
     let mut statement = scope.read_whole_input()?;
     if let Statement::Query(query) = &mut statement
         && let SetExpr::Select(select) = query.body.as_mut()

@@ -23,7 +23,7 @@ pub(super) fn deduplicate(deduplicate: &Deduplicate, step: &Step<'_>) -> Outcome
     for (index, name) in deduplicate.key.iter().enumerate() {
         match step.column(name, input.schema(), &step.field(&format!("key[{index}]"))) {
             Ok(column) => keys.push(column),
-            Err(problem) => problems.push(problem),
+            Err(found) => problems.extend(found),
         }
     }
     for (index, by) in deduplicate.order_by.iter().enumerate() {
@@ -32,7 +32,7 @@ pub(super) fn deduplicate(deduplicate: &Deduplicate, step: &Step<'_>) -> Outcome
                 let ascending = (by.direction == SortDirection::Ascending) == (deduplicate.keep == Keep::First);
                 order.push(Sort::new(column, ascending, false));
             }
-            Err(problem) => problems.push(problem),
+            Err(found) => problems.extend(found),
         }
     }
     if !problems.is_empty() {

@@ -45,13 +45,13 @@ pub(super) fn join(join: &Join, step: &Step<'_>) -> Outcome {
 /// Whether the key columns exist and can be equal.
 fn keys(join: &Join, left: &Table, right: &Table, step: &Step<'_>) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
-    for (index, key) in join.on.iter().enumerate() {
+    for (index, key) in join.keys.iter().enumerate() {
         let found = [("left", &key.left, left), ("right", &key.right, right)].map(|(side, name, table)| {
             let schema = table.schema.as_ref()?;
             let field = schema.column_with_name(name).map(|(_, field)| field.data_type().clone());
             if field.is_none() {
                 let known = schema.fields().iter().map(|field| field.name().as_str());
-                problems.push(step.unknown_column(name, known, &step.field(&format!("on[{index}].{side}"))));
+                problems.push(step.unknown_column(name, known, &step.field(&format!("keys[{index}].{side}"))));
             }
             field
         });
@@ -67,7 +67,7 @@ fn keys(join: &Join, left: &Table, right: &Table, step: &Step<'_>) -> Vec<Diagno
             );
             let problem =
                 Diagnostic::error("TypeMismatch", message).help("cast one of them in a `mapping` node in front");
-            problems.push(problem.at(step.scope.locator.place(&step.field(&format!("on[{index}]")))));
+            problems.push(problem.at(step.scope.locator.place(&step.field(&format!("keys[{index}]")))));
         }
     }
     problems
@@ -88,7 +88,7 @@ fn joined(join: &Join, left: &Table, right: &Table) -> Result<LogicalPlan, DataF
         JoinType::LeftAnti => datafusion_expr::JoinType::LeftAnti,
     };
     let (left_keys, right_keys): (Vec<Column>, Vec<Column>) =
-        join.on.iter().map(|key| (column(left, &key.left), column(right, &key.right))).unzip();
+        join.keys.iter().map(|key| (column(left, &key.left), column(right, &key.right))).unzip();
     LogicalPlanBuilder::from(left.scan()?).join(right.scan()?, kind, (left_keys, right_keys), None)?.build()
 }
 

@@ -68,16 +68,16 @@ fn unread(column: &MappedColumn, index: usize, step: &Step<'_>) -> Vec<Diagnosti
         let path = format!("{path}.expression");
         problems.extend(step.scope.expression(Text { sql, path: &path }, false).err().unwrap_or_default());
     }
-    problems.extend(target(column, &path, step).err());
+    problems.extend(target(column, &path, step).err().unwrap_or_default());
     problems
 }
 
 /// The type of `cast`.
-fn target(column: &MappedColumn, path: &str, step: &Step<'_>) -> Result<Option<DataType>, Diagnostic> {
+fn target(column: &MappedColumn, path: &str, step: &Step<'_>) -> Result<Option<DataType>, Vec<Diagnostic>> {
     let Some(written) = &column.cast else { return Ok(None) };
     types::parse(written)
         .map(Some)
-        .map_err(|error| unknown_type(&error).at(step.scope.locator.place(&format!("{path}.cast"))))
+        .map_err(|error| vec![unknown_type(&error).at(step.scope.locator.place(&format!("{path}.cast")))])
 }
 
 fn map(column: &MappedColumn, index: usize, input: &LogicalPlan, step: &Step<'_>) -> Result<Mapped, Vec<Diagnostic>> {
@@ -92,13 +92,13 @@ fn map(column: &MappedColumn, index: usize, input: &LogicalPlan, step: &Step<'_>
         (None, from) => {
             let name = from.as_ref().unwrap_or(&column.name);
             let field = if from.is_some() { "from" } else { "name" };
-            let expression = step.column(name, input.schema(), &format!("{path}.{field}")).map_err(one)?;
+            let expression = step.column(name, input.schema(), &format!("{path}.{field}"))?;
             let found = input.schema().field_with_unqualified_name(name).map(|field| field.data_type().clone());
             (expression, found.map_err(|error| step.explain(&error))?, name.clone())
         }
     };
     let mentions = source.column_refs().into_iter().map(|column| column.name.clone()).collect();
-    let target = target(column, &path, step).map_err(one)?;
+    let target = target(column, &path, step)?;
     let wanted = target.as_ref().unwrap_or(&found);
     let default = match &column.default {
         None => None,

@@ -92,10 +92,12 @@ impl Step<'_> {
     }
 
     /// The column of an input that a field names, letter for letter.
-    fn column(&self, name: &str, schema: &DFSchema, path: &str) -> Result<Expr, Diagnostic> {
+    fn column(&self, name: &str, schema: &DFSchema, path: &str) -> Result<Expr, Vec<Diagnostic>> {
         match schema.iter().find(|(_, field)| field.name() == name) {
             Some((qualifier, field)) => Ok(Expr::Column(Column::new(qualifier.cloned(), field.name()))),
-            None => Err(self.unknown_column(name, schema.fields().iter().map(|field| field.name().as_str()), path)),
+            None => {
+                Err(vec![self.unknown_column(name, schema.fields().iter().map(|field| field.name().as_str()), path)])
+            }
         }
     }
 

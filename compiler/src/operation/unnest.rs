@@ -16,7 +16,7 @@ pub(super) fn unnest(unnest: &Unnest, step: &Step<'_>) -> Outcome {
     let Some(schema) = &table.schema else { return Ok(None) };
     let input = table.scan().map_err(|error| step.explain(&error))?;
     let path = step.field("column");
-    step.column(&unnest.column, input.schema(), &path).map_err(|problem| vec![problem])?;
+    step.column(&unnest.column, input.schema(), &path)?;
     let element = unnest.alias.as_ref().unwrap_or(&unnest.column);
     for field in schema.fields() {
         if field.name() == &unnest.column && !matches!(field.data_type(), DataType::List(_) | DataType::LargeList(_)) {

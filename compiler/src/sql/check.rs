@@ -14,23 +14,20 @@ use crate::suggest;
 
 /// Everything wrong with a statement that can be told without its plan.
 pub(super) fn statement(scope: &Scope<'_>, text: Text<'_>, statement: &Statement) -> Vec<Diagnostic> {
-    let mut check = Check::new(scope, text, Allowed { queries: true, aggregates: true });
-    let _: ControlFlow<()> = statement.visit(&mut check);
-    check.problems
+    let check = Check::new(scope, text, Allowed { queries: true, aggregates: true });
+    check.walk(statement)
 }
 
 /// Everything wrong with an expression over a row that can be told without its plan.
 pub(super) fn expression(scope: &Scope<'_>, text: Text<'_>, expression: &Expr, groups: bool) -> Vec<Diagnostic> {
-    let mut check = Check::new(scope, text, Allowed { queries: false, aggregates: groups });
-    let _: ControlFlow<()> = expression.visit(&mut check);
-    check.problems
+    let check = Check::new(scope, text, Allowed { queries: false, aggregates: groups });
+    check.walk(expression)
 }
 
 /// Everything wrong with an item of a `SELECT` that can be told without its plan.
 pub(super) fn item(scope: &Scope<'_>, text: Text<'_>, item: &SelectItem) -> Vec<Diagnostic> {
-    let mut check = Check::new(scope, text, Allowed { queries: false, aggregates: false });
-    let _: ControlFlow<()> = item.visit(&mut check);
-    check.problems
+    let check = Check::new(scope, text, Allowed { queries: false, aggregates: false });
+    check.walk(item)
 }
 
 /// What may stand in a piece of SQL.
@@ -57,6 +54,13 @@ fn folded(ident: &Ident) -> String {
 impl<'a> Check<'a> {
     fn new(scope: &'a Scope<'a>, text: Text<'a>, allowed: Allowed) -> Self {
         Self { scope, text, allowed, defined: Vec::new(), problems: Vec::new() }
+    }
+
+    /// Everything wrong in a part of SQL. A walk that was cut short has found what there is to say.
+    fn walk(mut self, part: &impl Visit) -> Vec<Diagnostic> {
+        match part.visit(&mut self) {
+            ControlFlow::Continue(()) | ControlFlow::Break(()) => self.problems,
+        }
     }
 
     fn report(&mut self, code: &'static str, message: String, help: impl Into<String>, at: &impl Spanned) {
@@ -188,6 +192,7 @@ impl Visitor for Check<'_> {
             TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } => {
                 self.refuse(&format!("the table function `{name}`"), name);
             }
+            TableFactor::Table { sample: Some(_), .. } => self.refuse("TABLESAMPLE", factor),
             TableFactor::Table { name, args: None, .. } => {
                 let known = |wanted: &str| {
                     self.defined.iter().any(|name| name == wanted)

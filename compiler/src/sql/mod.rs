@@ -90,11 +90,11 @@ impl Scope<'_> {
     }
 
     /// `SELECT 1 FROM input`, to be filled with parsed parts.
-    pub(crate) fn read_whole_input(&self) -> Result<ast::Statement, Diagnostic> {
+    pub(crate) fn read_whole_input(&self) -> Result<ast::Statement, Vec<Diagnostic>> {
         let table = self.tables.first().map(|table| table.name.replace('"', "\"\"")).unwrap_or_default();
         let sql = format!("SELECT 1 FROM \"{table}\"");
         let text = Text { sql: &sql, path: "spec" };
-        parser(&sql).and_then(|mut parser| parser.parse_statement()).map_err(|error| self.syntax(text, &error))
+        parser(&sql).and_then(|mut parser| parser.parse_statement()).map_err(|error| vec![self.syntax(text, &error)])
     }
 
     /// Reads all of a text.

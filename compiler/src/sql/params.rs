@@ -49,7 +49,7 @@ impl Params {
             let path = format!("spec.params[{index}]");
             match value(param, given.get(&param.name), missing, &path, locator) {
                 Ok(value) => bound.push((param.name.clone(), value)),
-                Err(problem) => problems.push(problem),
+                Err(found) => problems.extend(found),
             }
         }
         for name in given.keys().filter(|name| !declared.iter().any(|param| param.name == **name)) {
@@ -100,44 +100,38 @@ fn value(
     missing: Missing,
     path: &str,
     locator: &Locator,
-) -> Result<ScalarValue, Diagnostic> {
+) -> Result<ScalarValue, Vec<Diagnostic>> {
     let name = &param.name;
+    let wrong = |code, message: String, help: String, field: &str| {
+        vec![Diagnostic::error(code, message).help(help).at(locator.place(&format!("{path}{field}")))]
+    };
+    let of_type = || format!("give a value of type {}", param.data_type);
     let data_type = types::parse(&param.data_type)
-        .map_err(|error| unknown_type(&error).at(locator.place(&format!("{path}.type"))))?;
-    let default = param
-        .default
-        .as_ref()
-        .map(|text| {
-            parse(text, &data_type).ok_or_else(|| {
-                let message = format!("the default of `{name}` is not of type {}", param.data_type);
-                Diagnostic::error("BadParameter", message)
-                    .help("write a value of that type, or change the type")
-                    .at(locator.place(&format!("{path}.default")))
-            })
-        })
-        .transpose()?;
+        .map_err(|error| vec![unknown_type(&error).at(locator.place(&format!("{path}.type")))])?;
+    let default = match &param.default {
+        Some(text) => Some(parse(text, &data_type).ok_or_else(|| {
+            let message = format!("the default of `{name}` is not of type {}", param.data_type);
+            wrong("BadParameter", message, "write a value of that type, or change the type".into(), ".default")
+        })?),
+        None => None,
+    };
     match given {
         Some(Given::Text(text)) => parse(text, &data_type).ok_or_else(|| {
-            Diagnostic::error("BadParameter", format!("{text:?} is not a value of the parameter `{name}`"))
-                .help(format!("give a value of type {}", param.data_type))
-                .at(locator.place(path))
+            wrong("BadParameter", format!("{text:?} is not a value of the parameter `{name}`"), of_type(), "")
         }),
         Some(Given::Value(value)) => value.cast_to(&data_type).map_err(|_| {
             let kind = types::name(&value.data_type());
-            Diagnostic::error("BadParameter", format!("a value of type {kind} does not fit the parameter `{name}`"))
-                .help(format!("give a value of type {}", param.data_type))
-                .at(locator.place(path))
+            wrong("BadParameter", format!("a value of type {kind} does not fit the parameter `{name}`"), of_type(), "")
         }),
         None => match (default, missing) {
             (Some(default), _) => Ok(default),
             (None, Missing::Null) => ScalarValue::try_from(&data_type).map_err(|_| {
-                Diagnostic::error("UnknownType", format!("a parameter cannot have the type {}", param.data_type))
-                    .at(locator.place(&format!("{path}.type")))
+                let message = format!("a parameter cannot have the type {}", param.data_type);
+                wrong("UnknownType", message, "choose a type of single values, as Utf8 or Int64".into(), ".type")
             }),
             (None, Missing::Refused) => {
-                Err(Diagnostic::error("MissingParameter", format!("the parameter `{name}` has no value"))
-                    .help(format!("give one with --param {name}=VALUE, or declare a `default`"))
-                    .at(locator.place(path)))
+                let help = format!("give one with --param {name}=VALUE, or declare a `default`");
+                Err(wrong("MissingParameter", format!("the parameter `{name}` has no value"), help, ""))
             }
         },
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{Result, TableReference, plan_err};
-use datafusion_expr::logical_plan::builder::LogicalTableSource;
 use datafusion_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 
@@ -25,7 +24,7 @@ pub(crate) struct Table {
 impl Table {
     /// A source for a scan of this table. Plans are made of schemas only; who runs them puts real sources in.
     pub(crate) fn source(schema: &SchemaRef) -> Arc<dyn TableSource> {
-        Arc::new(LogicalTableSource::new(Arc::clone(schema)))
+        Arc::new(NodeTable { schema: Arc::clone(schema) })
     }
 }
 
@@ -95,5 +94,20 @@ impl ContextProvider for Tables<'_> {
 
     fn udwf_names(&self) -> Vec<String> {
         self.functions.window.keys().cloned().collect()
+    }
+}
+
+/// The rows of a node, of which only the schema is known.
+///
+/// It takes no filters: what a plan asks for is done by the plan itself, where rows are counted. (DataFusion's own
+/// source without data claims to filter exactly, and the optimiser then drops the filter.)
+#[derive(Debug)]
+struct NodeTable {
+    schema: SchemaRef,
+}
+
+impl TableSource for NodeTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
     }
 }

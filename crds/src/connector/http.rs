@@ -149,7 +149,7 @@ pub struct HttpEndpoint {
     /// Where the records are in a JSON answer, as a JSONPath (RFC 9535). Default: `$[*]`.
     #[serde(default = "default_records")]
     pub records: String,
-    /// How the answer reads, when it is not JSON with `records`.
+    /// How the answer reads: only `json` so far, with a `records` path of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<FileFormat>,
     /// How the next page is asked for: exactly one of `nextLink`, `linkHeader`, `cursor`, `page`, `offset`. Default: there is one page.

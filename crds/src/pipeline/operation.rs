@@ -137,8 +137,8 @@ pub enum OnCastError {
     /// The row is rejected.
     #[default]
     Reject,
-    /// The value is null.
-    Null,
+    /// The value is null. (Not `Null`, which YAML reads as no value at all.)
+    SetNull,
     /// The value is the column's default.
     Default,
 }
@@ -227,7 +227,7 @@ pub struct Join {
     pub join_type: JoinType,
     /// The columns that must be equal.
     #[schemars(length(min = 1))]
-    pub on: Vec<JoinKey>,
+    pub keys: Vec<JoinKey>,
     /// The columns to keep, as `left_node.column` or `column AS name` would be: SQL select items. Default: all of the left, then those
     /// of the right whose name is not taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

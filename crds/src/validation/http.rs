@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::path::Path;
 use super::report::Report;
-use crate::connector::{ApiKeyLocation, HttpAuth, HttpConnector, HttpEndpoint, HttpMethod, Pagination};
+use crate::connector::{ApiKeyLocation, FileFormat, HttpAuth, HttpConnector, HttpEndpoint, HttpMethod, Pagination};
 
 impl Report {
     pub(super) fn http(&mut self, path: &Path, http: &HttpConnector) {
@@ -98,6 +98,10 @@ impl Report {
         self.json_path(&path.field("records"), &endpoint.records);
         if let Some(format) = &endpoint.format {
             self.file_format(&path.field("format"), format);
+            if !matches!(format, FileFormat::Json(_)) {
+                let help = "ask the API for JSON, or download the file and read it with a `file` Connector";
+                self.add(&path.field("format"), "an endpoint's answers can only be read as JSON so far", help);
+            }
             if endpoint.records != "$[*]" {
                 let help = "leave `records` out, or use `format: {json: {records: …}}`";
                 self.add(&path.field("records"), "`format` says how the answer reads", help);

@@ -90,7 +90,7 @@ impl Report {
             self.add(&path, "there is no cast that could fail", "set `cast`, or leave `onError` out");
         }
         if column.on_error == Some(OnCastError::Default) && column.default.is_none() {
-            self.add(&path, "the column has no default", "set `default`, or use `onError: Null`");
+            self.add(&path, "the column has no default", "set `default`, or use `onError: SetNull`");
         }
     }
 
@@ -108,13 +108,13 @@ impl Report {
     }
 
     fn join(&mut self, path: &Path, join: &Join) {
-        let on = path.field("on");
-        if join.on.is_empty() {
-            self.add(&on, "the list is empty", "give at least one pair of columns, as `{left: id, right: id}`");
+        let keys = path.field("keys");
+        if join.keys.is_empty() {
+            self.add(&keys, "the list is empty", "give at least one pair of columns, as `{left: id, right: id}`");
         }
-        for (index, key) in join.on.iter().enumerate() {
-            self.filled(&on.index(index).field("left"), "the column", &key.left);
-            self.filled(&on.index(index).field("right"), "the column", &key.right);
+        for (index, key) in join.keys.iter().enumerate() {
+            self.filled(&keys.index(index).field("left"), "the column", &key.left);
+            self.filled(&keys.index(index).field("right"), "the column", &key.right);
         }
         self.optional_names(&path.field("select"), "item", &join.select);
     }

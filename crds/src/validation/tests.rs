@@ -398,12 +398,12 @@ transforms:
   - {name: t1, from: [], sql: {query: " "}}
   - {name: t2, from: [a, a], sql: {query: q}}
   - {name: t3, from: [a, b], filter: {where: ""}}
-  - {name: t4, from: [a], join: {on: []}}
-  - {name: t5, from: [a, a], join: {on: [{left: "", right: rr}], select: [x, x]}}
+  - {name: t4, from: [a], join: {keys: []}}
+  - {name: t5, from: [a, a], join: {keys: [{left: "", right: rr}], select: [x, x]}}
   - {name: t6, from: [a], union: {}}
   - {name: t7, from: [a], union: {distinct: true}}
   - {name: t8, from: [a], mapping: {columns: []}}
-  - {name: t9, from: [a], mapping: {columns: [{name: x, from: a, expression: b}, {name: x, onError: "Null"}, {name: z, cast: Int32, onError: Default}]}}
+  - {name: t9, from: [a], mapping: {columns: [{name: x, from: a, expression: b}, {name: x, onError: SetNull}, {name: z, cast: Int32, onError: Default}]}}
   - {name: t10, from: [a], deduplicate: {key: [], orderBy: []}}
   - {name: t11, from: [a], deduplicate: {key: [x, x], orderBy: [{column: t}, {column: t}]}}
   - {name: t12, from: [a], aggregate: {measures: []}}
@@ -425,14 +425,14 @@ transforms:
             r"spec.transforms[2].from: `filter` has 2 inputs; give exactly one",
             r"spec.transforms[2].filter.where: the expression is empty; give the expression",
             r"spec.transforms[3].from: `join` has one input; give two, the left one first",
-            r"spec.transforms[3].join.on: the list is empty; give at least one pair of columns, as `{left: id, right: id}`",
-            r"spec.transforms[4].join.on[0].left: the column is empty; give the column",
+            r"spec.transforms[3].join.keys: the list is empty; give at least one pair of columns, as `{left: id, right: id}`",
+            r"spec.transforms[4].join.keys[0].left: the column is empty; give the column",
             r"spec.transforms[4].join.select[1]: the item `x` is already taken by spec.transforms[4].join.select[0]; give each item once",
             r"spec.transforms[5].from: `union` has one input; give at least two",
             r"spec.transforms[7].mapping.columns: the list is empty; give at least one column",
             r"spec.transforms[8].mapping.columns[0]: the column has both `from` and `expression`; keep `from` for a copy, or `expression` for a computation",
             r"spec.transforms[8].mapping.columns[1].onError: there is no cast that could fail; set `cast`, or leave `onError` out",
-            r"spec.transforms[8].mapping.columns[2].onError: the column has no default; set `default`, or use `onError: Null`",
+            r"spec.transforms[8].mapping.columns[2].onError: the column has no default; set `default`, or use `onError: SetNull`",
             r"spec.transforms[8].mapping.columns[1].name: the column `x` is already taken by spec.transforms[8].mapping.columns[0].name; give each column once",
             r"spec.transforms[9].deduplicate.key: the list is empty; give at least one column",
             r"spec.transforms[9].deduplicate.orderBy: the list is empty; give the columns that say which row comes first",

@@ -50,8 +50,10 @@ pub(super) fn rejects(expected: Option<&[ExpectedReject]>, actual: &[NodeRejects
             (Some(wanted), Some(reject)) => {
                 let column_fits = wanted.column.is_none() || wanted.column == reject.column;
                 if !column_fits || wanted.reason != reject.reason.as_str() {
-                    let (wanted_column, column) =
-                        (wanted.column.as_deref().unwrap_or("any column"), reject.column.as_deref().unwrap_or("no column"));
+                    let (wanted_column, column) = (
+                        wanted.column.as_deref().unwrap_or("any column"),
+                        reject.column.as_deref().unwrap_or("no column"),
+                    );
                     differences.push(format!(
                         "reject {}: expected {} at {wanted_column}, got {} at {column}",
                         index + 1,
@@ -81,7 +83,10 @@ fn as_objects(batches: &[RecordBatch]) -> Result<Vec<Map<String, Value>>, String
     }
     writer.finish().map_err(|error| error.to_string())?;
     drop(writer);
-    serde_json::Deserializer::from_slice(&bytes).into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())
+    serde_json::Deserializer::from_slice(&bytes)
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())
 }
 
 /// A row as text: columns sorted, absent and null the same, numbers by value.
@@ -116,9 +121,12 @@ mod tests {
     use super::*;
 
     fn batch() -> RecordBatch {
-        let schema = Schema::new(vec![Field::new("id", DataType::Utf8, true), Field::new("x", DataType::Float64, true)]);
-        let columns: Vec<arrow::array::ArrayRef> =
-            vec![Arc::new(StringArray::from(vec!["a", "a", "b"])), Arc::new(Float64Array::from(vec![Some(7.0), Some(7.0), None]))];
+        let schema =
+            Schema::new(vec![Field::new("id", DataType::Utf8, true), Field::new("x", DataType::Float64, true)]);
+        let columns: Vec<arrow::array::ArrayRef> = vec![
+            Arc::new(StringArray::from(vec!["a", "a", "b"])),
+            Arc::new(Float64Array::from(vec![Some(7.0), Some(7.0), None])),
+        ];
         RecordBatch::try_new(Arc::new(schema), columns).expect("equal lengths")
     }
 

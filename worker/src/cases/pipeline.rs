@@ -100,9 +100,13 @@ async fn differences(
     let mut catalogues = Catalogues::new();
     for source in &located.object.spec.sources {
         let given = case.sources.get(&source.name).ok_or_else(|| {
-            format!("the source `{}` has no rows in this test; write `{}: {{rows: []}}` for none", source.name, source.name)
+            format!(
+                "the source `{}` has no rows in this test; write `{}: {{rows: []}}` for none",
+                source.name, source.name
+            )
         })?;
-        let batch = rows::to_batch(&given.rows, &given.types).map_err(|problem| format!("source `{}`: {problem}", source.name))?;
+        let batch = rows::to_batch(&given.rows, &given.types)
+            .map_err(|problem| format!("source `{}`: {problem}", source.name))?;
         let stream = Stream::from_schema(source.stream.clone().unwrap_or_default(), &batch.schema());
         catalogues.entry(source.connector.clone()).or_default().streams.push(stream);
         batches.insert(source.name.clone(), batch);

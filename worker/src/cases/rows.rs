@@ -67,7 +67,9 @@ mod tests {
 
     #[test]
     fn text_stays_text_and_given_types_win() {
-        let rows = rows(serde_json::json!([{ "at": "2026-01-02T03:04:05Z", "n": 1, "x": null }, { "late": true, "at": null }]));
+        let rows = rows(
+            serde_json::json!([{ "at": "2026-01-02T03:04:05Z", "n": 1, "x": null }, { "late": true, "at": null }]),
+        );
         let given = BTreeMap::from([("x".to_owned(), "Float64".to_owned())]);
         let batch = to_batch(&rows, &given).expect("a batch");
         let shown: Vec<String> =

@@ -25,9 +25,8 @@ async fn differences(
     resources: &Resources,
 ) -> Result<Vec<String>, String> {
     let input = rows::to_batch(&case.rows, &case.types)?;
-    let step = compile_transformation(located, &input.schema(), &case.params).map_err(|diagnostics| {
-        diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-    })?;
+    let step = compile_transformation(located, &input.schema(), &case.params)
+        .map_err(|diagnostics| diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     let came = run_step(&step.plan, input, resources).await.map_err(|error| error.to_string())?;
     let mut differences = match &case.expect.rows {
         Some(expected) => compare::rows(expected, &came.batches)?,

@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS attempts (
     pipeline TEXT PRIMARY KEY,
     run TEXT NOT NULL,
     kind TEXT NOT NULL,
+    plan TEXT NOT NULL,
     epoch INTEGER NOT NULL,
     phase TEXT NOT NULL,
     changed_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
@@ -62,8 +63,7 @@ impl LocalStore {
             let mut connection = Connection::open(&file).map_err(database)?;
             connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(database)?;
             connection.execute_batch(SCHEMA).map_err(database)?;
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(database)?;
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(database)?;
             let value = work(&transaction).map_err(|kind| match kind {
                 CheckpointErrorKind::Sqlite(source) => database(source),
                 CheckpointErrorKind::Other(error) => error,
@@ -73,7 +73,10 @@ impl LocalStore {
         })
         .await;
         joined.unwrap_or_else(|error| {
-            Err(CheckpointError::Folder { path: self.folder.display().to_string(), source: std::io::Error::other(error) })
+            Err(CheckpointError::Folder {
+                path: self.folder.display().to_string(),
+                source: std::io::Error::other(error),
+            })
         })
     }
 
@@ -120,14 +123,18 @@ impl From<rusqlite::Error> for CheckpointErrorKind {
     }
 }
 
-fn load(transaction: &Transaction<'_>, pipeline: &str) -> Result<Positions, CheckpointErrorKind> {
-    let stored: Option<String> = transaction
-        .query_row("SELECT positions FROM checkpoints WHERE pipeline = ?1", [pipeline], |row| row.get(0))
+/// The stored positions, and the attempt that stored them.
+fn load(transaction: &Transaction<'_>, pipeline: &str) -> Result<(Positions, Option<Attempt>), CheckpointErrorKind> {
+    let stored: Option<(String, i64, String)> = transaction
+        .query_row("SELECT run, epoch, positions FROM checkpoints WHERE pipeline = ?1", [pipeline], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .optional()?;
-    let Some(stored) = stored else { return Ok(Positions::new()) };
-    serde_json::from_str(&stored).map_err(|source| {
+    let Some((run, epoch, positions)) = stored else { return Ok((Positions::new(), None)) };
+    let positions = serde_json::from_str(&positions).map_err(|source| {
         CheckpointErrorKind::Other(CheckpointError::Corrupt { pipeline: pipeline.to_owned(), source })
-    })
+    })?;
+    Ok((positions, Some(Attempt { run, epoch: unsigned(epoch) })))
 }
 
 /// SQLite's integers are signed; epochs count attempts and stay far below the limit.
@@ -146,34 +153,34 @@ impl CheckpointStore for LocalStore {
             return Ok(Positions::new());
         }
         let pipeline = pipeline.to_owned();
-        self.with(move |transaction| load(transaction, &pipeline)).await
+        Ok(self.with(move |transaction| load(transaction, &pipeline)).await?.0)
     }
 
-    async fn begin(&self, pipeline: &str, kind: RunKind, above: u64) -> Result<Begun, CheckpointError> {
+    async fn begin(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Begun, CheckpointError> {
         self.lock(pipeline)?;
-        let name = pipeline.to_owned();
+        let (name, plan) = (pipeline.to_owned(), plan.to_owned());
         self.with(move |transaction| {
-            let last: Option<(String, String, i64, String)> = transaction
-                .query_row("SELECT run, kind, epoch, phase FROM attempts WHERE pipeline = ?1", [&name], |row| {
-                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-                })
+            let last: Option<(String, u64, bool)> = transaction
+                .query_row(
+                    "SELECT run, epoch, phase <> 'Succeeded' AND kind = ?2 AND plan = ?3 FROM attempts WHERE pipeline = ?1",
+                    params![name, kind.as_str(), plan],
+                    |row| Ok((row.get(0)?, unsigned(row.get(1)?), row.get(2)?)),
+                )
                 .optional()?;
-            let (run, resumed, epoch) = match last {
-                Some((run, last_kind, epoch, phase)) if phase != "Succeeded" && last_kind == kind.as_str() => {
-                    (run, true, unsigned(epoch))
-                }
-                Some((_, _, epoch, _)) => (uuid::Uuid::now_v7().to_string(), false, unsigned(epoch)),
-                None => (uuid::Uuid::now_v7().to_string(), false, 0),
+            let before = last.as_ref().map_or(0, |(_, epoch, _)| *epoch);
+            let (run, resumed) = match last {
+                Some((run, _, true)) => (run, true),
+                _ => (uuid::Uuid::now_v7().to_string(), false),
             };
-            let epoch = epoch.max(above) + 1;
+            let epoch = before.max(above) + 1;
             transaction.execute(
-                "INSERT INTO attempts (pipeline, run, kind, epoch, phase) VALUES (?1, ?2, ?3, ?4, 'Running')
-                 ON CONFLICT (pipeline) DO UPDATE SET run = excluded.run, kind = excluded.kind, epoch = excluded.epoch,
-                     phase = excluded.phase, changed_at = CURRENT_TIMESTAMP",
-                params![name, run, kind.as_str(), signed(epoch)],
+                "INSERT INTO attempts (pipeline, run, kind, plan, epoch, phase) VALUES (?1, ?2, ?3, ?4, ?5, 'Running')
+                 ON CONFLICT (pipeline) DO UPDATE SET run = excluded.run, kind = excluded.kind, plan = excluded.plan,
+                     epoch = excluded.epoch, phase = excluded.phase, changed_at = CURRENT_TIMESTAMP",
+                params![name, run, kind.as_str(), plan, signed(epoch)],
             )?;
-            let positions = load(transaction, &name)?;
-            Ok(Begun { attempt: Attempt { run, epoch }, resumed, positions })
+            let (positions, committed) = load(transaction, &name)?;
+            Ok(Begun { attempt: Attempt { run, epoch }, resumed, positions, committed })
         })
         .await
     }
@@ -239,13 +246,16 @@ mod tests {
     async fn a_failed_run_is_continued_and_a_succeeded_one_is_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = LocalStore::new(folder.path());
-        let first = store.begin("demo/p", RunKind::Incremental, 0).await.expect("begun");
+        let first = store.begin("demo/p", RunKind::Incremental, "plan", 0).await.expect("begun");
         assert_eq!((first.attempt.epoch, first.resumed), (1, false));
         store.end("demo/p", &first.attempt, Unfinished::Failed).await.expect("ended");
-        let second = store.begin("demo/p", RunKind::Incremental, 0).await.expect("begun");
-        assert_eq!((second.attempt.run.as_str(), second.attempt.epoch, second.resumed), (first.attempt.run.as_str(), 2, true));
+        let second = store.begin("demo/p", RunKind::Incremental, "plan", 0).await.expect("begun");
+        assert_eq!(
+            (second.attempt.run.as_str(), second.attempt.epoch, second.resumed),
+            (first.attempt.run.as_str(), 2, true)
+        );
         store.succeed("demo/p", &second.attempt, &positions(7)).await.expect("succeeded");
-        let third = store.begin("demo/p", RunKind::Incremental, 40).await.expect("begun");
+        let third = store.begin("demo/p", RunKind::Incremental, "plan", 40).await.expect("begun");
         assert_ne!(third.attempt.run, first.attempt.run);
         assert_eq!((third.attempt.epoch, third.resumed), (41, false));
         assert_eq!(third.positions, positions(7));
@@ -255,29 +265,39 @@ mod tests {
     async fn a_run_of_another_kind_is_a_new_run() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = LocalStore::new(folder.path());
-        let first = store.begin("demo/p", RunKind::Incremental, 0).await.expect("begun");
-        let second = store.begin("demo/p", RunKind::Full, 0).await.expect("begun");
+        let first = store.begin("demo/p", RunKind::Incremental, "plan", 0).await.expect("begun");
+        let second = store.begin("demo/p", RunKind::Full, "plan", 0).await.expect("begun");
         assert_ne!(first.attempt.run, second.attempt.run);
+    }
+
+    #[tokio::test]
+    async fn an_edited_pipeline_does_not_continue_the_old_run() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = LocalStore::new(folder.path());
+        let first = store.begin("demo/p", RunKind::Incremental, "before", 0).await.expect("begun");
+        let second = store.begin("demo/p", RunKind::Incremental, "after", 0).await.expect("begun");
+        assert_ne!(first.attempt.run, second.attempt.run);
+        assert_eq!((second.attempt.epoch, second.resumed), (2, false));
     }
 
     #[tokio::test]
     async fn two_processes_cannot_run_one_pipeline() {
         let folder = tempfile::tempdir().expect("a folder");
         let (one, two) = (LocalStore::new(folder.path()), LocalStore::new(folder.path()));
-        let begun = one.begin("demo/p", RunKind::Incremental, 0).await.expect("begun");
-        let refused = two.begin("demo/p", RunKind::Incremental, 0).await.expect_err("locked");
+        let begun = one.begin("demo/p", RunKind::Incremental, "plan", 0).await.expect("begun");
+        let refused = two.begin("demo/p", RunKind::Incremental, "plan", 0).await.expect_err("locked");
         assert!(refused.to_string().starts_with("another run of Pipeline `demo/p` is going on"), "{refused}");
-        two.begin("demo/other", RunKind::Incremental, 0).await.expect("another pipeline is free");
+        two.begin("demo/other", RunKind::Incremental, "plan", 0).await.expect("another pipeline is free");
         one.succeed("demo/p", &begun.attempt, &positions(1)).await.expect("succeeded");
-        two.begin("demo/p", RunKind::Incremental, 0).await.expect("free again");
+        two.begin("demo/p", RunKind::Incremental, "plan", 0).await.expect("free again");
     }
 
     #[tokio::test]
     async fn an_old_attempt_cannot_store_positions() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = LocalStore::new(folder.path());
-        let old = store.begin("demo/p", RunKind::Incremental, 0).await.expect("begun");
-        let new = store.begin("demo/p", RunKind::Incremental, 0).await.expect("begun");
+        let old = store.begin("demo/p", RunKind::Incremental, "plan", 0).await.expect("begun");
+        let new = store.begin("demo/p", RunKind::Incremental, "plan", 0).await.expect("begun");
         let refused = store.succeed("demo/p", &old.attempt, &positions(1)).await.expect_err("superseded");
         assert!(matches!(refused, CheckpointError::Superseded { epoch: 1, .. }), "{refused}");
         assert_eq!(store.positions("demo/p").await.expect("read"), Positions::new());

@@ -41,6 +41,8 @@ pub struct Begun {
     pub resumed: bool,
     /// Where the last run that succeeded had ended.
     pub positions: Positions,
+    /// The attempt that stored those positions.
+    pub committed: Option<Attempt>,
 }
 
 /// How an attempt that committed nothing new ended.
@@ -106,12 +108,13 @@ pub trait CheckpointStore: Send + Sync {
     /// Where the last run that succeeded had ended. Changes nothing.
     async fn positions(&self, pipeline: &str) -> Result<Positions, CheckpointError>;
 
-    /// Begins an attempt: of the run that did not end well if it was of the same kind, else of a new run. The epoch is
-    /// greater than every earlier one and than `above`.
+    /// Begins an attempt: of the run that did not end well if it was of the same kind and had the same `plan` (any text
+    /// that changes when what a run would do changes), else of a new run. The epoch is greater than every earlier one and
+    /// than `above`.
     ///
     /// # Errors
     /// [`CheckpointError::Busy`] while another process runs the Pipeline.
-    async fn begin(&self, pipeline: &str, kind: RunKind, above: u64) -> Result<Begun, CheckpointError>;
+    async fn begin(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Begun, CheckpointError>;
 
     /// The run has committed: stores its positions, if the attempt is still the newest.
     ///

@@ -19,15 +19,35 @@ pub struct ConnectorInfo {
 pub fn all() -> &'static [ConnectorInfo] {
     &[
         #[cfg(feature = "file")]
-        ConnectorInfo { key: "file", summary: "Files in a folder: CSV, NDJSON, JSON, Parquet", sink: true, open: super::file::open },
+        ConnectorInfo {
+            key: "file",
+            summary: "Files in a folder: CSV, NDJSON, JSON, Parquet",
+            sink: true,
+            open: super::file::open,
+        },
         #[cfg(feature = "postgres")]
-        ConnectorInfo { key: "postgres", summary: "Tables and queries of a PostgreSQL database", sink: true, open: super::postgres::open },
+        ConnectorInfo {
+            key: "postgres",
+            summary: "Tables and queries of a PostgreSQL database",
+            sink: true,
+            open: super::postgres::open,
+        },
         #[cfg(feature = "sqlite")]
-        ConnectorInfo { key: "sqlite", summary: "Tables and queries of a SQLite database file", sink: true, open: super::sqlite::open },
+        ConnectorInfo {
+            key: "sqlite",
+            summary: "Tables and queries of a SQLite database file",
+            sink: true,
+            open: super::sqlite::open,
+        },
         #[cfg(feature = "http")]
         ConnectorInfo { key: "http", summary: "An HTTP API, read page by page", sink: false, open: super::http::open },
         #[cfg(feature = "generator")]
-        ConnectorInfo { key: "generator", summary: "Rows made up from a seed, for tests and load", sink: false, open: super::generator::open },
+        ConnectorInfo {
+            key: "generator",
+            summary: "Rows made up from a seed, for tests and load",
+            sink: false,
+            open: super::generator::open,
+        },
     ]
 }
 

@@ -15,10 +15,10 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SpillFile;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
 use datafusion::physical_plan::spill::SpillManager;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::Notify;
 
@@ -51,9 +51,15 @@ struct State {
 }
 
 enum Kept {
-    Memory { batch: RecordBatch, bytes: usize },
+    Memory {
+        batch: RecordBatch,
+        bytes: usize,
+    },
     /// `fresh` is the batch itself until the first reader has it: the fastest reader never waits for the disk.
-    Spilled { file: Arc<dyn SpillFile>, fresh: Option<RecordBatch> },
+    Spilled {
+        file: Arc<dyn SpillFile>,
+        fresh: Option<RecordBatch>,
+    },
 }
 
 enum Taken {
@@ -145,7 +151,9 @@ impl FanOut {
                     let mut stream = self.spill.read_spill_as_stream(file, None)?;
                     return match stream.next().await {
                         Some(batch) => batch.map(Some),
-                        None => Err(DataFusionError::Internal(format!("a spill file of node `{}` is empty", self.name))),
+                        None => {
+                            Err(DataFusionError::Internal(format!("a spill file of node `{}` is empty", self.name)))
+                        }
                     };
                 }
                 Taken::End => return Ok(None),

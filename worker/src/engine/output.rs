@@ -11,6 +11,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{RecordBatchStream, SendableRecordBatchStream};
 use futures::{Stream, StreamExt};
+use tokio::sync::Notify;
 
 use super::counters::{EdgeCounter, NodeCounters};
 use super::fan_out::FanOut;
@@ -25,12 +26,16 @@ pub struct NodeOutput {
     schema: SchemaRef,
     counters: Arc<NodeCounters>,
     state: Mutex<State>,
+    /// Told when a reader's stream is dropped.
+    released: Notify,
 }
 
 #[derive(Default)]
 struct State {
     edges: Vec<ReaderState>,
     upstream: Option<SendableRecordBatchStream>,
+    /// Readers' streams that are alive: a plan's tasks may let go of theirs a moment after the plan has ended.
+    reading: usize,
     fan_out: Option<Arc<FanOut>>,
 }
 
@@ -49,7 +54,13 @@ impl NodeOutput {
     /// The output of a node, not connected yet.
     #[must_use]
     pub fn new(counters: Arc<NodeCounters>, schema: SchemaRef) -> Arc<Self> {
-        Arc::new(Self { name: counters.name.clone(), schema, counters, state: Mutex::new(State::default()) })
+        Arc::new(Self {
+            name: counters.name.clone(),
+            schema,
+            counters,
+            state: Mutex::new(State::default()),
+            released: Notify::new(),
+        })
     }
 
     /// The node's name.
@@ -102,6 +113,15 @@ impl NodeOutput {
     /// # Errors
     /// Those of the stream.
     pub async fn finish(&self) -> Result<()> {
+        loop {
+            let released = self.released.notified();
+            tokio::pin!(released);
+            released.as_mut().enable();
+            if self.lock().reading == 0 {
+                break;
+            }
+            released.await;
+        }
         let (fan_out, upstream) = {
             let mut state = self.lock();
             (state.fan_out.clone(), state.upstream.take())
@@ -172,6 +192,7 @@ impl Reader {
                 .ok_or_else(|| DataFusionError::Internal(format!("node `{}` was read twice", self.output.name)))?
         };
         let shared = state.fan_out.is_some();
+        state.reading += 1;
         drop(state);
         Ok(Box::pin(CountedStream { reader: self, inner: Some(inner), shared }))
     }
@@ -220,10 +241,16 @@ impl RecordBatchStream for CountedStream {
 
 impl Drop for CountedStream {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.take()
-            && !self.shared
+        let output = &self.reader.output;
         {
-            self.reader.output.lock().upstream = Some(inner);
+            let mut state = output.lock();
+            state.reading -= 1;
+            if let Some(inner) = self.inner.take()
+                && !self.shared
+            {
+                state.upstream = Some(inner);
+            }
         }
+        output.released.notify_waiters();
     }
 }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::{QueryPlanner, SessionState};
-use datafusion::logical_expr::{LogicalPlan, TableScan, UserDefinedLogicalNode};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{LogicalPlan, TableScan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 
@@ -85,6 +85,13 @@ impl ExtensionPlanner for NodePlanner {
         _: &PhysicalPlanningContext,
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let name = scan.table_name.table();
+        if !scan.filters.is_empty() {
+            // An edge hands on every row; a filter that the optimiser left to it would be lost.
+            return Err(DataFusionError::Internal(format!(
+                "the scan of `{name}` was given filters: {:?}",
+                scan.filters
+            )));
+        }
         let input = self.inputs.get(name).ok_or_else(|| {
             DataFusionError::Internal(format!("node `{}` reads `{name}`, which is not an input", self.counters.name))
         })?;

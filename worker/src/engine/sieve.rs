@@ -66,7 +66,8 @@ impl SieveExec {
             if catches.true_count() == 0 {
                 continue;
             }
-            let newly: Vec<usize> = (0..rows).filter(|&row| catches.is_valid(row) && catches.value(row) && !caught[row]).collect();
+            let newly: Vec<usize> =
+                (0..rows).filter(|&row| catches.is_valid(row) && catches.value(row) && !caught[row]).collect();
             for &row in &newly {
                 caught[row] = true;
             }

@@ -9,6 +9,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
 use super::counters::NodeCounters;
+use super::pace::Pace;
 use crate::connector::{ConnectorError, ErrorKind, EventStream, Position, SourceEvent};
 use crate::cursor::CursorTracker;
 use crate::rejects::RejectLane;
@@ -46,11 +47,12 @@ struct Reading {
     counters: Arc<NodeCounters>,
     lane: RejectLane,
     tracker: Option<CursorTracker>,
+    pace: Option<Pace>,
     outcome: SourceOutcome,
 }
 
 /// The stream of a source node. With a tracker, rows outside the cursor's window and rows already seen are dropped
-/// and counted.
+/// and counted. With a pace, rows come no faster than it allows.
 #[must_use]
 pub fn source_stream(
     schema: SchemaRef,
@@ -58,9 +60,10 @@ pub fn source_stream(
     counters: Arc<NodeCounters>,
     lane: RejectLane,
     tracker: Option<CursorTracker>,
+    pace: Option<Pace>,
     outcome: SourceOutcome,
 ) -> SendableRecordBatchStream {
-    let reading = Reading { events, counters, lane, tracker, outcome };
+    let reading = Reading { events, counters, lane, tracker, pace, outcome };
     let stream = futures::stream::try_unfold(reading, |mut reading| async move {
         match reading.next().await {
             Ok(Some(batch)) => Ok(Some((batch, reading))),
@@ -76,6 +79,9 @@ impl Reading {
         loop {
             match self.events.next().await {
                 Some(Ok(SourceEvent::Batch(batch))) => {
+                    if let Some(pace) = &self.pace {
+                        pace.pass(batch.num_rows()).await;
+                    }
                     let batch = match &mut self.tracker {
                         None => batch,
                         Some(tracker) => {

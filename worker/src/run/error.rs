@@ -174,7 +174,9 @@ impl RunError {
 /// DataFusion's own words without the name of its error type in front.
 fn plain(error: &DataFusionError) -> String {
     match error {
-        DataFusionError::Execution(text) | DataFusionError::ResourcesExhausted(text) | DataFusionError::Plan(text) => text.clone(),
+        DataFusionError::Execution(text) | DataFusionError::ResourcesExhausted(text) | DataFusionError::Plan(text) => {
+            text.clone()
+        }
         DataFusionError::ArrowError(inner, _) => inner.to_string(),
         other => other.strip_backtrace(),
     }

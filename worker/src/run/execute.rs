@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aggregator_compiler::graph::{CompiledPipeline, NodeKind, QualityCheck, SourceNode};
+use aggregator_compiler::types;
 use aggregator_crds::pipeline::{Severity, SyncMode};
 use arrow::array::{Array, AsArray};
+use arrow::datatypes::Schema;
 use datafusion::execution::context::SessionState;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::StreamExt;
+use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -22,8 +25,8 @@ use super::session::session;
 use super::sinks::{self, NamedSink, Records};
 use super::{Live, RunMode, RunRequest, compile_live};
 use crate::checkpoint::{Begun, CheckpointStore, Positions, RunKind, Unfinished};
-use crate::connector::{Attempt, SourceRequest};
-use crate::cursor::{self, CursorTracker};
+use crate::connector::{Attempt, ConnectorError, ErrorKind, SourceRequest};
+use crate::cursor::{self, CursorTracker, Known};
 use crate::engine::{NodeCounters, SourceOutcome, source_stream};
 use crate::ledger::{EntryKind, Ledger};
 use crate::rejects::{self, RejectLane};
@@ -36,6 +39,8 @@ pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport 
         run: String::new(),
         attempt: 0,
         resumed: false,
+        completed_earlier_attempt: false,
+        committed_earlier: Vec::new(),
         mode: request.mode,
         outcome: Outcome::Succeeded,
         error: None,
@@ -49,7 +54,13 @@ pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport 
         cost: Cost::default(),
         warnings: Vec::new(),
     };
-    if let Err(error) = attempt(&request, store, &mut report).await {
+    let mut ended = attempt(&request, store, &mut report).await;
+    if ended.is_ok() && report.completed_earlier_attempt {
+        // That was the last run's affair; this one was asked for what is there now.
+        report.committed_earlier.clear();
+        ended = attempt(&request, store, &mut report).await;
+    }
+    if let Err(error) = ended {
         report.outcome = if matches!(error, RunError::Interrupted) { Outcome::Interrupted } else { Outcome::Failed };
         report.error = Some(ReportedError::from(&error));
         tracing::debug!(pipeline = report.pipeline, error = ?error, "the run did not succeed");
@@ -59,39 +70,67 @@ pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport 
 }
 
 async fn attempt(request: &RunRequest, store: &dyn CheckpointStore, report: &mut RunReport) -> Result<(), RunError> {
-    let opening = compile_live(&request.manifests, &request.namespace, &request.pipeline, &request.params, &request.secrets);
+    let opening =
+        compile_live(&request.manifests, &request.namespace, &request.pipeline, &request.params, &request.secrets);
     let opened = request.cancel.run_until_cancelled(opening).await;
     let Live { pipeline, warnings, mut places } = opened.unwrap_or(Err(RunError::Interrupted))?;
     report.warnings = warnings;
     let state = session(&request.resources).map_err(|error| RunError::from_stream("the session", &error))?;
     if request.mode == RunMode::DryRun {
         let positions = store.positions(&pipeline.id()).await?;
-        let begun = Begun { attempt: Attempt { run: "dry-run".into(), epoch: 0 }, resumed: false, positions };
+        let begun =
+            Begun { attempt: Attempt { run: "dry-run".into(), epoch: 0 }, resumed: false, positions, committed: None };
         let sinks = sinks::discarding(&pipeline);
         let mut course = Course { request, pipeline: &pipeline, places: &mut places, state: &state, report };
         let (sinks, _) = course.move_rows(&begun, sinks, &Positions::new()).await?;
-        return give_up(sinks).await;
+        give_up(sinks).await;
+        return Ok(());
     }
 
-    let mut sinks = sinks::open(&pipeline, &mut places, pipeline.rejects.is_some()).await?;
-    let records = Records::read(&mut sinks).await?;
+    let opening = async {
+        let mut sinks = sinks::open(&pipeline, &mut places, pipeline.rejects.is_some()).await?;
+        let epoch = Records::read(&mut sinks).await?.epoch();
+        Ok((sinks, epoch))
+    };
+    let (sinks, epoch) = request.cancel.run_until_cancelled(opening).await.unwrap_or(Err(RunError::Interrupted))?;
     let kind = if request.mode == RunMode::Full { RunKind::Full } else { RunKind::Incremental };
-    let mut begun = store.begin(&pipeline.id(), kind, records.epoch()).await?;
+    let mut begun = store.begin(&pipeline.id(), kind, &fingerprint(request), epoch).await?;
     report.run.clone_from(&begun.attempt.run);
     report.attempt = begun.attempt.epoch;
     report.resumed = begun.resumed;
     let ended = {
         let mut course = Course { request, pipeline: &pipeline, places: &mut places, state: &state, report };
-        course.fence_move_commit(&mut begun, sinks, &records).await
+        course.fence_move_commit(&mut begun, sinks).await
     };
     match ended {
         Ok(positions) => Ok(store.succeed(&pipeline.id(), &begun.attempt, &positions).await?),
         Err(error) => {
             let how = if matches!(error, RunError::Interrupted) { Unfinished::Interrupted } else { Unfinished::Failed };
-            store.end(&pipeline.id(), &begun.attempt, how).await?;
+            if let Err(unstored) = store.end(&pipeline.id(), &begun.attempt, how).await {
+                tracing::warn!(error = %unstored, "could not note how the attempt ended");
+            }
             Err(error)
         }
     }
+}
+
+/// A text that changes when what the run would do changes: a hash of all objects it may name, and its parameters.
+fn fingerprint(request: &RunRequest) -> String {
+    let manifests = &request.manifests;
+    let here = |namespace: &str| namespace == request.namespace;
+    let pipeline = manifests.pipeline(&request.namespace, &request.pipeline).map(|located| &located.object.spec);
+    let connectors: BTreeMap<&str, _> = manifests
+        .connectors()
+        .filter(|located| here(&located.namespace))
+        .map(|located| (located.name.as_str(), &located.object.spec.connector_type))
+        .collect();
+    let transformations: BTreeMap<&str, _> = manifests
+        .transformations()
+        .filter(|located| here(&located.namespace))
+        .map(|located| (located.name.as_str(), &located.object.spec.step))
+        .collect();
+    let all = serde_json::json!([pipeline, connectors, transformations, request.params]);
+    Sha256::digest(all.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One attempt on its way.
@@ -104,39 +143,42 @@ struct Course<'a> {
 }
 
 impl Course<'_> {
-    async fn fence_move_commit(
-        &mut self,
-        begun: &mut Begun,
-        mut sinks: Vec<NamedSink>,
-        records: &Records,
-    ) -> Result<Positions, RunError> {
-        let full = self.request.mode == RunMode::Full;
-        if begun.positions.is_empty() && !begun.resumed && !full {
-            begun.positions = records.agreed()?;
+    async fn fence_move_commit(&mut self, begun: &mut Begun, mut sinks: Vec<NamedSink>) -> Result<Positions, RunError> {
+        for named in &mut sinks {
+            let fenced = self.request.cancel.run_until_cancelled(named.sink.fence(&begun.attempt)).await;
+            fenced.ok_or(RunError::Interrupted)?.map_err(|error| named.failed(error))?;
         }
+        // Read once nobody else can commit any more: a commit that was on its way has arrived or is refused.
+        let records = Records::read(&mut sinks).await?;
+        begun.positions = if self.request.mode == RunMode::Full { Positions::new() } else { records.start(begun)? };
         let committed = records.committed_by(&begun.attempt.run).cloned();
         if committed.is_some() {
             // An earlier attempt of this run died between its sinks' commits: those that have it are done.
+            for named in &sinks {
+                if records.0.get(&named.node).is_some_and(|record| record.run.as_deref() == Some(&begun.attempt.run)) {
+                    self.report.committed_earlier.push(named.node.clone());
+                }
+            }
             sinks.retain(|named| {
                 records.0.get(&named.node).is_none_or(|record| record.run.as_deref() != Some(&begun.attempt.run))
             });
         }
-        for named in &mut sinks {
-            let fenced = named.sink.fence(&begun.attempt).await;
-            fenced.map_err(|error| named.failed(error))?;
-        }
         let to = committed.unwrap_or_default();
         if sinks.is_empty() {
             self.report.ledger.balanced = true;
-            return Ok(merged(&begun.positions, to));
+            self.report.completed_earlier_attempt = true;
+            return Ok(merged(begun.positions.clone(), to));
         }
         let (mut sinks, positions) = self.move_rows(begun, sinks, &to).await?;
-        let positions = merged(&begun.positions, positions);
+        // What another sink has committed in this run stands, whatever was read again for the others.
+        let positions = merged(merged(begun.positions.clone(), positions), to);
+        // Rejects first: a run that is completed later can find them, but not make them again for a sink that is done.
+        sinks.sort_by_key(|named| named.node != rejects::NODE);
         for index in 0..sinks.len() {
             let named = &mut sinks[index];
             if let Err(error) = named.sink.commit(&positions).await {
                 let error = named.failed(error);
-                give_up(sinks.split_off(index)).await?;
+                give_up(sinks.split_off(index)).await;
                 return Err(error);
             }
         }
@@ -151,7 +193,11 @@ impl Course<'_> {
         to: &Positions,
     ) -> Result<(Vec<NamedSink>, Positions), RunError> {
         let pipeline = self.pipeline;
-        let ends: Vec<&str> = sinks.iter().map(|named| named.node.as_str()).chain(pipeline.quality.iter().map(|check| check.node.as_str())).collect();
+        let ends: Vec<&str> = sinks
+            .iter()
+            .map(|named| named.node.as_str())
+            .chain(pipeline.quality.iter().map(|check| check.node.as_str()))
+            .collect();
         let wanted = ancestors(pipeline, ends.iter().copied().filter(|name| *name != rejects::NODE));
         let counters = counters(pipeline, &wanted);
         let cancel = self.request.cancel.child_token();
@@ -171,7 +217,8 @@ impl Course<'_> {
         }
         self.request.progress.show(shown);
 
-        let (rejects_sink, data_sinks): (Vec<_>, Vec<_>) = sinks.into_iter().partition(|named| named.node == rejects::NODE);
+        let (rejects_sink, data_sinks): (Vec<_>, Vec<_>) =
+            sinks.into_iter().partition(|named| named.node == rejects::NODE);
         let closed = CancellationToken::new();
         // A run that completes an earlier attempt may find its rejects committed already: then nobody keeps them twice.
         let rejects_sink = rejects_sink.into_iter().next().or_else(|| {
@@ -196,7 +243,9 @@ impl Course<'_> {
         };
         let mut driving = JoinSet::new();
         for named in data_sinks {
-            let (Some(reader), Some(own)) = (ends.sinks.remove(&named.node), counters.get(&named.node)) else { continue };
+            let (Some(reader), Some(own)) = (ends.sinks.remove(&named.node), counters.get(&named.node)) else {
+                continue;
+            };
             driving.spawn(sinks::drive(named, reader, Arc::clone(own), cancel.clone()));
         }
         let quality = judge(&pipeline.quality, std::mem::take(&mut ends.quality), cancel.clone());
@@ -259,10 +308,11 @@ impl Course<'_> {
             None => self.verdict(&ledger, &verdicts),
         };
         if let Err(error) = verdict {
-            give_up(staged).await?;
+            give_up(staged).await;
             return Err(error);
         }
-        let positions = outcomes.iter().filter_map(|(node, outcome)| Some((node.clone(), outcome.position()?))).collect();
+        let positions =
+            outcomes.iter().filter_map(|(node, outcome)| Some((node.clone(), outcome.position()?))).collect();
         Ok((staged, positions))
     }
 
@@ -281,15 +331,17 @@ impl Course<'_> {
             let failed = |error| RunError::Connector { node: Some(node.name.clone()), error };
             let plan = ReadPlan::new(&node.name, source, self.request.mode, begun, to).map_err(failed)?;
             let connector = self.places.connector(&source.connector).map_err(failed)?;
+            // A cursor's position is the engine's: the connector only hears of the window.
+            let by_position = plan.window.is_none();
             let reading = async {
                 let reader = connector
                     .source(SourceRequest {
                         stream: source.stream.clone(),
                         columns: None,
                         window: plan.window.clone(),
-                        incremental: plan.incremental,
-                        from: plan.from.clone(),
-                        to: plan.to.clone(),
+                        incremental: plan.incremental && by_position,
+                        from: plan.from.clone().filter(|_| by_position),
+                        to: plan.to.clone().filter(|_| by_position),
                         rejects: matches!(lane, RejectLane::Open(_)),
                         batch_rows: self.request.resources.batch_rows,
                     })
@@ -299,16 +351,36 @@ impl Course<'_> {
             };
             let opened = self.request.cancel.run_until_cancelled(reading).await;
             let (schema, events) = opened.ok_or(RunError::Interrupted)?.map_err(failed)?;
+            if let Some(difference) = difference(&node.schema, &schema) {
+                let operation = format!("read stream `{}`", source.stream);
+                return Err(failed(
+                    ConnectorError::new(
+                        ErrorKind::Transient,
+                        operation,
+                        format!("it changed while the run began: {difference}"),
+                    )
+                    .remedy("run again"),
+                ));
+            }
             let tracker = match &plan.window {
                 Some(window) => {
                     let now = jiff::Timestamp::now();
-                    Some(CursorTracker::new(&node.name, &schema, window, &source.key, plan.from, now).map_err(failed)?)
+                    let known = Known { from: plan.from, to: plan.to };
+                    Some(CursorTracker::new(&node.name, &schema, window, &source.key, known, now).map_err(failed)?)
                 }
                 None => None,
             };
             let outcome = SourceOutcome::default();
             outcomes.insert(node.name.clone(), outcome.clone());
-            let stream = source_stream(schema, events, Arc::clone(own), lane.clone(), tracker, outcome);
+            let stream = source_stream(
+                schema,
+                events,
+                Arc::clone(own),
+                lane.clone(),
+                tracker,
+                self.places.pace(&source.connector),
+                outcome,
+            );
             streams.insert(node.name.clone(), stream);
         }
         Ok((streams, outcomes))
@@ -328,7 +400,8 @@ impl Course<'_> {
             .nodes
             .iter()
             .map(|entry| {
-                let own = if entry.kind == EntryKind::Rejects { Some(rejects_counters) } else { counters.get(&entry.name) };
+                let own =
+                    if entry.kind == EntryKind::Rejects { Some(rejects_counters) } else { counters.get(&entry.name) };
                 let note = outcomes.get(&entry.name).and_then(SourceOutcome::note);
                 NodeReport::new(entry.clone(), own.map(AsRef::as_ref), note)
             })
@@ -367,6 +440,17 @@ impl Course<'_> {
             .collect();
         if broken.is_empty() { Ok(()) } else { Err(RunError::Quality(broken)) }
     }
+}
+
+/// The first column that a stream gives otherwise than it was compiled.
+fn difference(compiled: &Schema, live: &Schema) -> Option<String> {
+    let columns = |schema: &Schema| -> Vec<String> {
+        schema.fields().iter().map(|field| format!("{} {}", field.name(), types::name(field.data_type()))).collect()
+    };
+    let (compiled, live) = (columns(compiled), columns(live));
+    let index = (0..compiled.len().max(live.len())).find(|&index| compiled.get(index) != live.get(index))?;
+    let said = |columns: &[String]| columns.get(index).cloned().unwrap_or_else(|| "no column".into());
+    Some(format!("column {} was `{}` and is `{}`", index + 1, said(&compiled), said(&live)))
 }
 
 /// What is read of one source.
@@ -411,7 +495,8 @@ async fn judge(
         Some(async move {
             let mut passed = None;
             while let Some(batch) = stream.next().await {
-                let batch = batch.map_err(|error| RunError::from_stream(&format!("quality rule {}", check.name), &error))?;
+                let batch =
+                    batch.map_err(|error| RunError::from_stream(&format!("quality rule {}", check.name), &error))?;
                 if batch.num_rows() > 0 {
                     let column = batch.column(0).as_boolean_opt();
                     passed = column.map(|values| values.is_valid(0) && values.value(0));
@@ -441,19 +526,23 @@ fn panicked(error: &tokio::task::JoinError) -> RunError {
     RunError::Query { node: "a sink".into(), detail: format!("the program failed: {error}") }
 }
 
-async fn give_up(sinks: Vec<NamedSink>) -> Result<(), RunError> {
-    for mut named in sinks {
-        if let Err(error) = named.sink.abort().await {
-            // What is left behind is invisible, and the next attempt clears it away.
-            tracing::warn!(sink = named.node, %error, "could not remove what was staged");
+/// How long a failed or interrupted run waits for its sinks to remove what they had staged.
+const GIVING_UP: Duration = Duration::from_secs(1);
+
+/// Removes what was staged. What cannot be removed now is invisible, and the next attempt clears it away.
+async fn give_up(sinks: Vec<NamedSink>) {
+    let aborting = sinks.into_iter().map(|mut named| async move {
+        match tokio::time::timeout(GIVING_UP, named.sink.abort()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(sink = named.node, %error, "could not remove what was staged"),
+            Err(_) => tracing::warn!(sink = named.node, "gave up waiting for what was staged to be removed"),
         }
-    }
-    Ok(())
+    });
+    futures::future::join_all(aborting).await;
 }
 
 /// Positions of the last run, with those of this one in place of the old.
-fn merged(old: &Positions, new: Positions) -> Positions {
-    let mut all = old.clone();
-    all.extend(new);
-    all
+fn merged(mut old: Positions, new: Positions) -> Positions {
+    old.extend(new);
+    old
 }

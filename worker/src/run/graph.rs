@@ -41,7 +41,10 @@ pub(super) struct Ends {
 }
 
 /// The nodes that the given ones need, themselves included.
-pub(super) fn ancestors<'a>(pipeline: &'a CompiledPipeline, ends: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+pub(super) fn ancestors<'a>(
+    pipeline: &'a CompiledPipeline,
+    ends: impl IntoIterator<Item = &'a str>,
+) -> BTreeSet<&'a str> {
     let mut wanted: BTreeSet<&str> = ends.into_iter().collect();
     for node in pipeline.nodes.iter().rev() {
         if wanted.contains(node.name.as_str()) {
@@ -129,9 +132,10 @@ impl Graph {
         for output in &graph.outputs {
             let stream = match plans.get(output.name()) {
                 Some(plan) => execute(output.name(), plan, state)?,
-                None => sources
-                    .remove(output.name())
-                    .ok_or_else(|| RunError::Query { node: output.name().into(), detail: "the source was not opened".into() })?,
+                None => sources.remove(output.name()).ok_or_else(|| RunError::Query {
+                    node: output.name().into(),
+                    detail: "the source was not opened".into(),
+                })?,
             };
             output.connect(named(output.name(), stream), state.runtime_env());
         }
@@ -189,7 +193,11 @@ fn single_partition(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     if plan.output_partitioning().partition_count() > 1 { Arc::new(CoalescePartitionsExec::new(plan)) } else { plan }
 }
 
-fn execute(name: &str, plan: &Arc<dyn ExecutionPlan>, state: &SessionState) -> Result<SendableRecordBatchStream, RunError> {
+fn execute(
+    name: &str,
+    plan: &Arc<dyn ExecutionPlan>,
+    state: &SessionState,
+) -> Result<SendableRecordBatchStream, RunError> {
     plan.execute(0, state.task_ctx()).map_err(|error| RunError::from_stream(name, &error))
 }
 

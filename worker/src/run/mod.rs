@@ -38,7 +38,8 @@ pub use places::Places;
 pub use plan::{PipelinePlan, PlannedSink, PlannedSource, PlannedTransform, plan};
 pub use preview::{Preview, PreviewRequest, preview};
 pub use report::{
-    Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectGroup, RejectSample, RejectsReport, ReportedError, RunReport,
+    Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectGroup, RejectSample, RejectsReport, ReportedError,
+    RunReport,
 };
 pub use secrets::SecretSource;
 pub use session::Resources;

@@ -12,6 +12,7 @@ use super::error::RunError;
 use super::secrets::SecretSource;
 use crate::connector::{Connector, ConnectorError, Environment, ErrorKind};
 use crate::connectors;
+use crate::engine::Pace;
 
 /// The Connectors of one namespace.
 pub struct Places {
@@ -19,13 +20,14 @@ pub struct Places {
     namespace: String,
     secrets: SecretSource,
     open: BTreeMap<String, Arc<dyn Connector>>,
+    paces: BTreeMap<String, Pace>,
 }
 
 impl Places {
     /// None is open yet.
     #[must_use]
     pub fn new(manifests: Arc<Manifests>, namespace: &str, secrets: SecretSource) -> Self {
-        Self { manifests, namespace: namespace.to_owned(), secrets, open: BTreeMap::new() }
+        Self { manifests, namespace: namespace.to_owned(), secrets, open: BTreeMap::new(), paces: BTreeMap::new() }
     }
 
     /// The Connector of that name, opened when it was not yet.
@@ -37,8 +39,12 @@ impl Places {
             return Ok(Arc::clone(open));
         }
         let located = self.manifests.connector(&self.namespace, name).ok_or_else(|| {
-            ConnectorError::new(ErrorKind::Config, format!("open Connector `{name}`"), "there is no such object among the manifests")
-                .remedy("give the file that holds it with -f")
+            ConnectorError::new(
+                ErrorKind::Config,
+                format!("open Connector `{name}`"),
+                "there is no such object among the manifests",
+            )
+            .remedy("give the file that holds it with -f")
         })?;
         let spec = located.object.spec.clone();
         let secret = spec.secret_name.clone().unwrap_or_else(|| format!("connector-{name}"));
@@ -48,9 +54,17 @@ impl Places {
             base: folder_of(&located.file),
             spec,
         };
+        if let Some(limit) = environment.spec.limits.as_ref().and_then(|limits| limits.rows_per_second) {
+            self.paces.insert(name.to_owned(), Pace::new(limit));
+        }
         let connector: Arc<dyn Connector> = connectors::open(environment)?.into();
         self.open.insert(name.to_owned(), Arc::clone(&connector));
         Ok(connector)
+    }
+
+    /// The limit on rows a second of an open Connector.
+    pub(super) fn pace(&self, name: &str) -> Option<Pace> {
+        self.paces.get(name).cloned()
     }
 
     /// The live catalogues of the streams that the Pipeline reads.

@@ -110,7 +110,8 @@ pub async fn plan(
         let planned = named.sink.plan().await;
         changes.insert(named.node.clone(), planned.map_err(|error| named.failed(error))?);
     }
-    let mut plan = PipelinePlan { pipeline: pipeline.id(), sources: vec![], transforms: vec![], sinks: vec![], warnings };
+    let mut plan =
+        PipelinePlan { pipeline: pipeline.id(), sources: vec![], transforms: vec![], sinks: vec![], warnings };
     for node in &pipeline.nodes {
         let columns = Stream::from_schema(&node.name, &node.schema).columns;
         match &node.kind {

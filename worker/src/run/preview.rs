@@ -95,14 +95,14 @@ pub async fn preview(request: &PreviewRequest) -> Result<Preview, RunError> {
         let reader = connector.source(request).await.map_err(failed)?;
         let schema = reader.schema();
         let events = reader.read().await.map_err(failed)?;
-        let stream = source_stream(schema, events, Arc::clone(own), lane.clone(), None, SourceOutcome::default());
+        let stream = source_stream(schema, events, Arc::clone(own), lane.clone(), None, None, SourceOutcome::default());
         streams.insert(node.name.clone(), stream);
     }
     let (graph, mut ends) = Graph::build(&pipeline, &wanted, &own, streams, Some(&read), &lane, &state).await?;
-    let reader = ends.sinks.remove(WATCHER).ok_or_else(|| RunError::Query {
-        node: read.clone(),
-        detail: "the node puts nothing out".into(),
-    })?;
+    let reader = ends
+        .sinks
+        .remove(WATCHER)
+        .ok_or_else(|| RunError::Query { node: read.clone(), detail: "the node puts nothing out".into() })?;
     drop(lane);
     let mut rejects = RejectsReport::default();
     let (mut batches, mut rows) = (Vec::new(), 0);

@@ -34,6 +34,12 @@ pub struct RunReport {
     pub attempt: u64,
     /// Whether an earlier attempt of the same run was continued.
     pub resumed: bool,
+    /// Whether an earlier attempt had committed everything and died before it could say so: this run only stored its
+    /// checkpoint, and then did its own work.
+    pub completed_earlier_attempt: bool,
+    /// Sinks that an earlier attempt of this run had committed; they were left as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub committed_earlier: Vec<String>,
     /// What was asked for.
     pub mode: RunMode,
     /// How it ended.

@@ -54,11 +54,22 @@ fn memory_limit() -> Option<u64> {
 pub(super) fn session(resources: &Resources) -> Result<SessionState> {
     let bytes = usize::try_from(resources.memory).unwrap_or(usize::MAX);
     let top = std::num::NonZeroUsize::MIN.saturating_add(4);
-    let mut builder = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), top)));
+    let mut builder =
+        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), top)));
     if let Some(folder) = &resources.spill {
         builder = builder.with_temp_file_path(folder);
     }
-    let config = SessionConfig::new().with_batch_size(resources.batch_rows).with_target_partitions(resources.threads);
-    Ok(SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::new(builder.build()?)).build())
+    // What a sort keeps back for merging its spilled runs; the default of 10 MB would be most of a small budget.
+    let merging = (bytes / 16).min(10 << 20);
+    let config = SessionConfig::new()
+        .with_batch_size(resources.batch_rows)
+        .with_target_partitions(resources.threads)
+        // Rows keep their order through a node that only filters or computes: "the last row wins" must mean something.
+        .with_round_robin_repartition(false)
+        .with_sort_spill_reservation_bytes(merging);
+    let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::new(builder.build()?));
+    let mut state = builder.build();
+    // All nodes of a run see one `now()`.
+    state.mark_start_execution();
+    Ok(state)
 }

@@ -13,19 +13,25 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
 use super::places::Places;
-use crate::checkpoint::Positions;
-use crate::connector::{Attempt, CommitRecord, ConnectorError, PlannedChange, Sink, SinkRequest, Staged, WriteOptions};
-use crate::engine::{NodeCounters, Reader};
+use crate::checkpoint::{Begun, Positions};
+use crate::connector::{
+    Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Sink, SinkRequest, Staged, WriteOptions,
+};
+use crate::engine::{NodeCounters, Pace, Reader};
 use crate::rejects;
 
 /// A sink with the name of its node.
 pub(super) struct NamedSink {
     pub(super) node: String,
     pub(super) sink: Box<dyn Sink>,
+    pub(super) pace: Option<Pace>,
 }
 
 impl NamedSink {
     pub(super) fn failed(&self, error: ConnectorError) -> RunError {
+        if error.kind == ErrorKind::Interrupted {
+            return RunError::Interrupted;
+        }
         RunError::Connector { node: Some(self.node.clone()), error }
     }
 }
@@ -70,9 +76,9 @@ fn write_options(sink: &SinkNode) -> WriteOptions {
 async fn open_one(places: &mut Places, connector: &str, request: SinkRequest) -> Result<NamedSink, RunError> {
     let node = request.node.clone();
     let failed = |error| RunError::Connector { node: Some(node.clone()), error };
-    let connector = places.connector(connector).map_err(failed)?;
-    let sink = connector.sink(request).await.map_err(failed)?;
-    Ok(NamedSink { node, sink })
+    let open = places.connector(connector).map_err(failed)?;
+    let sink = open.sink(request).await.map_err(failed)?;
+    Ok(NamedSink { node, sink, pace: places.pace(connector) })
 }
 
 /// Sinks that only count: for runs that write nothing.
@@ -81,10 +87,10 @@ pub(super) fn discarding(pipeline: &CompiledPipeline) -> Vec<NamedSink> {
         .nodes
         .iter()
         .filter(|node| matches!(node.kind, NodeKind::Sink(_)))
-        .map(|node| NamedSink { node: node.name.clone(), sink: Box::new(Discard::default()) })
+        .map(|node| NamedSink { node: node.name.clone(), sink: Box::new(Discard::default()), pace: None })
         .collect();
     if pipeline.rejects.is_some() {
-        sinks.push(NamedSink { node: rejects::NODE.into(), sink: Box::new(Discard::default()) });
+        sinks.push(NamedSink { node: rejects::NODE.into(), sink: Box::new(Discard::default()), pace: None });
     }
     sinks
 }
@@ -153,22 +159,27 @@ impl Records {
         self.0.values().find(|record| record.run.as_deref() == Some(run)).map(|record| &record.positions)
     }
 
-    /// The positions that all sinks agree on: the truth when the checkpoints are lost.
+    /// Where an attempt starts reading: at the checkpoint, unless a sink was committed by a run that the checkpoint does
+    /// not know (it was lost, or an old copy was put in its place). Then at what the sinks stored with their data.
     ///
     /// # Errors
-    /// [`RunError::Diverged`] when they do not agree.
-    pub(super) fn agreed(&self) -> Result<Positions, RunError> {
-        let committed: Vec<(&String, &CommitRecord)> = self.0.iter().filter(|(_, record)| record.run.is_some()).collect();
-        let Some((_, first)) = committed.first() else { return Ok(Positions::new()) };
-        if committed.iter().all(|(_, record)| record.positions == first.positions) {
+    /// [`RunError::Diverged`] when the checkpoint is behind and the sinks do not agree.
+    pub(super) fn start(&self, begun: &Begun) -> Result<Positions, RunError> {
+        // What this very run has committed is where it ends, not where it starts.
+        let earlier =
+            || self.0.iter().filter(|(_, record)| record.run.as_deref().is_some_and(|run| run != begun.attempt.run));
+        let ahead = earlier().any(|(_, record)| match &begun.committed {
+            None => true,
+            Some(known) => record.run.as_ref() != Some(&known.run) && record.epoch > known.epoch,
+        });
+        let Some((_, first)) = earlier().next().filter(|_| ahead) else { return Ok(begun.positions.clone()) };
+        if earlier().all(|(_, record)| record.positions == first.positions) {
             return Ok(first.positions.clone());
         }
-        let detail = committed
-            .iter()
-            .map(|(node, record)| format!("`{node}` was last written by run {}", record.run.as_deref().unwrap_or("none")))
-            .collect::<Vec<_>>()
-            .join(", ");
-        Err(RunError::Diverged { detail })
+        let said = earlier().map(|(node, record)| {
+            format!("`{node}` was last written by run {}", record.run.as_deref().unwrap_or("none"))
+        });
+        Err(RunError::Diverged { detail: said.collect::<Vec<_>>().join(", ") })
     }
 }
 
@@ -203,11 +214,13 @@ async fn write_all(
             continue;
         }
         // Plans may relax nullability or metadata; the sink was promised this very schema.
-        let batch = batch.with_schema(Arc::clone(&schema)).map_err(|error| RunError::Query {
-            node: from.clone(),
-            detail: error.to_string(),
-        })?;
+        let batch = batch
+            .with_schema(Arc::clone(&schema))
+            .map_err(|error| RunError::Query { node: from.clone(), detail: error.to_string() })?;
         counters.taken.add(batch.num_rows() as u64);
+        if let Some(pace) = &named.pace {
+            pace.pass(batch.num_rows()).await;
+        }
         named.sink.write(batch).await.map_err(|error| named.failed(error))?;
     }
     let staged = named.sink.stage().await.map_err(|error| named.failed(error))?;
@@ -215,4 +228,69 @@ async fn write_all(
     counters.deduplicated.add(staged.deduplicated);
     counters.bytes.add(staged.bytes);
     Ok(staged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connector::Position;
+
+    fn at(value: u64) -> Positions {
+        let position = Position { kind: "cursor".into(), version: 1, state: serde_json::json!(value) };
+        Positions::from([("orders".to_owned(), position)])
+    }
+
+    fn records(of: &[(&str, Option<&str>, u64, u64)]) -> Records {
+        let record = |run: Option<&str>, epoch, value| CommitRecord {
+            epoch,
+            run: run.map(str::to_owned),
+            positions: at(value),
+            rows: 1,
+        };
+        Records(of.iter().map(|(node, run, epoch, value)| ((*node).to_owned(), record(*run, *epoch, *value))).collect())
+    }
+
+    fn begun(run: &str, committed: Option<(&str, u64, u64)>) -> Begun {
+        Begun {
+            attempt: Attempt { run: run.into(), epoch: 99 },
+            resumed: false,
+            positions: committed.map(|(_, _, value)| at(value)).unwrap_or_default(),
+            committed: committed.map(|(run, epoch, _)| Attempt { run: run.into(), epoch }),
+        }
+    }
+
+    #[test]
+    fn the_checkpoint_is_where_a_run_starts() {
+        let same = records(&[("a", Some("r1"), 1, 10), ("b", Some("r1"), 1, 10)]);
+        assert_eq!(same.start(&begun("r2", Some(("r1", 1, 10)))).expect("agreed"), at(10));
+        // A failed attempt has fenced the sinks since, and committed nothing.
+        let fenced = records(&[("a", Some("r1"), 7, 10), ("b", None, 7, 0)]);
+        assert_eq!(fenced.start(&begun("r2", Some(("r1", 1, 10)))).expect("agreed"), at(10));
+        // A sink that was away for some runs is behind, not ahead.
+        let back = records(&[("a", Some("r5"), 5, 50), ("b", Some("r1"), 1, 10)]);
+        assert_eq!(back.start(&begun("r6", Some(("r5", 5, 50)))).expect("agreed"), at(50));
+        assert_eq!(records(&[]).start(&begun("r1", None)).expect("agreed"), Positions::new());
+    }
+
+    #[test]
+    fn sinks_that_are_ahead_of_a_lost_or_old_checkpoint_are_the_truth() {
+        let ahead = records(&[("a", Some("r3"), 3, 30), ("b", Some("r3"), 3, 30)]);
+        assert_eq!(ahead.start(&begun("r4", None)).expect("agreed"), at(30), "lost");
+        assert_eq!(ahead.start(&begun("r4", Some(("r1", 1, 10)))).expect("agreed"), at(30), "old");
+    }
+
+    #[test]
+    fn sinks_that_disagree_without_a_checkpoint_are_not_guessed_at() {
+        let torn = records(&[("a", Some("r3"), 3, 30), ("b", Some("r2"), 3, 20)]);
+        let refused = torn.start(&begun("r4", None)).expect_err("torn").to_string();
+        assert!(refused.ends_with("`a` was last written by run r3, `b` was last written by run r2"), "{refused}");
+    }
+
+    #[test]
+    fn what_this_run_has_committed_is_its_end_not_its_start() {
+        let half = records(&[("a", Some("r2"), 2, 20), ("b", Some("r1"), 2, 10)]);
+        assert_eq!(half.start(&begun("r2", Some(("r1", 1, 10)))).expect("agreed"), at(10));
+        assert_eq!(half.start(&begun("r2", None)).expect("agreed"), at(10));
+        assert_eq!(half.committed_by("r2"), Some(&at(20)));
+    }
 }

@@ -91,8 +91,12 @@ pub async fn run_pipeline_on_rows(
     resources: &Resources,
 ) -> Result<PipelineRows, RunError> {
     let state = session(&in_order(resources)).map_err(|error| RunError::from_stream("session", &error))?;
-    let names: Vec<&str> =
-        pipeline.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Sink(_))).map(|node| node.name.as_str()).collect();
+    let names: Vec<&str> = pipeline
+        .nodes
+        .iter()
+        .filter(|node| matches!(node.kind, NodeKind::Sink(_)))
+        .map(|node| node.name.as_str())
+        .collect();
     let mut pipeline = pipeline.clone();
     pipeline.quality.clear();
     let wanted = ancestors(&pipeline, names);

@@ -1,5 +1,7 @@
 //! The `http` connector against real servers on loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test has no caller that could handle its failure")]
+
 mod auth;
 mod faults;
 mod pages;

@@ -241,6 +241,16 @@ impl Commits {
                 _ => {}
             }
         }
+        let parents: std::collections::BTreeSet<PathBuf> = journal
+            .changes
+            .deletes
+            .iter()
+            .filter_map(|path| self.root.join(path).parent().map(Path::to_owned))
+            .filter(|folder| folder.is_dir())
+            .collect();
+        for folder in &parents {
+            sync_folder(folder).map_err(|error| write_error(folder, error))?;
+        }
         let state = State { record: journal.next.clone(), journal: None };
         self.save(&state, step)?;
         Ok(state)

@@ -79,20 +79,23 @@ impl Connector for FileConnector {
     async fn check(&self) -> Result<CheckReport> {
         let root = self.root.clone();
         let started = Instant::now();
-        let entries = blocking(move || {
-            let entries = std::fs::read_dir(&root).map_err(|error| {
-                ConnectorError::new(
+        let message = blocking(move || {
+            match std::fs::read_dir(&root) {
+                Ok(entries) => Ok(format!("folder {}, {} entries", root.display(), entries.count())),
+                // A sink makes its folder, so a missing one is no fault of the Connector.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    Ok(format!("folder {} is not there yet; the first write makes it", root.display()))
+                }
+                Err(error) => Err(ConnectorError::new(
                     ErrorKind::Unreachable,
                     format!("open folder {}", root.display()),
                     error.to_string(),
                 )
-                .remedy("create the folder, correct `root`, or give this user the right to read it")
-                .caused_by(error)
-            })?;
-            Ok(entries.count())
+                .remedy("correct `root`, or give this user the right to read it")
+                .caused_by(error)),
+            }
         })
         .await?;
-        let message = format!("folder {}, {entries} entries", self.root.display());
         Ok(CheckReport { message, latency: started.elapsed() })
     }
 

@@ -195,7 +195,10 @@ impl Parts {
             self.close("")?;
         }
         if !self.done.is_empty() {
-            sync(&self.staging)?;
+            // The files, and every folder up to the root that may be new: the journal will name them.
+            for folder in self.staging.ancestors().take(4).filter(|folder| folder.is_dir()) {
+                sync(folder)?;
+            }
         }
         self.done.sort_by(|one, two| one.staged.cmp(&two.staged));
         Ok(self.done.clone())

@@ -37,7 +37,7 @@ impl GeneratorSource {
                 operation(),
                 "a generator does not remember what was read from it",
             )
-            .remedy("name the column to go on from: `sync: {incremental: {cursor: …}}`"));
+            .remedy("name the column to go on from: `sync: {mode: Incremental, cursor: COLUMN}`"));
         }
         let find = |name: &String| {
             stream.columns.iter().find(|column| column.field.name() == name).ok_or_else(|| {

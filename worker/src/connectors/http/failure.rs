@@ -1,7 +1,6 @@
 //! What went wrong below HTTP: whether it may pass, and what to tell.
 
 use std::error::Error;
-use std::fmt::Write;
 
 use crate::connector::ErrorKind;
 
@@ -57,8 +56,8 @@ pub(super) fn chain(error: &dyn Error) -> String {
     while let Some(error) = below {
         let said = error.to_string();
         if !text.contains(&said) {
-            // Writing to a String does not fail.
-            let _: Result<(), std::fmt::Error> = write!(text, ": {said}");
+            text.push_str(": ");
+            text.push_str(&said);
         }
         below = error.source();
     }

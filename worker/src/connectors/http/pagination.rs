@@ -126,7 +126,7 @@ impl Pager {
     pub(super) fn begin(&self) -> PageRequest {
         match &*self.kind {
             Kind::Page { start, .. } => self.numbered(*start),
-            Kind::Offset { .. } => self.from_offset(0),
+            Kind::Offset { .. } => self.at_offset(0),
             Kind::Single | Kind::NextLink(_) | Kind::LinkHeader | Kind::Cursor { .. } => self.first.clone(),
         }
     }
@@ -252,7 +252,7 @@ impl Pager {
             self.short = Some((number, records));
         }
         self.offset += records;
-        Ok(Some(self.from_offset(self.offset)))
+        Ok(Some(self.at_offset(self.offset)))
     }
 
     /// A server that does not know the parameter gives the first page for ever.
@@ -278,7 +278,7 @@ impl Pager {
         request
     }
 
-    fn from_offset(&self, offset: u64) -> PageRequest {
+    fn at_offset(&self, offset: u64) -> PageRequest {
         let mut request = self.first.clone();
         if let Kind::Offset { parameter, size_parameter, size } = &*self.kind {
             set_parameter(&mut request.url, parameter, &offset.to_string());

@@ -42,7 +42,7 @@ impl HttpSource {
                 operation(),
                 "an endpoint does not remember what was read from it",
             )
-            .remedy("name the column to go on from: `sync: {incremental: {cursor: …}}`"));
+            .remedy("name the column to go on from: `sync: {mode: Incremental, cursor: COLUMN}`"));
         }
         let cursor = request.window.as_ref().and_then(|window| window.lower.as_deref());
         let note = (cursor.is_some() && !endpoint.uses_cursor())

@@ -148,6 +148,10 @@ impl PostgresSink {
                 }
                 Err(error) => {
                     let refusal = blame(operation, error)?;
+                    if length == 0 {
+                        // No row is to blame for what a statement without rows meets.
+                        return Err(refusal.into_error());
+                    }
                     self.session.execute(operation, "ROLLBACK TO SAVEPOINT _aggregator").await?;
                     if length == 1 {
                         let raw = self.staged_row(operation, start).await?;
@@ -238,6 +242,8 @@ impl Sink for PostgresSink {
         let mut rejects = std::mem::take(&mut self.loader.refused);
         rejects.append(&mut staged.rejects);
         staged.rejects = rejects;
+        // A deferred constraint speaks now, while nothing is committed anywhere, and not at COMMIT.
+        self.session.execute(&self.operation(), "SET CONSTRAINTS ALL IMMEDIATE").await?;
         staged.bytes = self.loader.bytes;
         self.written = staged.written;
         Ok(staged)

@@ -137,7 +137,12 @@ fn restriction(operation: &str, window: &CursorWindow, column: &RelationColumn) 
         };
         conditions.push(format!("{quoted} <= {horizon} - interval '{} microseconds'", lag.as_micros()));
     }
-    let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    // A row without a cursor comes through, to be rejected in the open rather than forgotten.
+    let filter = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(" WHERE ({}) OR {quoted} IS NULL", conditions.join(" AND "))
+    };
     Ok(format!("{filter} ORDER BY {ordered}"))
 }
 
@@ -258,14 +263,17 @@ mod tests {
             |lower: &str, lag| CursorWindow { column: "c".into(), lower: Some(lower.into()), upper: None, lag };
         let sql =
             |lower, lag, oid| restriction("read t", &window(lower, lag), &column(oid)).map_err(|error| error.kind);
-        assert_eq!(sql("7", None, oid::INT8), Ok(" WHERE t.\"c\" >= '7'::bigint ORDER BY t.\"c\"".into()));
+        assert_eq!(
+            sql("7", None, oid::INT8),
+            Ok(" WHERE (t.\"c\" >= '7'::bigint) OR t.\"c\" IS NULL ORDER BY t.\"c\"".into())
+        );
         assert_eq!(
             sql("it's \\", None, oid::TEXT),
-            Ok(" WHERE t.\"c\"::text COLLATE \"C\" >= E'it''s \\\\'::text ORDER BY t.\"c\"::text COLLATE \"C\"".into())
+            Ok(" WHERE (t.\"c\"::text COLLATE \"C\" >= E'it''s \\\\'::text) OR t.\"c\" IS NULL ORDER BY t.\"c\"::text COLLATE \"C\"".into())
         );
         assert_eq!(
             sql("+12026-01-01T00:00:00Z", Some(Duration::from_secs(60)), oid::TIMESTAMPTZ),
-            Ok(" WHERE t.\"c\" >= '12026-01-01T00:00:00Z'::timestamptz AND t.\"c\" <= now() - interval '60000000 microseconds' ORDER BY t.\"c\"".into())
+            Ok(" WHERE (t.\"c\" >= '12026-01-01T00:00:00Z'::timestamptz AND t.\"c\" <= now() - interval '60000000 microseconds') OR t.\"c\" IS NULL ORDER BY t.\"c\"".into())
         );
         assert_eq!(sql("1", Some(Duration::from_secs(60)), oid::INT8), Err(ErrorKind::Config));
         assert_eq!(sql("1", None, oid::NUMERIC), Err(ErrorKind::Config));

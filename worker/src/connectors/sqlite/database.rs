@@ -42,6 +42,11 @@ impl Database {
         self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
+    /// Whether nothing is at the path.
+    pub(super) fn missing(&self) -> bool {
+        !self.path.exists()
+    }
+
     /// Opens the file for writing; creates it, and its folder, when they are missing.
     pub(super) fn write(&self) -> Result<Connection> {
         if let Some(folder) = self.path.parent().filter(|folder| *folder != Path::new("")) {

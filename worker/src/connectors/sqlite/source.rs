@@ -149,7 +149,6 @@ fn restriction(
             }
         }
         if (lower, upper) != (i64::MIN, i64::MAX) {
-            conditions.push(format!("{name} IS NOT NULL"));
             times = Some(Times { parse, lower, upper });
         }
     } else {
@@ -175,7 +174,12 @@ fn restriction(
             return Err(wrong(detail, "use a cursor that is declared as an integer, a text or a time"));
         }
     }
-    let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
+    // A row without a cursor comes through, to be rejected in the open rather than forgotten.
+    let filter = if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(" WHERE ({}) OR {name} IS NULL", conditions.join(" AND "))
+    };
     let collate = if column.kind == Kind::Text { " COLLATE BINARY" } else { "" };
     let filter = if collate.is_empty() { filter } else { filter.replace(&name, &format!("{name}{collate}")) };
     Ok((format!("{filter} ORDER BY {name}{collate}"), parameters, times))

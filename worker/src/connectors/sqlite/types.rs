@@ -91,7 +91,6 @@ impl Kind {
     pub(super) fn of_arrow(data_type: &DataType) -> Option<Self> {
         Some(match data_type {
             DataType::Boolean => Self::Bool,
-            DataType::UInt64 => Self::Decimal { precision: 20, scale: 0 },
             kind if kind.is_integer() => Self::Int,
             DataType::Float16 | DataType::Float32 | DataType::Float64 => Self::Real,
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => Self::Text,

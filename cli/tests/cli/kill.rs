@@ -1,0 +1,370 @@
+//! Kill -9 at random moments of a run, then the same run again: nothing is lost, nothing doubled.
+//!
+//! Every kill must hit a live process, and in every scenario at least one hits after rows were staged. Between the kill
+//! and the next run, each target shows nothing of the run or all of it.
+
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::sys::signal::Signal;
+
+use crate::aggregator::Place;
+use crate::postgres::{Database, Session};
+use crate::rows::{Made, of_files, of_sqlite, same, sorted};
+
+/// What was there before; the versions differ, so that a replaced row shows.
+const OLD: Made = Made { first: 0, end: 1000, version: "old" };
+/// Half of the old rows again, and many more.
+const NEW: Made = Made { first: 500, end: 120_500, version: "new" };
+/// Rows that all come after the old ones.
+const LATER: Made = Made { first: 1000, end: 120_000, version: "new" };
+
+const RUN: &str = "run -f m --state state";
+
+/// A world in which a run can be killed: made once, copied for each trial.
+struct World {
+    place: Place,
+    database: Option<Database>,
+}
+
+impl World {
+    fn copy(&self) -> Self {
+        let (place, database) = (self.place.copy(), self.database.as_ref().map(Database::copy));
+        if let Some(database) = &database {
+            place.write("m/db.yaml", &database.manifest());
+        }
+        Self { place, database }
+    }
+}
+
+/// What is tried, and how its targets are looked at.
+struct Scenario<'a> {
+    name: &'a str,
+    world: World,
+    /// The rows that readers of each target see, sorted.
+    visible: &'a dyn Fn(&World) -> Vec<Vec<String>>,
+    /// Whether rows are staged now, by this process.
+    staged: &'a mut dyn FnMut(&World, Option<&mut Session>, u32) -> bool,
+    /// What each target must show at the end.
+    expected: Vec<String>,
+    kills: u32,
+}
+
+fn rows_of(lists: &[Made]) -> Vec<String> {
+    sorted(lists.iter().flat_map(|made| made.lines()).collect())
+}
+
+/// What an Upsert by id makes of both.
+fn upserted(old: Made, new: Made) -> Vec<String> {
+    rows_of(&[Made { end: new.first, ..old }, new])
+}
+
+/// Numbers that look random and follow from a seed (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn seeded() -> Self {
+        let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_nanos().into();
+        let seed = seed.unwrap_or_else(now);
+        println!("repeat with SEED={seed}");
+        Self(seed)
+    }
+
+    /// From 0 to below 1.
+    fn share(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        f64::from(u32::try_from((mixed ^ (mixed >> 31)) >> 32).expect("32 bits")) / 4_294_967_296.0
+    }
+}
+
+impl Scenario<'_> {
+    fn play(mut self) {
+        let name = self.name;
+        let mut random = Random::seeded();
+        let before = (self.visible)(&self.world);
+        let undisturbed = self.world.copy();
+        let started = Instant::now();
+        undisturbed.place.ok(RUN);
+        let length = started.elapsed();
+        for (target, came) in (self.visible)(&undisturbed).iter().enumerate() {
+            same(&format!("{name}, target {target}, undisturbed"), came, &self.expected);
+        }
+        let (mut hits, mut committed) = (0, 0);
+        for number in 0..self.kills {
+            // The last kill waits for rows to be staged, so that one at least surely hits then.
+            let last = number + 1 == self.kills;
+            let share = (f64::from(number) + random.share()) / f64::from(self.kills);
+            let (world, staged) = self.kill(if last { None } else { Some(length.mul_f64(share)) });
+            hits += u32::from(staged);
+            let between = (self.visible)(&world);
+            for (target, came) in between.iter().enumerate() {
+                if *came == self.expected {
+                    committed += 1;
+                } else {
+                    same(&format!("{name}, target {target}, after kill {number}"), came, &before[target]);
+                }
+            }
+            world.place.ok(RUN);
+            for (target, came) in (self.visible)(&world).iter().enumerate() {
+                same(&format!("{name}, target {target}, resumed after kill {number}"), came, &self.expected);
+            }
+        }
+        assert!(hits > 0, "{name}: no kill hit staged rows, so nothing was shown");
+        println!("{name}: {} kills in {length:?}, {hits} of them with rows staged, {committed} targets committed", self.kills);
+    }
+
+    /// Kills a run after a time, or as soon as rows are staged. Says whether rows were staged just before.
+    fn kill(&mut self, mut after: Option<Duration>) -> (World, bool) {
+        loop {
+            let world = self.world.copy();
+            let mut session = world.database.as_ref().map(Database::session);
+            let mut running = world.place.start(RUN);
+            let mut hit = false;
+            if let Some(after) = after {
+                std::thread::sleep(after);
+                hit = !running.ended() && (self.staged)(&world, session.as_mut(), running.id());
+            } else {
+                let live = running.until(|id| {
+                    hit = (self.staged)(&world, session.as_mut(), id);
+                    hit
+                });
+                assert!(live, "{}: the run ended before rows were staged", self.name);
+            }
+            running.signal(Signal::SIGKILL);
+            let said = running.wait();
+            if said.signal() == Some(9) {
+                return (world, hit);
+            }
+            // It was faster than the undisturbed one, so nothing was killed: again from the same start, and earlier.
+            assert_eq!(said.code(), Some(0), "{}", said.stderr);
+            after = after.map(|after| after.mul_f64(0.8));
+        }
+    }
+}
+
+/// Whether a file of this run lies in a staging folder below `root`, with something in it.
+fn staged_files(root: &Path) -> bool {
+    let mut folders = vec![root.join(".aggregator-staging")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(data) if data.is_dir() => folders.push(entry.path()),
+                Ok(data) if data.len() > 0 => return true,
+                _ => {}
+            }
+        }
+    }
+    false
+}
+
+/// Whether the sink's connection is in a transaction that has sent rows.
+fn copying(session: Option<&mut Session>) -> bool {
+    let query = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'aggregator' \
+                 AND backend_xid IS NOT NULL AND query LIKE 'COPY%'";
+    !session.expect("a session").rows(query).is_empty()
+}
+
+/// Whether a process has rows in a temporary database. SQLite deletes the file once it is open.
+fn spilled(id: u32) -> bool {
+    let files = std::fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten();
+    files.map(|entry| entry.path()).any(|path| {
+        let target = std::fs::read_link(&path).unwrap_or_default();
+        target.to_string_lossy().contains("etilqs_") && std::fs::metadata(&path).is_ok_and(|data| data.len() > 0)
+    })
+}
+
+const FILES: &str = "apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: in, namespace: test}
+spec:
+  file: {root: ../in}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: out, namespace: test}
+spec:
+  file: {root: ../out, format: {ndjson: {}}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: lite, namespace: test}
+spec:
+  sqlite: {path: ../out.sqlite}
+";
+
+/// Writes a Pipeline from one source to sinks of the form `CONNECTOR STREAM`.
+fn pipeline(place: &Place, source: &str, sinks: &[&str], write: &str) {
+    let mut text = format!(
+        "apiVersion: aggregator.dev/v1alpha1\nkind: Pipeline\nmetadata: {{name: move, namespace: test}}\n\
+         spec:\n  sources: [{{name: source, {source}}}]\n  sinks:\n"
+    );
+    for (number, sink) in sinks.iter().enumerate() {
+        let (connector, stream) = sink.split_once(' ').expect("a connector and a stream");
+        text += &format!("    - {{name: sink{number}, from: source, connector: {connector}, stream: {stream}, write: {{{write}}}}}\n");
+    }
+    place.write("m/files.yaml", FILES);
+    place.write("m/pipeline.yaml", &text);
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Append,
+    Overwrite,
+    Upsert,
+}
+
+impl Mode {
+    fn write(self) -> &'static str {
+        match self {
+            Self::Append => "mode: Append",
+            Self::Overwrite => "mode: Overwrite",
+            Self::Upsert => "mode: Upsert, key: [id]",
+        }
+    }
+
+    fn expected(self) -> Vec<String> {
+        match self {
+            Self::Append => rows_of(&[OLD, NEW]),
+            Self::Overwrite => rows_of(&[NEW]),
+            Self::Upsert => upserted(OLD, NEW),
+        }
+    }
+}
+
+/// Runs the pipeline over the old rows, then puts the new ones into the files.
+fn from_files(mode: Mode, sinks: &[&str], database: Option<Database>) -> World {
+    let place = Place::new();
+    // Files are told apart by name, so each is read once; an Overwrite is of everything there is.
+    let sync = if mode == Mode::Overwrite { "FullRefresh" } else { "Incremental" };
+    pipeline(&place, &format!("connector: in, stream: \"*.csv\", sync: {{mode: {sync}}}"), sinks, mode.write());
+    if let Some(database) = &database {
+        place.write("m/db.yaml", &database.manifest());
+    }
+    place.write("in/a.csv", &OLD.csv());
+    place.ok(RUN);
+    if mode == Mode::Overwrite {
+        place.remove("in/a.csv");
+    }
+    place.write("in/b.csv", &NEW.csv());
+    World { place, database }
+}
+
+fn file_to_postgres(name: &str, mode: Mode, kills: u32) {
+    let world = from_files(mode, &["db public.target"], Some(Database::new()));
+    let scenario = Scenario {
+        name,
+        world,
+        visible: &|world| {
+            let mut session = world.database.as_ref().expect("a database").session();
+            vec![session.lines("SELECT concat_ws('|', id, account, amount, coalesce(note, '∅')) AS line FROM target")]
+        },
+        staged: &mut |_, session, _| copying(session),
+        expected: mode.expected(),
+        kills,
+    };
+    scenario.play();
+}
+
+#[test]
+fn file_to_postgres_append() {
+    file_to_postgres("file to postgres, Append", Mode::Append, 3);
+}
+
+#[test]
+fn file_to_postgres_overwrite() {
+    file_to_postgres("file to postgres, Overwrite", Mode::Overwrite, 3);
+}
+
+#[test]
+fn file_to_postgres_upsert() {
+    file_to_postgres("file to postgres, Upsert", Mode::Upsert, 2);
+}
+
+fn postgres_to_file(name: &str, mode: Mode, kills: u32) {
+    let (place, database) = (Place::new(), Database::new());
+    let sync = if mode == Mode::Append { "{mode: Incremental, cursor: id, key: [id]}" } else { "{mode: FullRefresh}" };
+    pipeline(&place, &format!("connector: db, stream: public.events, sync: {sync}"), &["out rows/"], mode.write());
+    place.write("m/db.yaml", &database.manifest());
+    database.execute(&format!("CREATE TABLE events AS {}", OLD.sql()));
+    place.ok(RUN);
+    let expected = if mode == Mode::Append {
+        database.execute(&format!("INSERT INTO events {}", LATER.sql()));
+        rows_of(&[OLD, LATER])
+    } else {
+        database.execute(&format!("TRUNCATE events; INSERT INTO events {}", NEW.sql()));
+        mode.expected()
+    };
+    let scenario = Scenario {
+        name,
+        world: World { place, database: Some(database) },
+        visible: &|world| vec![of_files(&world.place.file("out/rows"))],
+        staged: &mut |world, _, _| staged_files(&world.place.file("out")),
+        expected,
+        kills,
+    };
+    scenario.play();
+}
+
+#[test]
+fn postgres_to_file_append() {
+    postgres_to_file("postgres to file, Append", Mode::Append, 3);
+}
+
+#[test]
+fn postgres_to_file_overwrite() {
+    postgres_to_file("postgres to file, Overwrite", Mode::Overwrite, 3);
+}
+
+fn file_to_sqlite(name: &str, mode: Mode, kills: u32) {
+    let scenario = Scenario {
+        name,
+        world: from_files(mode, &["lite target"], None),
+        visible: &|world| vec![of_sqlite(&world.place.file("out.sqlite"), "SELECT id, account, amount, note FROM target")],
+        staged: &mut |_, _, id| spilled(id),
+        expected: mode.expected(),
+        kills,
+    };
+    scenario.play();
+}
+
+#[test]
+fn file_to_sqlite_append() {
+    file_to_sqlite("file to sqlite, Append", Mode::Append, 2);
+}
+
+#[test]
+fn file_to_sqlite_overwrite() {
+    file_to_sqlite("file to sqlite, Overwrite", Mode::Overwrite, 2);
+}
+
+#[test]
+fn file_to_sqlite_upsert() {
+    file_to_sqlite("file to sqlite, Upsert", Mode::Upsert, 2);
+}
+
+fn file_to_two_folders(name: &str, mode: Mode, kills: u32) {
+    let scenario = Scenario {
+        name,
+        world: from_files(mode, &["out one/", "out two/"], None),
+        // Each target commits by itself, so one may show the run before the other.
+        visible: &|world| ["out/one", "out/two"].map(|folder| of_files(&world.place.file(folder))).to_vec(),
+        staged: &mut |world, _, _| staged_files(&world.place.file("out")),
+        expected: mode.expected(),
+        kills,
+    };
+    scenario.play();
+}
+
+#[test]
+fn file_to_two_folders_append() {
+    file_to_two_folders("file to two folders, Append", Mode::Append, 3);
+}
+
+#[test]
+fn file_to_two_folders_overwrite() {
+    file_to_two_folders("file to two folders, Overwrite", Mode::Overwrite, 3);
+}
