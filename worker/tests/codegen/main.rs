@@ -117,9 +117,16 @@ fn by_python(code: &str, input: &RecordBatch, library: &str, params: &str) -> Ve
     reader.collect::<Result<_, _>>().expect("batches")
 }
 
+/// The cells in which a row differs.
+fn difference(name: &str, library: &str, engine: &str, row: &str) -> String {
+    let cells = std::iter::zip(engine.split(" | "), row.split(" | ")).filter(|(engine, row)| engine != row);
+    let cells: Vec<String> = cells.map(|(engine, row)| format!("engine {engine}, {library} {row}")).collect();
+    format!("{name}: {}\n  in {engine}", cells.join("; "))
+}
+
 #[tokio::test]
 async fn sql_pandas_and_polars_give_the_rows_of_the_engine() {
-    let mut compared = BTreeMap::new();
+    let (mut compared, mut failures) = (BTreeMap::new(), Vec::new());
     for located in transformations() {
         for case in &located.object.spec.tests {
             let name = format!("{}: {}", located.name, case.name);
@@ -148,16 +155,23 @@ async fn sql_pandas_and_polars_give_the_rows_of_the_engine() {
             let given = serde_json::to_string(&given).expect("JSON");
 
             let sql = codegen(&located, Target::Sql).expect(&name);
-            assert_eq!(shown(&by_sql(&sql, &input, bound).await, &step.schema, ordered), engine, "{name}, SQL\n{sql}");
+            let mut results = vec![("SQL", by_sql(&sql, &input, bound).await)];
             for (target, library) in [(Target::Pandas, "pandas"), (Target::Polars, "polars")] {
                 let code = codegen(&located, target).expect(&name);
-                let rows = shown(&by_python(&code, &input, library, &given), &step.schema, ordered);
-                let differences: Vec<_> = std::iter::zip(&engine, &rows).filter(|(engine, rows)| engine != rows).collect();
-                assert!(engine == rows, "{name}, {library}: {} rows for {}; (engine, {library}): {differences:#?}", rows.len(), engine.len());
+                results.push((library, by_python(&code, &input, library, &given)));
+            }
+            for (library, batches) in results {
+                let rows = shown(&batches, &step.schema, ordered);
+                if rows.len() != engine.len() {
+                    failures.push(format!("{name}, {library}: {} rows, the engine has {}", rows.len(), engine.len()));
+                }
+                let pairs = std::iter::zip(&engine, &rows).filter(|(engine, rows)| engine != rows);
+                failures.extend(pairs.map(|(engine, row)| difference(&name, library, engine, row)));
             }
             compared.insert(name, (engine.len(), rejected));
         }
     }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(compared.len() >= 9, "{compared:?}");
     assert_eq!(compared["clean-flight: spaces, cases, times, rejects"].1, 4, "rows that the engine rejects: {compared:?}");
 }
