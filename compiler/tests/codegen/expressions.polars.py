@@ -18,7 +18,7 @@ def transform(df: pl.DataFrame, *, since: datetime.date = datetime.date.fromisof
         ((pl.col("a") + (pl.col("b") * 2)) - 1).alias("sum"),
         _divide(df, pl.col("a"), pl.col("b")).alias("quotient"),
         _modulo(df, pl.col("a"), pl.col("b")).alias("remainder"),
-        _divide(df, pl.col("x"), pl.lit(3)).alias("ratio"),
+        _divide(df, pl.col("x"), pl.lit(4)).alias("ratio"),
         (-pl.col("a")).alias("negative"),
         ((pl.col("a") > 0) & pl.col("p")).alias("both"),
         ((pl.col("a") > 0) | pl.col("p")).alias("either"),

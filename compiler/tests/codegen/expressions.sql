@@ -9,7 +9,7 @@ SELECT
   a + b * 2 - 1 AS "sum",
   a / b AS "quotient",
   a % b AS "remainder",
-  x / 3 AS "ratio",
+  x / 4 AS "ratio",
   -a AS "negative",
   a > 0 AND p AS "both",
   a > 0 OR p AS "either",

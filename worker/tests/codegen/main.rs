@@ -46,7 +46,10 @@ fn transformations() -> Vec<Located<Transformation>> {
     paths.sort();
     let texts: Vec<ManifestText> = paths
         .iter()
-        .map(|path| ManifestText { file: path.display().to_string(), text: std::fs::read_to_string(path).expect("a case") })
+        .map(|path| ManifestText {
+            file: path.display().to_string(),
+            text: std::fs::read_to_string(path).expect("a case"),
+        })
         .collect();
     let (manifests, diagnostics) = Manifests::parse(&texts);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
@@ -59,7 +62,8 @@ fn rows(case: &TestCase) -> RecordBatch {
         .0
         .keys()
         .map(|name| {
-            let data_type = case.types.get(name).map_or(DataType::Utf8, |written| types::parse(written).expect(written));
+            let data_type =
+                case.types.get(name).map_or(DataType::Utf8, |written| types::parse(written).expect(written));
             Field::new(name, data_type, true)
         })
         .collect();
@@ -112,7 +116,7 @@ fn by_python(code: &str, input: &RecordBatch, library: &str, params: &str) -> Ve
         .args([library, params])
         .output()
         .expect("python");
-    assert!(run.status.success(), "{library}: {}\n{code}", String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{code}\n{library}: {}", String::from_utf8_lossy(&run.stderr));
     let reader = FileReader::try_new(File::open(&result).expect("a result"), None).expect("an Arrow file");
     reader.collect::<Result<_, _>>().expect("batches")
 }
@@ -150,7 +154,9 @@ async fn sql_pandas_and_polars_give_the_rows_of_the_engine() {
             let given: BTreeMap<&String, (&String, &String)> = case
                 .params
                 .iter()
-                .filter_map(|(name, text)| declared.iter().find(|param| param.name == *name).map(|it| (name, (&it.data_type, text))))
+                .filter_map(|(name, text)| {
+                    declared.iter().find(|param| param.name == *name).map(|it| (name, (&it.data_type, text)))
+                })
                 .collect();
             let given = serde_json::to_string(&given).expect("JSON");
 
@@ -173,5 +179,8 @@ async fn sql_pandas_and_polars_give_the_rows_of_the_engine() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(compared.len() >= 9, "{compared:?}");
-    assert_eq!(compared["clean-flight: spaces, cases, times, rejects"].1, 4, "rows that the engine rejects: {compared:?}");
+    assert_eq!(
+        compared["clean-flight: spaces, cases, times, rejects"].1, 4,
+        "rows that the engine rejects: {compared:?}"
+    );
 }
