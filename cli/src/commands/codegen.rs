@@ -11,9 +11,13 @@ pub(crate) fn codegen(args: &CodegenArgs, global: &Global) -> Result<u8, Failure
     let all: Vec<_> = manifests.transformations().collect();
     let found: Vec<_> = all
         .iter()
-        .filter(|located| args.transformation == located.name || args.transformation == format!("{}/{}", located.namespace, located.name))
+        .filter(|located| {
+            args.transformation == located.name
+                || args.transformation == format!("{}/{}", located.namespace, located.name)
+        })
         .collect();
-    let names = || all.iter().map(|located| format!("{}/{}", located.namespace, located.name)).collect::<Vec<_>>().join(", ");
+    let names =
+        || all.iter().map(|located| format!("{}/{}", located.namespace, located.name)).collect::<Vec<_>>().join(", ");
     let located = match found.as_slice() {
         [one] => one,
         [] if all.is_empty() => {
@@ -36,7 +40,9 @@ pub(crate) fn codegen(args: &CodegenArgs, global: &Global) -> Result<u8, Failure
     let code = write(located, target).map_err(Failure::invalid)?;
     match global.output {
         Output::Table => output::line(code.trim_end()),
-        Output::Json => output::json(&serde_json::json!({ "transformation": located.name, "namespace": located.namespace, "code": code }))?,
+        Output::Json => output::json(
+            &serde_json::json!({ "transformation": located.name, "namespace": located.namespace, "code": code }),
+        )?,
     }
     Ok(0)
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion_common::{DFSchema, TableReference};
@@ -40,18 +39,22 @@ impl Visitor for Mentions {
     }
 }
 
-/// The planned expression over a table called `alias`, with its parameters open. Columns count as text; nothing here
-/// asks for their types.
+/// The planned expression over a table called `alias`, with its parameters open. The columns' types are not known: that
+/// some type makes sense of the expression is enough.
 pub(super) fn plan(
     scope: &Scope<'_>,
     text: Text<'_>,
     expression: ast::Expr,
     alias: &str,
 ) -> Result<Expr, Vec<Diagnostic>> {
-    let fields: Vec<Field> =
-        mentions(&expression).into_iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
-    let schema = DFSchema::try_from_qualified_schema(TableReference::bare(alias), &Schema::new(fields));
-    schema
-        .and_then(|schema| scope.plan_unbound(expression, &Arc::new(schema)))
+    let names = mentions(&expression);
+    let over = |data_type: DataType| {
+        let fields: Vec<Field> = names.iter().map(|name| Field::new(name, data_type.clone(), true)).collect();
+        let schema = DFSchema::try_from_qualified_schema(TableReference::bare(alias), &Schema::new(fields))?;
+        scope.plan_unbound(expression.clone(), &schema)
+    };
+    over(DataType::Null)
+        .or_else(|error| over(DataType::Int64).map_err(|_| error))
+        .or_else(|error| over(DataType::Utf8).map_err(|_| error))
         .map_err(|error| scope.explain(text, &error))
 }

@@ -11,7 +11,11 @@ use crate::sql::{Scope, Text, parse_value, unknown_type};
 use crate::types;
 
 /// A query stands for itself.
-pub(super) fn query(located: &Located<Transformation>, scope: &Scope<'_>, sql: &Sql) -> Result<String, Vec<Diagnostic>> {
+pub(super) fn query(
+    located: &Located<Transformation>,
+    scope: &Scope<'_>,
+    sql: &Sql,
+) -> Result<String, Vec<Diagnostic>> {
     scope.query(Text { sql: &sql.query, path: "spec.sql.query" })?;
     Ok(format!("{}{}\n", heading(located), sql.query.trim().trim_end_matches(';')))
 }
@@ -43,7 +47,8 @@ pub(super) fn mapping(
         .map(|(column, mapped)| format!("  {} AS {}", mapped.value, quoted(&column.name)))
         .collect();
     if mapping.others == OtherColumns::Keep {
-        let mut hidden: Vec<&str> = columns.iter().flat_map(|column| column.mentions.iter().map(String::as_str)).collect();
+        let mut hidden: Vec<&str> =
+            columns.iter().flat_map(|column| column.mentions.iter().map(String::as_str)).collect();
         hidden.sort_unstable();
         hidden.dedup();
         let list: Vec<String> = hidden.iter().map(|name| quoted(name)).collect();
@@ -64,7 +69,8 @@ pub(super) fn mapping(
     let mut query = format!("{}SELECT\n{}\nFROM input", heading(located), items.join(",\n"));
     let keeps: Vec<&String> = columns.iter().filter_map(|column| column.keeps.as_ref()).collect();
     if !keeps.is_empty() {
-        query.push_str("\n-- The engine rejects rows with a value that cannot be cast; here they are left out.\nWHERE ");
+        query
+            .push_str("\n-- The engine rejects rows with a value that cannot be cast; here they are left out.\nWHERE ");
         query.push_str(&keeps.into_iter().map(String::as_str).collect::<Vec<_>>().join("\n  AND "));
     }
     query.push('\n');
@@ -89,7 +95,7 @@ fn map(column: &MappedColumn, index: usize, scope: &Scope<'_>) -> Result<Mapped,
     if let Some(written) = &column.cast {
         wanted = types::parse(written).map_err(|error| one(unknown_type(&error), "cast"))?;
         let Some(type_name) = type_name(&wanted) else {
-            let help = "cast to a number, Utf8, Boolean, Date32, or a Timestamp without zone or in UTC";
+            let help = "cast to a signed number, Utf8, Boolean, Date32, or a Timestamp without zone or in UTC";
             return Err(one(not_translatable(&format!("the type {written}"), "SQL", help), "cast"));
         };
         value = format!("try_cast({source} AS {type_name})");

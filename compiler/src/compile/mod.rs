@@ -15,8 +15,8 @@ use aggregator_crds::Pipeline;
 use aggregator_crds::pipeline::PipelineMode;
 
 pub use lint::lint;
-pub(crate) use validity::violations;
 pub use step::{CompiledStep, compile_transformation};
+pub(crate) use validity::violations;
 
 use crate::catalogue::Catalogues;
 use crate::diagnostic::{Diagnostic, Place};

@@ -46,7 +46,10 @@ fn transformations() -> Vec<Located<Transformation>> {
     paths.sort();
     let texts: Vec<ManifestText> = paths
         .iter()
-        .map(|path| ManifestText { file: path.display().to_string(), text: std::fs::read_to_string(path).expect("a case") })
+        .map(|path| ManifestText {
+            file: path.display().to_string(),
+            text: std::fs::read_to_string(path).expect("a case"),
+        })
         .collect();
     let (manifests, diagnostics) = Manifests::parse(&texts);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
@@ -59,7 +62,8 @@ fn rows(case: &TestCase) -> RecordBatch {
         .0
         .keys()
         .map(|name| {
-            let data_type = case.types.get(name).map_or(DataType::Utf8, |written| types::parse(written).expect(written));
+            let data_type =
+                case.types.get(name).map_or(DataType::Utf8, |written| types::parse(written).expect(written));
             Field::new(name, data_type, true)
         })
         .collect();
@@ -112,14 +116,21 @@ fn by_python(code: &str, input: &RecordBatch, library: &str, params: &str) -> Ve
         .args([library, params])
         .output()
         .expect("python");
-    assert!(run.status.success(), "{library}: {}\n{code}", String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{code}\n{library}: {}", String::from_utf8_lossy(&run.stderr));
     let reader = FileReader::try_new(File::open(&result).expect("a result"), None).expect("an Arrow file");
     reader.collect::<Result<_, _>>().expect("batches")
 }
 
+/// The cells in which a row differs.
+fn difference(name: &str, library: &str, engine: &str, row: &str) -> String {
+    let cells = std::iter::zip(engine.split(" | "), row.split(" | ")).filter(|(engine, row)| engine != row);
+    let cells: Vec<String> = cells.map(|(engine, row)| format!("engine {engine}, {library} {row}")).collect();
+    format!("{name}: {}\n  in {engine}", cells.join("; "))
+}
+
 #[tokio::test]
 async fn sql_pandas_and_polars_give_the_rows_of_the_engine() {
-    let mut compared = BTreeMap::new();
+    let (mut compared, mut failures) = (BTreeMap::new(), Vec::new());
     for located in transformations() {
         for case in &located.object.spec.tests {
             let name = format!("{}: {}", located.name, case.name);
@@ -143,21 +154,33 @@ async fn sql_pandas_and_polars_give_the_rows_of_the_engine() {
             let given: BTreeMap<&String, (&String, &String)> = case
                 .params
                 .iter()
-                .filter_map(|(name, text)| declared.iter().find(|param| param.name == *name).map(|it| (name, (&it.data_type, text))))
+                .filter_map(|(name, text)| {
+                    declared.iter().find(|param| param.name == *name).map(|it| (name, (&it.data_type, text)))
+                })
                 .collect();
             let given = serde_json::to_string(&given).expect("JSON");
 
             let sql = codegen(&located, Target::Sql).expect(&name);
-            assert_eq!(shown(&by_sql(&sql, &input, bound).await, &step.schema, ordered), engine, "{name}, SQL\n{sql}");
+            let mut results = vec![("SQL", by_sql(&sql, &input, bound).await)];
             for (target, library) in [(Target::Pandas, "pandas"), (Target::Polars, "polars")] {
                 let code = codegen(&located, target).expect(&name);
-                let rows = shown(&by_python(&code, &input, library, &given), &step.schema, ordered);
-                let differences: Vec<_> = std::iter::zip(&engine, &rows).filter(|(engine, rows)| engine != rows).collect();
-                assert!(engine == rows, "{name}, {library}: {} rows for {}; (engine, {library}): {differences:#?}", rows.len(), engine.len());
+                results.push((library, by_python(&code, &input, library, &given)));
+            }
+            for (library, batches) in results {
+                let rows = shown(&batches, &step.schema, ordered);
+                if rows.len() != engine.len() {
+                    failures.push(format!("{name}, {library}: {} rows, the engine has {}", rows.len(), engine.len()));
+                }
+                let pairs = std::iter::zip(&engine, &rows).filter(|(engine, rows)| engine != rows);
+                failures.extend(pairs.map(|(engine, row)| difference(&name, library, engine, row)));
             }
             compared.insert(name, (engine.len(), rejected));
         }
     }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(compared.len() >= 9, "{compared:?}");
-    assert_eq!(compared["clean-flight: spaces, cases, times, rejects"].1, 4, "rows that the engine rejects: {compared:?}");
+    assert_eq!(
+        compared["clean-flight: spaces, cases, times, rejects"].1, 4,
+        "rows that the engine rejects: {compared:?}"
+    );
 }

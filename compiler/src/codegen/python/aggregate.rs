@@ -60,7 +60,11 @@ impl Groups {
                 other => other,
             };
             columns.push_str(&format!("            {from}: {},\n", argument.text));
-            aggregates.push_str(&format!("        ({}, {from}, {}),\n", string(&aggregate_name(index)), string(function)));
+            aggregates.push_str(&format!(
+                "        ({}, {from}, {}),\n",
+                string(&aggregate_name(index)),
+                string(function)
+            ));
         }
         let names: Vec<String> = (0..keys.len()).map(|index| string(&key_name(index))).collect();
         Ok(format!(
@@ -146,7 +150,9 @@ fn aggregate(writer: &Writer<'_>, expression: &Expr) -> Result<(&'static str, Op
         return if rows { Ok(("count", None)) } else { Err(writer.refuse(expression)) };
     };
     let function = match (func.name(), params.distinct) {
-        ("count", false) if matches!(argument, Expr::Literal(value, _) if !value.is_null()) => return Ok(("count", None)),
+        ("count", false) if matches!(argument, Expr::Literal(value, _) if !value.is_null()) => {
+            return Ok(("count", None));
+        }
         ("count", false) => "count",
         ("count", true) => "count_distinct",
         ("sum", false) => "sum",

@@ -41,7 +41,12 @@ impl Dialect {
         if !code.value {
             return code.clone();
         }
-        Code { value: false, atom: true, text: self.either(format!("_column(df, {})", code.text), format!("pl.lit({})", code.text)), ..code.clone() }
+        Code {
+            value: false,
+            atom: true,
+            text: self.either(format!("_column(df, {})", code.text), format!("pl.lit({})", code.text)),
+            ..code.clone()
+        }
     }
 
     /// An argument of a call: Polars takes bare texts for names of columns.
@@ -55,7 +60,8 @@ impl Dialect {
             "_default" if part.value => part.text.clone(),
             _ => self.argument(part),
         });
-        let all: Vec<String> = std::iter::once("df".to_owned()).chain(arguments).chain(options.iter().cloned()).collect();
+        let all: Vec<String> =
+            std::iter::once("df".to_owned()).chain(arguments).chain(options.iter().cloned()).collect();
         Code::call(format!("{name}({})", all.join(", ")), parts)
     }
 
@@ -95,7 +101,8 @@ impl Dialect {
             .iter()
             .map(|(condition, value)| format!("({}, {})", self.argument(condition), self.argument(value)))
             .collect();
-        let mut parts: Vec<Code> = branches.iter().flat_map(|(condition, value)| [condition.clone(), value.clone()]).collect();
+        let mut parts: Vec<Code> =
+            branches.iter().flat_map(|(condition, value)| [condition.clone(), value.clone()]).collect();
         parts.push(otherwise.clone());
         Code::call(format!("_case(df, [{}], {})", list.join(", "), self.argument(otherwise)), &parts)
     }

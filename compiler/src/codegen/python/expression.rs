@@ -26,7 +26,9 @@ impl Writer<'_> {
         Ok(match expression {
             Expr::Alias(alias) => self.write(&alias.expr)?,
             Expr::Column(column) => dialect.column(&column.name),
-            Expr::Literal(scalar, _) => code::literal(scalar).ok_or_else(|| self.refuse(expression))?,
+            Expr::Literal(scalar, _) => code::literal(scalar).ok_or_else(|| {
+                self.refuse_words(&format!("a value of type {}", crate::types::name(&scalar.data_type())))
+            })?,
             Expr::Placeholder(placeholder) => match &placeholder.field {
                 Some(field) => Code::value(module::argument(field.name())),
                 None => return Err(self.refuse(expression)),
@@ -160,8 +162,12 @@ impl Writer<'_> {
 
     /// What is said of an expression that has no translation.
     pub(super) fn refuse(&self, expression: &Expr) -> Diagnostic {
+        self.refuse_words(&format!("`{expression}`"))
+    }
+
+    fn refuse_words(&self, what: &str) -> Diagnostic {
         let help = "`--to sql` writes it as it stands; docs/codegen.md lists what Python code can say";
-        not_translatable(&format!("`{expression}`"), self.dialect.name(), help).at(self.scope.locator.place(self.text.path))
+        not_translatable(what, self.dialect.name(), help).at(self.scope.locator.place(self.text.path))
     }
 }
 

@@ -47,7 +47,8 @@ impl Writer<'_> {
                     _ => return Err(refused().help("write start and length as literals; they must not be negative")),
                 };
                 let pandas = end.map_or(format!("str.slice({begin})"), |end| format!("str.slice({begin}, {end})"));
-                let polars = end.map_or(format!("str.slice({begin})"), |end| format!("str.slice({begin}, {})", end - begin));
+                let polars =
+                    end.map_or(format!("str.slice({begin})"), |end| format!("str.slice({begin}, {})", end - begin));
                 method(text, &pandas, &polars)
             }
             ("replace", [text, from, to]) => {
@@ -109,10 +110,10 @@ impl Writer<'_> {
                 let (kernel, options, method) = field_of(field).ok_or_else(refused)?;
                 let time = self.column(time)?;
                 Ok(match dialect {
-                    Dialect::Pandas => Code::call(format!("_date_part(df, pc.{kernel}, {}{options})", time.text), &[time]),
-                    Dialect::Polars => {
-                        Code { atom: !method.contains(' '), ..time.method(&format!("dt.{method}")) }
+                    Dialect::Pandas => {
+                        Code::call(format!("_date_part(df, pc.{kernel}, {}{options})", time.text), &[time])
                     }
+                    Dialect::Polars => Code { atom: !method.contains(' '), ..time.method(&format!("dt.{method}")) },
                 })
             }
             _ => Err(refused()),

@@ -40,9 +40,7 @@ pub(super) fn module(
     };
     match (signature, body) {
         (Ok(signature), Ok(body)) => Ok(module::write(located, dialect, &signature, &body)),
-        (signature, body) => {
-            Err([signature.err(), body.err()].into_iter().flatten().flatten().collect())
-        }
+        (signature, body) => Err([signature.err(), body.err()].into_iter().flatten().flatten().collect()),
     }
 }
 
@@ -126,7 +124,10 @@ fn map(scope: &Scope<'_>, dialect: Dialect, column: &MappedColumn, path: &str) -
             None => Some(dialect.call("_default", &[dialect.lifted(&value), Code::value(string(text))], &[])),
         };
         value = filled.ok_or_else(|| {
-            let message = format!("the default {text:?} is not a value of type {}", wanted.map(|it| types::name(&it)).unwrap_or_default());
+            let message = format!(
+                "the default {text:?} is not a value of type {}",
+                wanted.map(|it| types::name(&it)).unwrap_or_default()
+            );
             one(Diagnostic::error("BadDefault", message).help("write a value of the column's type"), "default")
         })?;
     }

@@ -85,9 +85,13 @@ pub(super) fn write(
 ) -> String {
     let frame = dialect.either("pd.DataFrame", "pl.DataFrame");
     let arguments = if signature.is_empty() { String::new() } else { format!(", *, {}", signature.join(", ")) };
-    let mut function = format!("def transform(df: {frame}{arguments}) -> {frame}:\n    \"\"\"The rows that the Transformation makes of `df`.\"\"\"\n");
+    let mut function = format!(
+        "def transform(df: {frame}{arguments}) -> {frame}:\n    \"\"\"The rows that the Transformation makes of `df`.\"\"\"\n"
+    );
     if dialect == Dialect::Pandas {
-        function.push_str("    df = pa.Table.from_pandas(df, preserve_index=False).to_pandas(types_mapper=pd.ArrowDtype)\n");
+        function.push_str(
+            "    df = pa.Table.from_pandas(df, preserve_index=False).to_pandas(types_mapper=pd.ArrowDtype)\n",
+        );
     }
     for line in body.iter().flat_map(|statement| statement.lines()) {
         function.push_str(&format!("    {line}\n"));

@@ -33,10 +33,10 @@ def _is_in(df, values, choices):
 
 def _case(df, branches, otherwise):
     """SQL's CASE: the value of the first condition that is true."""
-    conditions = [_arrow(df, pc.coalesce, condition, False).array for condition, _ in branches]
-    names = [str(index) for index in range(len(branches))]
-    chosen = pa.StructArray.from_arrays([pa.array(condition) for condition in conditions], names)
-    return _arrow(df, lambda *values: pc.case_when(chosen, *values), *[value for _, value in branches], otherwise)
+    result = otherwise
+    for condition, value in reversed(branches):
+        result = _arrow(df, pc.if_else, _arrow(df, pc.coalesce, condition, False), value, result)
+    return result
 
 
 def _coalesce(df, *values):
