@@ -19,8 +19,9 @@ pub(super) fn name(ident: &ast::Ident) -> String {
 /// The columns that a piece of SQL mentions.
 pub(super) fn mentions(part: &impl Visit) -> BTreeSet<String> {
     let mut found = Mentions::default();
-    let _: ControlFlow<()> = part.visit(&mut found);
-    found.0
+    match part.visit(&mut found) {
+        ControlFlow::Continue(()) | ControlFlow::Break(()) => found.0,
+    }
 }
 
 #[derive(Default)]

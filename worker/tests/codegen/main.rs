@@ -99,9 +99,9 @@ fn shown(batches: &[RecordBatch], schema: &SchemaRef, ordered: bool) -> Vec<Stri
 async fn by_sql(code: &str, input: &RecordBatch, params: Vec<(String, ScalarValue)>) -> Vec<RecordBatch> {
     let context = SessionContext::new();
     context.register_batch("input", input.clone()).expect("a table");
-    let frame = context.sql(code).await.unwrap_or_else(|error| panic!("{error}\n{code}"));
+    let frame = context.sql(code).await.expect(code);
     let frame = if params.is_empty() { frame } else { frame.with_param_values(params).expect("parameters") };
-    frame.collect().await.unwrap_or_else(|error| panic!("{error}\n{code}"))
+    frame.collect().await.expect(code)
 }
 
 fn by_python(code: &str, input: &RecordBatch, library: &str, params: &str) -> Vec<RecordBatch> {

@@ -4,6 +4,7 @@ use datafusion_common::Column;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion_expr::Expr;
 use datafusion_expr::expr::AggregateFunction;
+use datafusion_expr::utils::find_aggregate_exprs;
 
 use super::code::{Code, string};
 use super::dialect::Dialect;
@@ -20,20 +21,11 @@ pub(super) struct Groups {
 impl Groups {
     /// The groups of a query; None when it does not group.
     pub(super) fn of(keys: Vec<Expr>, items: &[Selected], having: Option<&Expr>) -> Option<Self> {
-        let mut aggregates: Vec<Expr> = Vec::new();
         let named = items.iter().filter_map(|item| match item {
             Selected::Named(_, expression) => Some(expression),
             Selected::All => None,
         });
-        for expression in named.chain(having) {
-            // Walking an expression that stands in memory cannot fail.
-            let _: Result<_, _> = expression.apply(|part| {
-                if matches!(part, Expr::AggregateFunction(_)) && !aggregates.contains(part) {
-                    aggregates.push(part.clone());
-                }
-                Ok(TreeNodeRecursion::Continue)
-            });
-        }
+        let aggregates = find_aggregate_exprs(named.chain(having));
         (!keys.is_empty() || !aggregates.is_empty()).then_some(Self { keys, aggregates })
     }
 

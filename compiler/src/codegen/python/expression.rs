@@ -120,7 +120,10 @@ impl Writer<'_> {
                 self.parts(left, parts)?;
                 self.parts(right, parts)
             }
-            _ => Ok(parts.push(self.write(expression)?)),
+            _ => {
+                parts.push(self.write(expression)?);
+                Ok(())
+            }
         }
     }
 
