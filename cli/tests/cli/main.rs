@@ -1,5 +1,11 @@
 //! The `aggregator` binary, run as users run it: every test looks at what it left behind.
 
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test has no caller that could handle its failure, and says by which seed it can be repeated"
+)]
+
 mod aggregator;
 mod docs;
 mod exit_codes;
