@@ -195,6 +195,7 @@ http:
             r"spec.http.endpoints[0].records: `$..[` is not a JSONPath: must start with lowercase alpha or '_', at character 4; write a path as RFC 9535 has it, as `$.data[*]`",
             r"spec.http.endpoints[0].pagination.page.sizeParameter: nothing carries the page's size; set `sizeParameter` with `size`",
             r"spec.http.endpoints[0].maxPages: 0 is out of range; use 1 or more",
+            r"spec.http.endpoints[1].format: an endpoint's answers can only be read as JSON so far; ask the API for JSON, or download the file and read it with a `file` Connector",
             r"spec.http.endpoints[1].records: `format` says how the answer reads; leave `records` out, or use `format: {json: {records: …}}`",
             r"spec.http.endpoints[1].schema: `format` says how the answer reads; set the schema inside `format`, or leave `format` out",
             r"spec.http.endpoints[1].pagination.cursor.token: `next` is not a JSONPath: parser error, at character 1; write a path as RFC 9535 has it, as `$.data[*]`",
