@@ -7,7 +7,7 @@ use aggregator_compiler::sieve::Sieve;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::context::{QueryPlanner, SessionState};
+use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{LogicalPlan, TableScan, UserDefinedLogicalNode};
 use datafusion::physical_plan::ExecutionPlan;
@@ -20,7 +20,7 @@ use super::sieve::{PhysicalRule, SieveExec};
 use crate::rejects::RejectLane;
 
 /// Plans one node.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct NodePlanner {
     /// The node's counters.
     pub counters: Arc<NodeCounters>,
@@ -39,14 +39,6 @@ impl NodePlanner {
         let optimised = state.optimize(plan)?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(self)]);
         planner.create_physical_plan(&optimised, state).await
-    }
-}
-
-#[async_trait]
-impl QueryPlanner for NodePlanner {
-    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> Result<Arc<dyn ExecutionPlan>> {
-        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(self.clone())]);
-        planner.create_physical_plan(plan, session).await
     }
 }
 
