@@ -37,7 +37,8 @@ impl SourceOutcome {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).note.clone()
     }
 
-    fn set(&self, position: Option<Position>, note: Option<String>) {
+    /// Notes what is known at the end.
+    pub fn set(&self, position: Option<Position>, note: Option<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Left { position, note };
     }
 }

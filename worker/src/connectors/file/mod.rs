@@ -4,6 +4,7 @@ mod commit;
 mod discover;
 mod listing;
 mod parts;
+mod saved;
 mod sink;
 mod source;
 
