@@ -13,7 +13,7 @@ impl CompiledPipeline {
         if let Some(check) = self.quality.first() {
             return Some(format!("quality rule `{}` looks at all rows of `{}` at once", check.name, check.node));
         }
-        let held = self.nodes.iter().find_map(|node| match &node.kind {
+        self.nodes.iter().find_map(|node| match &node.kind {
             NodeKind::Source(source) => source
                 .cursor
                 .as_ref()
@@ -21,8 +21,7 @@ impl CompiledPipeline {
             NodeKind::Transform(transform) => (!row_by_row(&transform.plan))
                 .then(|| format!("`{}` ({}) combines rows", node.name, transform.operation)),
             NodeKind::Sink(_) => None,
-        });
-        held
+        })
     }
 }
 

@@ -15,6 +15,7 @@ mod kill;
 mod postgres;
 mod recovery;
 mod rejects;
+mod resume;
 mod rows;
 mod samples;
 mod signals;

@@ -228,12 +228,11 @@ impl Sink for PostgresSink {
 
     async fn keep(&mut self, numbers: &BTreeSet<u64>, more: bool) -> Result<()> {
         let (operation, attempt) = (self.operation(), self.attempt()?);
+        if !more && !self.stage.lasts(&mut self.session, &operation).await? {
+            return Ok(());
+        }
         self.session.execute(&operation, "BEGIN").await?;
-        let kept = async {
-            self.commits.owned(&mut self.session, &attempt).await?;
-            self.stage.keep(&mut self.session, &operation, &attempt, numbers, more).await
-        };
-        match kept.await {
+        match self.stage.keep(&mut self.session, &operation, &self.commits, &attempt, numbers, more).await {
             Ok(next) => {
                 self.session.execute(&operation, "COMMIT").await?;
                 if more {
@@ -254,9 +253,8 @@ impl Sink for PostgresSink {
     async fn save(&mut self, split: &SavedSplit) -> Result<()> {
         let (operation, attempt) = (self.operation(), self.attempt()?);
         self.begin().await?;
-        self.commits.owned(&mut self.session, &attempt).await?;
         let rows = self.saved_row..self.loader.next_row;
-        self.stage.save(&mut self.session, &operation, &attempt, split, rows).await?;
+        self.stage.save(&mut self.session, &operation, &self.commits, &attempt, split, rows).await?;
         self.open = false;
         self.session.execute(&operation, "COMMIT").await?;
         self.saved_row = self.loader.next_row;

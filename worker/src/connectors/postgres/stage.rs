@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use arrow::datatypes::DataType;
 use sha2::{Digest, Sha256};
 
+use super::commits::Commits;
 use super::load::ROW;
 use super::session::{Session, get};
 use super::source::quote;
@@ -80,6 +81,11 @@ impl Stage {
         rows.iter().map(read).collect()
     }
 
+    /// Whether an attempt has left a lasting table.
+    pub(super) async fn lasts(&self, session: &mut Session, operation: &str) -> Result<bool> {
+        self.exists(session, operation, &self.lasting_table()).await
+    }
+
     /// Whether the lasting table holds rows of the present shape.
     async fn is_there(&self, session: &mut Session, operation: &str) -> Result<bool> {
         let text = "SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL \
@@ -95,17 +101,28 @@ impl Stage {
         &mut self,
         session: &mut Session,
         operation: &str,
+        commits: &Commits,
         attempt: &Attempt,
         numbers: &BTreeSet<u64>,
         more: bool,
     ) -> Result<i64> {
-        let there = self.is_there(session, operation).await?;
         let (table, mine) = (self.lasting_table(), self.mine());
+        // Who else works on this table is an attempt that was overtaken; a stopped one would hold its locks for ever.
+        let overtaken = sqlx::query(
+            "SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
+             WHERE l.relation = to_regclass($1) AND a.pid <> pg_backend_pid() AND a.usename = current_user",
+        )
+        .bind(table.clone());
+        session.fetch(operation, overtaken).await?;
+        if self.exists(session, operation, &table).await? {
+            self.lock(session, operation, "SHARE ROW EXCLUSIVE").await?;
+        }
+        // Asked under the lock: what an attempt that was overtaken has taken over from here on, it cannot change.
+        commits.owned(session, attempt).await?;
+        let there = self.is_there(session, operation).await?;
         if !more || !there {
             session.execute(operation, &format!("DROP TABLE IF EXISTS {table}")).await?;
-            let splits = sqlx::query("SELECT to_regclass($1) IS NOT NULL AS found").bind(self.splits.clone());
-            let rows = session.fetch(operation, splits).await?;
-            if rows.first().map_or(Ok(false), |row| get(row, "found"))? {
+            if self.exists(session, operation, &self.splits).await? {
                 session.execute(operation, &format!("DELETE FROM {} WHERE {mine}", self.splits)).await?;
             }
         }
@@ -143,15 +160,30 @@ impl Stage {
         rows.first().map_or(Ok(0), |row| get(row, "next"))
     }
 
+    /// Holds the lasting table in that mode until the open transaction ends.
+    async fn lock(&self, session: &mut Session, operation: &str, mode: &str) -> Result<()> {
+        session.execute(operation, &format!("LOCK TABLE {} IN {mode} MODE", self.lasting_table())).await.map(drop)
+    }
+
+    async fn exists(&self, session: &mut Session, operation: &str, table: &str) -> Result<bool> {
+        let query = sqlx::query("SELECT to_regclass($1) IS NOT NULL AS found").bind(table.to_owned());
+        let rows = session.fetch(operation, query).await?;
+        rows.first().map_or(Ok(false), |row| get(row, "found"))
+    }
+
     /// Records a split, in the transaction that wrote its rows.
     pub(super) async fn save(
         &self,
         session: &mut Session,
         operation: &str,
+        commits: &Commits,
         attempt: &Attempt,
         split: &SavedSplit,
         rows: std::ops::Range<i64>,
     ) -> Result<()> {
+        // Without rows nothing is locked yet, and a successor could not see that this attempt is still at work.
+        self.lock(session, operation, "ROW EXCLUSIVE").await?;
+        commits.owned(session, attempt).await?;
         let text = serde_json::to_string(split)
             .map_err(|error| ConnectorError::new(ErrorKind::Bug, operation, error.to_string()))?;
         let statement = format!(
