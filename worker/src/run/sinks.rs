@@ -17,7 +17,8 @@ use crate::checkpoint::{Begun, Positions};
 use crate::connector::{
     Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Sink, SinkRequest, Staged, WriteOptions,
 };
-use crate::engine::{NodeCounters, Pace, Reader};
+use crate::engine::{NodeCounters, Reader};
+use crate::pace::Pace;
 use crate::rejects;
 
 /// A sink with the name of its node.

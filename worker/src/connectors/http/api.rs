@@ -16,7 +16,6 @@ use url::Url;
 use super::auth::Auth;
 use super::client::{self, ClientOptions};
 use super::endpoint::Endpoint;
-use super::pace::Pace;
 use super::page::Pages;
 use super::read::HttpSource;
 use super::redact::Redactor;
@@ -25,6 +24,7 @@ use crate::connector::{
     CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
 };
 use crate::format::infer_schema;
+use crate::pace::Pace;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -88,8 +88,11 @@ impl Api {
             .iter()
             .map(|endpoint| Endpoint::parse(endpoint, &base, &spec.headers).map(Arc::new))
             .collect::<Result<Vec<_>>>()?;
-        let rate = spec.rate_limit.as_ref().map(|limit| limit.requests_per_second);
-        let sender = Sender { client, pace: Pace::new(rate), retries: spec.retries, redactor: Arc::new(redactor) };
+        let pace = match &spec.rate_limit {
+            Some(limit) => Pace::new(limit.requests_per_second.into()),
+            None => Pace::unlimited(),
+        };
+        let sender = Sender { client, pace, retries: spec.retries, redactor: Arc::new(redactor) };
         Ok(Self { name: environment.name.clone(), sender, auth, endpoints, inferred: Mutex::default() })
     }
 

@@ -14,7 +14,6 @@ mod endpoint;
 mod failure;
 mod link;
 mod oauth;
-mod pace;
 mod page;
 mod pagination;
 mod placeholder;

@@ -11,10 +11,10 @@ use url::Url;
 use super::auth::Auth;
 use super::body;
 use super::failure::Failure;
-use super::pace::Pace;
 use super::redact::Redactor;
 use super::retry;
 use crate::connector::{ConnectorError, ErrorKind, Result};
+use crate::pace::Pace;
 
 /// A request, before it is signed.
 #[derive(Clone, Debug)]
