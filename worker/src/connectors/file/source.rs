@@ -144,6 +144,7 @@ impl FileSource {
                 &self.format,
                 ReadPlan {
                     schema: Arc::clone(&self.schema),
+                    known: None,
                     location: file.path.clone(),
                     rejects: self.request.rejects,
                     batch_rows: self.request.batch_rows.max(1),
