@@ -10,6 +10,7 @@ mod aggregator;
 mod docs;
 mod exit_codes;
 mod graph;
+mod http;
 mod incremental;
 mod kill;
 mod postgres;

@@ -9,9 +9,9 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
 use super::counters::NodeCounters;
-use super::pace::Pace;
 use crate::connector::{ConnectorError, ErrorKind, EventStream, Position, SourceEvent};
 use crate::cursor::CursorTracker;
+use crate::pace::Pace;
 use crate::rejects::RejectLane;
 
 /// What a source left behind when it had been read.

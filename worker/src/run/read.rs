@@ -20,7 +20,8 @@ use crate::connector::{
     Split,
 };
 use crate::cursor::{self, CursorTracker, Known};
-use crate::engine::{Pace, SourceOutcome, source_stream};
+use crate::engine::{SourceOutcome, source_stream};
+use crate::pace::Pace;
 use crate::rejects::RejectLane;
 
 /// A source node's stream, ready to be read.

@@ -16,7 +16,8 @@ use crate::checkpoint::{Begun, Positions};
 use crate::connector::{
     Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Reject, Sink, SinkRequest, Staged, WriteOptions,
 };
-use crate::engine::{NodeCounters, Pace, Reader};
+use crate::engine::{NodeCounters, Reader};
+use crate::pace::Pace;
 use crate::rejects::{self, RejectLane};
 
 /// A sink with the name of its node.

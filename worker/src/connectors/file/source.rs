@@ -91,6 +91,20 @@ pub(super) fn choose(files: Vec<DataFile>, request: &SourceRequest) -> Result<(V
     Ok((chosen, after, skipped))
 }
 
+/// What to tell of a stream without files whose earlier files an incremental source has read; None when it has read none,
+/// or an attempt of this run has read more than what is left.
+pub(super) fn emptied(request: &SourceRequest) -> Result<Option<String>> {
+    let before = files_of(request.from.as_ref(), &request.stream)?.len();
+    // With `to`, `choose` compares what is left with what was committed.
+    let by_file = before > 0 || request.to.is_some();
+    let by_cursor = request.window.as_ref().is_some_and(|window| window.lower.is_some() && window.upper.is_none());
+    Ok(match before {
+        _ if !by_file && !by_cursor => None,
+        0 => Some("no file is left".into()),
+        before => Some(format!("no file is left of {before} that were read before")),
+    })
+}
+
 /// A stream of files, ready to be read.
 pub(super) struct FileSource {
     pub(super) schema: SchemaRef,
@@ -226,6 +240,7 @@ impl Reading {
                 &self.format,
                 ReadPlan {
                     schema: Arc::clone(&self.schema),
+                    known: None,
                     location: file.path.clone(),
                     rejects: self.request.rejects,
                     batch_rows: self.request.batch_rows.max(1),

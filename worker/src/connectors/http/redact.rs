@@ -31,7 +31,7 @@ impl Redactor {
         Self { secrets: RwLock::default(), parameter }
     }
 
-    /// Remembers a value, as it is and as addresses and JSON write it. An empty value is no secret.
+    /// Remembers a value, as it is and as addresses, JSON and delimited text write it. An empty value is no secret.
     pub(super) fn learn(&self, secret: &str) {
         if secret.is_empty() {
             return;
@@ -40,7 +40,8 @@ impl Redactor {
         let json = serde_json::Value::from(secret).to_string();
         let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json).to_owned();
         let mut known = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
-        for text in [secret.to_owned(), form.replace('+', "%20"), form, json] {
+        let quoted = secret.replace('"', "\"\"");
+        for text in [secret.to_owned(), form.replace('+', "%20"), form, json, quoted] {
             if !known.0.contains(&text) {
                 known.0.push(text);
             }
@@ -83,8 +84,8 @@ mod tests {
         let redactor = Redactor::default();
         redactor.learn("a b/c\"d");
         assert_eq!(
-            redactor.clean(r#"raw a b/c"d form a+b%2Fc%22d path a%20b%2Fc%22d json a b/c\"d"#),
-            "raw *** form *** path *** json ***"
+            redactor.clean(r#"raw a b/c"d form a+b%2Fc%22d path a%20b%2Fc%22d json a b/c\"d csv a b/c""d"#),
+            "raw *** form *** path *** json *** csv ***"
         );
     }
 

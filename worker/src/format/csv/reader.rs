@@ -51,6 +51,7 @@ impl CsvReader {
         let mut notes = Vec::new();
         let names = match header {
             Header::Names(names, renamed) => {
+                check_known(&names, &dialect, &plan)?;
                 notes.extend(renamed.into_iter().map(|renamed| format!("{}: {renamed}", plan.location)));
                 Some(names)
             }
@@ -173,6 +174,20 @@ fn malformed(message: &str) -> Fault {
 pub(crate) fn constant(field: &Arc<Field>, rows: usize, value: Option<&str>, faults: &mut Faults) -> Result<ArrayRef> {
     let cell = value.map_or(Cell::Null, |value| Cell::Text(Cow::Borrowed(value)));
     build(field, rows, std::iter::repeat_n(cell, rows), faults)
+}
+
+/// Refuses a header that has no column of the stream.
+fn check_known(names: &[String], dialect: &Dialect, plan: &ReadPlan) -> Result<()> {
+    let Some(known) = plan.known.as_ref().filter(|_| dialect.columns.is_none()) else { return Ok(()) };
+    if names.iter().any(|name| known.field_with_name(name).is_ok()) {
+        return Ok(());
+    }
+    let expected: Vec<&str> = known.fields().iter().map(|field| field.name().as_str()).collect();
+    // A message in place of a header may be long.
+    let found: String = names.join(", ").chars().take(200).collect();
+    let detail = format!("the header has none of the columns {}; it is: {found}", expected.join(", "));
+    Err(ConnectorError::new(ErrorKind::Data, format!("read {}", plan.location), detail)
+        .remedy("look whether it is a message instead of data; otherwise correct `header`, `skipRows`, `delimiter` or the columns"))
 }
 
 /// A required column that the file does not have.
