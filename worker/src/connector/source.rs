@@ -29,6 +29,8 @@ pub struct SourceRequest {
     pub rejects: bool,
     /// The most rows of a batch.
     pub batch_rows: usize,
+    /// How many threads may decode at once.
+    pub threads: usize,
 }
 
 /// The part of a stream that an incremental read by a column wants. Values are the cursor's exact text, as

@@ -21,6 +21,8 @@ pub struct ReadPlan {
     pub rejects: bool,
     /// The most rows of a batch.
     pub batch_rows: usize,
+    /// How many threads may decode at once.
+    pub threads: usize,
     /// Columns that have one value in the whole file: those of partition folders.
     pub constants: Vec<(String, Option<String>)>,
 }

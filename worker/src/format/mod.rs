@@ -21,6 +21,7 @@ mod open;
 #[cfg(feature = "formats")]
 mod parquet;
 #[cfg(feature = "formats")]
+mod workers;
 mod writer;
 
 #[cfg(feature = "formats")]

@@ -74,6 +74,7 @@ pub(super) async fn open<'a>(
             to: plan.to.clone().filter(|_| by_position),
             rejects: traffic.pipeline.rejects.is_some(),
             batch_rows: request.resources.batch_rows,
+            threads: request.resources.threads,
         });
         let opened = request.cancel.run_until_cancelled(opening).await;
         let source = opened.ok_or(RunError::Interrupted)?.map_err(failed)?;

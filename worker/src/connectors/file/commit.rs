@@ -428,6 +428,7 @@ mod tests {
         let (folder, commits, old) = Folder::new();
         let new = Attempt { run: "run-1".into(), epoch: 2 };
         commits.fence(&new, &mut |_| Ok(())).unwrap();
+        commits.keep_splits(&new, &std::collections::BTreeSet::new()).unwrap();
         assert!(!folder.0.path().join(commits.staging(&old)).exists());
         let error = commits.commit(&old, &positions(), 2, || panic!("not asked"), &mut |_| Ok(())).expect_err("fenced");
         assert_eq!(error.kind, ErrorKind::Fenced);

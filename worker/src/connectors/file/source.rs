@@ -244,6 +244,7 @@ impl Reading {
                     location: file.path.clone(),
                     rejects: self.request.rejects,
                     batch_rows: self.request.batch_rows.max(1),
+                    threads: self.request.threads,
                     constants: file.partitions(),
                 },
                 &bytes,

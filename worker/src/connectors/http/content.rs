@@ -92,6 +92,7 @@ impl Intake for ReadIntake<'_> {
             location: self.wanted.location.clone(),
             rejects: self.reading.rejects,
             batch_rows: self.reading.batch_rows,
+            threads: 1,
             constants: Vec::new(),
         };
         let (digest, endless) = (arrival.digest(), arrival.endless());
