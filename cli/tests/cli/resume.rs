@@ -262,7 +262,7 @@ fn a_pipeline_that_combines_rows_is_read_again_from_the_start() {
     let manifest = std::fs::read_to_string(place.file("m/pipeline.yaml")).expect("manifests");
     place.write(
         "m/pipeline.yaml",
-        &manifest.replace("filter: {where: id >= 0}", "deduplicate: {key: [id], orderBy: [id]}"),
+        &manifest.replace("filter: {where: id >= 0}", "deduplicate: {key: [id], orderBy: [{column: id}]}"),
     );
     let report = finish(&place, FILES * ROWS);
     assert_eq!(report.get("splits"), None, "{report}");
