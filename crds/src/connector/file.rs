@@ -193,7 +193,7 @@ pub struct ParquetFormat {
 
 impl Default for ParquetFormat {
     fn default() -> Self {
-        Self { compression: ParquetCompression::Zstd, row_group_rows: 1_048_576 }
+        Self { compression: ParquetCompression::Zstd, row_group_rows: 131_072 }
     }
 }
 

@@ -246,7 +246,7 @@ fn properties(format: &ParquetFormat) -> Result<WriterProperties> {
         ParquetCompression::Snappy => basic::Compression::SNAPPY,
         ParquetCompression::Gzip => basic::Compression::GZIP(basic::GzipLevel::default()),
         ParquetCompression::Lz4 => basic::Compression::LZ4_RAW,
-        ParquetCompression::Zstd => basic::Compression::ZSTD(basic::ZstdLevel::try_new(3).unwrap_or_default()),
+        ParquetCompression::Zstd => basic::Compression::ZSTD(basic::ZstdLevel::default()),
     };
     let rows = usize::try_from(format.row_group_rows).ok().filter(|rows| *rows > 0).ok_or_else(|| {
         ConnectorError::new(ErrorKind::Config, "write Parquet", "`rowGroupRows` is not a number of rows")
