@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aggregator_crds::pipeline::{RejectBudget, Severity, SyncMode, WriteMode};
+use aggregator_crds::pipeline::{MissingRows, RejectBudget, Scd2Columns, Severity, SyncMode, WriteMode};
 use arrow::datatypes::SchemaRef;
-use datafusion_expr::LogicalPlan;
+use datafusion_expr::{Expr, LogicalPlan};
 
 /// A Pipeline whose every edge has a schema.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub struct Node {
     pub name: String,
     /// The nodes it reads, in the order of `from`.
     pub inputs: Vec<String>,
-    /// The schema of the rows it puts out; for a sink, of the rows it takes in.
+    /// The schema of the rows it puts out; for a sink, of the rows it takes in, without columns that only mark deleted ones.
     pub schema: SchemaRef,
     /// Where each of its columns comes from.
     pub lineage: Lineage,
@@ -128,6 +128,21 @@ pub struct SinkNode {
     pub key: Vec<String>,
     /// The columns whose values become folders.
     pub partition_by: Vec<String>,
+    /// Which rows delete their key.
+    pub deletes: Option<Deletes>,
+    /// What becomes of rows of the target that the run did not bring.
+    pub missing: MissingRows,
+    /// For SCD2: the columns of versions.
+    pub history: Option<Scd2Columns>,
+}
+
+/// Which rows delete their key, and what of a row goes to the sink.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deletes {
+    /// True for a row that deletes; null means false. Its columns are those of the node the sink reads.
+    pub holds: Expr,
+    /// The columns that go to the sink, by their places in the rows.
+    pub keep: Vec<usize>,
 }
 
 /// What must hold over all rows of a node.

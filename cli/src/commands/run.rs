@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aggregator_worker::checkpoint::LocalStore;
+use aggregator_worker::connector::Effects;
 use aggregator_worker::ledger::EntryKind;
 use aggregator_worker::run::{
     Outcome, Progress, Resources, RunMode, RunReport, RunRequest, SecretSource, run as run_pipeline,
@@ -131,7 +132,7 @@ fn show(report: &RunReport) {
                 "·".to_owned()
             },
             cell(rate),
-            node.note.clone().unwrap_or_default(),
+            node.note.clone().or_else(|| node.effects.as_ref().map(Effects::words)).unwrap_or_default(),
         ]);
     }
     output::figures(&mut table, 1..=8);

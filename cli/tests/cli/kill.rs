@@ -220,6 +220,13 @@ enum Mode {
     Append,
     Overwrite,
     Upsert,
+    Merge,
+}
+
+/// Whether a Merge deletes the row of that line: some of the new rows say so, of keys that are there and that are not.
+fn deletes(line: &str) -> bool {
+    let id: u64 = line.split('|').next().and_then(|id| id.parse().ok()).expect("an id");
+    id % 7 == 3 && line.contains("|new ")
 }
 
 impl Mode {
@@ -228,6 +235,7 @@ impl Mode {
             Self::Append => "mode: Append",
             Self::Overwrite => "mode: Overwrite",
             Self::Upsert => "mode: Upsert, key: [id]",
+            Self::Merge => "mode: Merge, key: [id], delete: {where: \"note LIKE 'new %' AND id % 7 = 3\"}",
         }
     }
 
@@ -236,6 +244,7 @@ impl Mode {
             Self::Append => rows_of(&[OLD, NEW]),
             Self::Overwrite => rows_of(&[NEW]),
             Self::Upsert => upserted(OLD, NEW),
+            Self::Merge => upserted(OLD, NEW).into_iter().filter(|line| !deletes(line)).collect(),
         }
     }
 }
@@ -287,6 +296,11 @@ fn file_to_postgres_overwrite() {
 #[test]
 fn file_to_postgres_upsert() {
     file_to_postgres("file to postgres, Upsert", Mode::Upsert, 2);
+}
+
+#[test]
+fn file_to_postgres_merge() {
+    file_to_postgres("file to postgres, Merge", Mode::Merge, 3);
 }
 
 fn postgres_to_file(name: &str, mode: Mode, kills: u32) {
@@ -351,6 +365,11 @@ fn file_to_sqlite_overwrite() {
 #[test]
 fn file_to_sqlite_upsert() {
     file_to_sqlite("file to sqlite, Upsert", Mode::Upsert, 2);
+}
+
+#[test]
+fn file_to_sqlite_merge() {
+    file_to_sqlite("file to sqlite, Merge", Mode::Merge, 2);
 }
 
 fn file_to_two_folders(name: &str, mode: Mode, kills: u32) {

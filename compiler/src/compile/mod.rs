@@ -1,6 +1,7 @@
 //! From manifests and catalogues to a typed graph, with everything that is wrong told at once.
 
 mod bind;
+mod keyed;
 mod lint;
 mod quality;
 mod sink;

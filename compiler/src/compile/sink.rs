@@ -1,13 +1,14 @@
 //! Sink nodes: how rows meet what is there, and by which key.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aggregator_crds::connector::ConnectorType;
 use aggregator_crds::pipeline::{ChangePolicy, KeyColumns, SchemaPolicy, TablePolicy, Write, WriteMode};
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
 use super::{Compiler, Known};
-use crate::graph::{Node, NodeKind, SinkNode};
+use crate::graph::{Lineage, Node, NodeKind, SinkNode};
 
 impl Compiler<'_> {
     pub(super) fn sink(&mut self, index: usize) {
@@ -30,7 +31,10 @@ impl Compiler<'_> {
             let help = "write the name of the stream";
             self.fail("Conflict", "`${stream.name}` is for sources of many `streams`", help, &format!("{path}.stream"));
         }
-        let Some(known) = self.known(&sink.from) else { return };
+        let Some(known) = self.known(&sink.from) else {
+            self.missing(&write, &sink.from, &path);
+            return;
+        };
         let (schema, lineage, origins) = (known.node.schema.clone(), known.node.lineage.clone(), known.origins.clone());
         let rows_of = known.rows_of.clone();
         let key = self.key(&write, &sink.from, &path);
@@ -43,14 +47,28 @@ impl Compiler<'_> {
             let help = "leave at least one column for the files";
             self.fail("Conflict", "`partitionBy` takes every column", help, &format!("{path}.write.partitionBy"));
         }
+        self.missing(&write, &sink.from, &path);
+        let of_key = key.clone().unwrap_or_default();
+        let deletes = self.deletes(&write, &sink.from, &schema, &of_key, &path);
+        let history = self.history(&write, &schema, &of_key, &path);
         let after = self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
-        let (Some(key), true) = (key, before == after && connector.is_some()) else { return };
+        let (Some(key), Some(deletes), Some(history)) = (key, deletes, history) else { return };
+        if before != after || connector.is_none() {
+            return;
+        }
+        let (schema, lineage) = match &deletes {
+            Some(deletes) => without_markers(&schema, lineage, &deletes.keep),
+            None => (schema, lineage),
+        };
         let kind = NodeKind::Sink(SinkNode {
             connector: sink.connector.clone(),
             stream: sink.stream.clone(),
             mode: write.mode,
             key,
             partition_by: write.partition_by,
+            deletes,
+            missing: write.missing.unwrap_or_default(),
+            history,
         });
         let node = Node { name: sink.name.clone(), inputs: vec![sink.from.clone()], schema, lineage, kind };
         self.nodes.push(Known { node, origins, rows_of });
@@ -82,13 +100,16 @@ impl Compiler<'_> {
         let files = has_files(kind);
         match write.mode {
             WriteMode::Append | WriteMode::Overwrite => {}
-            WriteMode::Upsert if files => {
-                let message = format!("`{}` Connectors cannot Upsert: files are added or replaced whole", kind.key());
+            WriteMode::Upsert | WriteMode::Merge | WriteMode::Scd2 if files => {
+                let verb = match write.mode {
+                    WriteMode::Merge => "merge rows",
+                    WriteMode::Scd2 => "keep versions",
+                    _ => "Upsert",
+                };
+                let message = format!("`{}` Connectors cannot {verb}: files are added or replaced whole", kind.key());
                 self.fail("WriteMode", message, "write `mode: Append` or `mode: Overwrite`", &field);
             }
-            WriteMode::Upsert => {}
-            WriteMode::Merge => self.not_yet(&field, "`Merge` writes", "write `mode: Upsert`"),
-            WriteMode::Scd2 => self.not_yet(&field, "`SCD2` writes", "write `mode: Append` with a time column"),
+            WriteMode::Upsert | WriteMode::Merge | WriteMode::Scd2 => {}
         }
         if !write.partition_by.is_empty() && !files {
             let message = format!("`partitionBy` makes folders; a `{}` Connector has none", kind.key());
@@ -172,6 +193,14 @@ impl Compiler<'_> {
 
 fn has_files(kind: &ConnectorType) -> bool {
     matches!(kind, ConnectorType::File(_) | ConnectorType::S3(_))
+}
+
+/// The columns that go to the sink.
+fn without_markers(schema: &SchemaRef, mut lineage: Lineage, keep: &[usize]) -> (SchemaRef, Lineage) {
+    let fields: Vec<FieldRef> = keep.iter().map(|at| Arc::clone(&schema.fields()[*at])).collect();
+    let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
+    lineage.retain(|column, _| schema.column_with_name(column).is_some());
+    (Arc::new(schema), lineage)
 }
 
 /// A table's name without the schema that is meant anyway.

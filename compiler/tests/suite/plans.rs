@@ -35,7 +35,10 @@ fn describe(pipeline: &CompiledPipeline) -> String {
                 writeln!(text, "{}", transform.plan.display_indent()).expect("text grows");
             }
             NodeKind::Sink(sink) => {
-                writeln!(text, "{}: {:?} key {:?}", node.name, sink.mode, sink.key).expect("text grows")
+                writeln!(text, "{}: {:?} key {:?}", node.name, sink.mode, sink.key).expect("text grows");
+                if let Some(deletes) = &sink.deletes {
+                    writeln!(text, "  deletes where {}, keeps {:?}", deletes.holds, deletes.keep).expect("text grows");
+                }
             }
         }
         for field in node.schema.fields() {

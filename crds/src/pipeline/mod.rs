@@ -20,7 +20,8 @@ pub use operation::{
 };
 pub use rules::{QualityRule, RejectBudget, Rejects, Severity};
 pub use sink::{
-    ChangePolicy, ColumnList, KeyColumns, MergeDelete, Scd2Columns, SchemaPolicy, Sink, TablePolicy, Write, WriteMode,
+    ChangePolicy, ColumnList, KeyColumns, MergeDelete, MissingRows, Scd2Columns, SchemaPolicy, Sink, TablePolicy,
+    Write, WriteMode,
 };
 pub use source::{FallbackMode, Source, StreamOverride, StreamSelection, Sync, SyncMode, SyncOverride};
 

@@ -43,7 +43,10 @@ pub struct Write {
     /// For Merge: which rows delete their key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<MergeDelete>,
-    /// For SCD2: the names of the columns that say from when to when a version holds.
+    /// For Merge and SCD2: what becomes of rows of the target that the run did not bring. Default: Keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<MissingRows>,
+    /// For SCD2: the columns that say from when to when a version holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scd2: Option<Scd2Columns>,
 }
@@ -106,18 +109,45 @@ pub struct MergeDelete {
     /// A SQL expression over the row; where it holds, the key is deleted.
     #[serde(rename = "where")]
     pub predicate: String,
+    /// Columns that only say this, as `[op]`: they are left out of the target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub markers: Vec<String>,
 }
 
-/// For SCD2: the names of the version columns.
+/// For Merge and SCD2: what becomes of rows of the target that the run did not bring.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum MissingRows {
+    /// They stay as they are.
+    #[default]
+    Keep,
+    /// They are deleted. For Merge, when every source on the way is read whole.
+    Delete,
+    /// Their current version ends. For SCD2, when every source on the way is read whole.
+    Close,
+}
+
+/// For SCD2: the columns of versions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scd2Columns {
-    /// From when the version holds. Default: valid_from.
+    /// The column of the target that says from when the version holds. Default: valid_from.
     #[serde(default = "valid_from")]
     pub valid_from: String,
-    /// Until when; null for the current one. Default: valid_to.
+    /// The one that says until when; null for the current one. Default: valid_to.
     #[serde(default = "valid_to")]
     pub valid_to: String,
+    /// The one that says whether the version is the current one. Default: is_current.
+    #[serde(default = "is_current")]
+    pub is_current: String,
+    /// The column of the rows that says from when they hold; it becomes `validFrom`. Default: the time the run began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_from: Option<String>,
+}
+
+impl Default for Scd2Columns {
+    fn default() -> Self {
+        Self { valid_from: valid_from(), valid_to: valid_to(), is_current: is_current(), effective_from: None }
+    }
 }
 
 fn valid_from() -> String {
@@ -126,6 +156,10 @@ fn valid_from() -> String {
 
 fn valid_to() -> String {
     "valid_to".into()
+}
+
+fn is_current() -> String {
+    "is_current".into()
 }
 
 /// What happens when the target and the rows differ in shape.

@@ -25,7 +25,7 @@ const fn rule(kind: &'static str, path: &'static str, rule: &'static str, messag
     Rule { kind, path, rule, message }
 }
 
-const RULES: [Rule; 27] = [
+const RULES: [Rule; 29] = [
     rule(
         "Connector",
         "spec.postgres.tls",
@@ -81,8 +81,21 @@ const RULES: [Rule; 27] = [
     rule(
         "Pipeline",
         "spec.sinks[].write",
-        "has(self.delete) == (self.mode == 'Merge')",
-        "delete is for the mode Merge, which needs it",
+        "!has(self.delete) || self.mode == 'Merge'",
+        "delete is only for the mode Merge",
+    ),
+    rule(
+        "Pipeline",
+        "spec.sinks[].write",
+        "self.mode != 'Merge' || has(self.delete) || (has(self.missing) && self.missing == 'Delete')",
+        "the mode Merge needs delete, or missing: Delete",
+    ),
+    rule(
+        "Pipeline",
+        "spec.sinks[].write",
+        "!has(self.missing) || (self.mode == 'Merge' && self.missing != 'Close') || \
+         (self.mode == 'SCD2' && self.missing != 'Delete')",
+        "missing is Keep or Delete for the mode Merge, and Keep or Close for SCD2",
     ),
     rule("Pipeline", "spec.sinks[].write", "!has(self.scd2) || self.mode == 'SCD2'", "scd2 is only for the mode SCD2"),
     rule(

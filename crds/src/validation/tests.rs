@@ -499,8 +499,11 @@ sinks:
   - {name: b, from: s, connector: c, stream: "x${stream.name", write: {mode: Append, key: [id], delete: {where: x}, scd2: {}}}
   - {name: c, from: s, connector: c, stream: yy, write: {mode: Merge, key: PrimaryKey, partitionBy: [d]}}
   - {name: d, from: s, connector: c, stream: z, write: {mode: Merge, key: [], delete: {where: ""}}}
-  - {name: e, from: s, connector: c, stream: v, write: {mode: SCD2, key: [a, a], scd2: {validFrom: v, validTo: v}}}
+  - {name: e, from: s, connector: c, stream: v, write: {mode: SCD2, key: [a, a], missing: Delete, scd2: {validFrom: v, validTo: v, isCurrent: "", effectiveFrom: v}}}
   - {name: f, from: s, connector: c, stream: w, write: {mode: Overwrite, partitionBy: [a, a]}}
+  - {name: g, from: s, connector: c, stream: q, write: {mode: Merge, key: [id], missing: Close, delete: {where: x, markers: [op, id, op]}}}
+  - {name: h, from: s, connector: c, stream: r, write: {mode: Merge, key: [id], missing: Delete}}
+  - {name: i, from: s, connector: c, stream: p, write: {mode: Upsert, key: [id], missing: Keep}}
 "#,
     );
     assert_eq!(
@@ -514,12 +517,19 @@ sinks:
             r"spec.sinks[1].write.delete: `delete` is not used by the mode Append; use the mode Merge, or leave `delete` out",
             r"spec.sinks[1].write.scd2: `scd2` is not used by the mode Append; use the mode SCD2, or leave `scd2` out",
             r"spec.sinks[2].write.partitionBy: `partitionBy` is for files, and the mode Merge is not; use the mode Append or Overwrite, or leave `partitionBy` out",
-            r"spec.sinks[2].write.delete: the mode Merge needs to know deleted rows; say which rows delete, as `delete: {where: op = 'd'}`, or use the mode Upsert",
+            r"spec.sinks[2].write.delete: the mode Merge needs to know deleted rows; say which rows delete, as `delete: {where: op = 'd'}`, write `missing: Delete` if rows that do not come any more are deleted, or use the mode Upsert",
             r"spec.sinks[3].write.key: the list is empty; give at least one column",
             r"spec.sinks[3].write.delete.where: the expression is empty; give the expression",
             r"spec.sinks[4].write.key[1]: the column `a` is already taken by spec.sinks[4].write.key[0]; give each column once",
-            r"spec.sinks[4].write.scd2.validTo: `v` already is the column of `validFrom`; name two different columns",
-            r"spec.sinks[5].write.partitionBy[1]: the column `a` is already taken by spec.sinks[5].write.partitionBy[0]; give each column once"
+            r"spec.sinks[4].write.missing: the mode SCD2 keeps history, and deletes nothing; write `Close` or `Keep`; the mode Merge deletes rows",
+            r"spec.sinks[4].write.scd2.validTo: `v` already is the column of `validFrom`; name three different columns",
+            r"spec.sinks[4].write.scd2.isCurrent: the column is empty; give the column",
+            r"spec.sinks[4].write.scd2.effectiveFrom: `v` is a column that the sink fills in; name the column of the rows that says from when they hold",
+            r"spec.sinks[5].write.partitionBy[1]: the column `a` is already taken by spec.sinks[5].write.partitionBy[0]; give each column once",
+            r"spec.sinks[6].write.delete.markers[2]: the column `op` is already taken by spec.sinks[6].write.delete.markers[0]; give each column once",
+            r"spec.sinks[6].write.delete.markers: the target cannot do without the key column `id`; name columns that only say whether a row is deleted",
+            r"spec.sinks[6].write.missing: a Merge keeps no versions that could be closed; write `Delete` or `Keep`; the mode SCD2 closes versions",
+            r"spec.sinks[8].write.missing: `missing` is not used by the mode Upsert; use the mode Merge or SCD2, or leave `missing` out"
         ]
     );
 }

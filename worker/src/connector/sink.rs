@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aggregator_crds::pipeline::WriteMode;
+use aggregator_crds::pipeline::{MissingRows, Scd2Columns, WriteMode};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -36,7 +36,17 @@ pub struct WriteOptions {
     pub key: Vec<String>,
     /// For files: the columns whose values become folders.
     pub partition_by: Vec<String>,
+    /// For Merge: whether rows can delete their key. Then their last column is [`DELETED`].
+    pub deletes: bool,
+    /// What becomes of rows of the target that the run did not bring.
+    pub missing: MissingRows,
+    /// For SCD2: the columns of versions.
+    pub history: Option<Scd2Columns>,
 }
+
+/// The column of a Merge's rows that says, true or false and never null, whether they delete their key. It is no column
+/// of the target.
+pub const DELETED: &str = "_aggregator_deleted";
 
 /// Which attempt of which run writes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +56,19 @@ pub struct Attempt {
     pub run: String,
     /// Grows with every attempt of the Pipeline, over all runs.
     pub epoch: u64,
+}
+
+impl Attempt {
+    /// When the run began: the same for all its attempts. A run that does not tell it begins now.
+    #[must_use]
+    pub fn run_began(&self) -> jiff::Timestamp {
+        // A run's identity is a UUID of version 7, which begins with the time.
+        let told = uuid::Uuid::parse_str(&self.run).ok().and_then(|run| run.get_timestamp());
+        let told = told.map(|told| told.to_unix()).and_then(|(seconds, nanoseconds)| {
+            jiff::Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanoseconds).ok()?).ok()
+        });
+        told.unwrap_or_else(jiff::Timestamp::now)
+    }
 }
 
 /// What a sink remembers of the last commit of this Pipeline's node, in the same place as the data.
@@ -67,12 +90,59 @@ pub struct CommitRecord {
 pub struct Staged {
     /// Rows that will be visible after the commit, as the target counts them.
     pub written: u64,
-    /// Rows that an Upsert dropped because a later row of the same run has the same key.
+    /// Rows that were dropped because a later row of the same run has the same key, and those that found the target as
+    /// they would have made it.
     pub deduplicated: u64,
     /// Bytes sent to the target or put into files.
     pub bytes: u64,
     /// Rows the target refused while they were staged; those that [`Sink::write`] gave back are not among them.
     pub rejects: Vec<Reject>,
+    /// What else came of them.
+    pub effects: Effects,
+}
+
+/// What rows did to a target, apart from being written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Effects {
+    /// Rows of the target that were deleted because a row of the run said so; each counts as written.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub deleted: u64,
+    /// Rows of the run that found the target as they would have made it; each counts as deduplicated.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unchanged: u64,
+    /// Versions that ended because a row of the run begins another one.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub closed: u64,
+    /// Rows of the target that were deleted, or versions that ended, because no row of the run has their key.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub missing: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+impl Effects {
+    /// Whether there is nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// In words, as `3 deleted, 1 unchanged`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let counts = [
+            (self.deleted, "deleted"),
+            (self.closed, "closed"),
+            (self.unchanged, "unchanged"),
+            (self.missing, "missing"),
+        ];
+        let told = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
+        told.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Something a run would change in the target, for `aggregator plan`.

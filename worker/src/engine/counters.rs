@@ -1,9 +1,10 @@
 //! Counters that the parts of a running node write, each from its own place; the ledger is made from them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use crate::connector::Effects;
 use crate::ledger::{Entry, EntryKind};
 
 /// A row counter.
@@ -48,6 +49,7 @@ pub struct NodeCounters {
     pub bytes: Count,
     /// Whether the node has ended.
     pub ended: AtomicBool,
+    effects: OnceLock<Effects>,
     started: Instant,
     busy: AtomicU64,
 }
@@ -68,9 +70,21 @@ impl NodeCounters {
             written: Count::default(),
             bytes: Count::default(),
             ended: AtomicBool::new(false),
+            effects: OnceLock::new(),
             started: Instant::now(),
             busy: AtomicU64::new(0),
         })
+    }
+
+    /// A sink tells what its rows did to the target; it does so once.
+    pub fn tell(&self, effects: Effects) {
+        self.effects.get_or_init(|| effects);
+    }
+
+    /// What a sink's rows did to the target.
+    #[must_use]
+    pub fn effects(&self) -> Option<&Effects> {
+        self.effects.get()
     }
 
     /// Takes figures over that were counted elsewhere.

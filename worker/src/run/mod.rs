@@ -15,6 +15,7 @@
 mod error;
 mod execute;
 mod graph;
+mod marking;
 mod movement;
 mod pieces;
 mod places;

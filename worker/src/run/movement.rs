@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
 use super::graph::{Graph, SourceStreams};
+use super::marking;
 use super::plans::Plans;
 use super::quality::judge;
 use super::rejected::{Collector, collect};
@@ -126,6 +127,10 @@ impl<'a> Traffic<'a> {
             Ok(built) => built,
             Err(error) => return (sinks, Err(error)),
         };
+        let mut markings = match marking::of(self.pipeline, self.state) {
+            Ok(markings) => markings,
+            Err(error) => return (sinks, Err(error)),
+        };
         graph.carry(&self.ledger.edges);
         let rejects_sink = sinks.iter().position(|named| named.node == rejects::NODE).map(|at| sinks.remove(at));
         let closed = CancellationToken::new();
@@ -153,7 +158,9 @@ impl<'a> Traffic<'a> {
         for named in sinks {
             match (ends.sinks.remove(&named.node), self.counters.get(&named.node)) {
                 (Some(reader), Some(own)) => {
-                    driving.spawn(sinks::drive(named, reader, Arc::clone(own), lane.clone(), cancel.clone(), stage));
+                    let marking = markings.remove(&named.node);
+                    let (own, lane, cancel) = (Arc::clone(own), lane.clone(), cancel.clone());
+                    driving.spawn(sinks::drive(named, reader, own, marking, lane, cancel, stage));
                 }
                 _ => back.push(named),
             }

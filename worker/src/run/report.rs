@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::RunMode;
 use super::error::RunError;
-use crate::connector::Reject;
+use crate::connector::{Effects, Reject};
 use crate::engine::NodeCounters;
 use crate::ledger::{Edge, EntryKind, Imbalance, Ledger};
 
@@ -119,6 +119,9 @@ pub struct NodeReport {
     /// What the connector says, as `3 files, 1 already read`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What a sink's rows did to the target, apart from being written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effects: Option<Effects>,
 }
 
 impl NodeReport {
@@ -127,7 +130,8 @@ impl NodeReport {
         let rows = if matches!(entry.kind, EntryKind::Sink | EntryKind::Rejects) { entry.taken } else { entry.out };
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rows_per_second = if seconds > 0.0 { rows as f64 / seconds } else { 0.0 };
-        Self { entry, seconds, rows_per_second, note }
+        let effects = counters.and_then(NodeCounters::effects).filter(|effects| !effects.is_empty()).cloned();
+        Self { entry, seconds, rows_per_second, note, effects }
     }
 }
 

@@ -11,6 +11,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
+use super::marking::{self, Marking};
 use super::places::Places;
 use crate::checkpoint::{Begun, Positions};
 use crate::connector::{
@@ -49,7 +50,7 @@ pub(super) async fn open(
             pipeline: pipeline.id(),
             node: node.name.clone(),
             stream: sink.stream.clone(),
-            schema: Arc::clone(&node.schema),
+            schema: marking::sent(&node.schema, sink),
             write: write_options(sink),
             rejects,
         };
@@ -70,7 +71,14 @@ pub(super) async fn open(
 }
 
 fn write_options(sink: &SinkNode) -> WriteOptions {
-    WriteOptions { mode: sink.mode, key: sink.key.clone(), partition_by: sink.partition_by.clone() }
+    WriteOptions {
+        mode: sink.mode,
+        key: sink.key.clone(),
+        partition_by: sink.partition_by.clone(),
+        deletes: sink.deletes.is_some(),
+        missing: sink.missing,
+        history: sink.history.clone(),
+    }
 }
 
 async fn open_one(places: &mut Places, connector: &str, request: SinkRequest) -> Result<NamedSink, RunError> {
@@ -189,11 +197,13 @@ pub(super) async fn drive(
     mut named: NamedSink,
     reader: Reader,
     counters: Arc<NodeCounters>,
+    marking: Option<Marking>,
     lane: RejectLane,
     cancel: CancellationToken,
     stage: bool,
 ) -> (NamedSink, Result<(), RunError>) {
-    let driven = cancel.run_until_cancelled(write_all(&mut named, reader, &counters, &lane, stage)).await;
+    let driven =
+        cancel.run_until_cancelled(write_all(&mut named, reader, &counters, marking.as_ref(), &lane, stage)).await;
     let result = driven.unwrap_or(Err(RunError::Interrupted));
     if result.is_err() {
         cancel.cancel();
@@ -206,6 +216,7 @@ async fn write_all(
     named: &mut NamedSink,
     reader: Reader,
     counters: &NodeCounters,
+    marking: Option<&Marking>,
     lane: &RejectLane,
     stage: bool,
 ) -> Result<(), RunError> {
@@ -221,6 +232,10 @@ async fn write_all(
             .with_schema(Arc::clone(&schema))
             .map_err(|error| RunError::Query { node: from.clone(), detail: error.to_string() })?;
         counters.taken.add(batch.num_rows() as u64);
+        let batch = match marking {
+            Some(marking) => marking.mark(&batch).map_err(|error| RunError::from_stream(&named.node, &error))?,
+            None => batch,
+        };
         if let Some(pace) = &named.pace {
             pace.pass(batch.num_rows()).await;
         }
@@ -234,6 +249,7 @@ async fn write_all(
         counters.written.add(staged.written);
         counters.deduplicated.add(staged.deduplicated);
         counters.bytes.add(staged.bytes);
+        counters.tell(staged.effects);
         lane.send(counters, staged.rejects).await.map_err(|error| named.failed(error))?;
     }
     Ok(())

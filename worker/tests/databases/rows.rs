@@ -130,7 +130,7 @@ pub(crate) fn into(stream: &str, batch: &RecordBatch, mode: WriteMode, key: &[&s
         node: "sink".into(),
         stream: stream.into(),
         schema: batch.schema(),
-        write: WriteOptions { mode, key: key.iter().map(|&name| name.to_owned()).collect(), partition_by: vec![] },
+        write: WriteOptions { mode, key: key.iter().map(|&name| name.to_owned()).collect(), ..WriteOptions::default() },
         rejects: false,
     }
 }

@@ -52,11 +52,6 @@ async fn append_overwrite_and_upsert_leave_what_they_promise() {
     let empty = people(&[]);
     write(&*connector, into("public.people", &empty, WriteMode::Overwrite, &[]), 6, &[]).await.expect("emptied");
     assert_eq!(texts(&server, &database, PEOPLE).await, Vec::<String>::new());
-    for mode in [WriteMode::Merge, WriteMode::Scd2] {
-        let error = connector.sink(into("public.people", &empty, mode, &["id"])).await.err().expect("not supported");
-        assert_eq!(error.kind, ErrorKind::Config);
-        assert_eq!(error.remedy.as_deref(), Some("use Append, Overwrite or Upsert"));
-    }
 }
 
 #[tokio::test]

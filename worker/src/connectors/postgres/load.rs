@@ -12,7 +12,7 @@ use pgpq::ArrowToPostgresBinaryEncoder;
 use super::fault;
 use super::line::Line;
 use super::session::Session;
-use super::target::Target;
+use super::target::{Role, Target};
 use crate::connector::{ConnectorError, ErrorKind, Reject, RejectReason, Result};
 use crate::connectors::sql;
 
@@ -32,8 +32,8 @@ pub(super) struct Loader {
     location: String,
     statement: String,
     schema: SchemaRef,
-    /// The columns that must not be null.
-    key: Vec<String>,
+    /// The columns that must not be null, and what is said of one that is.
+    required: Vec<(String, &'static str)>,
     staged: bool,
     rejects: bool,
     /// The number of the next staged row.
@@ -72,7 +72,7 @@ pub(super) struct Refusal {
 
 impl Loader {
     /// For rows that go straight into the table, or into the staging table with their number.
-    pub(super) fn new(target: &Target, stage: Option<&str>, key: &[String], rejects: bool) -> Self {
+    pub(super) fn new(target: &Target, stage: Option<&str>, rejects: bool) -> Self {
         let mut fields: Vec<Field> =
             target.columns.iter().map(|column| Field::new(&column.name, column.sent.clone(), true)).collect();
         if stage.is_some() {
@@ -87,7 +87,7 @@ impl Loader {
             location: target.shown.clone(),
             statement,
             schema: Arc::new(Schema::new(fields)),
-            key: key.to_vec(),
+            required: required(target),
             staged: stage.is_some(),
             rejects,
             next_row: 0,
@@ -242,12 +242,11 @@ impl Loader {
                     "the text holds the character U+0000, which PostgreSQL cannot store",
                 ));
             }
-            if self.key.contains(field.name()) && column.logical_null_count() > 0 {
+            if let Some((_, message)) = self.required.iter().find(|(name, _)| name == field.name())
+                && column.logical_null_count() > 0
+            {
                 let nulls = (0..column.len()).filter(|row| column.is_null(*row));
-                found
-                    .extend(nulls.map(|row| {
-                        (row, field.name().clone(), "the key is null, so the row could not be found again")
-                    }));
+                found.extend(nulls.map(|row| (row, field.name().clone(), *message)));
             }
         }
         if found.is_empty() {
@@ -339,6 +338,15 @@ pub(super) fn blame(operation: &str, error: sqlx::Error) -> Result<Refusal> {
     };
     let error = fault::of_statement(operation.to_owned(), error);
     Ok(Refusal { row, column, message, error })
+}
+
+fn required(target: &Target) -> Vec<(String, &'static str)> {
+    let key =
+        target.load.key().iter().map(|name| (name.clone(), "the key is null, so the row could not be found again"));
+    let effective = target.columns.iter().filter(|column| column.role == Role::Effective);
+    let effective =
+        effective.map(|column| (column.name.clone(), "it is null, so nobody knows from when the row holds"));
+    key.chain(effective).collect()
 }
 
 impl Refusal {

@@ -6,6 +6,8 @@ mod decode;
 mod fault;
 mod line;
 mod load;
+mod moves;
+mod publish;
 mod ranges;
 mod session;
 mod sink;
@@ -14,6 +16,7 @@ mod stage;
 mod target;
 mod types;
 mod value;
+mod versions;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
 use async_trait::async_trait;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use super::commits::{Commits, TABLE};
 use super::line::Line;
-use super::load::{Loader, ROW, blame};
-use super::session::{Session, get};
+use super::load::Loader;
+use super::session::Session;
 use super::stage::Stage;
 use super::target::{Load, Target};
 use crate::connector::{
@@ -19,11 +19,11 @@ use crate::connectors::sql;
 
 /// A table, ready to be written by one attempt.
 pub(super) struct PostgresSink {
-    line: Line,
-    request: SinkRequest,
-    target: Target,
+    pub(super) line: Line,
+    pub(super) request: SinkRequest,
+    pub(super) target: Target,
     commits: Commits,
-    stage: Stage,
+    pub(super) stage: Stage,
     loader: Loader,
     attempt: Option<Attempt>,
     /// Whether the transaction is open.
@@ -35,10 +35,9 @@ pub(super) struct PostgresSink {
 
 impl PostgresSink {
     pub(super) fn new(session: Session, request: SinkRequest, target: Target) -> Self {
-        let key = if let Load::Upsert(key) = &target.load { key.clone() } else { Vec::new() };
         let stage = Stage::new(&target, &request);
         let staged = (target.load != Load::Straight).then_some(stage.table.as_str());
-        let loader = Loader::new(&target, staged, &key, request.rejects);
+        let loader = Loader::new(&target, staged, request.rejects);
         let commits = Commits::new(&target.schema, &request);
         Self {
             line: Line::new(session),
@@ -59,11 +58,11 @@ impl PostgresSink {
         self.target.load == Load::Straight && !self.stage.lasting
     }
 
-    fn operation(&self) -> String {
+    pub(super) fn operation(&self) -> String {
         format!("write {}", self.target.shown)
     }
 
-    fn attempt(&self) -> Result<Attempt> {
+    pub(super) fn attempt(&self) -> Result<Attempt> {
         self.attempt.clone().ok_or_else(|| {
             ConnectorError::new(ErrorKind::Bug, self.operation(), "the sink was used before it was fenced")
         })
@@ -86,7 +85,7 @@ impl PostgresSink {
         }
     }
 
-    async fn change(&mut self) -> Result<()> {
+    pub(super) async fn change(&mut self) -> Result<()> {
         let operation = self.operation();
         for change in &self.target.changes {
             if let Some(statement) = &change.statement {
@@ -95,104 +94,6 @@ impl PostgresSink {
         }
         Ok(())
     }
-
-    /// Moves the staged rows into the table.
-    async fn publish(&mut self) -> Result<Staged> {
-        let operation = self.operation();
-        self.change().await?;
-        let mut staged = Staged::default();
-        if let Load::Upsert(key) = &self.target.load {
-            staged.deduplicated = self.line.idle()?.execute(&operation, &deduplicate(key, &self.stage.table)).await?;
-        }
-        if self.target.load == Load::Replace {
-            // Unlike DROP and CREATE it keeps views, grants and indexes.
-            self.line.idle()?.execute(&operation, &format!("TRUNCATE {}", self.target.table)).await.map_err(
-                |error| {
-                    if error.detail.contains("foreign key") {
-                        error.remedy(
-                        "use the mode Upsert, or drop the foreign key: a table that others refer to cannot be emptied",
-                    )
-                    } else {
-                        error
-                    }
-                },
-            )?;
-        }
-        staged.written = self.insert(&operation, &mut staged.rejects).await?;
-        self.stage.remove(self.line.idle()?, &operation).await?;
-        Ok(staged)
-    }
-
-    /// One statement for all rows; where the server refuses some, the rows are halved until only those are left.
-    async fn insert(&mut self, operation: &str, rejects: &mut Vec<Reject>) -> Result<u64> {
-        if !self.request.rejects {
-            let statement = self.target.insert(&self.stage.table, "");
-            let outcome = self.line.idle()?.try_execute(operation, &statement).await?;
-            return outcome.or_else(|error| Err(blame(operation, error)?.into_error()));
-        }
-        let (row, stage) = (sql::identifier(ROW), self.stage.table.clone());
-        let query = format!("SELECT coalesce(max({row}) + 1, 0) AS count FROM {stage}");
-        let query = sqlx::query(sqlx::AssertSqlSafe(query));
-        let count = self.line.idle()?.fetch(operation, query).await?;
-        let count: i64 = count.first().map_or(Ok(0), |row| get(row, "count"))?;
-        let mut written = 0;
-        let mut indexed = false;
-        let mut pieces = vec![(0, count)];
-        while let Some((start, length)) = pieces.pop() {
-            let range = format!(" WHERE {row} >= {start} AND {row} < {}", start + length);
-            self.line.idle()?.execute(operation, "SAVEPOINT _aggregator").await?;
-            match self.line.idle()?.try_execute(operation, &self.target.insert(&stage, &range)).await? {
-                Ok(rows) => {
-                    written += rows;
-                    self.line.idle()?.execute(operation, "RELEASE SAVEPOINT _aggregator").await?;
-                }
-                Err(error) => {
-                    let refusal = blame(operation, error)?;
-                    if length == 0 {
-                        // No row is to blame for what a statement without rows meets.
-                        return Err(refusal.into_error());
-                    }
-                    self.line.idle()?.execute(operation, "ROLLBACK TO SAVEPOINT _aggregator").await?;
-                    if length == 1 {
-                        let raw = self.staged_row(operation, start).await?;
-                        rejects.push(refusal.into_reject(&self.target.shown, raw));
-                        continue;
-                    }
-                    if !indexed {
-                        self.line.idle()?.execute(operation, &format!("CREATE INDEX ON {stage} ({row})")).await?;
-                        indexed = true;
-                    }
-                    let half = length / 2;
-                    pieces.extend([(start + half, length - half), (start, half)]);
-                }
-            }
-        }
-        Ok(written)
-    }
-
-    async fn staged_row(&mut self, operation: &str, number: i64) -> Result<String> {
-        let text = format!(
-            "SELECT (to_jsonb(s) - '{ROW}')::text AS raw FROM {} s WHERE {} = $1",
-            self.stage.table,
-            sql::identifier(ROW)
-        );
-        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(number);
-        let rows = self.line.idle()?.fetch(operation, query).await?;
-        rows.first().map_or(Ok(String::new()), |row| get(row, "raw"))
-    }
-}
-
-/// Of the staged rows with the same key, only the last one stays.
-fn deduplicate(key: &[String], stage: &str) -> String {
-    let columns = sql::identifiers(key.iter().map(String::as_str));
-    let row = sql::identifier(ROW);
-    let same: Vec<String> =
-        key.iter().map(|column| format!("s.{name} = d.{name}", name = sql::identifier(column))).collect();
-    format!(
-        "DELETE FROM {stage} s USING (SELECT {columns}, max({row}) AS _aggregator_last FROM {stage} \
-         GROUP BY {columns} HAVING count(*) > 1) d WHERE {} AND s.{row} < d._aggregator_last",
-        same.join(" AND ")
-    )
 }
 
 #[async_trait]
@@ -204,20 +105,7 @@ impl Sink for PostgresSink {
             plan.push(PlannedChange { action, statement: Some(self.commits.create()) });
         }
         plan.extend(self.target.changes.iter().cloned());
-        let shown = &self.target.shown;
-        let step = |action: String, statement: String| PlannedChange { action, statement: Some(statement) };
-        match &self.target.load {
-            Load::Straight => plan.push(step(format!("add rows to {shown}"), self.target.copy(&self.target.table, ""))),
-            Load::Append => plan.push(step(format!("add rows to {shown}"), self.target.insert(&self.stage.table, ""))),
-            Load::Replace => {
-                plan.push(step(format!("remove all rows of {shown}"), format!("TRUNCATE {}", self.target.table)));
-                plan.push(step(format!("add rows to {shown}"), self.target.insert(&self.stage.table, "")));
-            }
-            Load::Upsert(key) => {
-                let action = format!("add or replace rows of {shown} by {}", key.join(", "));
-                plan.push(step(action, self.target.insert(&self.stage.table, "")));
-            }
-        }
+        plan.extend(self.target.moves(&self.stage.table));
         Ok(plan)
     }
 
@@ -250,8 +138,7 @@ impl Sink for PostgresSink {
             Ok(next) => {
                 self.line.idle()?.execute(&operation, "COMMIT").await?;
                 if more {
-                    let key = if let Load::Upsert(key) = &self.target.load { key.clone() } else { Vec::new() };
-                    self.loader = Loader::new(&self.target, Some(&self.stage.table), &key, self.request.rejects);
+                    self.loader = Loader::new(&self.target, Some(&self.stage.table), self.request.rejects);
                     self.loader.next_row = next;
                     self.saved_row = next;
                 }

@@ -1,13 +1,14 @@
 //! What a sink's table is, and what it must become: decided before anything is changed.
 
 use aggregator_compiler::types;
-use aggregator_crds::pipeline::WriteMode;
+use aggregator_crds::pipeline::{MissingRows, WriteMode};
 use arrow::datatypes::{DataType, Field};
 
 use super::catalogue::Relation;
 use super::source::quote;
 use super::types::{Fit, column_type, fit, sent_as};
-use crate::connector::{ConnectorError, ErrorKind, PlannedChange, Result, SinkRequest};
+use super::versions::Versions;
+use crate::connector::{ConnectorError, DELETED, ErrorKind, PlannedChange, Result, SinkRequest};
 use crate::connectors::sql;
 
 /// How rows get into the table, and what has to be done to it.
@@ -35,6 +36,37 @@ pub(super) struct TargetColumn {
     pub(super) sent: DataType,
     /// What the server casts it to on the way from the staging table; assignment rules apply otherwise.
     pub(super) cast: Option<String>,
+    pub(super) role: Role,
+}
+
+/// What a column of the rows is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is a column of the table.
+    Value,
+    /// It says whether the row deletes its key.
+    Deleted,
+    /// It says from when the row holds.
+    Effective,
+}
+
+impl TargetColumn {
+    /// The value of a staged row, as the table takes it.
+    pub(super) fn staged(&self, alias: &str) -> String {
+        let name = format!("{alias}.{}", sql::identifier(&self.name));
+        self.cast.as_ref().map_or_else(|| name.clone(), |cast| format!("{name}::{cast}"))
+    }
+
+    /// That value as it is compared: some types have no equality, but all of them have a text.
+    pub(super) fn comparable(&self, alias: &str) -> String {
+        if self.cast.is_some() { format!("({})::text", self.staged(alias)) } else { self.staged(alias) }
+    }
+
+    /// The value of a row of the table, as it is compared.
+    pub(super) fn comparable_there(&self, alias: &str) -> String {
+        let name = format!("{alias}.{}", sql::identifier(&self.name));
+        if self.cast.is_some() { format!("{name}::text") } else { name }
+    }
 }
 
 /// How rows meet what is there.
@@ -48,6 +80,21 @@ pub(super) enum Load {
     Replace,
     /// Copied into a staging table, then merged by these columns.
     Upsert(Vec<String>),
+    /// The same; rows can delete, and so can their absence.
+    Merge { key: Vec<String>, missing: bool },
+    /// Copied into a staging table, then put into the history of their keys.
+    Versions(Versions),
+}
+
+impl Load {
+    /// The columns that name a row.
+    pub(super) fn key(&self) -> &[String] {
+        match self {
+            Self::Straight | Self::Append | Self::Replace => &[],
+            Self::Upsert(key) | Self::Merge { key, .. } => key,
+            Self::Versions(versions) => &versions.key,
+        }
+    }
 }
 
 impl Target {
@@ -56,14 +103,20 @@ impl Target {
         let shown = format!("{}.{}", sql::shown(schema), sql::shown(name));
         let table = format!("{}.{}", sql::identifier(schema), sql::identifier(name));
         let operation = format!("write {shown}");
-        let key = check_mode(request, &operation)?;
+        check_mode(request, &operation)?;
+        let history = request.write.history.as_ref().filter(|_| request.write.mode == WriteMode::Scd2);
         let mut columns = Vec::new();
         let mut changes = Vec::new();
         let mut missing = Vec::new();
         let mut straight = true;
         for field in request.schema.fields() {
             let sent = sent(field, &operation)?;
-            let there = relation.map(|relation| relation.column(field.name()));
+            let role = role(request, field.name());
+            let there = match role {
+                Role::Value => relation.map(|relation| relation.column(field.name())),
+                Role::Deleted => None,
+                Role::Effective => relation.and_then(|relation| relation.column(&history?.valid_from)).map(Some),
+            };
             let fit = match there {
                 // A new column holds what is sent, but for arrays whose header names another type.
                 None | Some(None) => {
@@ -85,85 +138,77 @@ impl Target {
                     straight = false;
                     (sent, cast)
                 }
-                Fit::No => return Err(misfit(&operation, field, relation)),
+                Fit::No => {
+                    let column = history.filter(|_| role == Role::Effective).map_or(field.name(), |it| &it.valid_from);
+                    return Err(misfit(&operation, field, column, relation));
+                }
             };
-            columns.push(TargetColumn { name: field.name().clone(), sent, cast });
+            columns.push(TargetColumn { name: field.name().clone(), sent, cast, role });
         }
-        if let (Some(relation), Some(key)) = (relation, &key) {
-            check_unique(&operation, relation, key)?;
+        let versions =
+            history.map(|names| Versions::decide(request, names, &columns, relation, &operation)).transpose()?;
+        let unique = unique_columns(request);
+        if let (Some(relation), false) = (relation, unique.is_empty()) {
+            check_unique(&operation, relation, request.write.mode, &unique)?;
         }
         match relation {
-            None => changes.extend(create(request, &shown, &table, &columns)),
+            None => changes.extend(create(request, &shown, &table, &columns, versions.as_ref(), &unique)),
             Some(_) => changes.extend(missing.iter().flat_map(|(field, kind)| add(field, kind, &shown, &table))),
         }
-        let load = match (request.write.mode, relation) {
-            (_, None) if straight && key.is_none() => Load::Straight,
+        let key = request.write.key.clone();
+        let load = match (request.write.mode, relation, versions) {
+            (_, _, Some(versions)) => Load::Versions(versions),
+            (WriteMode::Upsert, ..) => Load::Upsert(key),
+            (WriteMode::Merge, ..) => Load::Merge { key, missing: request.write.missing == MissingRows::Delete },
+            (_, None, _) if straight => Load::Straight,
             // Adding a column locks the table; through a staging table it is locked for a moment only.
-            (WriteMode::Append, Some(_)) if straight && missing.is_empty() => Load::Straight,
-            (WriteMode::Overwrite, Some(_)) => Load::Replace,
-            (WriteMode::Upsert, _) => Load::Upsert(key.unwrap_or_default()),
+            (WriteMode::Append, Some(_), _) if straight && missing.is_empty() => Load::Straight,
+            (WriteMode::Overwrite, Some(_), _) => Load::Replace,
             _ => Load::Append,
         };
         Ok(Self { table, schema: schema.to_owned(), shown, changes, columns, load })
     }
 
-    /// The table's columns for a statement.
-    pub(super) fn column_list(&self) -> String {
-        sql::identifiers(self.columns.iter().map(|column| column.name.as_str()))
-    }
-
-    /// The statement that moves rows from the staging table into the table.
-    pub(super) fn insert(&self, stage: &str, condition: &str) -> String {
-        let values: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| {
-                let name = sql::identifier(&column.name);
-                column.cast.as_ref().map_or_else(|| name.clone(), |cast| format!("{name}::{cast}"))
-            })
-            .collect();
-        let mut statement = format!(
-            "INSERT INTO {} ({}) SELECT {} FROM {stage}{condition}",
-            self.table,
-            self.column_list(),
-            values.join(", ")
-        );
-        if let Load::Upsert(key) = &self.load {
-            let mut set: Vec<&TargetColumn> =
-                self.columns.iter().filter(|column| !key.contains(&column.name)).collect();
-            if set.is_empty() {
-                // DO NOTHING would not count the rows that are there.
-                set = self.columns.iter().collect();
-            }
-            let set: Vec<String> = set
-                .iter()
-                .map(|column| format!("{name} = excluded.{name}", name = sql::identifier(&column.name)))
-                .collect();
-            let key = sql::identifiers(key.iter().map(String::as_str));
-            statement = format!("{statement} ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "));
-        }
-        statement
+    /// The columns of the rows that are columns of the table under the same name.
+    pub(super) fn values(&self) -> impl Iterator<Item = &TargetColumn> {
+        self.columns.iter().filter(|column| column.role == Role::Value)
     }
 
     /// The statement that copies rows into a table of that name.
     pub(super) fn copy(&self, table: &str, extra: &str) -> String {
-        format!("COPY {table} ({}{extra}) FROM STDIN (FORMAT binary)", self.column_list())
+        let columns = sql::identifiers(self.columns.iter().map(|column| column.name.as_str()));
+        format!("COPY {table} ({columns}{extra}) FROM STDIN (FORMAT binary)")
     }
 }
 
-fn check_mode(request: &SinkRequest, operation: &str) -> Result<Option<Vec<String>>> {
+fn role(request: &SinkRequest, column: &str) -> Role {
+    let effective = request.write.history.as_ref().and_then(|history| history.effective_from.as_deref());
+    match request.write.mode {
+        WriteMode::Merge if request.write.deletes && column == DELETED => Role::Deleted,
+        WriteMode::Scd2 if effective == Some(column) => Role::Effective,
+        _ => Role::Value,
+    }
+}
+
+/// The columns by which the table must tell rows apart; none when it need not.
+fn unique_columns(request: &SinkRequest) -> Vec<String> {
+    let from = request.write.history.iter().map(|history| history.valid_from.clone());
+    match request.write.mode {
+        WriteMode::Append | WriteMode::Overwrite => Vec::new(),
+        WriteMode::Upsert | WriteMode::Merge => request.write.key.clone(),
+        WriteMode::Scd2 => request.write.key.iter().cloned().chain(from).collect(),
+    }
+}
+
+fn check_mode(request: &SinkRequest, operation: &str) -> Result<()> {
     let wrong =
         |detail: String, remedy: &str| Err(ConnectorError::new(ErrorKind::Config, operation, detail).remedy(remedy));
-    match request.write.mode {
-        WriteMode::Append | WriteMode::Overwrite => {}
-        WriteMode::Upsert if request.write.key.is_empty() => {
-            return wrong("mode Upsert needs a key".into(), "name its columns: `write: {mode: Upsert, key: [id]}`");
-        }
-        WriteMode::Upsert => {}
-        mode @ (WriteMode::Merge | WriteMode::Scd2) => {
-            let detail = format!("a postgres sink does not support the write mode {mode:?}");
-            return wrong(detail, "use Append, Overwrite or Upsert");
-        }
+    let mode = request.write.mode;
+    if matches!(mode, WriteMode::Upsert | WriteMode::Merge | WriteMode::Scd2) && request.write.key.is_empty() {
+        return wrong(format!("mode {mode:?} needs a key"), "name its columns: `write: {key: [id]}`");
+    }
+    if mode == WriteMode::Scd2 && request.write.history.is_none() {
+        return wrong("mode SCD2 needs to know the columns of versions".into(), "name them in `scd2`");
     }
     if request.schema.fields().is_empty() {
         return wrong("the rows have no columns".into(), "let the node before the sink put out at least one column");
@@ -174,7 +219,7 @@ fn check_mode(request: &SinkRequest, operation: &str) -> Result<Option<Vec<Strin
             return Err(sql::no_such_column("the rows to write", column, known));
         }
     }
-    Ok((request.write.mode == WriteMode::Upsert).then(|| request.write.key.clone()))
+    Ok(())
 }
 
 fn sent(field: &Field, operation: &str) -> Result<DataType> {
@@ -186,52 +231,62 @@ fn sent(field: &Field, operation: &str) -> Result<DataType> {
     })
 }
 
-fn misfit(operation: &str, field: &Field, relation: Option<&Relation>) -> ConnectorError {
-    let there = relation.and_then(|relation| relation.column(field.name()));
+fn misfit(operation: &str, field: &Field, column: &str, relation: Option<&Relation>) -> ConnectorError {
+    let there = relation.and_then(|relation| relation.column(column));
     let there = there.map_or("another type", |column| column.server.name.as_str());
     let detail = format!(
-        "column `{}` is {} in the rows and {there} in the table: values would be rounded or have no way over",
-        field.name(),
+        "column `{column}` is {} in the rows and {there} in the table: values would be rounded or have no way over",
         types::name(field.data_type())
     );
     ConnectorError::new(ErrorKind::Config, operation, detail).remedy(format!(
         "cast it in a mapping before the sink, or ALTER TABLE … ALTER COLUMN {} TYPE …",
-        sql::identifier(field.name())
+        sql::identifier(column)
     ))
 }
 
-fn check_unique(operation: &str, relation: &Relation, key: &[String]) -> Result<()> {
+fn check_unique(operation: &str, relation: &Relation, mode: WriteMode, key: &[String]) -> Result<()> {
     let same = |unique: &Vec<String>| unique.len() == key.len() && key.iter().all(|column| unique.contains(column));
     if relation.unique.iter().any(same) {
         return Ok(());
     }
     let columns = sql::identifiers(key.iter().map(String::as_str));
-    let detail = format!("mode Upsert needs a unique index on ({columns}), and {} has none", relation.stream_name());
+    let name = relation.stream_name();
+    let detail = format!("mode {} needs a unique index on ({columns}), and {name} has none", mode_name(mode));
     Err(ConnectorError::new(ErrorKind::Config, operation, detail)
         .remedy(format!("CREATE UNIQUE INDEX ON {} ({columns})", relation.quoted())))
 }
 
-fn create(request: &SinkRequest, shown: &str, table: &str, columns: &[TargetColumn]) -> Vec<PlannedChange> {
+/// The mode as a manifest writes it.
+pub(super) fn mode_name(mode: WriteMode) -> String {
+    if mode == WriteMode::Scd2 { "SCD2".into() } else { format!("{mode:?}") }
+}
+
+fn create(
+    request: &SinkRequest,
+    shown: &str,
+    table: &str,
+    columns: &[TargetColumn],
+    versions: Option<&Versions>,
+    unique: &[String],
+) -> Vec<PlannedChange> {
     let key = &request.write.key;
-    let mut definitions: Vec<String> = request
-        .schema
-        .fields()
-        .iter()
-        .zip(columns)
+    let values = || std::iter::zip(request.schema.fields(), columns).filter(|(_, column)| column.role == Role::Value);
+    let mut definitions: Vec<String> = values()
         .map(|(field, column)| {
             let required = !field.is_nullable() || key.contains(field.name());
             let kind = column.cast.clone().unwrap_or_else(|| column_type(&column.sent));
             format!("{} {kind}{}", sql::identifier(field.name()), if required { " NOT NULL" } else { "" })
         })
         .collect();
-    let mut words = format!("create table {shown} ({} columns", columns.len());
-    if !key.is_empty() {
-        definitions.push(format!("PRIMARY KEY ({})", sql::identifiers(key.iter().map(String::as_str))));
-        words = format!("{words}, key {}", key.join(", "));
+    definitions.extend(versions.iter().flat_map(|versions| versions.definitions()));
+    let mut words = format!("create table {shown} ({} columns", definitions.len());
+    if !unique.is_empty() {
+        definitions.push(format!("PRIMARY KEY ({})", sql::identifiers(unique.iter().map(String::as_str))));
+        words = format!("{words}, key {}", unique.join(", "));
     }
     let statement = format!("CREATE TABLE {table} ({})", definitions.join(", "));
     let mut changes = vec![PlannedChange { action: format!("{words})"), statement: Some(statement) }];
-    changes.extend(request.schema.fields().iter().filter_map(|field| comment(field, shown, table)));
+    changes.extend(values().filter_map(|(field, _)| comment(field, shown, table)));
     changes
 }
 

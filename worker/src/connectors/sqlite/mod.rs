@@ -2,11 +2,13 @@
 
 mod catalogue;
 mod database;
+mod moves;
 mod sink;
 mod source;
 mod target;
 mod types;
 mod value;
+mod versions;
 
 use std::time::Instant;
 

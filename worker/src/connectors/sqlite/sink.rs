@@ -1,9 +1,9 @@
 //! Writing a table: rows wait in a temporary table, which locks nothing, and move in one transaction at the commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use async_trait::async_trait;
@@ -11,7 +11,9 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::database::{Database, blocking, fault};
-use super::target::{STAGE, Target};
+use super::target::{Applied, Role, STAGE, Target, TargetColumn};
+use super::types::Kind;
+use super::versions::written;
 use crate::connector::{
     Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, RejectReason, Result, Sink,
     SinkRequest, Staged,
@@ -122,8 +124,9 @@ impl Sink for SqliteSink {
     async fn stage(&mut self) -> Result<Staged> {
         let target = Arc::clone(&self.target);
         let rejects = self.request.rejects;
+        let began = self.attempt.as_ref().map(Attempt::run_began).unwrap_or_default();
         let mut staged =
-            self.work(move |connection, operation| rehearse(connection, operation, &target, rejects)).await?;
+            self.work(move |connection, operation| rehearse(connection, operation, &target, began, rejects)).await?;
         staged.bytes = self.bytes;
         self.staged = Some(staged.written);
         Ok(staged)
@@ -158,7 +161,8 @@ impl Sink for SqliteSink {
             if owned != 1 {
                 return Err(fenced(operation, &attempt));
             }
-            let written = target.apply(&transaction).map_err(failed)?;
+            let began = target.began(&transaction, attempt.run_began()).map_err(failed)?;
+            let written = target.apply(&transaction, &began).map_err(failed)?.written;
             if written != staged {
                 let detail = format!("{staged} rows were staged, but {written} were written: the table changed in between");
                 return Err(ConnectorError::new(ErrorKind::Transient, operation, detail));
@@ -241,11 +245,17 @@ fn stage_batch(
     let failed = |error: rusqlite::Error| fault(operation, error);
     let strict = CastOptions { safe: false, ..CastOptions::default() };
     let mut columns = Vec::new();
-    for (column, (name, kind)) in batch.columns().iter().zip(&target.columns) {
+    for (column, TargetColumn { name, kind, role, .. }) in batch.columns().iter().zip(&target.columns) {
+        let wrong =
+            |error: String| ConnectorError::new(ErrorKind::Data, operation, format!("column `{name}`: {error}"));
+        if *role == Role::Effective && *kind != Kind::Date {
+            columns.push(times(column, *kind).map_err(wrong)?);
+            continue;
+        }
         // Times are written as Arrow shows them in microseconds, decimals with all their digits.
         let cast = cast_with_options(column, &kind.arrow(), &strict)
             .and_then(|column| cast_with_options(&column, &kind.stored(), &strict))
-            .map_err(|error| ConnectorError::new(ErrorKind::Data, operation, format!("column `{name}`: {error}")))?;
+            .map_err(|error| wrong(error.to_string()))?;
         columns.push(cast);
     }
     let mut refused = Vec::new();
@@ -253,12 +263,15 @@ fn stage_batch(
     let transaction = connection.transaction().map_err(failed)?;
     let mut insert = transaction.prepare(&target.stage_insert()).map_err(failed)?;
     'rows: for row in 0..batch.num_rows() {
-        for (number, (column, (name, _))) in columns.iter().zip(&target.columns).enumerate() {
+        for (number, (column, TargetColumn { name, role, .. })) in columns.iter().zip(&target.columns).enumerate() {
             let value = cell(column, row);
             let message = match value {
                 ValueRef::Real(real) if real.is_nan() => Some("NaN, which SQLite would store as null"),
                 ValueRef::Null if target.key.contains(name) => {
                     Some("the key is null, so the row could not be found again")
+                }
+                ValueRef::Null if *role == Role::Effective => {
+                    Some("it is null, so nobody knows from when the row holds")
                 }
                 _ => None,
             };
@@ -283,6 +296,22 @@ fn stage_batch(
     drop(insert);
     transaction.commit().map_err(failed)?;
     Ok((refused, bytes))
+}
+
+/// Times as texts in the order of time.
+fn times(column: &ArrayRef, kind: Kind) -> std::result::Result<ArrayRef, String> {
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
+    let cast = cast_with_options(column, &kind.arrow(), &strict)
+        .and_then(|column| cast_with_options(&column, &DataType::Int64, &strict))
+        .map_err(|error| error.to_string())?;
+    let texts = cast.as_primitive::<Int64Type>().iter().map(|value| {
+        value
+            .map(|value| {
+                written(kind, value).ok_or_else(|| format!("{value} microseconds since 1970 is a time without a name"))
+            })
+            .transpose()
+    });
+    Ok(Arc::new(texts.collect::<std::result::Result<StringArray, String>>()?))
 }
 
 fn cell(column: &ArrayRef, row: usize) -> ValueRef<'_> {
@@ -311,20 +340,26 @@ fn reject(target: &Target, column: Option<String>, message: String, raw: String)
 
 /// Does what the commit will do and takes it back: so the target itself counts, and rows it refuses are known before.
 /// The file is locked for this moment only, and again at the commit.
-fn rehearse(connection: &mut Connection, operation: &str, target: &Target, rejects: bool) -> Result<Staged> {
+fn rehearse(
+    connection: &mut Connection,
+    operation: &str,
+    target: &Target,
+    run: jiff::Timestamp,
+    rejects: bool,
+) -> Result<Staged> {
     let failed = |error: rusqlite::Error| fault(operation, error);
     let deduplicated = target.deduplicate(connection).map_err(failed)?;
+    let began = target.began(connection, run).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-    let (written, bad) = match target.apply(&transaction) {
-        Ok(written) => (written, Vec::new()),
-        Err(error) if refuses_a_row(&error) => {
-            transaction.rollback().map_err(failed)?;
-            return one_by_one(connection, operation, target, rejects, deduplicated);
-        }
+    let outcome = target.apply(&transaction, &began);
+    transaction.rollback().map_err(failed)?;
+    let (applied, rejects) = match outcome {
+        Ok(applied) => (applied, Vec::new()),
+        Err(error) if refuses_a_row(&error) => one_by_one(connection, operation, target, &began, rejects)?,
         Err(error) => return Err(failed(error)),
     };
-    transaction.rollback().map_err(failed)?;
-    Ok(Staged { written, deduplicated, bytes: 0, rejects: bad })
+    let deduplicated = deduplicated + applied.effects.unchanged;
+    Ok(Staged { written: applied.written, deduplicated, bytes: 0, rejects, effects: applied.effects })
 }
 
 fn refuses_a_row(error: &rusqlite::Error) -> bool {
@@ -339,46 +374,61 @@ fn one_by_one(
     connection: &mut Connection,
     operation: &str,
     target: &Target,
+    began: &str,
     rejects: bool,
-    deduplicated: u64,
-) -> Result<Staged> {
+) -> Result<(Applied, Vec<Reject>)> {
     let failed = |error: rusqlite::Error| fault(operation, error);
-    let mut staged = Staged { deduplicated, ..Staged::default() };
-    let mut bad: Vec<i64> = Vec::new();
+    let mut refused = Vec::new();
+    let mut bad: BTreeSet<i64> = BTreeSet::new();
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-    target.prepare(&transaction).map_err(failed)?;
-    {
+    let mut applied = target.before(&transaction, began).map_err(failed)?;
+    let numbers: Vec<i64> = {
         let mut numbers = transaction.prepare(&format!("SELECT row FROM {STAGE} ORDER BY row")).map_err(failed)?;
-        let numbers: Vec<i64> = numbers.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(failed)?;
-        let mut insert = transaction.prepare(&target.insert(" AND row = ?1")).map_err(failed)?;
-        for number in numbers {
-            match insert.execute([number]) {
-                Ok(rows) => staged.written += rows as u64,
-                Err(error) if refuses_a_row(&error) => {
-                    let raw = staged_row(&transaction, target, number).map_err(failed)?;
-                    if !rejects {
-                        let mut error = failed(error);
-                        error.detail = format!("{}, for the row {raw}", error.detail);
-                        return Err(error);
-                    }
-                    staged.rejects.push(reject(target, None, error.to_string(), sql::cut(raw)));
-                    bad.push(number);
-                }
-                Err(error) => return Err(failed(error)),
+        numbers.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(failed)?
+    };
+    for deletes in [true, false] {
+        for &number in &numbers {
+            if bad.contains(&number) || (deletes && target.delete("").is_none()) {
+                continue;
             }
+            let condition = format!(" AND row = {number}");
+            let before = applied.clone();
+            transaction.execute_batch("SAVEPOINT _aggregator").map_err(failed)?;
+            let outcome = if deletes {
+                target.deletes(&transaction, &condition, &mut applied)
+            } else {
+                target.inserts(&transaction, &condition, began, &mut applied)
+            };
+            let Err(error) = outcome else {
+                transaction.execute_batch("RELEASE _aggregator").map_err(failed)?;
+                continue;
+            };
+            if !refuses_a_row(&error) {
+                return Err(failed(error));
+            }
+            applied = before;
+            transaction.execute_batch("ROLLBACK TO _aggregator; RELEASE _aggregator").map_err(failed)?;
+            let raw = staged_row(&transaction, target, number).map_err(failed)?;
+            if !rejects {
+                let mut error = failed(error);
+                error.detail = format!("{}, for the row {raw}", error.detail);
+                return Err(error);
+            }
+            refused.push(reject(target, None, error.to_string(), sql::cut(raw)));
+            bad.insert(number);
         }
     }
     transaction.rollback().map_err(failed)?;
     for number in bad {
         connection.execute(&format!("DELETE FROM {STAGE} WHERE row = ?1"), [number]).map_err(failed)?;
     }
-    Ok(staged)
+    Ok((applied, refused))
 }
 
 fn staged_row(connection: &Connection, target: &Target, number: i64) -> rusqlite::Result<String> {
     connection.query_row(&format!("SELECT * FROM {STAGE} WHERE row = ?1"), [number], |row| {
         let mut object = serde_json::Map::new();
-        for (at, (name, _)) in target.columns.iter().enumerate() {
+        for (at, column) in target.columns.iter().enumerate() {
             let value = match row.get::<_, Value>(at + 1)? {
                 Value::Null => serde_json::Value::Null,
                 Value::Integer(value) => value.into(),
@@ -386,7 +436,9 @@ fn staged_row(connection: &Connection, target: &Target, number: i64) -> rusqlite
                 Value::Text(text) => text.into(),
                 Value::Blob(bytes) => format!("{} bytes", bytes.len()).into(),
             };
-            object.insert(name.clone(), value);
+            if column.role != Role::Deleted {
+                object.insert(column.name.clone(), value);
+            }
         }
         Ok(serde_json::Value::Object(object).to_string())
     })

@@ -1,12 +1,13 @@
 //! What a sink's table is, what it must become, and the statements that do it.
 
 use aggregator_compiler::types;
-use aggregator_crds::pipeline::WriteMode;
+use aggregator_crds::pipeline::{MissingRows, WriteMode};
 use rusqlite::Connection;
 
 use super::catalogue::Relation;
 use super::types::Kind;
-use crate::connector::{ConnectorError, ErrorKind, PlannedChange, Result, SinkRequest};
+use super::versions::{History, Versions};
+use crate::connector::{ConnectorError, DELETED, Effects, ErrorKind, PlannedChange, Result, SinkRequest};
 use crate::connectors::sql;
 
 /// The staging table: `row` numbers the rows, `c0`, `c1`, … hold the columns as they were given.
@@ -17,16 +18,49 @@ pub(super) const STAGE: &str = "temp._aggregator_stage";
 pub(super) struct Target {
     /// The table as people name it.
     pub(super) shown: String,
-    table: String,
+    pub(super) table: String,
     mode: WriteMode,
-    /// Names and kinds, in the order of the request's schema.
-    pub(super) columns: Vec<(String, Kind)>,
-    /// The key of an Upsert; empty for other modes.
+    /// The columns of the rows, in the order of the request's schema.
+    pub(super) columns: Vec<TargetColumn>,
+    /// The key of a mode that has one.
     pub(super) key: Vec<String>,
+    /// Whether rows whose keys do not come are deleted.
+    pub(super) missing: bool,
+    /// How versions are kept, by SCD2.
+    pub(super) versions: Option<Versions>,
     changes: Vec<PlannedChange>,
     exists: bool,
     /// Whether the table of commits is there.
     pub(super) commits: bool,
+}
+
+/// One column of the rows that are written.
+#[derive(Clone, Debug)]
+pub(super) struct TargetColumn {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) role: Role,
+    /// What the table's column is declared as.
+    pub(super) declared: String,
+}
+
+/// What a column of the rows is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It is a column of the table.
+    Value,
+    /// It says whether the row deletes its key.
+    Deleted,
+    /// It says from when the row holds.
+    Effective,
+}
+
+/// What was done to the table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Applied {
+    /// Rows that SQLite says it wrote or deleted.
+    pub(super) written: u64,
+    pub(super) effects: Effects,
 }
 
 impl Target {
@@ -42,22 +76,17 @@ impl Target {
         let [name] = parts.as_slice() else {
             return Err(wrong("a table of SQLite has one name".into(), "write `stream: table`".into()));
         };
+        let mode =
+            if request.write.mode == WriteMode::Scd2 { "SCD2".into() } else { format!("{:?}", request.write.mode) };
         let key = match request.write.mode {
             WriteMode::Append | WriteMode::Overwrite => Vec::new(),
-            WriteMode::Upsert if request.write.key.is_empty() => {
-                return Err(wrong(
-                    "mode Upsert needs a key".into(),
-                    "name its columns: `write: {mode: Upsert, key: [id]}`".into(),
-                ));
+            _ if request.write.key.is_empty() => {
+                let remedy = "name its columns: `write: {key: [id]}`";
+                return Err(wrong(format!("mode {mode} needs a key"), remedy.into()));
             }
-            WriteMode::Upsert => request.write.key.clone(),
-            mode @ (WriteMode::Merge | WriteMode::Scd2) => {
-                return Err(wrong(
-                    format!("a sqlite sink does not support the write mode {mode:?}"),
-                    "use Append, Overwrite or Upsert".into(),
-                ));
-            }
+            WriteMode::Upsert | WriteMode::Merge | WriteMode::Scd2 => request.write.key.clone(),
         };
+        let history = request.write.history.as_ref().filter(|_| request.write.mode == WriteMode::Scd2);
         if request.schema.fields().is_empty() {
             return Err(wrong(
                 "the rows have no columns".into(),
@@ -84,6 +113,18 @@ impl Target {
                 wrong(detail, "turn it into text or into columns of its own, in a mapping or in SQL".into())
             })?;
             let quoted = sql::identifier(field.name());
+            let role = match request.write.mode {
+                WriteMode::Merge if request.write.deletes && field.name() == DELETED => Role::Deleted,
+                WriteMode::Scd2 if history.and_then(|it| it.effective_from.as_ref()) == Some(field.name()) => {
+                    Role::Effective
+                }
+                _ => Role::Value,
+            };
+            let mut declared = kind.column_type();
+            if role != Role::Value {
+                columns.push(TargetColumn { name: field.name().clone(), kind, role, declared });
+                continue;
+            }
             let there = relation
                 .map(|relation| relation.columns.iter().find(|column| column.name.eq_ignore_ascii_case(field.name())));
             match there {
@@ -111,30 +152,38 @@ impl Target {
                         format!("cast it in a mapping, or declare the column {}", kind.column_type()),
                     ));
                 }
-                Some(Some(_)) => {}
+                Some(Some(column)) => declared.clone_from(&column.declared),
             }
-            columns.push((field.name().clone(), kind));
+            columns.push(TargetColumn { name: field.name().clone(), kind, role, declared });
+        }
+        let versions =
+            history.map(|names| Versions::decide(names, request.write.missing, &columns, relation, &operation));
+        let versions = versions.transpose()?;
+        let mut unique = request.write.key.clone();
+        if let Some(versions) = &versions {
+            definitions.extend(versions.definitions());
+            unique.push(versions.names.valid_from.clone());
         }
         match relation {
             None => {
-                let mut words = format!("create table {name} ({} columns", columns.len());
-                if !request.write.key.is_empty() {
-                    let list = sql::identifiers(request.write.key.iter().map(String::as_str));
+                let mut words = format!("create table {name} ({} columns", definitions.len());
+                if !unique.is_empty() {
+                    let list = sql::identifiers(unique.iter().map(String::as_str));
                     definitions.push(format!("PRIMARY KEY ({list})"));
-                    words = format!("{words}, key {}", request.write.key.join(", "));
+                    words = format!("{words}, key {}", unique.join(", "));
                 }
                 let statement = format!("CREATE TABLE {table} ({})", definitions.join(", "));
                 changes.push(PlannedChange { action: format!("{words})"), statement: Some(statement) });
             }
             Some(relation) if !key.is_empty() => {
-                let same = |unique: &Vec<String>| {
-                    unique.len() == key.len() && key.iter().all(|column| unique.contains(column))
+                let same = |there: &Vec<String>| {
+                    there.len() == unique.len() && unique.iter().all(|column| there.contains(column))
                 };
                 if !relation.unique.iter().any(same) {
-                    let list = sql::identifiers(key.iter().map(String::as_str));
+                    let list = sql::identifiers(unique.iter().map(String::as_str));
                     let index = sql::identifier(&format!("{name}_key"));
                     return Err(wrong(
-                        format!("mode Upsert needs a unique index on ({list}), and {name} has none"),
+                        format!("mode {mode} needs a unique index on ({list}), and {name} has none"),
                         format!("CREATE UNIQUE INDEX {index} ON {} ({list})", sql::identifier(name)),
                     ));
                 }
@@ -142,7 +191,18 @@ impl Target {
             Some(_) => {}
         }
         let exists = relation.is_some();
-        Ok(Self { shown: name.clone(), table, mode: request.write.mode, columns, key, changes, exists, commits })
+        Ok(Self {
+            shown: name.clone(),
+            table,
+            mode: request.write.mode,
+            columns,
+            key,
+            missing: request.write.missing == MissingRows::Delete,
+            versions,
+            changes,
+            exists,
+            commits,
+        })
     }
 
     /// What a commit does, in order.
@@ -152,12 +212,34 @@ impl Target {
             let statement = Some(format!("DELETE FROM {}", self.table));
             steps.push(PlannedChange { action: format!("remove all rows of {}", self.shown), statement });
         }
-        let action = if self.key.is_empty() {
-            format!("add rows to {}", self.shown)
+        let step = |action: String, statement: String| PlannedChange { action, statement: Some(statement) };
+        let (shown, key) = (&self.shown, self.key.join(", "));
+        if let Some(versions) = &self.versions {
+            let history = History { target: self, versions, began: "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')" };
+            steps.extend(
+                history
+                    .close_missing()
+                    .map(|it| step(format!("end versions of {shown} whose {key} does not come any more"), it)),
+            );
+            steps.push(step(format!("end versions of {shown} that changed, by {key}"), history.close()));
+            steps.extend(history.correct().map(|it| step(format!("correct versions of {shown} of the same time"), it)));
+            steps.push(step(format!("add versions to {shown}"), history.insert()));
+            return steps;
+        }
+        steps.extend(
+            self.delete_missing()
+                .map(|it| step(format!("delete rows of {shown} whose {key} does not come any more"), it)),
+        );
+        steps.extend(
+            self.delete("")
+                .map(|it| step(format!("delete rows of {shown} that the rows say are deleted, by {key}"), it)),
+        );
+        let action = if key.is_empty() {
+            format!("add rows to {shown}")
         } else {
-            format!("add or replace rows of {} by {}", self.shown, self.key.join(", "))
+            format!("add or replace rows of {shown} by {key}")
         };
-        steps.push(PlannedChange { action, statement: Some(self.insert("")) });
+        steps.push(step(action, self.insert("")));
         steps
     }
 
@@ -165,9 +247,16 @@ impl Target {
         self.exists && self.mode == WriteMode::Overwrite
     }
 
-    /// The statement that creates the staging table. Its columns have no type, so they keep what they are given.
+    /// The statement that creates the staging table. Its columns have no type, so they keep what they are given; rows
+    /// that are compared with those of the table have the table's types, so that equal ones look equal.
     pub(super) fn stage_table(&self) -> String {
-        format!("CREATE TEMP TABLE _aggregator_stage (row INTEGER PRIMARY KEY, {})", self.stage_columns())
+        let columns = if matches!(self.mode, WriteMode::Merge | WriteMode::Scd2) {
+            let typed = self.columns.iter().enumerate();
+            typed.map(|(number, column)| format!("c{number} {}", column.declared)).collect::<Vec<_>>().join(", ")
+        } else {
+            self.stage_columns()
+        };
+        format!("CREATE TEMP TABLE _aggregator_stage (row INTEGER PRIMARY KEY, {columns})")
     }
 
     /// The statement that puts a row into the staging table.
@@ -180,45 +269,6 @@ impl Target {
         (0..self.columns.len()).map(|number| format!("c{number}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// The statement that moves staged rows into the table.
-    pub(super) fn insert(&self, condition: &str) -> String {
-        let names = sql::identifiers(self.columns.iter().map(|(name, _)| name.as_str()));
-        let mut statement = format!(
-            "INSERT INTO {} ({names}) SELECT {} FROM {STAGE} WHERE true{condition} ORDER BY row",
-            self.table,
-            self.stage_columns()
-        );
-        if !self.key.is_empty() {
-            let mut set: Vec<&str> = self
-                .columns
-                .iter()
-                .map(|(name, _)| name.as_str())
-                .filter(|name| !self.key.iter().any(|key| key == name))
-                .collect();
-            if set.is_empty() {
-                // DO NOTHING would not count the rows that are there.
-                set = self.key.iter().map(String::as_str).collect();
-            }
-            let set: Vec<String> =
-                set.iter().map(|name| format!("{name} = excluded.{name}", name = sql::identifier(name))).collect();
-            let key = sql::identifiers(self.key.iter().map(String::as_str));
-            statement = format!("{statement} ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "));
-        }
-        statement
-    }
-
-    /// Of the staged rows with the same key, only the last one stays; gives the number of the others.
-    pub(super) fn deduplicate(&self, connection: &Connection) -> rusqlite::Result<u64> {
-        if self.key.is_empty() {
-            return Ok(0);
-        }
-        let place = |key: &String| self.columns.iter().position(|(name, _)| name == key);
-        let key: Vec<String> = self.key.iter().filter_map(place).map(|number| format!("c{number}")).collect();
-        let statement =
-            format!("DELETE FROM {STAGE} WHERE row NOT IN (SELECT max(row) FROM {STAGE} GROUP BY {})", key.join(", "));
-        connection.execute(&statement, []).map(|rows| rows as u64)
-    }
-
     /// Brings the table into shape inside the open transaction.
     pub(super) fn prepare(&self, connection: &Connection) -> rusqlite::Result<()> {
         for statement in self.changes.iter().filter_map(|change| change.statement.as_deref()) {
@@ -228,11 +278,5 @@ impl Target {
             connection.execute(&format!("DELETE FROM {}", self.table), [])?;
         }
         Ok(())
-    }
-
-    /// Does everything inside the open transaction; gives the number of rows that SQLite says it wrote.
-    pub(super) fn apply(&self, connection: &Connection) -> rusqlite::Result<u64> {
-        self.prepare(connection)?;
-        connection.execute(&self.insert(""), []).map(|rows| rows as u64)
     }
 }
