@@ -148,54 +148,67 @@ async fn discover(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
     let manifests = Arc::new(manifests::load(&args.files)?);
     let meant = meant(&args, &manifests)?;
     let mut worst = 0;
-    let mut catalogues: Vec<(String, Catalogue)> = Vec::new();
+    let mut found = Vec::new();
     for (namespace, name) in &meant {
         let mut places = Places::new(Arc::clone(&manifests), namespace, SecretSource { folder: args.secrets.clone() });
-        let found = match places.connector(name) {
+        let catalogue = match places.connector(name) {
             Ok(connector) => connector.discover().await,
             Err(error) => Err(error),
         };
-        match found {
-            Ok(catalogue) => catalogues.push((name.clone(), catalogue)),
-            // One that cannot be reached does not hide the others.
-            Err(error) if meant.len() > 1 => {
-                worst = worst.max(Failure::from(error.clone()).exit_code);
-                output::error_line(&failed(&format!("{namespace}/{name}"), &error));
+        if let Err(error) = &catalogue {
+            if meant.len() == 1 {
+                return Err(error.clone().into());
             }
-            Err(error) => return Err(error.into()),
+            // One that cannot be reached does not hide the others.
+            worst = worst.max(Failure::from(error.clone()).exit_code);
         }
+        found.push((format!("{namespace}/{name}"), catalogue));
     }
-    match (global.output, catalogues.as_slice()) {
+    match (global.output, found.as_slice()) {
         // One Connector's catalogue is written bare, as `lint --catalogue` reads it.
-        (Output::Json, [(_, catalogue)]) if meant.len() == 1 => output::json(catalogue)?,
+        (Output::Json, [(_, Ok(catalogue))]) => output::json(catalogue)?,
         (Output::Json, all) => {
-            let all: serde_json::Map<String, serde_json::Value> = all
+            let all: Vec<serde_json::Value> = all
                 .iter()
-                .map(|(name, catalogue)| {
-                    Ok((name.clone(), serde_json::to_value(catalogue).map_err(std::io::Error::from)?))
+                .map(|(name, catalogue)| match catalogue {
+                    Ok(catalogue) => {
+                        serde_json::json!({ "connector": name, "ok": true, "streams": catalogue.streams })
+                    }
+                    Err(error) => {
+                        serde_json::json!({ "connector": name, "ok": false, "error": Failure::from(error.clone()) })
+                    }
                 })
-                .collect::<Result<_, Failure>>()?;
+                .collect();
             output::json(&all)?;
         }
         (Output::Table, all) => {
-            let mut table = output::table(["CONNECTOR", "STREAM", "COLUMN", "TYPE", "NULLABLE", "KEY"]);
-            for (connector, catalogue) in all {
-                for stream in &catalogue.streams {
-                    for column in &stream.columns {
-                        let key = stream.primary_key.contains(&column.name);
-                        table.add_row([
-                            connector.as_str(),
-                            &stream.name,
-                            &column.name,
-                            &column.data_type,
-                            if column.nullable { "yes" } else { "no" },
-                            if key { "yes" } else { "" },
-                        ]);
-                    }
+            for (name, catalogue) in all {
+                if let Err(error) = catalogue {
+                    output::error_line(&failed(name, error));
                 }
             }
-            output::show(&table);
+            show_streams(all);
         }
     }
     Ok(worst)
+}
+
+fn show_streams(all: &[(String, Result<Catalogue, ConnectorError>)]) {
+    let mut table = output::table(["CONNECTOR", "STREAM", "COLUMN", "TYPE", "NULLABLE", "KEY"]);
+    for (connector, catalogue) in all {
+        for stream in catalogue.iter().flat_map(|catalogue| &catalogue.streams) {
+            for column in &stream.columns {
+                let key = stream.primary_key.contains(&column.name);
+                table.add_row([
+                    connector.as_str(),
+                    &stream.name,
+                    &column.name,
+                    &column.data_type,
+                    if column.nullable { "yes" } else { "no" },
+                    if key { "yes" } else { "" },
+                ]);
+            }
+        }
+    }
+    output::show(&table);
 }

@@ -11,6 +11,7 @@ mod docs;
 mod exit_codes;
 mod graph;
 mod incremental;
+mod json;
 mod kill;
 mod postgres;
 mod recovery;
