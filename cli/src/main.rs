@@ -6,6 +6,7 @@ mod failure;
 mod manifests;
 mod output;
 mod progress;
+mod report;
 mod telemetry;
 
 use std::process::ExitCode;

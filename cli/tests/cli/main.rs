@@ -16,6 +16,8 @@ mod kill;
 mod postgres;
 mod recovery;
 mod rejects;
+mod report;
 mod rows;
 mod samples;
+mod shop;
 mod signals;

@@ -47,8 +47,9 @@ fn describe(pipeline: &CompiledPipeline) -> String {
         }
     }
     for check in &pipeline.quality {
-        writeln!(text, "quality {} of {}:\n{}", check.name, check.node, check.plan.display_indent())
-            .expect("text grows");
+        let sides = check.sides.join(" and ");
+        writeln!(text, "quality {} of {} compares {sides}:", check.name, check.node).expect("text grows");
+        writeln!(text, "{}", check.plan.display_indent()).expect("text grows");
     }
     text
 }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use aggregator_compiler::graph::{CompiledPipeline, NodeKind, QualityCheck, SourceNode};
 use aggregator_compiler::types;
 use aggregator_crds::pipeline::{Severity, SyncMode};
-use arrow::array::{Array, AsArray};
 use arrow::datatypes::Schema;
 use datafusion::execution::context::SessionState;
 use datafusion::physical_plan::SendableRecordBatchStream;
@@ -19,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::RunError;
 use super::graph::{Graph, SourceStreams, ancestors, counters};
 use super::places::Places;
+use super::quality::Verdict;
 use super::rejected::{collect, within_percent};
 use super::report::{Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectsReport, ReportedError, RunReport};
 use super::session::session;
@@ -393,7 +393,7 @@ impl Course<'_> {
         counters: &BTreeMap<String, Arc<NodeCounters>>,
         rejects_counters: &Arc<NodeCounters>,
         outcomes: &BTreeMap<String, SourceOutcome>,
-        verdicts: &BTreeMap<String, bool>,
+        verdicts: &BTreeMap<String, Verdict>,
     ) {
         let report = &mut *self.report;
         report.nodes = ledger
@@ -418,13 +418,14 @@ impl Course<'_> {
                 node: check.node.clone(),
                 expression: check.expression.clone(),
                 severity: check.severity,
-                passed: verdicts.get(&check.name).copied(),
+                passed: verdicts.get(&check.name).map(|verdict| verdict.passed),
+                values: verdicts.get(&check.name).map_or_else(Vec::new, |verdict| verdict.values.clone()),
             })
             .collect();
     }
 
     /// Whether what was moved may be committed.
-    fn verdict(&self, ledger: &Ledger, verdicts: &BTreeMap<String, bool>) -> Result<(), RunError> {
+    fn verdict(&self, ledger: &Ledger, verdicts: &BTreeMap<String, Verdict>) -> Result<(), RunError> {
         let imbalances = ledger.imbalances();
         if !imbalances.is_empty() {
             return Err(RunError::LedgerMismatch(imbalances));
@@ -435,8 +436,8 @@ impl Course<'_> {
             .pipeline
             .quality
             .iter()
-            .filter(|check| check.severity == Severity::Error && verdicts.get(&check.name) == Some(&false))
-            .map(|check| format!("`{}` ({} on `{}`)", check.name, check.expression, check.node))
+            .filter(|check| check.severity == Severity::Error)
+            .filter_map(|check| verdicts.get(&check.name).filter(|found| !found.passed).map(|found| found.words(check)))
             .collect();
         if broken.is_empty() { Ok(()) } else { Err(RunError::Quality(broken)) }
     }
@@ -489,20 +490,19 @@ async fn judge(
     checks: &[QualityCheck],
     mut streams: BTreeMap<String, SendableRecordBatchStream>,
     cancel: CancellationToken,
-) -> Result<BTreeMap<String, bool>, RunError> {
+) -> Result<BTreeMap<String, Verdict>, RunError> {
     let judged = checks.iter().filter_map(|check| {
         let mut stream = streams.remove(&check.name)?;
         Some(async move {
-            let mut passed = None;
+            let mut verdict = Verdict::default();
+            let failed = |error| RunError::from_stream(&format!("quality rule {}", check.name), &error);
             while let Some(batch) = stream.next().await {
-                let batch =
-                    batch.map_err(|error| RunError::from_stream(&format!("quality rule {}", check.name), &error))?;
+                let batch = batch.map_err(failed)?;
                 if batch.num_rows() > 0 {
-                    let column = batch.column(0).as_boolean_opt();
-                    passed = column.map(|values| values.is_valid(0) && values.value(0));
+                    verdict = Verdict::read(check, &batch).map_err(|error| failed(error.into()))?;
                 }
             }
-            Ok::<_, RunError>((check.name.clone(), passed.unwrap_or(false)))
+            Ok::<_, RunError>((check.name.clone(), verdict))
         })
     });
     let all = futures::future::try_join_all(judged);

@@ -15,6 +15,7 @@ mod graph;
 mod places;
 mod plan;
 mod preview;
+mod quality;
 mod rejected;
 mod report;
 mod secrets;
@@ -38,8 +39,8 @@ pub use places::Places;
 pub use plan::{PipelinePlan, PlannedSink, PlannedSource, PlannedTransform, plan};
 pub use preview::{Preview, PreviewRequest, preview};
 pub use report::{
-    Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectGroup, RejectSample, RejectsReport, ReportedError,
-    RunReport,
+    Cost, LedgerReport, NodeReport, Outcome, QualityReport, QualityValue, RejectGroup, RejectSample, RejectsReport,
+    ReportedError, RunReport,
 };
 pub use secrets::SecretSource;
 pub use session::Resources;

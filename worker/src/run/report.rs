@@ -160,6 +160,31 @@ pub struct QualityReport {
     pub severity: aggregator_crds::pipeline::Severity,
     /// Whether it held; None when the run ended before it was known.
     pub passed: Option<bool>,
+    /// The values of what it compares, when it is one comparison; literals are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<QualityValue>,
+}
+
+/// The value of a side of a quality rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QualityValue {
+    /// The side, as `max(mean_delay)`.
+    pub expression: String,
+    /// Its value as JSON has it: a number, a text, true, false, or null.
+    pub value: serde_json::Value,
+}
+
+impl QualityValue {
+    /// The value as SQL has it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match &self.value {
+            serde_json::Value::Null => "NULL".to_owned(),
+            serde_json::Value::String(text) => format!("'{text}'"),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// The rejected rows.
