@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use aggregator_compiler::catalogue::Catalogue;
+use aggregator_compiler::compile::violations;
+use aggregator_compiler::diagnostic::Diagnostic;
 use aggregator_worker::connector::ConnectorError;
 use aggregator_worker::connectors;
 use aggregator_worker::run::{Places, SecretSource};
@@ -78,7 +80,7 @@ fn fields(prefix: &str, schema: &serde_json::Value, table: &mut comfy_table::Tab
     }
 }
 
-/// The Connectors that are meant, by namespace and name.
+/// The Connectors that are meant, by namespace and name; none is reached when one of them cannot stand.
 fn meant(
     args: &ReachArgs,
     manifests: &aggregator_compiler::manifest::Manifests,
@@ -94,7 +96,12 @@ fn meant(
             format!("choose one of {}", known.join(", ")),
         ));
     }
-    Ok(meant)
+    let invalid: Vec<Diagnostic> = manifests
+        .connectors()
+        .filter(|located| args.connector.as_ref().is_none_or(|wanted| *wanted == located.name))
+        .flat_map(violations)
+        .collect();
+    if invalid.is_empty() { Ok(meant) } else { Err(Failure::invalid(invalid)) }
 }
 
 async fn check(args: ReachArgs, global: &Global) -> Result<u8, Failure> {

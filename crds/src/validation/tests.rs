@@ -46,6 +46,18 @@ check: {interval: 1s}
     let found = violations::<Connector>(
         "Connector",
         r#"
+postgres: {host: "postgres://me:hunter2@host", database: d, username: u}
+"#,
+    );
+    assert_eq!(
+        found,
+        [
+            r"spec.postgres.host: this is a whole address, not a host; give the host's name alone: `port`, `database`, `username` and `password` are fields of their own"
+        ]
+    );
+    let found = violations::<Connector>(
+        "Connector",
+        r#"
 s3: {bucket: "No", region: "", endpoint: "ftp://store", prefix: /in, credentials: {accessKeyId: {secretKey: ""}, secretAccessKey: {secretKey: s}}}
 "#,
     );

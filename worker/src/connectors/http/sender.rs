@@ -137,6 +137,7 @@ impl Sender {
 
     async fn attempt(&self, outgoing: &Outgoing) -> Result<Try, Failure> {
         let begin = Instant::now();
+        self.redactor.learn_address(&outgoing.url);
         let mut request = self
             .client
             .request(outgoing.method.clone(), outgoing.url.clone())
@@ -146,6 +147,7 @@ impl Sender {
             request = request.body(body.clone());
         }
         let response = request.send().await.map_err(Failure::from_client)?;
+        self.redactor.learn_address(response.url());
         let (status, headers, url) = (response.status(), response.headers().clone(), response.url().clone());
         let body = match body::read(response).await {
             Ok(body) => body,
