@@ -7,6 +7,7 @@
 )]
 
 mod aggregator;
+mod canaries;
 mod docs;
 mod exit_codes;
 mod graph;
