@@ -1,7 +1,7 @@
-//! Where the sources of a running test are.
+//! Where the sources of a running test are, and the binaries that cargo has built for it.
 //!
-//! Asked for at run time: a path that is compiled in belongs to the clone that built the test, and clones may share what
-//! cargo has built.
+//! Asked for at run time: a path that is compiled in belongs to the clone and the target folder that the test was built
+//! in, and clones may share, or copy, what cargo has built.
 
 use std::path::PathBuf;
 
@@ -22,4 +22,15 @@ pub fn package() -> PathBuf {
 #[must_use]
 pub fn workspace() -> PathBuf {
     package().parent().expect("each package is a folder of the project").to_owned()
+}
+
+/// The binary of that name, of the package whose test is running.
+///
+/// # Panics
+/// When the package has none, or the test was not started by cargo.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    let variable = format!("CARGO_BIN_EXE_{name}");
+    let file = std::env::var_os(&variable);
+    PathBuf::from(file.unwrap_or_else(|| panic!("cargo sets {variable} for a test: start it by `cargo test`")))
 }

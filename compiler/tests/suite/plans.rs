@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use aggregator_compiler::graph::{CompiledPipeline, NodeKind};
 use aggregator_compiler::types;
 
-use crate::fixture::{compile_text, files, golden, show};
+use aggregator_tests::golden::golden;
+
+use crate::fixture::{compile_text, files, show};
 
 #[test]
 fn every_operation_has_its_plan() {
