@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod failure;
+mod help;
 mod manifests;
 mod output;
 mod progress;

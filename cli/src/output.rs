@@ -100,18 +100,41 @@ pub(crate) fn indented(table: &Table, blanks: &str) {
 
 /// Shows a text in as many lines as it needs.
 pub(crate) fn paragraph(text: &str) {
-    let mut table = list();
-    table.add_row([text]);
-    show(&table);
+    hanging("", text);
 }
 
-/// Shows a text in one line, cut at the terminal's edge.
+/// Shows a text behind a prefix, in as many lines as it needs, each below the first one's begin.
+pub(crate) fn hanging(prefix: &str, text: &str) {
+    let blanks = " ".repeat(prefix.chars().count());
+    let mut table = list();
+    if let Some(width) = table.width() {
+        table.set_width(width - u16::try_from(blanks.len()).unwrap_or(0).min(width / 2));
+    }
+    table.add_row([text]);
+    if let Some(column) = table.column_mut(0) {
+        column.set_padding((0, 0));
+    }
+    for (index, text) in table.to_string().lines().enumerate() {
+        line(&harmless(format!("{}{text}", if index == 0 { prefix } else { &blanks }).trim_end()));
+    }
+}
+
+/// Shows a text in one line: of the terminal, whole without one.
+pub(crate) fn fitting(blanks: &str, text: &str) {
+    cut(blanks, text, width().unwrap_or(u16::MAX - 2));
+}
+
+/// Shows a text in one line, cut at the terminal's edge, or where one usually has it.
 pub(crate) fn cut_line(blanks: &str, text: &str) {
+    cut(blanks, text, width().unwrap_or(USUAL_WIDTH));
+}
+
+fn cut(blanks: &str, text: &str, width: u16) {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     // Cut where the line ends, and not at a word: the text is data.
     table.set_delimiter('\u{0}').set_truncation_indicator("…");
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width().unwrap_or(USUAL_WIDTH));
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     let mut row = Row::from([harmless(text).replace('\n', " ")]);
     row.max_height(1);
     table.add_row(row);

@@ -7,7 +7,7 @@ use aggregator_compiler::compile::violations;
 use aggregator_compiler::diagnostic::Diagnostic;
 use aggregator_worker::connector::ConnectorError;
 use aggregator_worker::connectors;
-use aggregator_worker::run::{Places, SecretSource};
+use aggregator_worker::run::Places;
 
 use crate::args::{ConnectorsArgs, ConnectorsCommand, Global, Output, ReachArgs};
 use crate::failure::Failure;
@@ -89,12 +89,15 @@ fn meant(
         manifests.connectors().map(|located| (located.namespace.clone(), located.name.clone())).collect();
     let meant: Vec<(String, String)> =
         all.iter().filter(|(_, name)| args.connector.as_ref().is_none_or(|wanted| wanted == name)).cloned().collect();
-    if meant.is_empty() {
+    if let (true, Some(wanted)) = (meant.is_empty() && !all.is_empty(), &args.connector) {
         let known: Vec<&str> = all.iter().map(|(_, name)| name.as_str()).collect();
         return Err(Failure::usage(
-            "there is no such Connector among the manifests",
+            format!("there is no Connector `{wanted}` among the manifests"),
             format!("choose one of {}", known.join(", ")),
         ));
+    }
+    if meant.is_empty() {
+        return Err(Failure::usage("the manifests hold no Connector", "give the file that holds it with -f"));
     }
     let invalid: Vec<Diagnostic> = manifests
         .connectors()
@@ -105,11 +108,12 @@ fn meant(
 }
 
 async fn check(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
+    let secrets = manifests::secrets(args.secrets.clone())?;
     let manifests = Arc::new(manifests::load(&args.files)?);
     let mut results = Vec::new();
     let mut worst = 0;
     for (namespace, name) in meant(&args, &manifests)? {
-        let mut places = Places::new(Arc::clone(&manifests), &namespace, SecretSource { folder: args.secrets.clone() });
+        let mut places = Places::new(Arc::clone(&manifests), &namespace, secrets.clone());
         let checked = match places.connector(&name) {
             Ok(connector) => connector.check().await,
             Err(error) => Err(error),
@@ -152,12 +156,13 @@ fn failed(name: &str, error: &ConnectorError) -> String {
 }
 
 async fn discover(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
+    let secrets = manifests::secrets(args.secrets.clone())?;
     let manifests = Arc::new(manifests::load(&args.files)?);
     let meant = meant(&args, &manifests)?;
     let mut worst = 0;
     let mut found = Vec::new();
     for (namespace, name) in &meant {
-        let mut places = Places::new(Arc::clone(&manifests), namespace, SecretSource { folder: args.secrets.clone() });
+        let mut places = Places::new(Arc::clone(&manifests), namespace, secrets.clone());
         let catalogue = match places.connector(name) {
             Ok(connector) => connector.discover().await,
             Err(error) => Err(error),

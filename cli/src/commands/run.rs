@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aggregator_worker::checkpoint::LocalStore;
-use aggregator_worker::run::{Progress, Resources, RunMode, RunRequest, SecretSource, run as run_pipeline};
+use aggregator_worker::run::{Progress, Resources, RunMode, RunRequest, run as run_pipeline};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
         pipeline,
         params: args.selection.params.into_iter().collect(),
         mode,
-        secrets: SecretSource { folder: args.selection.secrets },
+        secrets: manifests::secrets(args.selection.secrets)?,
         resources,
         cancel,
         progress: shown.clone(),

@@ -46,15 +46,9 @@ impl Scene {
         ];
         let environment = environment
             .map(|(name, value)| (name, value.replace("{}", &canaries.plant_read(&format!("the variable {name}")))));
-        Self {
-            canaries,
-            runtime,
-            server,
-            given,
-            place: Place::new(),
-            environment: environment.to_vec(),
-            talkative: BTreeSet::new(),
-        }
+        let place = Place::new();
+        std::fs::create_dir_all(place.file(SECRETS)).expect("a folder");
+        Self { canaries, runtime, server, given, place, environment: environment.to_vec(), talkative: BTreeSet::new() }
     }
 
     /// Writes a file that is given to the binary.
