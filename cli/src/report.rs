@@ -26,6 +26,13 @@ pub(crate) fn show(report: &RunReport) {
     for sink in &report.committed_earlier {
         output::paragraph(&format!("{sink}: an earlier attempt of this run has committed it; it was left as it is"));
     }
+    if let Some(splits) = &report.splits {
+        let saved = match splits.saved_earlier {
+            0 => String::new(),
+            saved => format!(", of which an earlier attempt had saved {}", count(saved)),
+        };
+        output::paragraph(&format!("in {} pieces{saved}", count(splits.total)));
+    }
     ledger(report);
     quality(&report.quality);
     rejects(&report.rejects);
@@ -98,6 +105,14 @@ fn rejects(rejects: &RejectsReport) {
     if rejects.total == 0 {
         return;
     }
+    if rejects.groups.is_empty() {
+        output::line("");
+        output::paragraph(&format!(
+            "{} rows were rejected, all of them found by an earlier attempt",
+            count(rejects.total)
+        ));
+        return;
+    }
     let mut groups: Vec<&RejectGroup> = rejects.groups.iter().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.rows));
     let mut table = output::table(["ROWS", "REJECTED AT", "COLUMN", "REASON"]);
@@ -108,11 +123,15 @@ fn rejects(rejects: &RejectsReport) {
     output::line("");
     output::show(&table);
     if let Some(others @ 1..) = groups.len().checked_sub(GROUPS) {
-        let rows = rejects.total - groups.iter().take(GROUPS).map(|group| group.rows).sum::<u64>();
-        output::paragraph(&format!(
-            "and {} rows in {others} more groups: --report FILE writes all of them",
-            count(rows)
-        ));
+        let rows: u64 = groups.iter().skip(GROUPS).map(|group| group.rows).sum();
+        let what = format!("and {} rows in {others} more groups: --report FILE writes all of them", count(rows));
+        output::paragraph(&what);
+    }
+    if rejects.found_earlier > 0 {
+        output::paragraph(&format!("and {} that an earlier attempt had found", count(rejects.found_earlier)));
+    }
+    if rejects.samples.is_empty() {
+        return;
     }
     output::line("");
     output::line("for example");

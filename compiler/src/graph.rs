@@ -20,6 +20,8 @@ pub struct CompiledPipeline {
     pub quality: Vec<QualityCheck>,
     /// Where rejected rows go.
     pub rejects: Option<RejectsTarget>,
+    /// About how many bytes of a stream are read between two points from which an interrupted run goes on.
+    pub split_bytes: u64,
 }
 
 impl CompiledPipeline {

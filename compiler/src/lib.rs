@@ -9,6 +9,7 @@ pub mod graph;
 pub mod lineage;
 pub mod manifest;
 mod operation;
+mod pieces;
 pub mod reject;
 pub mod sieve;
 mod sql;

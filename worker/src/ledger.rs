@@ -78,6 +78,21 @@ impl Entry {
         }
     }
 
+    fn combine(&mut self, other: &Self, figure: fn(u64, u64) -> u64) {
+        for (own, other) in [
+            (&mut self.read, other.read),
+            (&mut self.taken, other.taken),
+            (&mut self.out, other.out),
+            (&mut self.filtered, other.filtered),
+            (&mut self.rejected, other.rejected),
+            (&mut self.deduplicated, other.deduplicated),
+            (&mut self.written, other.written),
+            (&mut self.bytes, other.bytes),
+        ] {
+            *own = figure(*own, other);
+        }
+    }
+
     fn imbalance(&self) -> Option<Imbalance> {
         let (left, right, rule) = match self.kind {
             EntryKind::Source => (
@@ -143,6 +158,40 @@ impl std::fmt::Display for Imbalance {
 }
 
 impl Ledger {
+    /// The figures of this part of a run and of another one together. Both are of the same graph.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        self.combined(other, u64::saturating_add)
+    }
+
+    /// The figures of what came after `before`.
+    #[must_use]
+    pub fn minus(&self, before: &Self) -> Self {
+        self.combined(before, u64::saturating_sub)
+    }
+
+    fn combined(&self, other: &Self, figure: fn(u64, u64) -> u64) -> Self {
+        let mut together = self.clone();
+        for entry in &other.nodes {
+            match together.nodes.iter_mut().find(|own| own.name == entry.name) {
+                Some(own) => own.combine(entry, figure),
+                None => {
+                    let mut own = Entry::new(entry.name.clone(), entry.kind);
+                    own.combine(entry, figure);
+                    together.nodes.push(own);
+                }
+            }
+        }
+        for (at, edge) in other.edges.iter().enumerate() {
+            // A node may read another one twice: then the edges differ by their order only.
+            match together.edges.get_mut(at) {
+                Some(own) => own.rows = figure(own.rows, edge.rows),
+                None => together.edges.push(Edge { rows: figure(0, edge.rows), ..edge.clone() }),
+            }
+        }
+        together
+    }
+
     /// Every equation that does not hold; empty when the ledger is balanced.
     #[must_use]
     pub fn imbalances(&self) -> Vec<Imbalance> {
@@ -216,6 +265,15 @@ mod tests {
     #[test]
     fn a_run_that_accounts_for_every_row_is_balanced() {
         assert_eq!(balanced().imbalances(), vec![]);
+    }
+
+    #[test]
+    fn parts_of_a_run_add_up_to_it() {
+        let (part, whole) = (balanced(), balanced().plus(&balanced()));
+        assert_eq!((whole.read(), whole.written(), whole.rejected(), whole.edges[1].rows), (20, 4, 2, 12));
+        assert_eq!(whole.imbalances(), vec![]);
+        assert_eq!(whole.minus(&part), part);
+        assert_eq!(Ledger::default().plus(&part), part);
     }
 
     #[test]

@@ -8,5 +8,6 @@ pub mod cursor;
 pub mod engine;
 pub mod format;
 pub mod ledger;
+pub mod pace;
 pub mod rejects;
 pub mod run;

@@ -175,3 +175,33 @@ fn a_dry_run_writes_nothing_and_remembers_nothing() {
     assert_eq!(of_sqlite(&place.file("in.sqlite"), "SELECT * FROM rows"), expected);
     assert_eq!(database.rows("SELECT * FROM rows"), expected);
 }
+
+#[test]
+fn an_emptied_drop_folder_is_a_run_without_rows() {
+    let place = Place::new();
+    pipeline(&place, "connector: in, stream: \"*.csv\", sync: {mode: Incremental}");
+    let text = std::fs::read_to_string(place.file("m/m.yaml")).expect("the manifest");
+    let declared = "file: {root: ../in, format: {csv: {schema: {columns: [{name: id, type: Int64}]}}}}";
+    place.write("m/m.yaml", &text.replace("file: {root: ../in}", declared));
+    place.write("in/1.csv", "id\n1\n");
+    place.ok(RUN);
+    place.remove("in/1.csv");
+    let report = place.json(RUN);
+    // What is zero is left out.
+    assert_eq!((source(&report).get("read"), &report["ledger"]["balanced"]), (None, &true.into()), "{report}");
+    assert_eq!(of_files(&place.file("out")), ["1"]);
+    assert_eq!(source(&report)["note"], "0 files, no file is left of 1 that were read before");
+    place.write("in/2.csv", "id\n2\n");
+    assert_eq!(source(&place.json(RUN))["read"], 1);
+    assert_eq!(of_files(&place.file("out")), ["1", "2"]);
+
+    // A full run would take nothing for everything.
+    place.remove("in/2.csv");
+    let said = place.say(&format!("{RUN} --mode Full"));
+    assert_eq!(said.code(), Some(1), "{}", said.stderr);
+    assert!(
+        said.stderr.starts_with("error[NotFound]: node `source`: find stream `*.csv`: no file below "),
+        "{}",
+        said.stderr
+    );
+}

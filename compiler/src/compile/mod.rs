@@ -131,6 +131,9 @@ fn compile_located(
     compiler.run()
 }
 
+/// About so much of a stream may have to be read twice after an interruption.
+const DEFAULT_SPLIT_BYTES: u64 = 256 * 1024 * 1024;
+
 impl Compiler<'_> {
     fn run(mut self) -> Compilation {
         let spec = &self.pipeline.object.spec;
@@ -145,6 +148,12 @@ impl Compiler<'_> {
                 "spec.execution.shards",
             );
         }
+        // Validation has seen that it is a size.
+        let split_bytes = spec
+            .execution
+            .as_ref()
+            .and_then(|execution| aggregator_crds::parse_bytes(execution.split_size.as_deref()?).ok())
+            .unwrap_or(DEFAULT_SPLIT_BYTES);
         let order = self.topology();
         for index in 0..spec.sources.len() {
             self.source(index);
@@ -167,6 +176,7 @@ impl Compiler<'_> {
             nodes: self.nodes.into_iter().map(|known| known.node).collect(),
             quality,
             rejects,
+            split_bytes,
         });
         let mut diagnostics = once_each(self.diagnostics);
         diagnostics.sort_by_key(|diagnostic| diagnostic.place.as_ref().map(|place| (place.line, place.column)));

@@ -20,7 +20,7 @@ use datafusion_expr::{Expr, Extension, LogicalPlan};
 
 pub(crate) use aggregate::select;
 pub(crate) use mapping::mapping;
-pub(crate) use query::query;
+pub(crate) use query::{query, stands_alone};
 
 use crate::diagnostic::Diagnostic;
 use crate::graph::Grain;

@@ -43,7 +43,7 @@ fn row_wise(plan: &LogicalPlan) -> bool {
 }
 
 /// Whether an expression needs nothing but its row.
-fn stands_alone(expression: &Expr) -> bool {
+pub(crate) fn stands_alone(expression: &Expr) -> bool {
     let mut alone = true;
     let walked = expression.apply(|part| {
         if matches!(

@@ -43,6 +43,19 @@ pub enum FileFormat {
     Parquet(ParquetFormat),
 }
 
+impl FileFormat {
+    /// The key that names this format in a manifest.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Csv(_) => "csv",
+            Self::Ndjson(_) => "ndjson",
+            Self::Json(_) => "json",
+            Self::Parquet(_) => "parquet",
+        }
+    }
+}
+
 /// Delimited text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

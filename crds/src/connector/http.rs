@@ -24,7 +24,8 @@ pub struct HttpConnector {
     /// How often requests may be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
-    /// How long one request may take, as `30s`. Default: 30s.
+    /// How long one request may take, as `30s`; where the answer is read as it comes (`csv`, `ndjson`, `parquet`), how
+    /// long the server may be silent. Default: 30s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
     /// How often a request is tried again after 429, 5xx or a broken connection. Default: 5.
@@ -149,7 +150,7 @@ pub struct HttpEndpoint {
     /// Where the records are in a JSON answer, as a JSONPath (RFC 9535). Default: `$[*]`.
     #[serde(default = "default_records")]
     pub records: String,
-    /// How the answer reads: only `json` so far, with a `records` path of its own.
+    /// How an answer reads, in place of `records` and `schema`: as a file does. Default: JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<FileFormat>,
     /// How the next page is asked for: exactly one of `nextLink`, `linkHeader`, `cursor`, `page`, `offset`. Default: there is one page.
@@ -159,7 +160,7 @@ pub struct HttpEndpoint {
     #[serde(default = "default_max_pages")]
     #[schemars(range(min = 1))]
     pub max_pages: u64,
-    /// The columns and their types. Default: inferred from 1000 records.
+    /// The columns and their types, without a `format`. Default: inferred from 1000 records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<StreamSchema>,
     /// The columns that name a record.
@@ -189,11 +190,12 @@ pub enum HttpMethod {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Pagination {
-    /// A JSONPath to the next page's address; the last page has none. The address must be on the Connector's own host.
+    /// A JSONPath to the next page's address; the last page has none. The address must be on the Connector's own host. Only
+    /// for answers in JSON.
     NextLink(String),
     /// The header `Link: <…>; rel="next"` (RFC 8288).
     LinkHeader(LinkHeaderPagination),
-    /// A token in each answer that the next request carries.
+    /// A token in each answer that the next request carries. Only for answers in JSON.
     Cursor(CursorPagination),
     /// A page number that counts up until a page has no records.
     Page(PagePagination),

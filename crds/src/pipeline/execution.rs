@@ -16,6 +16,10 @@ pub struct Execution {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub shards: Option<u32>,
+    /// About how much of a stream is read between two points from which an interrupted run goes on, as `128Mi`: so much
+    /// may have to be read twice. Default: 256Mi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_size: Option<String>,
     /// The longest a run may take, over all attempts, as `1h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,

@@ -25,7 +25,7 @@ const fn rule(kind: &'static str, path: &'static str, rule: &'static str, messag
     Rule { kind, path, rule, message }
 }
 
-const RULES: [Rule; 26] = [
+const RULES: [Rule; 27] = [
     rule(
         "Connector",
         "spec.postgres.tls",
@@ -37,6 +37,13 @@ const RULES: [Rule; 26] = [
         "spec.http.endpoints[]",
         "!has(self.body) || self.method == 'Post'",
         "body is only sent by the method Post",
+    ),
+    rule(
+        "Connector",
+        "spec.http.endpoints[]",
+        "!has(self.format) || has(self.format.json) || !has(self.pagination) || \
+         !(has(self.pagination.nextLink) || has(self.pagination.cursor))",
+        "nextLink and cursor are looked up in a JSON answer; other formats need linkHeader, page or offset",
     ),
     rule(
         "Pipeline",

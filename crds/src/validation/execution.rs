@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use super::path::Path;
-use super::quantity::{parse_percent, parse_quantity};
+use super::quantity::{parse_bytes, parse_percent, parse_quantity};
 use super::report::Report;
 use crate::pipeline::{Backoff, Execution, ResourceList, Resources};
+
+/// Below, keeping track of the pieces would cost more than reading them twice.
+const SMALLEST_SPLIT: u64 = 64 * 1024;
 
 impl Report {
     pub(super) fn execution(&mut self, path: &Path, execution: &Execution) {
@@ -14,6 +17,12 @@ impl Report {
         }
         if let Some(shards) = execution.shards {
             self.range(&path.field("shards"), shards.into(), 1, 1000);
+        }
+        if let Some(size) = &execution.split_size
+            && !parse_bytes(size).is_ok_and(|bytes| bytes >= SMALLEST_SPLIT)
+        {
+            let message = format!("`{size}` is no size of at least 64Ki");
+            self.add(&path.field("splitSize"), message, "write a number of bytes, as `128Mi` or `1Gi`");
         }
         if let Some(timeout) = &execution.timeout {
             self.duration_from(&path.field("timeout"), timeout, Duration::from_secs(1));

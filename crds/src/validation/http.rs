@@ -98,27 +98,42 @@ impl Report {
         self.json_path(&path.field("records"), &endpoint.records);
         if let Some(format) = &endpoint.format {
             self.file_format(&path.field("format"), format);
-            if !matches!(format, FileFormat::Json(_)) {
-                let help = "ask the API for JSON, or download the file and read it with a `file` Connector";
-                self.add(&path.field("format"), "an endpoint's answers can only be read as JSON so far", help);
-            }
             if endpoint.records != "$[*]" {
                 let help = "leave `records` out, or use `format: {json: {records: …}}`";
                 self.add(&path.field("records"), "`format` says how the answer reads", help);
             }
             if endpoint.schema.is_some() {
-                let help = "set the schema inside `format`, or leave `format` out";
+                let help = match format {
+                    FileFormat::Parquet(_) => "leave `schema` out: Parquet names its columns and their types",
+                    _ => "set the schema inside `format`, or leave `format` out",
+                };
                 self.add(&path.field("schema"), "`format` says how the answer reads", help);
             }
         }
         if let Some(pagination) = &endpoint.pagination {
-            self.pagination(&path.field("pagination"), pagination);
+            let path = path.field("pagination");
+            if let Some(format) = endpoint.format.as_ref().filter(|format| !matches!(format, FileFormat::Json(_))) {
+                self.page_without_json(&path, pagination, format);
+            }
+            self.pagination(&path, pagination);
         }
         self.range(&path.field("maxPages"), endpoint.max_pages, 1, u64::MAX);
         if let Some(schema) = &endpoint.schema {
             self.stream_schema(&path.field("schema"), schema);
         }
         self.optional_names(&path.field("primaryKey"), "column", &endpoint.primary_key);
+    }
+
+    /// Of an answer that is no JSON, only the headers and the number of records are known.
+    fn page_without_json(&mut self, path: &Path, pagination: &Pagination, format: &FileFormat) {
+        let (field, what) = match pagination {
+            Pagination::NextLink(_) => ("nextLink", "the next page's address"),
+            Pagination::Cursor(_) => ("cursor", "the token of the next page"),
+            Pagination::LinkHeader(_) | Pagination::Page(_) | Pagination::Offset(_) => return,
+        };
+        let message = format!("{what} is looked up in a JSON answer, and `format` is {}", format.key());
+        let help = "use `linkHeader`, `page` or `offset`, which work with every format, or ask the API for JSON";
+        self.add(&path.field(field), message, help);
     }
 
     fn cursor_placeholders(&mut self, path: &Path, text: &str) {

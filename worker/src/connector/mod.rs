@@ -13,6 +13,7 @@ mod position;
 mod reject;
 mod sink;
 mod source;
+mod split;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
 use async_trait::async_trait;
@@ -23,6 +24,7 @@ pub use position::Position;
 pub use reject::{Reject, RejectReason};
 pub use sink::{Attempt, CommitRecord, PlannedChange, Sink, SinkRequest, Staged, WriteOptions};
 pub use source::{CursorWindow, EventStream, Source, SourceEnd, SourceEvent, SourceRequest};
+pub use split::{Division, ReadSplit, SavedSplit, Split};
 
 /// The answer of a system that was reached.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]

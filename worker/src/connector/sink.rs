@@ -1,12 +1,14 @@
 //! Writing a stream: fenced, staged, then committed in one act.
 
+use std::collections::BTreeSet;
+
 use aggregator_crds::pipeline::WriteMode;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Position, Reject, Result};
+use super::{ConnectorError, ErrorKind, Position, Reject, Result, SavedSplit};
 
 /// What to write, and how.
 #[derive(Clone, Debug)]
@@ -69,7 +71,7 @@ pub struct Staged {
     pub deduplicated: u64,
     /// Bytes sent to the target or put into files.
     pub bytes: u64,
-    /// Rows the target refused.
+    /// Rows the target refused while they were staged; those that [`Sink::write`] gave back are not among them.
     pub rejects: Vec<Reject>,
 }
 
@@ -88,6 +90,10 @@ pub struct PlannedChange {
 ///
 /// Order of calls: `last_commit`, `fence`, `write`…, `stage`, then `commit` or `abort`. `plan` may be called instead
 /// of all of them. Dropping a sink before `commit` leaves nothing visible in the target.
+///
+/// A sink that keeps splits is asked after `fence` what earlier attempts of the run have `saved`, told which of that to
+/// `keep`, and `save` is called after the last row of each split. What was saved outlives the attempt, and is removed
+/// when another run takes the sink over.
 #[async_trait]
 pub trait Sink: Send {
     /// What a run would change in the target. Changes nothing.
@@ -102,8 +108,33 @@ pub trait Sink: Send {
     /// [`super::ErrorKind::Fenced`] when an attempt with this epoch or a greater one owns the sink.
     async fn fence(&mut self, attempt: &Attempt) -> Result<()>;
 
-    /// Takes rows of the request's schema. They are not visible in the target yet.
-    async fn write(&mut self, batch: RecordBatch) -> Result<()>;
+    /// Whether what was written can be kept over attempts, split by split.
+    fn keeps_splits(&self) -> bool {
+        false
+    }
+
+    /// The splits that earlier attempts of this run have saved, in no order.
+    async fn saved(&mut self) -> Result<Vec<SavedSplit>> {
+        Ok(Vec::new())
+    }
+
+    /// Keeps the saved splits of these numbers and removes all others. With `more`, splits are about to be written;
+    /// without, everything is written in one go.
+    async fn keep(&mut self, _numbers: &BTreeSet<u64>, _more: bool) -> Result<()> {
+        Ok(())
+    }
+
+    /// Makes the rows that were written since the last `save` or `keep` durable, as this split, still invisible.
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::Fenced`] when a newer attempt has taken the sink over: nothing was saved.
+    async fn save(&mut self, _split: &SavedSplit) -> Result<()> {
+        Err(ConnectorError::new(ErrorKind::Bug, "save a split", "this sink keeps no splits"))
+    }
+
+    /// Takes rows of the request's schema; gives back those that the target is known to refuse. The others are not
+    /// visible in the target yet.
+    async fn write(&mut self, batch: RecordBatch) -> Result<Vec<Reject>>;
 
     /// All rows were written: makes them durable, still invisible, and counts them in the target.
     async fn stage(&mut self) -> Result<Staged>;

@@ -5,7 +5,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use super::{Position, Reject, Result};
+use super::{ConnectorError, Division, ErrorKind, Position, ReadSplit, Reject, Result, Split};
 
 /// What to read.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct SourceRequest {
     pub rejects: bool,
     /// The most rows of a batch.
     pub batch_rows: usize,
+    /// How many threads may decode at once.
+    pub threads: usize,
 }
 
 /// The part of a stream that an incremental read by a column wants. Values are the cursor's exact text, as
@@ -82,4 +84,16 @@ pub trait Source: Send {
     /// Starts reading. All of a read is one snapshot where the system has snapshots. Back-pressure: nothing is read
     /// ahead beyond a few batches. Dropping the stream stops reading and frees everything.
     async fn read(self: Box<Self>) -> Result<EventStream>;
+
+    /// Divides the stream into splits of about `bytes` each, apart from those that an earlier attempt of this run has read
+    /// and that still stand. Takes the snapshot that the splits are read in, where the system has snapshots. None when
+    /// the stream can only be read whole. Never asked for when the request has a window.
+    async fn divide(&mut self, _bytes: u64, _earlier: &[ReadSplit]) -> Result<Option<Division>> {
+        Ok(None)
+    }
+
+    /// Starts reading one split of the division, as [`Source::read`] does for all of them; one at a time.
+    async fn read_split(&mut self, _split: &Split) -> Result<EventStream> {
+        Err(ConnectorError::new(ErrorKind::Bug, "read a split", "this source was not divided"))
+    }
 }

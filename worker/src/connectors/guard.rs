@@ -1,7 +1,9 @@
 //! What stands around every connector: nothing that it says holds a value of its Secret, even when the other side repeats
 //! what it was sent.
+//!
+//! Every method of a connector stands here, those with a default too: one that is missing would be the default's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
@@ -13,8 +15,9 @@ use serde_json::Value;
 
 use super::known::Known;
 use crate::connector::{
-    Attempt, CheckReport, CommitRecord, Connector, ConnectorError, Environment, EventStream, PlannedChange, Position,
-    Reject, Result, Sink, SinkRequest, Source, SourceEvent, SourceRequest, Staged,
+    Attempt, CheckReport, CommitRecord, Connector, ConnectorError, Division, Environment, EventStream, PlannedChange,
+    Position, ReadSplit, Reject, Result, SavedSplit, Sink, SinkRequest, Source, SourceEvent, SourceRequest, Split,
+    Staged,
 };
 
 /// The values of a Connector's Secret that its spec names.
@@ -91,6 +94,11 @@ impl Guard {
         }
     }
 
+    fn events(self: &Arc<Self>, events: EventStream) -> EventStream {
+        let guard = Arc::clone(self);
+        events.map(move |event| guard.event(event)).boxed()
+    }
+
     fn event(&self, event: Result<SourceEvent>) -> Result<SourceEvent> {
         let mut event = event.map_err(|error| self.error(error))?;
         match &mut event {
@@ -103,6 +111,7 @@ impl Guard {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Connector for Guarded {
     async fn check(&self) -> Result<CheckReport> {
         let report = self.0.connector.check().await.map_err(|error| self.0.error(error))?;
@@ -138,6 +147,7 @@ struct GuardedSource {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Source for GuardedSource {
     fn schema(&self) -> SchemaRef {
         self.source.schema()
@@ -146,7 +156,20 @@ impl Source for GuardedSource {
     async fn read(self: Box<Self>) -> Result<EventStream> {
         let Self { guard, source } = *self;
         let events = source.read().await.map_err(|error| guard.error(error))?;
-        Ok(events.map(move |event| guard.event(event)).boxed())
+        Ok(guard.events(events))
+    }
+
+    async fn divide(&mut self, bytes: u64, earlier: &[ReadSplit]) -> Result<Option<Division>> {
+        let mut division = self.source.divide(bytes, earlier).await.map_err(|error| self.guard.error(error))?;
+        if let Some(division) = &mut division {
+            division.note = division.note.take().map(|note| self.guard.text(&note));
+        }
+        Ok(division)
+    }
+
+    async fn read_split(&mut self, split: &Split) -> Result<EventStream> {
+        let events = self.source.read_split(split).await.map_err(|error| self.guard.error(error))?;
+        Ok(self.guard.events(events))
     }
 }
 
@@ -156,6 +179,7 @@ struct GuardedSink {
 }
 
 #[async_trait]
+#[deny(clippy::missing_trait_methods)]
 impl Sink for GuardedSink {
     async fn plan(&mut self) -> Result<Vec<PlannedChange>> {
         self.sink.plan().await.map_err(|error| self.guard.error(error))
@@ -169,8 +193,26 @@ impl Sink for GuardedSink {
         self.sink.fence(attempt).await.map_err(|error| self.guard.error(error))
     }
 
-    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
-        self.sink.write(batch).await.map_err(|error| self.guard.error(error))
+    fn keeps_splits(&self) -> bool {
+        self.sink.keeps_splits()
+    }
+
+    async fn saved(&mut self) -> Result<Vec<SavedSplit>> {
+        self.sink.saved().await.map_err(|error| self.guard.error(error))
+    }
+
+    async fn keep(&mut self, numbers: &BTreeSet<u64>, more: bool) -> Result<()> {
+        self.sink.keep(numbers, more).await.map_err(|error| self.guard.error(error))
+    }
+
+    async fn save(&mut self, split: &SavedSplit) -> Result<()> {
+        self.sink.save(split).await.map_err(|error| self.guard.error(error))
+    }
+
+    async fn write(&mut self, batch: RecordBatch) -> Result<Vec<Reject>> {
+        let mut rejects = self.sink.write(batch).await.map_err(|error| self.guard.error(error))?;
+        self.guard.rejects(&mut rejects);
+        Ok(rejects)
     }
 
     async fn stage(&mut self) -> Result<Staged> {

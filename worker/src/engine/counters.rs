@@ -73,6 +73,30 @@ impl NodeCounters {
         })
     }
 
+    /// Takes figures over that were counted elsewhere.
+    pub fn add(&self, entry: &Entry) {
+        for (count, rows) in [
+            (&self.read, entry.read),
+            (&self.out, entry.out),
+            (&self.filtered, entry.filtered),
+            (&self.rejected, entry.rejected),
+            (&self.deduplicated, entry.deduplicated),
+            (&self.written, entry.written),
+            (&self.bytes, entry.bytes),
+        ] {
+            count.add(rows);
+        }
+        // A transform's rows are counted by its edges.
+        if matches!(self.kind, EntryKind::Sink | EntryKind::Rejects) {
+            self.taken.add(entry.taken);
+        }
+    }
+
+    /// Notes that more rows are to come.
+    pub fn go_on(&self) {
+        self.ended.store(false, Ordering::Relaxed);
+    }
+
     /// Notes that the node has put out or written its last row.
     pub fn end(&self) {
         if !self.ended.swap(true, Ordering::Relaxed) {

@@ -10,14 +10,12 @@ mod counters;
 mod edge;
 mod fan_out;
 mod output;
-mod pace;
 mod planner;
 mod sieve;
 mod source;
 
 pub use counters::{Count, EdgeCounter, NodeCounters};
 pub use output::{NodeOutput, Reader};
-pub use pace::Pace;
 pub use planner::NodePlanner;
 pub use source::{SourceOutcome, source_stream};
 

@@ -9,9 +9,9 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
 use super::counters::NodeCounters;
-use super::pace::Pace;
 use crate::connector::{ConnectorError, ErrorKind, EventStream, Position, SourceEvent};
 use crate::cursor::CursorTracker;
+use crate::pace::Pace;
 use crate::rejects::RejectLane;
 
 /// What a source left behind when it had been read.
@@ -37,7 +37,8 @@ impl SourceOutcome {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).note.clone()
     }
 
-    fn set(&self, position: Option<Position>, note: Option<String>) {
+    /// Notes what is known at the end.
+    pub fn set(&self, position: Option<Position>, note: Option<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Left { position, note };
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::compression::BombError;
+use super::compression::is_bomb;
 use crate::connector::{ConnectorError, ErrorKind, Reject, Result};
 
 /// What is read from one file or answer.
@@ -13,12 +13,16 @@ use crate::connector::{ConnectorError, ErrorKind, Reject, Result};
 pub struct ReadPlan {
     /// The columns that are wanted, with their types. Columns are found by name.
     pub schema: SchemaRef,
+    /// All columns of the stream, when text whose header has none of them cannot be its data: a server's message, say.
+    pub known: Option<SchemaRef>,
     /// What is read, for messages and rejects: a path below the root, an address.
     pub location: String,
     /// Bad rows become rejects. Otherwise the first one is an error.
     pub rejects: bool,
     /// The most rows of a batch.
     pub batch_rows: usize,
+    /// How many threads may decode at once.
+    pub threads: usize,
     /// Columns that have one value in the whole file: those of partition folders.
     pub constants: Vec<(String, Option<String>)>,
 }
@@ -57,7 +61,7 @@ pub trait BlockReader: Send {
 /// Tells whose fault it is that bytes could not be read.
 pub(crate) fn input_error(location: &str, error: io::Error) -> ConnectorError {
     let operation = format!("read {location}");
-    if error.get_ref().is_some_and(|inner| inner.is::<BombError>()) {
+    if is_bomb(&error) {
         return ConnectorError::new(ErrorKind::Limit, operation, error.to_string())
             .remedy("if the file is meant to be like that, decompress it first");
     }

@@ -126,7 +126,7 @@ impl Guess {
 }
 
 /// Guesses by column, in the order of first appearance.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Guesses {
     columns: Vec<(String, Guess)>,
     places: HashMap<String, usize>,

@@ -21,18 +21,23 @@ mod open;
 #[cfg(feature = "formats")]
 mod parquet;
 #[cfg(feature = "formats")]
+mod workers;
 mod writer;
 
 #[cfg(feature = "formats")]
 pub(crate) use block::input_error;
 #[cfg(feature = "formats")]
 pub use block::{Block, BlockReader, ReadPlan};
+#[cfg(feature = "http")]
+pub(crate) use compression::{decompress, is_bomb};
 #[cfg(feature = "formats")]
 pub use compression::{ending as compression_ending, split_name};
 #[cfg(feature = "formats")]
 pub(crate) use csv::Dialect;
 #[cfg(feature = "formats")]
 pub(crate) use infer::Guess;
+#[cfg(feature = "http")]
+pub(crate) use open::text;
 #[cfg(feature = "formats")]
 pub use open::{Input, SchemaProbe, ending_of, format_by_name, open, stream_schema};
 pub use records::{RecordDecoder, declared_schema, infer_records, infer_schema};

@@ -62,14 +62,28 @@ pub fn stream_schema(format: &FileFormat) -> Option<&StreamSchema> {
 fn decompressed(
     input: Box<dyn Read + Send>,
     name: &str,
-    format: &FileFormat,
+    declared: Compression,
     location: &str,
 ) -> Result<Box<dyn Read + Send>> {
-    let compression = match declared_compression(format) {
+    let compression = match declared {
         Compression::Auto => split_name(name).1,
         declared => declared,
     };
     decompress(input, compression).map_err(|error| input_error(location, error))
+}
+
+/// The text of content: decompressed as declared or as the ending of its name says, as UTF-8, without a byte order mark.
+#[cfg(feature = "http")]
+pub(crate) fn text(
+    input: Box<dyn Read + Send>,
+    name: &str,
+    compression: Compression,
+    encoding: &str,
+    location: &str,
+) -> Result<impl Read> {
+    let encoding = by_label(encoding)?;
+    let input = decompressed(input, name, compression, location)?;
+    super::encoding::Utf8Reader::new(input, encoding).map_err(|error| input_error(location, error))
 }
 
 /// Content to read: a stream of bytes, or a file.
@@ -123,7 +137,7 @@ pub fn open(
         return Ok(reader);
     }
     let counted = Box::new(CountingReader::new(input.into_stream(), Arc::clone(count)));
-    let text = decompressed(counted, name, format, &plan.location)?;
+    let text = decompressed(counted, name, declared_compression(format), &plan.location)?;
     Ok(match format {
         FileFormat::Csv(csv) => {
             let positional = match &csv.schema {
@@ -143,7 +157,7 @@ pub fn open(
 }
 
 /// Collects the schema of a stream over its first files.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct SchemaProbe {
     guesses: Guesses,
     parquet: Vec<arrow::datatypes::Field>,
@@ -176,7 +190,7 @@ impl SchemaProbe {
             self.notes.extend(notes);
             return Ok(());
         }
-        let text = decompressed(input.into_stream(), name, format, location)?;
+        let text = decompressed(input.into_stream(), name, declared_compression(format), location)?;
         self.records += match format {
             FileFormat::Csv(csv) => {
                 let (records, notes) = csv::infer(text, &Dialect::new(csv)?, location, most, &mut self.guesses)?;

@@ -1,35 +1,30 @@
 //! The course of one run, from its sinks' fences to its checkpoint.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aggregator_compiler::graph::{CompiledPipeline, NodeKind, QualityCheck, SourceNode};
-use aggregator_compiler::types;
-use aggregator_crds::pipeline::{Severity, SyncMode};
-use arrow::datatypes::Schema;
+use aggregator_compiler::graph::CompiledPipeline;
+use aggregator_crds::pipeline::Severity;
 use datafusion::execution::context::SessionState;
-use datafusion::physical_plan::SendableRecordBatchStream;
-use futures::StreamExt;
 use sha2::{Digest, Sha256};
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
-use super::graph::{Graph, SourceStreams, ancestors, counters};
+use super::graph::ancestors;
+use super::movement::Traffic;
+use super::pieces::Pieces;
 use super::places::Places;
 use super::quality::Verdict;
-use super::rejected::{collect, within_percent};
+use super::read::{self, OpenSource};
+use super::rejected::within_percent;
 use super::report::{Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectsReport, ReportedError, RunReport};
 use super::session::session;
 use super::sinks::{self, NamedSink, Records};
 use super::{Live, RunMode, RunRequest, compile_live};
 use crate::checkpoint::{Begun, CheckpointStore, Positions, RunKind, Unfinished};
-use crate::connector::{Attempt, ConnectorError, ErrorKind, SourceRequest};
-use crate::cursor::{self, CursorTracker, Known};
-use crate::engine::{NodeCounters, SourceOutcome, source_stream};
+use crate::connector::Attempt;
+use crate::engine::SourceOutcome;
 use crate::ledger::{EntryKind, Ledger};
-use crate::rejects::{self, RejectLane};
+use crate::rejects;
 
 /// Runs a Pipeline once. The report says how it ended, whatever happened.
 pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport {
@@ -41,6 +36,7 @@ pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport 
         resumed: false,
         completed_earlier_attempt: false,
         committed_earlier: Vec::new(),
+        splits: None,
         mode: request.mode,
         outcome: Outcome::Succeeded,
         error: None,
@@ -193,215 +189,46 @@ impl Course<'_> {
         to: &Positions,
     ) -> Result<(Vec<NamedSink>, Positions), RunError> {
         let pipeline = self.pipeline;
-        let ends: Vec<&str> = sinks
-            .iter()
-            .map(|named| named.node.as_str())
-            .chain(pipeline.quality.iter().map(|check| check.node.as_str()))
-            .collect();
-        let wanted = ancestors(pipeline, ends.iter().copied().filter(|name| *name != rejects::NODE));
-        let counters = counters(pipeline, &wanted);
+        let written = pipeline.nodes.iter().filter(|node| sinks.iter().any(|named| named.node == node.name));
+        let judged = pipeline.quality.iter().map(|check| check.node.as_str());
+        let wanted = ancestors(pipeline, written.map(|node| node.name.as_str()).chain(judged));
         let cancel = self.request.cancel.child_token();
-        let (lane, received) = match pipeline.rejects {
-            Some(_) => {
-                let (lane, received) = RejectLane::open();
-                (lane, Some(received))
+        let mut traffic = Traffic::new(pipeline, wanted, self.state, &begun.attempt.run, cancel);
+        self.request.progress.show(traffic.shown());
+        let mut sources = read::open(&traffic, self.request, self.places, begun, to).await?;
+        let completing = !self.report.committed_earlier.is_empty();
+        let moved = match Pieces::of(&mut traffic, &mut sources, sinks, completing).await {
+            Ok((sinks, Some(pieces))) => {
+                self.report.splits = Some(pieces.report());
+                pieces.run(&mut traffic, sources, sinks).await
             }
-            None => (RejectLane::Strict, None),
+            Ok((sinks, None)) => whole(&mut traffic, self.request, sources, sinks).await,
+            Err((sinks, error)) => Moved { sinks, outcomes: BTreeMap::new(), result: Err(error) },
         };
-        let (streams, outcomes) = self.open_sources(begun, to, &wanted, &counters, &lane).await?;
-        let (graph, mut ends) = Graph::build(pipeline, &wanted, &counters, streams, None, &lane, self.state).await?;
-        let rejects_counters = NodeCounters::new(rejects::NODE, EntryKind::Rejects);
-        let mut shown = graph.counters.clone();
-        if received.is_some() {
-            shown.push(Arc::clone(&rejects_counters));
-        }
-        self.request.progress.show(shown);
-
-        let (rejects_sink, data_sinks): (Vec<_>, Vec<_>) =
-            sinks.into_iter().partition(|named| named.node == rejects::NODE);
-        let closed = CancellationToken::new();
-        // A run that completes an earlier attempt may find its rejects committed already: then nobody keeps them twice.
-        let rejects_sink = rejects_sink.into_iter().next().or_else(|| {
-            let discard = sinks::discarding(pipeline).into_iter().find(|named| named.node == rejects::NODE);
-            discard.filter(|_| received.is_some())
-        });
-        let collector = match (rejects_sink, received) {
-            (Some(sink), Some(received)) => {
-                let budget = pipeline.rejects.as_ref().and_then(|target| target.budget.clone());
-                let collecting = collect(
-                    sink,
-                    received,
-                    Arc::clone(&rejects_counters),
-                    budget,
-                    begun.attempt.run.clone(),
-                    closed.clone(),
-                    cancel.clone(),
-                );
-                Some(tokio::spawn(collecting))
-            }
-            _ => None,
-        };
-        let mut driving = JoinSet::new();
-        for named in data_sinks {
-            let (Some(reader), Some(own)) = (ends.sinks.remove(&named.node), counters.get(&named.node)) else {
-                continue;
-            };
-            driving.spawn(sinks::drive(named, reader, Arc::clone(own), cancel.clone()));
-        }
-        let quality = judge(&pipeline.quality, std::mem::take(&mut ends.quality), cancel.clone());
-        let (mut staged, mut failure) = (Vec::new(), None);
-        let (verdicts, ()) = tokio::join!(quality, async {
-            while let Some(driven) = driving.join_next().await {
-                match driven {
-                    Ok((named, result)) => {
-                        let result = match result {
-                            Ok(done) => match counters.get(&named.node) {
-                                Some(own) => lane.send(own, done.rejects).await.map_err(|error| named.failed(error)),
-                                None => Ok(()),
-                            },
-                            Err(error) => Err(error),
-                        };
-                        keep_cause(&mut failure, result.err());
-                        staged.push(named);
-                    }
-                    Err(panic) => {
-                        cancel.cancel();
-                        keep_cause(&mut failure, Some(panicked(&panic)));
-                    }
-                }
-            }
-        });
-        let verdicts = match verdicts {
-            Ok(verdicts) => verdicts,
-            Err(error) => {
-                cancel.cancel();
-                keep_cause(&mut failure, Some(error));
-                BTreeMap::new()
-            }
-        };
-        if failure.is_none() {
-            let finished = cancel.run_until_cancelled(graph.finish()).await;
-            keep_cause(&mut failure, finished.unwrap_or(Err(RunError::Interrupted)).err());
-        }
-        if failure.is_some() {
-            cancel.cancel();
-        }
-        closed.cancel();
-        if let Some(collector) = collector {
-            match collector.await {
-                Ok(collected) => {
-                    self.report.rejects = collected.report;
-                    keep_cause(&mut failure, collected.result.err());
-                    staged.push(collected.sink);
-                }
-                Err(panic) => keep_cause(&mut failure, Some(panicked(&panic))),
-            }
-        }
-        let mut ledger = graph.ledger();
-        if pipeline.rejects.is_some() {
-            ledger.nodes.push(rejects_counters.entry());
-        }
-        drop(graph);
-        self.note(&ledger, &counters, &rejects_counters, &outcomes, &verdicts);
-        let verdict = match failure {
-            Some(error) => Err(error),
-            None => self.verdict(&ledger, &verdicts),
-        };
-        if let Err(error) = verdict {
-            give_up(staged).await;
+        self.note(&traffic, &moved.outcomes);
+        if let Err(error) = moved.result.and_then(|()| self.verdict(&traffic.ledger, &traffic.verdicts)) {
+            give_up(moved.sinks).await;
             return Err(error);
         }
         let positions =
-            outcomes.iter().filter_map(|(node, outcome)| Some((node.clone(), outcome.position()?))).collect();
-        Ok((staged, positions))
-    }
-
-    async fn open_sources(
-        &mut self,
-        begun: &Begun,
-        to: &Positions,
-        wanted: &std::collections::BTreeSet<&str>,
-        counters: &BTreeMap<String, Arc<NodeCounters>>,
-        lane: &RejectLane,
-    ) -> Result<(SourceStreams, BTreeMap<String, SourceOutcome>), RunError> {
-        let mut streams = SourceStreams::new();
-        let mut outcomes = BTreeMap::new();
-        for node in self.pipeline.nodes.iter().filter(|node| wanted.contains(node.name.as_str())) {
-            let (NodeKind::Source(source), Some(own)) = (&node.kind, counters.get(&node.name)) else { continue };
-            let failed = |error| RunError::Connector { node: Some(node.name.clone()), error };
-            let plan = ReadPlan::new(&node.name, source, self.request.mode, begun, to).map_err(failed)?;
-            let connector = self.places.connector(&source.connector).map_err(failed)?;
-            // A cursor's position is the engine's: the connector only hears of the window.
-            let by_position = plan.window.is_none();
-            let reading = async {
-                let reader = connector
-                    .source(SourceRequest {
-                        stream: source.stream.clone(),
-                        columns: None,
-                        window: plan.window.clone(),
-                        incremental: plan.incremental && by_position,
-                        from: plan.from.clone().filter(|_| by_position),
-                        to: plan.to.clone().filter(|_| by_position),
-                        rejects: matches!(lane, RejectLane::Open(_)),
-                        batch_rows: self.request.resources.batch_rows,
-                    })
-                    .await?;
-                let schema = reader.schema();
-                Ok((schema, reader.read().await?))
-            };
-            let opened = self.request.cancel.run_until_cancelled(reading).await;
-            let (schema, events) = opened.ok_or(RunError::Interrupted)?.map_err(failed)?;
-            if let Some(difference) = difference(&node.schema, &schema) {
-                let operation = format!("read stream `{}`", source.stream);
-                return Err(failed(
-                    ConnectorError::new(
-                        ErrorKind::Transient,
-                        operation,
-                        format!("it changed while the run began: {difference}"),
-                    )
-                    .remedy("run again"),
-                ));
-            }
-            let tracker = match &plan.window {
-                Some(window) => {
-                    let now = jiff::Timestamp::now();
-                    let known = Known { from: plan.from, to: plan.to };
-                    Some(CursorTracker::new(&node.name, &schema, window, &source.key, known, now).map_err(failed)?)
-                }
-                None => None,
-            };
-            let outcome = SourceOutcome::default();
-            outcomes.insert(node.name.clone(), outcome.clone());
-            let stream = source_stream(
-                schema,
-                events,
-                Arc::clone(own),
-                lane.clone(),
-                tracker,
-                self.places.pace(&source.connector),
-                outcome,
-            );
-            streams.insert(node.name.clone(), stream);
-        }
-        Ok((streams, outcomes))
+            moved.outcomes.iter().filter_map(|(node, outcome)| Some((node.clone(), outcome.position()?))).collect();
+        Ok((moved.sinks, positions))
     }
 
     /// Writes what is known so far into the report.
-    fn note(
-        &mut self,
-        ledger: &Ledger,
-        counters: &BTreeMap<String, Arc<NodeCounters>>,
-        rejects_counters: &Arc<NodeCounters>,
-        outcomes: &BTreeMap<String, SourceOutcome>,
-        verdicts: &BTreeMap<String, Verdict>,
-    ) {
+    fn note(&mut self, traffic: &Traffic<'_>, outcomes: &BTreeMap<String, SourceOutcome>) {
         let report = &mut *self.report;
+        let Traffic { ledger, verdicts, .. } = traffic;
+        report.rejects = traffic.rejects.clone();
         report.nodes = ledger
             .nodes
             .iter()
             .map(|entry| {
-                let own =
-                    if entry.kind == EntryKind::Rejects { Some(rejects_counters) } else { counters.get(&entry.name) };
+                let own = if entry.kind == EntryKind::Rejects {
+                    Some(&traffic.rejects_counters)
+                } else {
+                    traffic.counters.get(&entry.name)
+                };
                 let note = outcomes.get(&entry.name).and_then(SourceOutcome::note);
                 NodeReport::new(entry.clone(), own.map(AsRef::as_ref), note)
             })
@@ -443,87 +270,29 @@ impl Course<'_> {
     }
 }
 
-/// The first column that a stream gives otherwise than it was compiled.
-fn difference(compiled: &Schema, live: &Schema) -> Option<String> {
-    let columns = |schema: &Schema| -> Vec<String> {
-        schema.fields().iter().map(|field| format!("{} {}", field.name(), types::name(field.data_type()))).collect()
-    };
-    let (compiled, live) = (columns(compiled), columns(live));
-    let index = (0..compiled.len().max(live.len())).find(|&index| compiled.get(index) != live.get(index))?;
-    let said = |columns: &[String]| columns.get(index).cloned().unwrap_or_else(|| "no column".into());
-    Some(format!("column {} was `{}` and is `{}`", index + 1, said(&compiled), said(&live)))
+/// What is left when all rows were moved, or could not be.
+pub(super) struct Moved {
+    pub(super) sinks: Vec<NamedSink>,
+    /// What the sources said at their ends.
+    pub(super) outcomes: BTreeMap<String, SourceOutcome>,
+    pub(super) result: Result<(), RunError>,
 }
 
-/// What is read of one source.
-struct ReadPlan {
-    incremental: bool,
-    window: Option<crate::connector::CursorWindow>,
-    from: Option<crate::connector::Position>,
-    to: Option<crate::connector::Position>,
-}
-
-impl ReadPlan {
-    fn new(
-        name: &str,
-        source: &SourceNode,
-        mode: RunMode,
-        begun: &Begun,
-        to: &Positions,
-    ) -> Result<Self, crate::connector::ConnectorError> {
-        let incremental = source.sync == SyncMode::Incremental;
-        if !incremental {
-            return Ok(Self { incremental, window: None, from: None, to: None });
+/// Moves everything in one go.
+async fn whole(
+    traffic: &mut Traffic<'_>,
+    request: &RunRequest,
+    sources: Vec<OpenSource<'_>>,
+    sinks: Vec<NamedSink>,
+) -> Moved {
+    let lane = traffic.lane();
+    match read::whole(traffic, request, sources, &lane.lane).await {
+        Ok((streams, outcomes)) => {
+            let (sinks, result) = traffic.go(streams, lane, sinks, true).await;
+            Moved { sinks, outcomes, result }
         }
-        // A full run of an incremental source reads everything and remembers where it ended.
-        let from = if mode == RunMode::Full { None } else { begun.positions.get(name).cloned() };
-        let to = to.get(name).cloned();
-        let window = match &source.cursor {
-            Some(column) => Some(cursor::window(name, column, source.lag, from.as_ref(), to.as_ref())?),
-            None => None,
-        };
-        Ok(Self { incremental, window, from, to })
+        Err(error) => Moved { sinks, outcomes: BTreeMap::new(), result: Err(error) },
     }
-}
-
-/// The verdict of each quality rule.
-async fn judge(
-    checks: &[QualityCheck],
-    mut streams: BTreeMap<String, SendableRecordBatchStream>,
-    cancel: CancellationToken,
-) -> Result<BTreeMap<String, Verdict>, RunError> {
-    let judged = checks.iter().filter_map(|check| {
-        let mut stream = streams.remove(&check.name)?;
-        Some(async move {
-            let mut verdict = Verdict::default();
-            let failed = |error| RunError::from_stream(&format!("quality rule {}", check.name), &error);
-            while let Some(batch) = stream.next().await {
-                let batch = batch.map_err(failed)?;
-                if batch.num_rows() > 0 {
-                    verdict = Verdict::read(check, &batch).map_err(|error| failed(error.into()))?;
-                }
-            }
-            Ok::<_, RunError>((check.name.clone(), verdict))
-        })
-    });
-    let all = futures::future::try_join_all(judged);
-    let verdicts = cancel.run_until_cancelled(all).await.unwrap_or(Err(RunError::Interrupted));
-    if verdicts.is_err() {
-        cancel.cancel();
-    }
-    Ok(verdicts?.into_iter().collect())
-}
-
-/// Keeps the error that came first; an interruption gives way, because the first error interrupts the others.
-fn keep_cause(kept: &mut Option<RunError>, error: Option<RunError>) {
-    if let Some(error) = error
-        && (kept.is_none() || matches!(kept, Some(RunError::Interrupted)))
-    {
-        *kept = Some(error);
-    }
-}
-
-fn panicked(error: &tokio::task::JoinError) -> RunError {
-    RunError::Query { node: "a sink".into(), detail: format!("the program failed: {error}") }
 }
 
 /// How long a failed or interrupted run waits for its sinks to remove what they had staged.

@@ -146,6 +146,13 @@ impl Graph {
         Ok((graph, ends))
     }
 
+    /// Lets the edges go on counting from where another movement of the same rows' kind had ended.
+    pub(super) fn carry(&self, before: &[Edge]) {
+        for (edge, before) in self.outputs.iter().flat_map(|output| output.edges()).zip(before) {
+            edge.rows.add(before.rows);
+        }
+    }
+
     /// Reads what no reader wanted, nearest to the sinks first.
     pub(super) async fn finish(&self) -> Result<(), RunError> {
         for output in self.outputs.iter().rev() {

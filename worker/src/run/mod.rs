@@ -5,6 +5,9 @@
 //!                                                                                │
 //! report ◄─ store.succeed ◄─ commit each sink ◄─ ledger, quality, budget ◄─ Graph: drive all sinks
 //! ```
+//! A run whose rows all find their way alone is taken in pieces, when its sources and sinks can: what one attempt has
+//! saved, the next need not read again ([`pieces`]).
+//!
 //! Nothing is visible in any target before every row is accounted for. Each sink stores the positions with its data;
 //! the checkpoint follows, so a run that dies in between is completed by its next attempt, without reading twice what
 //! a sink already has.
@@ -12,10 +15,13 @@
 mod error;
 mod execute;
 mod graph;
+mod movement;
+mod pieces;
 mod places;
 mod plan;
 mod preview;
 mod quality;
+mod read;
 mod rejected;
 mod report;
 mod secrets;
@@ -40,7 +46,7 @@ pub use plan::{PipelinePlan, PlannedSink, PlannedSource, PlannedTransform, plan}
 pub use preview::{Preview, PreviewRequest, preview};
 pub use report::{
     Cost, LedgerReport, NodeReport, Outcome, QualityReport, QualityValue, RejectGroup, RejectSample, RejectsReport,
-    ReportedError, RunReport,
+    ReportedError, RunReport, SplitsReport,
 };
 pub use secrets::SecretSource;
 pub use session::Resources;

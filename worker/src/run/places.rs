@@ -12,7 +12,7 @@ use super::error::RunError;
 use super::secrets::SecretSource;
 use crate::connector::{Connector, ConnectorError, Environment, ErrorKind};
 use crate::connectors;
-use crate::engine::Pace;
+use crate::pace::Pace;
 
 /// The Connectors of one namespace.
 pub struct Places {

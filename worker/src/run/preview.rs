@@ -91,6 +91,7 @@ pub async fn preview(request: &PreviewRequest) -> Result<Preview, RunError> {
             to: None,
             rejects: true,
             batch_rows: resources.batch_rows.min(limit.max(1)),
+            threads: 1,
         };
         let reader = connector.source(request).await.map_err(failed)?;
         let schema = reader.schema();

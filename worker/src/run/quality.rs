@@ -1,12 +1,18 @@
-//! What a quality rule found.
+//! The verdicts of quality rules, and what each rule found.
+
+use std::collections::BTreeMap;
 
 use aggregator_compiler::graph::QualityCheck;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::error::ArrowError;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
+use datafusion::physical_plan::SendableRecordBatchStream;
+use futures::StreamExt;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
+use super::error::RunError;
 use super::report::QualityValue;
 
 /// The most characters of a text that is shown.
@@ -61,4 +67,32 @@ fn short(value: Value) -> Value {
         }
         other => other,
     }
+}
+
+/// The verdict of each quality rule.
+pub(super) async fn judge(
+    checks: &[QualityCheck],
+    mut streams: BTreeMap<String, SendableRecordBatchStream>,
+    cancel: CancellationToken,
+) -> Result<BTreeMap<String, Verdict>, RunError> {
+    let judged = checks.iter().filter_map(|check| {
+        let mut stream = streams.remove(&check.name)?;
+        Some(async move {
+            let mut verdict = Verdict::default();
+            let failed = |error| RunError::from_stream(&format!("quality rule {}", check.name), &error);
+            while let Some(batch) = stream.next().await {
+                let batch = batch.map_err(failed)?;
+                if batch.num_rows() > 0 {
+                    verdict = Verdict::read(check, &batch).map_err(|error| failed(error.into()))?;
+                }
+            }
+            Ok::<_, RunError>((check.name.clone(), verdict))
+        })
+    });
+    let all = futures::future::try_join_all(judged);
+    let verdicts = cancel.run_until_cancelled(all).await.unwrap_or(Err(RunError::Interrupted));
+    if verdicts.is_err() {
+        cancel.cancel();
+    }
+    Ok(verdicts?.into_iter().collect())
 }

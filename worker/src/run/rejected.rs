@@ -19,62 +19,70 @@ pub(super) struct Collected {
     pub(super) result: Result<(), RunError>,
 }
 
-/// Takes rejected rows until `closed` says that no more will come, then stages the sink.
-pub(super) async fn collect(
-    mut sink: NamedSink,
-    mut lane: mpsc::Receiver<NodeRejects>,
-    counters: Arc<NodeCounters>,
-    budget: Option<RejectBudget>,
-    run: String,
-    closed: CancellationToken,
-    cancel: CancellationToken,
-) -> Collected {
-    let mut report = RejectsReport::default();
-    let most = budget.and_then(|budget| budget.rows);
-    let taking = take(&mut sink, &mut lane, &counters, most, &run, &closed, &mut report);
-    let result = cancel.run_until_cancelled(taking).await.unwrap_or(Err(RunError::Interrupted));
+/// What takes rejected rows.
+pub(super) struct Collector {
+    pub(super) sink: NamedSink,
+    pub(super) lane: mpsc::Receiver<NodeRejects>,
+    pub(super) counters: Arc<NodeCounters>,
+    pub(super) budget: Option<RejectBudget>,
+    /// The run's identity.
+    pub(super) run: String,
+    /// What was rejected before.
+    pub(super) report: RejectsReport,
+    /// Says that no more will come.
+    pub(super) closed: CancellationToken,
+    pub(super) cancel: CancellationToken,
+    /// Whether the sink stages what it has at the end.
+    pub(super) stage: bool,
+}
+
+/// Takes rejected rows until no more will come.
+pub(super) async fn collect(mut collector: Collector) -> Collected {
+    let cancel = collector.cancel.clone();
+    let result = cancel.run_until_cancelled(collector.take()).await.unwrap_or(Err(RunError::Interrupted));
     if result.is_err() {
         cancel.cancel();
     }
-    counters.end();
-    Collected { sink, report, result }
+    collector.counters.end();
+    Collected { sink: collector.sink, report: collector.report, result }
 }
 
-async fn take(
-    named: &mut NamedSink,
-    lane: &mut mpsc::Receiver<NodeRejects>,
-    counters: &NodeCounters,
-    most: Option<u64>,
-    run: &str,
-    closed: &CancellationToken,
-    report: &mut RejectsReport,
-) -> Result<(), RunError> {
-    loop {
-        let group = tokio::select! {
-            biased;
-            group = lane.recv() => group,
-            () = closed.cancelled() => {
-                // Nobody sends any more; what is on the lane is still to be taken.
-                lane.close();
-                lane.recv().await
+impl Collector {
+    async fn take(&mut self) -> Result<(), RunError> {
+        let most = self.budget.as_ref().and_then(|budget| budget.rows);
+        loop {
+            let group = tokio::select! {
+                biased;
+                group = self.lane.recv() => group,
+                () = self.closed.cancelled() => {
+                    // Nobody sends any more; what is on the lane is still to be taken.
+                    self.lane.close();
+                    self.lane.recv().await
+                }
+            };
+            let Some(group) = group else { break };
+            self.report.add(&group);
+            if let Some(most) = most
+                && self.report.total > most
+            {
+                return Err(RunError::RejectBudget { rejected: self.report.total, budget: format!("{most} rows") });
             }
-        };
-        let Some(group) = group else { break };
-        report.add(&group);
-        if let Some(most) = most
-            && report.total > most
-        {
-            return Err(RunError::RejectBudget { rejected: report.total, budget: format!("{most} rows") });
+            let batch = rejects::to_batch(&self.run, &group)
+                .map_err(|error| RunError::Query { node: self.sink.node.clone(), detail: error.to_string() })?;
+            self.counters.taken.add(batch.num_rows() as u64);
+            let refused = self.sink.sink.write(batch).await.map_err(|error| self.sink.failed(error))?;
+            if let Some(refused) = refused.first() {
+                let detail = format!("{} rejected rows were refused: {}", refused.raw.len(), refused.message);
+                return Err(RunError::Query { node: self.sink.node.clone(), detail });
+            }
         }
-        let batch = rejects::to_batch(run, &group)
-            .map_err(|error| RunError::Query { node: named.node.clone(), detail: error.to_string() })?;
-        counters.taken.add(batch.num_rows() as u64);
-        named.sink.write(batch).await.map_err(|error| named.failed(error))?;
+        if self.stage {
+            let staged = self.sink.sink.stage().await.map_err(|error| self.sink.failed(error))?;
+            self.counters.written.add(staged.written);
+            self.counters.bytes.add(staged.bytes);
+        }
+        Ok(())
     }
-    let staged = named.sink.stage().await.map_err(|error| named.failed(error))?;
-    counters.written.add(staged.written);
-    counters.bytes.add(staged.bytes);
-    Ok(())
 }
 
 /// Whether the share of rejected rows is within the budget.

@@ -40,6 +40,9 @@ pub struct RunReport {
     /// Sinks that an earlier attempt of this run had committed; they were left as they are.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub committed_earlier: Vec<String>,
+    /// Into how many pieces the run was divided, so that an interruption loses little; none when it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub splits: Option<SplitsReport>,
     /// What was asked for.
     pub mode: RunMode,
     /// How it ended.
@@ -187,12 +190,26 @@ impl QualityValue {
     }
 }
 
+/// The pieces of a run that was divided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SplitsReport {
+    /// How many there are.
+    pub total: u64,
+    /// How many of them an earlier attempt had saved: they were not read again.
+    pub saved_earlier: u64,
+}
+
 /// The rejected rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RejectsReport {
     /// How many there are.
     pub total: u64,
+    /// How many of them an earlier attempt of the run had found: they are with the others in the rejects sink, but not in
+    /// `groups` and `samples`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub found_earlier: u64,
     /// How many by node, column and reason.
     pub groups: Vec<RejectGroup>,
     /// The first ones.
@@ -225,11 +242,22 @@ pub struct RejectSample {
     pub reject: Reject,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
 impl RejectsReport {
     /// The most rows shown.
     const SAMPLES: usize = 20;
     /// The most groups counted apart; the rest is in `total`.
     const GROUPS: usize = 1000;
+
+    /// Counts rows that an earlier attempt of the run has found.
+    pub(super) fn found_earlier(&mut self, rows: u64) {
+        self.total += rows;
+        self.found_earlier += rows;
+    }
 
     pub(super) fn add(&mut self, group: &crate::rejects::NodeRejects) {
         self.total += group.rejects.len() as u64;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use aggregator_compiler::graph::{CompiledPipeline, NodeKind, SinkNode};
 use aggregator_crds::pipeline::WriteMode;
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -15,10 +14,11 @@ use super::error::RunError;
 use super::places::Places;
 use crate::checkpoint::{Begun, Positions};
 use crate::connector::{
-    Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Sink, SinkRequest, Staged, WriteOptions,
+    Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Reject, Sink, SinkRequest, Staged, WriteOptions,
 };
-use crate::engine::{NodeCounters, Pace, Reader};
-use crate::rejects;
+use crate::engine::{NodeCounters, Reader};
+use crate::pace::Pace;
+use crate::rejects::{self, RejectLane};
 
 /// A sink with the name of its node.
 pub(super) struct NamedSink {
@@ -115,9 +115,9 @@ impl Sink for Discard {
         Ok(())
     }
 
-    async fn write(&mut self, batch: RecordBatch) -> Result<(), ConnectorError> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<Vec<Reject>, ConnectorError> {
         self.rows += batch.num_rows() as u64;
-        Ok(())
+        Ok(Vec::new())
     }
 
     async fn stage(&mut self) -> Result<Staged, ConnectorError> {
@@ -183,30 +183,33 @@ impl Records {
     }
 }
 
-/// Reads a node to its end into a sink and stages it. Gives the sink back, whatever happened.
+/// Reads a node to its end into a sink; with `stage`, the sink then stages what it has. Gives the sink back, whatever
+/// happened.
 pub(super) async fn drive(
     mut named: NamedSink,
     reader: Reader,
     counters: Arc<NodeCounters>,
+    lane: RejectLane,
     cancel: CancellationToken,
-) -> (NamedSink, Result<Staged, RunError>) {
-    let schema = reader.schema();
-    let driven = cancel.run_until_cancelled(write_all(&mut named, reader, &counters, schema)).await;
-    let staged = driven.unwrap_or(Err(RunError::Interrupted));
-    if staged.is_err() {
+    stage: bool,
+) -> (NamedSink, Result<(), RunError>) {
+    let driven = cancel.run_until_cancelled(write_all(&mut named, reader, &counters, &lane, stage)).await;
+    let result = driven.unwrap_or(Err(RunError::Interrupted));
+    if result.is_err() {
         cancel.cancel();
     }
     counters.end();
-    (named, staged)
+    (named, result)
 }
 
 async fn write_all(
     named: &mut NamedSink,
     reader: Reader,
     counters: &NodeCounters,
-    schema: SchemaRef,
-) -> Result<Staged, RunError> {
-    let from = reader.from().to_owned();
+    lane: &RejectLane,
+    stage: bool,
+) -> Result<(), RunError> {
+    let (from, schema) = (reader.from().to_owned(), reader.schema());
     let mut stream = reader.stream().map_err(|error| RunError::from_stream(&from, &error))?;
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|error| RunError::from_stream(&from, &error))?;
@@ -221,13 +224,17 @@ async fn write_all(
         if let Some(pace) = &named.pace {
             pace.pass(batch.num_rows()).await;
         }
-        named.sink.write(batch).await.map_err(|error| named.failed(error))?;
+        let refused = named.sink.write(batch).await.map_err(|error| named.failed(error))?;
+        lane.send(counters, refused).await.map_err(|error| named.failed(error))?;
     }
-    let staged = named.sink.stage().await.map_err(|error| named.failed(error))?;
-    counters.written.add(staged.written);
-    counters.deduplicated.add(staged.deduplicated);
-    counters.bytes.add(staged.bytes);
-    Ok(staged)
+    if stage {
+        let staged = named.sink.stage().await.map_err(|error| named.failed(error))?;
+        counters.written.add(staged.written);
+        counters.deduplicated.add(staged.deduplicated);
+        counters.bytes.add(staged.bytes);
+        lane.send(counters, staged.rejects).await.map_err(|error| named.failed(error))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

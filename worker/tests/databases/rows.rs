@@ -57,6 +57,7 @@ pub(crate) fn request(stream: &str) -> SourceRequest {
         to: None,
         rejects: false,
         batch_rows: 1000,
+        threads: 2,
     }
 }
 
@@ -142,7 +143,7 @@ pub(crate) fn positions(state: i64) -> BTreeMap<String, Position> {
     BTreeMap::from([("orders".to_owned(), Position { kind: "cursor".into(), version: 1, state: json!(state) })])
 }
 
-/// Writes batches in one attempt and commits them.
+/// Writes batches in one attempt and commits them. All rows that were refused, at whatever time, are in what it gives.
 pub(crate) async fn write(
     connector: &dyn Connector,
     request: SinkRequest,
@@ -151,10 +152,13 @@ pub(crate) async fn write(
 ) -> Result<Staged> {
     let mut sink = connector.sink(request).await?;
     sink.fence(&attempt(epoch)).await?;
+    let mut refused = Vec::new();
     for batch in batches {
-        sink.write(batch.clone()).await?;
+        refused.extend(sink.write(batch.clone()).await?);
     }
-    let staged = sink.stage().await?;
+    let mut staged = sink.stage().await?;
+    refused.append(&mut staged.rejects);
+    staged.rejects = refused;
     sink.commit(&positions(i64::try_from(epoch).expect("small"))).await?;
     Ok(staged)
 }

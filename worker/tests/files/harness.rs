@@ -184,6 +184,7 @@ pub(crate) fn request(stream: &str) -> SourceRequest {
         to: None,
         rejects: true,
         batch_rows: 1000,
+        threads: 2,
     }
 }
 

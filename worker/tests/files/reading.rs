@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use aggregator_worker::connector::{ErrorKind, SourceRequest};
+use aggregator_worker::connector::{CursorWindow, ErrorKind, SourceRequest};
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
@@ -478,6 +478,10 @@ async fn streams_that_are_not_there_and_paths_that_leave_the_root_are_told() {
     lake.put("in/a.csv", "a\n1\n").put("p/x=1/a.ndjson", "{}\n");
     let error = lake.read("out/*.csv").await.expect_err("not there");
     assert_eq!(error.kind, ErrorKind::NotFound);
+    let declare =
+        "if the files were read and taken away, declare the columns with `schema` in the Connector's `format`";
+    assert_eq!(error.remedy, Some(format!("there are: in/*.csv, p/**/*.ndjson; {declare}")));
+    let error = lake.read("out/a.csv").await.expect_err("not there");
     assert_eq!(error.remedy.as_deref(), Some("there are: in/*.csv, p/**/*.ndjson"));
     for stream in ["../x.csv", "/etc/passwd", "in/../../x", "in/[", ""] {
         assert_eq!(lake.read(stream).await.expect_err(stream).kind, ErrorKind::Config, "{stream:?}");
@@ -536,6 +540,67 @@ async fn the_next_run_reads_new_and_changed_files_only() {
     foreign.kind = "cursor".into();
     let error = lake.read_as(incremental(Some(foreign))).await.expect_err("a position of another source");
     assert!(error.to_string().contains("`cursor`") && error.to_string().contains("`files`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_drop_folder_that_was_emptied_has_no_new_rows() {
+    let columns = json!({"columns": [{"name": "id", "type": "Int64"}]});
+    let lake = Lake::new(Some(json!({"csv": {"schema": columns}})));
+    std::fs::create_dir(lake.root().join("in")).unwrap();
+    let of = |stream: &str, from| SourceRequest { incremental: true, from, ..request(stream) };
+    let not_found = async |request: SourceRequest| {
+        let error = lake.read_as(request).await.expect_err("no file, and none before");
+        assert_eq!(error.kind, ErrorKind::NotFound);
+        assert_eq!(error.remedy.as_deref(), Some("the folder holds no files: correct `root`"));
+    };
+    // Nothing was ever there: the glob may be wrong.
+    not_found(of("in/*.csv", None)).await;
+
+    lake.put("in/1.csv", "id\n1\n").put("in/2.csv", "id\n2\n");
+    let first = lake.read_as(of("in/*.csv", None)).await.unwrap();
+    let position = first.end.position.clone();
+    std::fs::remove_dir_all(lake.root().join("in")).unwrap();
+    for stream in ["in/*.csv", "in/"] {
+        assert_eq!(lake.connector.describe(stream).await.unwrap().columns.len(), 1);
+        let next = lake.read_as(of(stream, position.clone())).await.unwrap();
+        assert_eq!((next.rows().len(), next.end.read, &next.end.position), (0, 0, &position));
+        assert_eq!(next.end.note.as_deref(), Some("0 files, no file is left of 2 that were read before"));
+    }
+    // A full read would take nothing for everything, and a file that is named is not one that comes and goes.
+    not_found(request("in/*.csv")).await;
+    not_found(of("in/1.csv", position.clone())).await;
+    // What an attempt of this run has committed has to be there still.
+    let error = lake.read_as(SourceRequest { to: position.clone(), ..of("in/*.csv", None) }).await.expect_err("gone");
+    assert_eq!(error.kind, ErrorKind::Data, "{error}");
+    // By cursor, likewise.
+    let window = |upper: Option<&str>| {
+        let (lower, upper) = (Some("2".to_owned()), upper.map(str::to_owned));
+        SourceRequest {
+            window: Some(CursorWindow { column: "id".into(), lower, upper, lag: None }),
+            ..request("in/*.csv")
+        }
+    };
+    assert_eq!(lake.read_as(window(None)).await.unwrap().end.read, 0);
+    not_found(window(Some("3"))).await;
+
+    lake.put("in/3.csv", "id\n3\n");
+    let next = lake.read_as(of("in/*.csv", position.clone())).await.unwrap();
+    assert_eq!((next.rows(), next.end.read), (vec![vec!["3".to_owned()]], 1));
+
+    // Without declared columns there is no telling them.
+    std::fs::remove_file(lake.root().join("in/3.csv")).unwrap();
+    for (format, advice) in [
+        (None, "declare the columns with `schema` in the Connector's `format`"),
+        (Some(json!({"parquet": {}})), "leave one, which tells the columns"),
+    ] {
+        let plain = open(lake.root(), format).unwrap();
+        let error = plain.source(of("in/*.csv", position.clone())).await.err().unwrap();
+        assert_eq!(error.kind, ErrorKind::NotFound);
+        assert_eq!(
+            error.remedy,
+            Some(format!("the folder holds no files: correct `root`; if the files were read and taken away, {advice}"))
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! Writing: formats, modes, partitions, fencing, what a plan says.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aggregator_crds::pipeline::WriteMode;
-use aggregator_worker::connector::{ErrorKind, PlannedChange, WriteOptions};
+use aggregator_worker::connector::{Attempt, ErrorKind, PlannedChange, SavedSplit, Split, WriteOptions};
+use aggregator_worker::ledger::Ledger;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use serde_json::{Value, json};
 
@@ -240,4 +242,64 @@ async fn a_link_does_not_lead_a_sink_out_of_the_root() {
     };
     assert_eq!(refused.kind, ErrorKind::Config);
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn an_attempt_that_was_overtaken_takes_nothing_away_that_its_successor_keeps() {
+    let lake = Lake::new(Some(json!({"csv": {}})));
+    let of = |epoch| Attempt { run: "one".into(), epoch };
+    let sink = async || lake.sink("out/", batch(&[]).schema(), mode(WriteMode::Append)).await.unwrap();
+    let mut old = sink().await;
+    old.fence(&of(1)).await.unwrap();
+    old.keep(&BTreeSet::new(), true).await.unwrap();
+    for number in 0..3 {
+        old.write(batch(&[number])).await.unwrap();
+        old.save(&split(number.unsigned_abs())).await.unwrap();
+    }
+    old.write(batch(&[99])).await.unwrap();
+    let mut new = sink().await;
+    new.fence(&of(2)).await.unwrap();
+    let numbers = |saved: Vec<SavedSplit>| saved.iter().map(|saved| saved.number).collect::<BTreeSet<u64>>();
+    assert_eq!(numbers(new.saved().await.unwrap()), BTreeSet::from([0, 1, 2]));
+    new.keep(&BTreeSet::from([0, 2]), true).await.unwrap();
+    // The old attempt wakes up: whatever it tries, it changes nothing.
+    assert_eq!(old.save(&split(3)).await.expect_err("overtaken").kind, ErrorKind::Fenced);
+    assert_eq!(old.keep(&BTreeSet::new(), false).await.expect_err("overtaken").kind, ErrorKind::Bug);
+    old.abort().await.unwrap();
+    let mut again = sink().await;
+    assert_eq!(again.fence(&of(1)).await.expect_err("overtaken").kind, ErrorKind::Fenced);
+    assert_eq!(numbers(new.saved().await.unwrap()), BTreeSet::from([0, 2]));
+    new.write(batch(&[7])).await.unwrap();
+    new.save(&split(3)).await.unwrap();
+    assert_eq!(new.stage().await.unwrap().written, 3);
+    new.commit(&positions(2)).await.unwrap();
+    assert_eq!(ids(&lake.read("out/").await.unwrap().rows()), ["0", "2", "7"]);
+}
+
+#[tokio::test]
+async fn another_run_removes_what_a_run_has_saved() {
+    let lake = Lake::new(Some(json!({"csv": {}})));
+    let mut old = lake.sink("out/", batch(&[]).schema(), mode(WriteMode::Append)).await.unwrap();
+    old.fence(&attempt(1)).await.unwrap();
+    old.keep(&BTreeSet::new(), true).await.unwrap();
+    old.write(batch(&[1])).await.unwrap();
+    old.save(&split(0)).await.unwrap();
+    drop(old);
+    let mut new = lake.sink("out/", batch(&[]).schema(), mode(WriteMode::Append)).await.unwrap();
+    new.fence(&attempt(2)).await.unwrap();
+    assert_eq!(new.saved().await.unwrap(), []);
+    new.stage().await.unwrap();
+    new.commit(&positions(2)).await.unwrap();
+    assert_eq!(
+        std::fs::read_dir(lake.root().join(".aggregator-staging"))
+            .unwrap()
+            .flat_map(|entry| std::fs::read_dir(entry.unwrap().path()).unwrap())
+            .count(),
+        0
+    );
+}
+
+fn split(number: u64) -> SavedSplit {
+    let split = Split { state: json!({"number": number}), bytes: 1 };
+    SavedSplit { number, source: "source".into(), split, schemas: "same".into(), ledger: Ledger::default() }
 }

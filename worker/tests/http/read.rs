@@ -46,6 +46,7 @@ pub(crate) fn items() -> SourceRequest {
         to: None,
         rejects: false,
         batch_rows: 4,
+        threads: 2,
     }
 }
 

@@ -4,12 +4,12 @@ use std::error::Error;
 use std::fmt::Write;
 
 use aggregator_tests::http::{HttpServer, RawServer};
-use aggregator_worker::connector::ConnectorError;
+use aggregator_worker::connector::{ConnectorError, SourceRequest};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, post};
+use axum::routing::{any, get, post};
 use serde_json::{Value, json};
 
 use crate::read::{columns, connect, items, read};
@@ -45,6 +45,7 @@ async fn echo(request: Request) -> Response {
         "/next" => axum::Json(json!({"data": [], "next": format!("http://localhost:1/{key}?{query}")})).into_response(),
         "/loop" => axum::Json(json!({"data": [], "next": request.uri().to_string()})).into_response(),
         "/types" => axum::Json(json!({"data": [{"id": "no number"}]})).into_response(),
+        "/rows" => format!("id,name\n\"{}\",x\n", said.replace('"', "\"\"")).into_response(),
         "/redirect" => (StatusCode::FOUND, [("location", elsewhere)]).into_response(),
         path => {
             let status = path.trim_start_matches('/').parse().unwrap();
@@ -56,10 +57,13 @@ async fn echo(request: Request) -> Response {
 fn spec(url: &str, path: &str, auth: &Value) -> Value {
     json!({
         "url": url, "auth": auth, "retries": 0,
-        "endpoints": [{
-            "name": "items", "path": path, "records": "$.data[*]", "schema": columns(),
-            "pagination": {"nextLink": "$.next"}
-        }]
+        "endpoints": [
+            {
+                "name": "items", "path": path, "records": "$.data[*]", "schema": columns(),
+                "pagination": {"nextLink": "$.next"}
+            },
+            {"name": "file", "path": path, "format": {"csv": {"schema": columns()}}}
+        ]
     })
 }
 
@@ -94,7 +98,7 @@ async fn no_text_of_any_error_shows_a_secret() {
     let closed = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let mut cases: Vec<(String, String)> =
-        ["400", "401", "403", "404", "429", "500", "html", "missing", "next", "loop", "types", "redirect"]
+        ["400", "401", "403", "404", "429", "500", "html", "missing", "next", "loop", "types", "redirect", "rows"]
             .map(|path| (server.url(), format!("/{path}")))
             .to_vec();
     cases.push((cut.url(), "/cut".into()));
@@ -102,12 +106,15 @@ async fn no_text_of_any_error_shows_a_secret() {
     for (auth, value, secrets) in kinds(&format!("{}/token", server.url())) {
         for (url, path) in &cases {
             let connector = connect(spec(url, path, &auth), &[("key", value)]).unwrap();
-            let error = read(connector.as_ref(), items()).await.expect_err(path);
-            let shown = texts(&error);
-            for secret in &secrets {
-                assert!(!shown.contains(secret), "{path} with {auth} shows {secret}: {shown}");
+            for stream in ["items", "file"] {
+                let request = SourceRequest { stream: stream.into(), ..items() };
+                let error = read(connector.as_ref(), request).await.expect_err(path);
+                let shown = texts(&error);
+                for secret in &secrets {
+                    assert!(!shown.contains(secret), "{path} with {auth} shows {secret}: {shown}");
+                }
+                assert!(shown.contains(path.as_str()) && shown.contains(url.as_str()), "{path}: {shown}");
             }
-            assert!(shown.contains(path.as_str()) && shown.contains(url.as_str()), "{path}: {shown}");
         }
     }
     // The server did see what no error shows.
@@ -115,6 +122,28 @@ async fn no_text_of_any_error_shows_a_secret() {
     assert!(seen.iter().any(|seen| seen.headers.values().any(|value| value.contains(PLAIN))));
     assert!(seen.iter().any(|seen| seen.query.contains(PLAIN)));
     assert!(seen.iter().any(|seen| seen.headers.values().any(|value| value == "Bearer fetched-token")));
+}
+
+#[tokio::test]
+async fn no_reject_shows_a_secret_that_the_server_repeats() {
+    let router = Router::new()
+        .route("/csv", get(|| async { format!("id,name\n{PLAIN},x\n1,\"{PLAIN}\",y\n") }))
+        .route("/json", get(|| async { axum::Json(json!([{"id": PLAIN}, PLAIN])) }));
+    let server = HttpServer::start(router).await.unwrap();
+    let auth = json!({"bearer": {"token": {"secretKey": "key"}}});
+    let endpoints = json!([
+        {"name": "csv", "path": "/csv", "format": {"csv": {"schema": columns()}}},
+        {"name": "json", "path": "/json", "schema": columns()}
+    ]);
+    let spec = json!({"url": server.url(), "auth": auth, "endpoints": endpoints});
+    let connector = connect(spec, &[("key", PLAIN)]).unwrap();
+    for stream in ["csv", "json"] {
+        let request = SourceRequest { stream: stream.into(), rejects: true, ..items() };
+        let rejects = read(connector.as_ref(), request).await.unwrap().rejects;
+        assert_eq!(rejects.len(), 2);
+        let shown = format!("{rejects:?}");
+        assert!(shown.contains("***") && !shown.contains(PLAIN), "{shown}");
+    }
 }
 
 #[tokio::test]

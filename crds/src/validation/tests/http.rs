@@ -40,9 +40,9 @@ http:
             r"spec.http.endpoints[0].records: `$..[` is not a JSONPath: must start with lowercase alpha or '_', at character 4; write a path as RFC 9535 has it, as `$.data[*]`",
             r"spec.http.endpoints[0].pagination.page.sizeParameter: nothing carries the page's size; set `sizeParameter` with `size`",
             r"spec.http.endpoints[0].maxPages: 0 is out of range; use 1 or more",
-            r"spec.http.endpoints[1].format: an endpoint's answers can only be read as JSON so far; ask the API for JSON, or download the file and read it with a `file` Connector",
             r"spec.http.endpoints[1].records: `format` says how the answer reads; leave `records` out, or use `format: {json: {records: …}}`",
             r"spec.http.endpoints[1].schema: `format` says how the answer reads; set the schema inside `format`, or leave `format` out",
+            r"spec.http.endpoints[1].pagination.cursor: the token of the next page is looked up in a JSON answer, and `format` is ndjson; use `linkHeader`, `page` or `offset`, which work with every format, or ask the API for JSON",
             r"spec.http.endpoints[1].pagination.cursor.token: `next` is not a JSONPath: parser error, at character 1; write a path as RFC 9535 has it, as `$.data[*]`",
             r"spec.http.endpoints[1].pagination.cursor.parameter: the parameter is empty; give the parameter",
             r"spec.http.endpoints[1].primaryKey[1]: the column `id` is already taken by spec.http.endpoints[1].primaryKey[0]; give each column once",
@@ -80,6 +80,35 @@ http: {url: "http://host", auth: {basic: {username: "", password: {secretKey: p}
             r"spec.http.endpoints[1].pagination.page.size: the page's size is missing; set `size` with `sizeParameter`",
             r"spec.http.endpoints[2].name: the name is empty; give the name",
             r"spec.http.endpoints[2].pagination.nextLink: `$.[` is not a JSONPath: in dot member name, must start with lowercase alpha or '_', at character 3; write a path as RFC 9535 has it, as `$.data[*]`"
+        ]
+    );
+}
+
+#[test]
+fn formats_of_an_endpoint() {
+    let found = violations::<Connector>(
+        "Connector",
+        r#"
+http:
+  url: http://host
+  endpoints:
+    - {name: a, path: /a, format: {csv: {delimiter: ";;", encoding: latin-99}}, pagination: {nextLink: $.next}}
+    - {name: b, path: /b, format: {parquet: {}}, schema: {infer: {}}, pagination: {cursor: {token: $.next, parameter: after}}}
+    - {name: c, path: /c, format: {csv: {schema: {columns: []}}}, pagination: {linkHeader: {}}}
+    - {name: d, path: /d, format: {ndjson: {compression: gzip}}, pagination: {page: {parameter: p}}}
+    - {name: e, path: /e, format: {parquet: {}}, pagination: {offset: {parameter: o, sizeParameter: l, size: 10}}}
+    - {name: f, path: /f, format: {json: {records: "$.data[*]", encoding: windows-1252}}, pagination: {nextLink: $.next}}
+"#,
+    );
+    assert_eq!(
+        found,
+        [
+            r#"spec.http.endpoints[0].format.csv.delimiter: ";;" is not one ASCII character; write one character, as `";"`, or `"\t"` for a tab"#,
+            r"spec.http.endpoints[0].format.csv.encoding: `latin-99` is not an encoding; use a WHATWG label, as `utf-8`, `windows-1252`, `utf-16le` or `shift_jis`",
+            r"spec.http.endpoints[0].pagination.nextLink: the next page's address is looked up in a JSON answer, and `format` is csv; use `linkHeader`, `page` or `offset`, which work with every format, or ask the API for JSON",
+            r"spec.http.endpoints[1].schema: `format` says how the answer reads; leave `schema` out: Parquet names its columns and their types",
+            r"spec.http.endpoints[1].pagination.cursor: the token of the next page is looked up in a JSON answer, and `format` is parquet; use `linkHeader`, `page` or `offset`, which work with every format, or ask the API for JSON",
+            r"spec.http.endpoints[2].format.csv.schema.columns: the list is empty; give at least one column, or `infer: {}`"
         ]
     );
 }

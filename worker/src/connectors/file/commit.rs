@@ -81,6 +81,29 @@ impl Commits {
         format!("{STAGING}/{}/{}-{}", self.id, escaped(&attempt.run), attempt.epoch)
     }
 
+    /// The folder that all paths start from.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder in which every attempt has a staging folder.
+    pub(super) fn stagings(&self) -> PathBuf {
+        self.root.join(STAGING).join(&self.id)
+    }
+
+    /// The escaped run and the epoch in the name of a staging folder.
+    pub(super) fn attempt_of(name: &str) -> Option<(&str, u64)> {
+        let (run, epoch) = name.rsplit_once('-')?;
+        Some((run, epoch.parse().ok()?))
+    }
+
+    /// Holds off other processes until the file is dropped, if the attempt still owns the sink.
+    pub(super) fn owned(&self, attempt: &Attempt) -> Result<File> {
+        let lock = self.lock()?;
+        let owner = self.load()?.map_or(0, |state| state.record.epoch);
+        if owner == attempt.epoch { Ok(lock) } else { Err(self.fenced(attempt, owner)) }
+    }
+
     fn folder(&self) -> PathBuf {
         self.root.join(RECORDS)
     }
@@ -160,20 +183,21 @@ impl Commits {
         self.remove_older(attempt)
     }
 
+    /// What older attempts of this run have staged is looked through later: they may have saved splits.
     fn remove_older(&self, attempt: &Attempt) -> Result<()> {
-        let folder = self.root.join(STAGING).join(&self.id);
+        let folder = self.stagings();
         let failed = |error: io::Error| write_error(&folder, error);
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(failed(error)),
         };
+        let own = escaped(&attempt.run);
         for entry in entries {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name();
-            let epoch =
-                name.to_str().and_then(|name| name.rsplit_once('-')).and_then(|(_, epoch)| epoch.parse::<u64>().ok());
-            if epoch.is_some_and(|epoch| epoch < attempt.epoch) {
+            let of = name.to_str().and_then(Self::attempt_of);
+            if of.is_some_and(|(run, epoch)| run != own && epoch < attempt.epoch) {
                 fs::remove_dir_all(entry.path()).map_err(failed)?;
             }
         }
@@ -202,12 +226,8 @@ impl Commits {
         // From the rename of this record on, the commit stands: whoever comes next finishes it.
         self.save(&State { record, journal: Some(journal.clone()) }, step)?;
         self.finish(&journal, step)?;
-        let staging = self.root.join(self.staging(attempt));
-        match fs::remove_dir_all(&staging) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(folder = %staging.display(), %error, "could not remove an empty staging folder");
-            }
-            _ => {}
+        if let Err(error) = self.remove_run(&attempt.run) {
+            tracing::warn!(%error, "could not remove a staging folder that is done with");
         }
         Ok(())
     }
@@ -275,7 +295,7 @@ fn lost(from: &Path, to: &Path) -> ConnectorError {
     .remedy("somebody removed it: restore it from a backup, or reset the checkpoint and run in mode Full")
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
@@ -408,6 +428,7 @@ mod tests {
         let (folder, commits, old) = Folder::new();
         let new = Attempt { run: "run-1".into(), epoch: 2 };
         commits.fence(&new, &mut |_| Ok(())).unwrap();
+        commits.keep_splits(&new, &std::collections::BTreeSet::new()).unwrap();
         assert!(!folder.0.path().join(commits.staging(&old)).exists());
         let error = commits.commit(&old, &positions(), 2, || panic!("not asked"), &mut |_| Ok(())).expect_err("fenced");
         assert_eq!(error.kind, ErrorKind::Fenced);

@@ -8,10 +8,12 @@ use aggregator_compiler::catalogue::{Catalogue, Stream};
 use aggregator_crds::connector::{FileFormat, StreamSchema};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
-use super::listing::{DataFile, Listing, list_all, partition};
+use super::listing::{DataFile, Listing, is_open, list_all, partition};
 use super::source::open_file;
 use crate::connector::{ConnectorError, ErrorKind, Result};
-use crate::format::{Guess, Input, SchemaProbe, ending_of, format_by_name, infer_records, stream_schema};
+use crate::format::{
+    Guess, Input, SchemaProbe, declared_schema, ending_of, format_by_name, infer_records, stream_schema,
+};
 
 /// The most streams that discovery lists.
 const MAX_STREAMS: usize = 1000;
@@ -59,11 +61,17 @@ fn format_of(declared: Option<&FileFormat>, stream: &str, files: &[DataFile]) ->
 }
 
 /// The files of a stream and their schema. Looks at the first files only, as many as the declared number of records
-/// takes. Blocking.
+/// takes. There may be no file at all of a folder or glob whose columns are declared: whether that is an error, the read
+/// says. Blocking.
 pub(super) fn shape_of(root: &Path, declared: Option<&FileFormat>, stream: &str, listing: Listing) -> Result<Shape> {
     let Listing { files, escaping } = listing;
     if files.is_empty() {
-        return Err(not_found(root, declared, stream, &escaping));
+        return match declared_columns(declared)? {
+            Some((format, schema)) if escaping.is_empty() && is_open(root, stream) => {
+                Ok(Shape { files, format: format.clone(), schema, rows: None, notes: Vec::new() })
+            }
+            _ => Err(not_found(root, declared, stream, &escaping)),
+        };
     }
     let format = format_of(declared, stream, &files)?;
     let mut probe = SchemaProbe::default();
@@ -122,7 +130,20 @@ fn with_partitions(schema: &SchemaRef, files: &[DataFile]) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-fn not_found(root: &Path, declared: Option<&FileFormat>, stream: &str, escaping: &[String]) -> ConnectorError {
+/// The format whose columns are declared, and these.
+fn declared_columns(declared: Option<&FileFormat>) -> Result<Option<(&FileFormat, SchemaRef)>> {
+    let Some(format) = declared else { return Ok(None) };
+    let schema = stream_schema(format).map(declared_schema).transpose()?.flatten();
+    Ok(schema.map(|schema| (format, schema)))
+}
+
+/// The error of a stream without files. Blocking.
+pub(super) fn not_found(
+    root: &Path,
+    declared: Option<&FileFormat>,
+    stream: &str,
+    escaping: &[String],
+) -> ConnectorError {
     /// The most names that a message lists.
     const MOST: usize = 10;
     let mut detail = format!("no file below {} matches", root.display());
@@ -130,14 +151,22 @@ fn not_found(root: &Path, declared: Option<&FileFormat>, stream: &str, escaping:
         detail = format!("{detail}; links that leave the root are not followed: {}", escaping.join(", "));
     }
     let error = ConnectorError::new(ErrorKind::NotFound, format!("find stream `{stream}`"), detail);
-    match list_all(root) {
+    let remedy = match list_all(root) {
         Ok(listing) if !listing.files.is_empty() => {
             let names: Vec<String> = grouped(listing.files, declared).into_keys().take(MOST).collect();
-            error.remedy(format!("there are: {}", names.join(", ")))
+            format!("there are: {}", names.join(", "))
         }
-        Ok(_) => error.remedy("the folder holds no files: correct `root`"),
-        Err(_) => error.remedy("the folder cannot be read: correct `root`"),
-    }
+        Ok(_) => "the folder holds no files: correct `root`".to_owned(),
+        Err(_) => return error.remedy("the folder cannot be read: correct `root`"),
+    };
+    // An incremental source goes on without files when it need not look into one for its columns.
+    let emptied = match declared {
+        _ if !escaping.is_empty() || !is_open(root, stream) => "",
+        Some(FileFormat::Parquet(_)) => "; if the files were read and taken away, leave one, which tells the columns",
+        Some(format) if matches!(stream_schema(format), Some(StreamSchema::Columns(_))) => "",
+        _ => "; if the files were read and taken away, declare the columns with `schema` in the Connector's `format`",
+    };
+    error.remedy(remedy + emptied)
 }
 
 /// Files by the glob that means them: folder and ending, partition folders as `**`.

@@ -105,6 +105,11 @@ fn pattern(root: &Path, name: &str) -> String {
     }
 }
 
+/// Whether a stream is a glob or a folder, into which files come and from which they go.
+pub(super) fn is_open(root: &Path, stream: &str) -> bool {
+    checked_name(stream).is_ok_and(|name| has_wildcard(&pattern(root, name)))
+}
+
 /// Whether a name is a glob.
 pub(super) fn has_wildcard(name: &str) -> bool {
     name.contains(['*', '?', '[', '{'])

@@ -4,6 +4,7 @@ mod commit;
 mod discover;
 mod listing;
 mod parts;
+mod saved;
 mod sink;
 mod source;
 
@@ -19,10 +20,10 @@ use async_trait::async_trait;
 use crate::connector::{
     CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
 };
-use discover::{Shape, catalogue, shape_of};
+use discover::{Shape, catalogue, not_found, shape_of};
 use listing::list;
 use sink::FileSink;
-use source::{FileSource, choose};
+use source::{FileSource, choose, emptied};
 
 /// Opens a `file` Connector.
 pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
@@ -72,6 +73,13 @@ impl FileConnector {
         let (root, format, stream) = (self.root.clone(), self.format.clone(), stream.to_owned());
         blocking(move || shape_of(&root, format.as_ref(), &stream, list(&root, &stream)?)).await
     }
+
+    /// The error of a stream without files.
+    async fn missing(&self, stream: &str) -> ConnectorError {
+        let (root, format, stream) = (self.root.clone(), self.format.clone(), stream.to_owned());
+        let error = blocking(move || Ok(not_found(&root, format.as_ref(), &stream, &[]))).await;
+        error.unwrap_or_else(|error| error)
+    }
 }
 
 #[async_trait]
@@ -113,7 +121,13 @@ impl Connector for FileConnector {
     }
 
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
-        let shape = self.shape(&request.stream).await?;
+        let mut shape = self.shape(&request.stream).await?;
+        if shape.files.is_empty() {
+            match emptied(&request)? {
+                Some(note) => shape.notes.push(note),
+                None => return Err(self.missing(&request.stream).await),
+            }
+        }
         let schema = match &request.columns {
             None => shape.schema,
             Some(columns) => {

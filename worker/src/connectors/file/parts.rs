@@ -10,7 +10,9 @@ use arrow::compute::take_record_batch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::commit::escaped;
+use serde::{Deserialize, Serialize};
+
+use super::commit::{escaped, sync_folder};
 use super::listing::NULL_PARTITION;
 use crate::connector::{ConnectorError, ErrorKind, Result};
 use crate::format::{FileWriter, write_error};
@@ -21,11 +23,11 @@ pub(super) const ROLL_BYTES: u64 = 128 * 1024 * 1024;
 const MAX_OPEN: usize = 32;
 
 /// A complete, durable, staged file.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Part {
     /// The partition folders it belongs into; empty for none.
     pub(super) folder: String,
-    /// Where it is.
+    /// Where it is, below the root.
     pub(super) staged: PathBuf,
     /// Its rows, as the file itself says where it does.
     pub(super) rows: u64,
@@ -41,7 +43,11 @@ struct OpenPart {
 
 /// Writes part files into a staging folder. Blocking.
 pub(super) struct Parts {
+    root: PathBuf,
+    /// The folder below the root that files are written to.
     staging: PathBuf,
+    /// What the names of files begin with.
+    prefix: String,
     format: FileFormat,
     /// The columns that stand in the files, and those that become folders, by index.
     schema: SchemaRef,
@@ -57,6 +63,7 @@ pub(super) struct Parts {
 impl Parts {
     /// Part files of rows of `schema`, without those columns that `partition_by` turns into folders.
     pub(super) fn new(
+        root: &Path,
         staging: PathBuf,
         format: FileFormat,
         schema: &SchemaRef,
@@ -80,7 +87,9 @@ impl Parts {
         let fields: Vec<_> = kept.iter().map(|column| schema.field(*column).clone()).collect();
         let schema = Arc::new(Schema::new(fields));
         Ok(Self {
+            root: root.to_owned(),
             staging,
+            prefix: "part".into(),
             format,
             schema,
             kept,
@@ -167,11 +176,18 @@ impl Parts {
         oldest.map_or(Ok(()), |folder| self.close(&folder))
     }
 
+    /// Begins another set of files, with names of their own.
+    pub(super) fn begin(&mut self, prefix: String) {
+        self.prefix = prefix;
+        self.created = 0;
+    }
+
     fn create(&mut self) -> Result<OpenPart> {
-        std::fs::create_dir_all(&self.staging).map_err(|error| write_error(&self.staging, error))?;
-        let staged = self.staging.join(format!("{:06}", self.created));
+        let folder = self.root.join(&self.staging);
+        std::fs::create_dir_all(&folder).map_err(|error| write_error(&folder, error))?;
+        let staged = self.staging.join(format!("{}-{:06}", self.prefix, self.created));
         self.created += 1;
-        let writer = FileWriter::create(&staged, &self.format, &self.schema)?;
+        let writer = FileWriter::create(&self.root.join(&staged), &self.format, &self.schema)?;
         Ok(OpenPart { writer, staged, last_used: self.clock })
     }
 
@@ -182,7 +198,8 @@ impl Parts {
         Ok(())
     }
 
-    /// Ends all files. Without any, and if `always`, one without rows is made.
+    /// Ends all files, makes them durable, and gives those that were made since the last time. Without any, and if
+    /// `always`, one without rows is made.
     pub(super) fn finish(&mut self, always: bool) -> Result<Vec<Part>> {
         let mut folders: Vec<String> = self.open.keys().cloned().collect();
         folders.sort();
@@ -196,15 +213,13 @@ impl Parts {
         }
         if !self.done.is_empty() {
             // The files, and every folder up to the root that may be new: the journal will name them.
-            for folder in self.staging.ancestors().take(4).filter(|folder| folder.is_dir()) {
-                sync(folder)?;
+            for folder in self.staging.ancestors() {
+                let folder = self.root.join(folder);
+                sync_folder(&folder).map_err(|error| write_error(&folder, error))?;
             }
         }
-        self.done.sort_by(|one, two| one.staged.cmp(&two.staged));
-        Ok(self.done.clone())
+        let mut done = std::mem::take(&mut self.done);
+        done.sort_by(|one, two| one.staged.cmp(&two.staged));
+        Ok(done)
     }
-}
-
-fn sync(folder: &Path) -> Result<()> {
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| write_error(folder, error))
 }

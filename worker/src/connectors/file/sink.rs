@@ -12,12 +12,12 @@ use super::blocking;
 use super::commit::{Changes, Commits, Move, escaped};
 use super::listing::{checked_name, has_wildcard, list};
 use super::parts::{Part, Parts, ROLL_BYTES};
+use super::saved::{SavedParts, prefix as prefix_of_split, remove_unsaved};
 use crate::connector::{
-    Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Result, Sink, SinkRequest, Staged,
+    Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, SavedSplit, Sink,
+    SinkRequest, Staged,
 };
-use crate::format::{
-    check_writable, compression_ending, declared_compression, ending_of, format_by_name, split_name, write_error,
-};
+use crate::format::{check_writable, compression_ending, declared_compression, ending_of, format_by_name, split_name};
 
 /// Where rows go, below the root.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,8 @@ pub(super) struct FileSink {
     request: SinkRequest,
     commits: Commits,
     phase: Phase,
+    /// The files of saved splits.
+    kept: Vec<Part>,
     roll_bytes: u64,
 }
 
@@ -105,11 +107,11 @@ impl FileSink {
             );
         }
         let roll_bytes = if matches!(target, Target::File(_)) { u64::MAX } else { ROLL_BYTES };
-        let parts =
-            Parts::new(PathBuf::new(), format.clone(), &request.schema, &request.write.partition_by, roll_bytes)?;
+        let partitions = &request.write.partition_by;
+        let parts = Parts::new(&root, PathBuf::new(), format.clone(), &request.schema, partitions, roll_bytes)?;
         check_writable(&format, parts.schema())?;
         let commits = Commits::new(&root, &request.pipeline, &request.node);
-        Ok(Self { root, target, format, request, commits, phase: Phase::Opened, roll_bytes })
+        Ok(Self { root, target, format, request, commits, phase: Phase::Opened, kept: Vec::new(), roll_bytes })
     }
 
     fn overwrites(&self) -> bool {
@@ -207,8 +209,7 @@ fn changes(
             }
         };
         taken.insert(to.clone());
-        let from = part.staged.strip_prefix(root).unwrap_or(&part.staged).to_string_lossy().into_owned();
-        moves.push(Move { from, to });
+        moves.push(Move { from: part.staged.to_string_lossy().into_owned(), to });
     }
     let deletes =
         if overwrite { before.into_iter().filter(|path| !taken.contains(path)).collect() } else { Vec::new() };
@@ -269,9 +270,9 @@ impl Sink for FileSink {
         check_inside(&self.root, &self.target)?;
         let (commits, owner) = (self.commits.clone(), attempt.clone());
         blocking(move || commits.fence(&owner, &mut |_| Ok(()))).await?;
-        let staging = self.root.join(self.commits.staging(attempt));
         let parts = Parts::new(
-            staging,
+            &self.root,
+            PathBuf::from(self.commits.staging(attempt)),
             self.format.clone(),
             &self.request.schema,
             &self.request.write.partition_by,
@@ -281,13 +282,59 @@ impl Sink for FileSink {
         Ok(())
     }
 
-    async fn write(&mut self, batch: arrow::array::RecordBatch) -> Result<()> {
+    fn keeps_splits(&self) -> bool {
+        // One file cannot be put together from several.
+        matches!(self.target, Target::Folder(_))
+    }
+
+    async fn saved(&mut self) -> Result<Vec<SavedSplit>> {
+        let Phase::Fenced { attempt, .. } = &self.phase else { return Err(self.out_of_order("saved")) };
+        let (commits, run) = (self.commits.clone(), attempt.run.clone());
+        let saved = blocking(move || commits.saved_splits(&run)).await?;
+        Ok(saved.into_iter().map(|saved| saved.split).collect())
+    }
+
+    async fn keep(&mut self, numbers: &BTreeSet<u64>, more: bool) -> Result<()> {
+        let Phase::Fenced { attempt, parts } = &mut self.phase else { return Err(self.out_of_order("keep")) };
+        let (commits, attempt, numbers) = (self.commits.clone(), attempt.clone(), numbers.clone());
+        let next = numbers.last().map_or(0, |last| last + 1);
+        let kept = blocking(move || {
+            commits.keep_splits(&attempt, &numbers)?;
+            commits.saved_splits(&attempt.run)
+        })
+        .await?;
+        self.kept = kept.into_iter().flat_map(|saved| saved.parts).collect();
+        if more {
+            parts.begin(prefix_of_split(next));
+        }
+        Ok(())
+    }
+
+    async fn save(&mut self, split: &SavedSplit) -> Result<()> {
+        let Phase::Fenced { attempt, mut parts } = std::mem::replace(&mut self.phase, Phase::Opened) else {
+            return Err(self.out_of_order("save"));
+        };
+        let (commits, split) = (self.commits.clone(), split.clone());
+        let next = split.number + 1;
+        let (attempt, mut parts, saved) = blocking(move || {
+            let saved = SavedParts { split, parts: parts.finish(false)? };
+            commits.save_split(&attempt, &saved, &mut |_| Ok(()))?;
+            Ok((attempt, parts, saved))
+        })
+        .await?;
+        self.kept.extend(saved.parts);
+        parts.begin(prefix_of_split(next));
+        self.phase = Phase::Fenced { attempt, parts };
+        Ok(())
+    }
+
+    async fn write(&mut self, batch: arrow::array::RecordBatch) -> Result<Vec<Reject>> {
         let Phase::Fenced { attempt, mut parts } = std::mem::replace(&mut self.phase, Phase::Opened) else {
             return Err(self.out_of_order("write"));
         };
         let (written, parts) = blocking(move || Ok((parts.write(&batch), parts))).await?;
         self.phase = Phase::Fenced { attempt, parts };
-        written
+        written.map(|()| Vec::new())
     }
 
     async fn stage(&mut self) -> Result<Staged> {
@@ -296,7 +343,9 @@ impl Sink for FileSink {
         };
         let always =
             matches!(self.target, Target::File(_)) || (self.overwrites() && self.request.write.partition_by.is_empty());
-        let parts = blocking(move || parts.finish(always)).await?;
+        let always = always && self.kept.is_empty();
+        let mut parts = blocking(move || parts.finish(always)).await?;
+        parts.splice(0..0, std::mem::take(&mut self.kept));
         let rows = parts.iter().map(|part| part.rows).sum();
         let bytes = parts.iter().map(|part| part.bytes).sum();
         self.phase = Phase::Staged { attempt, parts, rows };
@@ -321,11 +370,8 @@ impl Sink for FileSink {
             Phase::Fenced { attempt, .. } | Phase::Staged { attempt, .. } => attempt,
             Phase::Opened | Phase::Done => return Ok(()),
         };
+        // Saved splits are for the next attempt.
         let staging = self.root.join(self.commits.staging(&attempt));
-        blocking(move || match std::fs::remove_dir_all(&staging) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(write_error(&staging, error)),
-            _ => Ok(()),
-        })
-        .await
+        blocking(move || remove_unsaved(&staging)).await
     }
 }

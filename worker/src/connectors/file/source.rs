@@ -14,7 +14,8 @@ use tokio::task::JoinHandle;
 
 use super::listing::{DataFile, Identity};
 use crate::connector::{
-    ConnectorError, ErrorKind, EventStream, Position, Result, Source, SourceEnd, SourceEvent, SourceRequest,
+    ConnectorError, Division, ErrorKind, EventStream, Position, ReadSplit, Result, Source, SourceEnd, SourceEvent,
+    SourceRequest, Split,
 };
 use crate::format::{Input, ReadPlan, open};
 
@@ -90,6 +91,20 @@ pub(super) fn choose(files: Vec<DataFile>, request: &SourceRequest) -> Result<(V
     Ok((chosen, after, skipped))
 }
 
+/// What to tell of a stream without files whose earlier files an incremental source has read; None when it has read none,
+/// or an attempt of this run has read more than what is left.
+pub(super) fn emptied(request: &SourceRequest) -> Result<Option<String>> {
+    let before = files_of(request.from.as_ref(), &request.stream)?.len();
+    // With `to`, `choose` compares what is left with what was committed.
+    let by_file = before > 0 || request.to.is_some();
+    let by_cursor = request.window.as_ref().is_some_and(|window| window.lower.is_some() && window.upper.is_none());
+    Ok(match before {
+        _ if !by_file && !by_cursor => None,
+        0 => Some("no file is left".into()),
+        before => Some(format!("no file is left of {before} that were read before")),
+    })
+}
+
 /// A stream of files, ready to be read.
 pub(super) struct FileSource {
     pub(super) schema: SchemaRef,
@@ -109,15 +124,62 @@ impl Source for FileSource {
     }
 
     async fn read(self: Box<Self>) -> Result<EventStream> {
-        let (sender, receiver) = mpsc::channel(READ_AHEAD);
-        let task = tokio::task::spawn_blocking(move || {
-            if let Err(error) = self.run(&sender) {
-                // A reader that is gone has no use for the error.
-                sender.blocking_send(Err(error)).unwrap_or_default();
-            }
-        });
-        Ok(futures::stream::unfold((receiver, Some(task)), next_event).boxed())
+        Ok(self.start(self.files.clone()))
     }
+
+    async fn divide(&mut self, bytes: u64, earlier: &[ReadSplit]) -> Result<Option<Division>> {
+        let (stands, rest) = divide(&self.files, bytes, earlier)?;
+        let incremental = self.request.incremental;
+        Ok(Some(Division {
+            stands,
+            rest,
+            position: if incremental { Some(position(&self.after)?) } else { None },
+            note: Some(summary(self.files.len(), self.skipped, &self.notes)),
+        }))
+    }
+
+    async fn read_split(&mut self, split: &Split) -> Result<EventStream> {
+        let wanted = split_files(split)?;
+        let files = self.files.iter().filter(|file| wanted.contains_key(&file.path));
+        Ok(self.start(files.cloned().collect()))
+    }
+}
+
+/// Groups of files, in order, each of about so many bytes, apart from the groups that were read and are still the same.
+fn divide(files: &[DataFile], bytes: u64, earlier: &[ReadSplit]) -> Result<(Vec<bool>, Vec<Split>)> {
+    let mut left: BTreeMap<&str, Identity> = files.iter().map(|file| (file.path.as_str(), file.identity)).collect();
+    let mut stands = Vec::with_capacity(earlier.len());
+    for read in earlier {
+        let group = split_files(&read.split)?;
+        let same = group.iter().all(|(path, identity)| left.get(path.as_str()) == Some(identity));
+        if same {
+            left.retain(|path, _| !group.contains_key(*path));
+        }
+        stands.push(same);
+    }
+    let mut groups: Vec<(FilesRead, u64)> = Vec::new();
+    for file in files.iter().filter(|file| left.contains_key(file.path.as_str())) {
+        match groups.last_mut() {
+            Some((group, size)) if *size < bytes => {
+                group.insert(file.path.clone(), file.identity);
+                *size = size.saturating_add(file.identity.size);
+            }
+            _ => groups.push((FilesRead::from([(file.path.clone(), file.identity)]), file.identity.size)),
+        }
+    }
+    let rest = groups.into_iter().map(|(group, bytes)| {
+        let state = serde_json::to_value(&group)
+            .map_err(|error| ConnectorError::new(ErrorKind::Bug, "divide files", error.to_string()))?;
+        Ok(Split { state, bytes })
+    });
+    Ok((stands, rest.collect::<Result<_>>()?))
+}
+
+fn split_files(split: &Split) -> Result<FilesRead> {
+    serde_json::from_value(split.state.clone()).map_err(|error| {
+        ConnectorError::new(ErrorKind::Data, "go on with a divided read", format!("a split is broken: {error}"))
+            .remedy("run in mode Full: it reads everything again")
+    })
 }
 
 type Events = (mpsc::Receiver<Result<SourceEvent>>, Option<JoinHandle<()>>);
@@ -133,6 +195,40 @@ async fn next_event((mut receiver, task): Events) -> Option<(Result<SourceEvent>
 }
 
 impl FileSource {
+    /// Reads some of the files on a thread of its own.
+    fn start(&self, files: Vec<DataFile>) -> EventStream {
+        let (sender, receiver) = mpsc::channel(READ_AHEAD);
+        let reading = Reading {
+            schema: Arc::clone(&self.schema),
+            format: self.format.clone(),
+            files,
+            after: self.after.clone(),
+            skipped: self.skipped,
+            request: self.request.clone(),
+            notes: self.notes.clone(),
+        };
+        let task = tokio::task::spawn_blocking(move || {
+            if let Err(error) = reading.run(&sender) {
+                // A reader that is gone has no use for the error.
+                sender.blocking_send(Err(error)).unwrap_or_default();
+            }
+        });
+        futures::stream::unfold((receiver, Some(task)), next_event).boxed()
+    }
+}
+
+/// A read that goes on.
+struct Reading {
+    schema: SchemaRef,
+    format: FileFormat,
+    files: Vec<DataFile>,
+    after: FilesRead,
+    skipped: usize,
+    request: SourceRequest,
+    notes: Vec<String>,
+}
+
+impl Reading {
     fn run(self, sender: &mpsc::Sender<Result<SourceEvent>>) -> Result<()> {
         let bytes = Arc::new(AtomicU64::new(0));
         let mut read = 0;
@@ -144,9 +240,11 @@ impl FileSource {
                 &self.format,
                 ReadPlan {
                     schema: Arc::clone(&self.schema),
+                    known: None,
                     location: file.path.clone(),
                     rejects: self.request.rejects,
                     batch_rows: self.request.batch_rows.max(1),
+                    threads: self.request.threads,
                     constants: file.partitions(),
                 },
                 &bytes,
@@ -214,4 +312,44 @@ fn summary(read: usize, skipped: usize, notes: &[String]) -> String {
         parts.push(format!("and {} more notes", notes.len() - MOST));
     }
     parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(of: &[(&str, u64)]) -> Vec<DataFile> {
+        let file = |(path, size): &(&str, u64)| DataFile {
+            path: (*path).to_owned(),
+            absolute: (*path).into(),
+            identity: Identity { size: *size, modified: 7 },
+        };
+        of.iter().map(file).collect()
+    }
+
+    fn paths(splits: &[Split]) -> Vec<Vec<String>> {
+        splits.iter().map(|split| split_files(split).expect("files").into_keys().collect()).collect()
+    }
+
+    #[test]
+    fn files_are_grouped_in_order_until_a_group_is_large_enough() {
+        let (stands, splits) =
+            divide(&files(&[("a", 4), ("b", 5), ("c", 20), ("d", 1), ("e", 0)]), 8, &[]).expect("fit");
+        assert_eq!(stands, Vec::<bool>::new());
+        assert_eq!(paths(&splits), [vec!["a", "b"], vec!["c"], vec!["d", "e"]]);
+        assert_eq!(splits.iter().map(|split| split.bytes).collect::<Vec<_>>(), [9, 20, 1]);
+    }
+
+    #[test]
+    fn what_was_read_stands_unless_one_of_its_files_changed_and_nothing_is_read_twice() {
+        let (_, splits) = divide(&files(&[("a", 4), ("b", 5), ("c", 20), ("d", 1)]), 8, &[]).expect("fit");
+        let earlier: Vec<ReadSplit> = splits.into_iter().map(|split| ReadSplit { split, read: 1 }).collect();
+        // `b` has grown, `c` has gone, `e` has come.
+        let now = files(&[("a", 4), ("b", 6), ("d", 1), ("e", 3)]);
+        let (stands, rest) = divide(&now, 8, &earlier).expect("fit");
+        assert_eq!(stands, [false, false, true]);
+        assert_eq!(paths(&rest), [["a", "b"].as_slice(), ["e"].as_slice()]);
+        let doubled = [earlier[2].clone(), earlier[2].clone()];
+        assert_eq!(divide(&now, 8, &doubled).expect("fit").0, [true, false]);
+    }
 }

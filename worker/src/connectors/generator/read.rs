@@ -1,5 +1,6 @@
 //! Reads a made-up stream: batch by batch, each made when it is asked for.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,10 +12,12 @@ use futures::{StreamExt, stream};
 use super::column::Column;
 use super::stream::GeneratedRows;
 use crate::connector::{
-    ConnectorError, CursorWindow, ErrorKind, EventStream, Result, Source, SourceEnd, SourceEvent, SourceRequest,
+    ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Result, Source, SourceEnd, SourceEvent,
+    SourceRequest, Split,
 };
 
 /// A made-up stream, ready to be read.
+#[derive(Clone)]
 pub(super) struct GeneratorSource {
     name: String,
     schema: SchemaRef,
@@ -104,18 +107,61 @@ impl Source for GeneratorSource {
     }
 
     async fn read(self: Box<Self>) -> Result<EventStream> {
-        let begin = Some(self.rows.start);
-        let reader = (self, begin);
-        Ok(stream::try_unfold(reader, |(source, next)| async move {
-            let Some(row) = next else { return Ok(None) };
-            if row >= source.rows.end {
-                let end = SourceEnd { read: row - source.rows.start, ..SourceEnd::default() };
-                return Ok(Some((SourceEvent::End(end), (source, None))));
+        let rows = self.rows.clone();
+        Ok(self.start(rows))
+    }
+
+    async fn divide(&mut self, bytes: u64, earlier: &[ReadSplit]) -> Result<Option<Division>> {
+        let length = (bytes / ROW_BYTES).max(1);
+        let mut done = BTreeSet::new();
+        let stands = earlier
+            .iter()
+            .map(|read| {
+                let (first, end) = range_of(&read.split)?;
+                // A made-up stream is the same every time.
+                Ok(first % length == 0 && end <= self.rows.end && end - first == read.read && done.insert(first))
+            })
+            .collect::<Result<_>>()?;
+        let first_rows = self.rows.clone().step_by(usize::try_from(length).unwrap_or(usize::MAX));
+        let rest = first_rows.filter(|first| !done.contains(first)).map(|first| {
+            let end = self.rows.end.min(first.saturating_add(length));
+            Split { state: serde_json::json!([first, end]), bytes: (end - first) * ROW_BYTES }
+        });
+        Ok(Some(Division { stands, rest: rest.collect(), position: None, note: None }))
+    }
+
+    async fn read_split(&mut self, split: &Split) -> Result<EventStream> {
+        let (first, end) = range_of(split)?;
+        Ok(self.start(first..end))
+    }
+}
+
+/// What a made-up row is taken to have, in bytes.
+const ROW_BYTES: u64 = 64;
+
+fn range_of(split: &Split) -> Result<(u64, u64)> {
+    serde_json::from_value(split.state.clone()).map_err(|error| {
+        ConnectorError::new(ErrorKind::Data, "go on with a divided read", format!("a split is broken: {error}"))
+            .remedy("run in mode Full: it reads everything again")
+    })
+}
+
+impl GeneratorSource {
+    fn start(&self, rows: Range<u64>) -> EventStream {
+        let (made, next) = (self.clone(), Some(rows.start));
+        stream::try_unfold((made, next), move |(source, next)| {
+            let rows = rows.clone();
+            async move {
+                let Some(row) = next else { return Ok(None) };
+                if row >= rows.end {
+                    let end = SourceEnd { read: row - rows.start, ..SourceEnd::default() };
+                    return Ok(Some((SourceEvent::End(end), (source, None))));
+                }
+                let end = rows.end.min(row.saturating_add(source.batch_rows));
+                let batch = source.batch(row..end)?;
+                Ok(Some((SourceEvent::Batch(batch), (source, Some(end)))))
             }
-            let end = source.rows.end.min(row.saturating_add(source.batch_rows));
-            let batch = source.batch(row..end)?;
-            Ok(Some((SourceEvent::Batch(batch), (source, Some(end)))))
         })
-        .boxed())
+        .boxed()
     }
 }

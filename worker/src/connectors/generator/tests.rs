@@ -45,6 +45,7 @@ fn request() -> SourceRequest {
         to: None,
         rejects: false,
         batch_rows: 100,
+        threads: 1,
     }
 }
 

@@ -7,24 +7,24 @@ use std::time::Duration;
 use aggregator_compiler::catalogue::{Catalogue, Stream};
 use aggregator_crds::connector::{ApiKeyLocation, ConnectorType, HttpAuth, HttpConnector};
 use aggregator_crds::secret::CertificateAuthority;
-use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use reqwest::StatusCode;
 use tokio::sync::Mutex;
 use url::Url;
 
+use super::answer::{Answer, Glance, Head, Intake, Reply};
 use super::auth::Auth;
 use super::client::{self, ClientOptions};
 use super::endpoint::Endpoint;
-use super::pace::Pace;
-use super::page::Pages;
+use super::failure::Failure;
 use super::read::HttpSource;
 use super::redact::Redactor;
-use super::sender::{Answer, Outgoing, Sender};
+use super::sender::{Outgoing, Sender};
+use super::shape::Shape;
 use crate::connector::{
     CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
 };
-use crate::format::infer_schema;
+use crate::pace::Pace;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -34,8 +34,8 @@ pub(super) struct Api {
     sender: Sender,
     auth: Auth,
     endpoints: Vec<Arc<Endpoint>>,
-    /// The schemas that were inferred, so that a run sees one schema and asks for it once.
-    inferred: Mutex<HashMap<String, SchemaRef>>,
+    /// The columns that were inferred, so that a run sees one schema and asks for it once.
+    inferred: Mutex<HashMap<String, Shape>>,
 }
 
 /// The connector.
@@ -75,8 +75,7 @@ impl Api {
             Some(CertificateAuthority::SecretKey(key)) => Some(environment.secrets.text(key)?),
             None => None,
         };
-        let client =
-            client::build(&ClientOptions { addresses: [&base].into_iter().chain(&token_url).collect(), ca, timeout })?;
+        let client = client::build(&ClientOptions { addresses: [&base].into_iter().chain(&token_url).collect(), ca })?;
         let parameter = match &spec.auth {
             Some(HttpAuth::ApiKey(key)) if key.location == ApiKeyLocation::Query => Some(key.name.clone()),
             _ => None,
@@ -89,8 +88,11 @@ impl Api {
             .iter()
             .map(|endpoint| Endpoint::parse(endpoint, &base, &spec.headers).map(Arc::new))
             .collect::<Result<Vec<_>>>()?;
-        let rate = spec.rate_limit.as_ref().map(|limit| limit.requests_per_second);
-        let sender = Sender { client, pace: Pace::new(rate), retries: spec.retries, redactor: Arc::new(redactor) };
+        let pace = match &spec.rate_limit {
+            Some(limit) => Pace::new(limit.requests_per_second.into()),
+            None => Pace::unlimited(),
+        };
+        let sender = Sender { client, pace, retries: spec.retries, timeout, redactor: Arc::new(redactor) };
         Ok(Self { name: environment.name.clone(), sender, auth, endpoints, inferred: Mutex::default() })
     }
 
@@ -100,7 +102,7 @@ impl Api {
     }
 
     /// What keeps secrets out of messages.
-    pub(super) fn redactor(&self) -> &Redactor {
+    pub(super) fn redactor(&self) -> &Arc<Redactor> {
         &self.sender.redactor
     }
 
@@ -109,20 +111,34 @@ impl Api {
         self.sender.error(kind, operation, detail)
     }
 
-    /// Sends a signed request, with retries.
-    pub(super) async fn send(&self, operation: &str, outgoing: &Outgoing) -> Result<Answer> {
-        self.sender.send(operation, outgoing, Some(&self.auth)).await
+    /// The error without secrets.
+    pub(super) fn cleaned(&self, error: ConnectorError) -> ConnectorError {
+        self.sender.cleaned(error)
     }
 
-    /// Refuses an answer that is no success.
-    ///
-    /// # Errors
-    /// What the status means, with the first words of the answer.
-    pub(super) fn accept(&self, operation: &str, answer: &Answer) -> Result<()> {
-        let status = answer.status;
-        if status.is_success() {
-            return Ok(());
-        }
+    /// The error of an answer that was had, but cannot be taken.
+    pub(super) fn failed(&self, operation: &str, failure: Failure) -> ConnectorError {
+        self.sender.failed(operation, failure, 1)
+    }
+
+    /// The error of an answer that broke off behind records that had been handed on.
+    pub(super) fn broken(&self, operation: &str, failure: Failure, records: u64) -> ConnectorError {
+        self.sender.broken(operation, failure, records)
+    }
+
+    /// Sends a signed request, with retries.
+    pub(super) async fn send<I: Intake>(
+        &self,
+        operation: &str,
+        outgoing: &Outgoing,
+        intake: &I,
+    ) -> Result<Reply<I::Taken>> {
+        self.sender.send(operation, outgoing, Some(&self.auth), self.sender.retries, intake).await
+    }
+
+    /// The error of an answer that is no success: what the status means, with the first words of the answer.
+    pub(super) fn refusal(&self, operation: &str, answer: &Answer) -> ConnectorError {
+        let status = answer.head.status;
         let (kind, remedy) = match status {
             StatusCode::UNAUTHORIZED => (ErrorKind::Credentials, "check `auth` and the Connector's Secret"),
             StatusCode::FORBIDDEN => (ErrorKind::Refused, "ask for the right to read this, or use other credentials"),
@@ -138,19 +154,20 @@ impl Api {
         } else {
             format!("the server answered {status}{}", answer.said(&self.sender.redactor))
         };
-        Err(self.error(kind, operation, &detail).remedy(remedy))
+        self.error(kind, operation, &detail).remedy(remedy)
     }
 
     fn redirection(&self, answer: &Answer) -> String {
-        let location = answer.headers.get(reqwest::header::LOCATION).and_then(|value| value.to_str().ok());
-        match location.map(|location| answer.url.join(location)) {
-            Some(Ok(target)) if target.origin() == answer.url.origin() => {
+        let Head { headers, url, .. } = &answer.head;
+        let location = headers.get(reqwest::header::LOCATION).and_then(|value| value.to_str().ok());
+        match location.map(|location| url.join(location)) {
+            Some(Ok(target)) if target.origin() == url.origin() => {
                 "it redirects again and again on the same host".to_owned()
             }
             Some(Ok(target)) => format!(
                 "it redirects to {}, which is not the host {}",
                 target.origin().ascii_serialization(),
-                answer.url.origin().ascii_serialization()
+                url.origin().ascii_serialization()
             ),
             Some(Err(_)) | None => "it redirects to no address".to_owned(),
         }
@@ -169,44 +186,32 @@ impl Api {
         })
     }
 
-    /// The schema of an endpoint: declared, or inferred from its first pages, once.
-    async fn schema(self: &Arc<Self>, endpoint: &Arc<Endpoint>) -> Result<SchemaRef> {
+    /// The columns of an endpoint: declared, or inferred from its first pages, once.
+    async fn shape(self: &Arc<Self>, endpoint: &Arc<Endpoint>) -> Result<Shape> {
         if let Some(declared) = &endpoint.schema {
-            return Ok(Arc::clone(declared));
+            return Ok(Shape { schema: Arc::clone(declared), notes: Vec::new() });
         }
         // Held while asking, so that two streams of one endpoint get one schema.
         let mut inferred = self.inferred.lock().await;
-        if let Some(schema) = inferred.get(&endpoint.name) {
-            return Ok(Arc::clone(schema));
+        if let Some(shape) = inferred.get(&endpoint.name) {
+            return Ok(shape.clone());
         }
-        let wanted = usize::try_from(endpoint.infer).unwrap_or(usize::MAX);
-        let mut pages = Pages::new(Arc::clone(self), Arc::clone(endpoint), None)?;
-        let mut sample = Vec::new();
-        while sample.len() < wanted {
-            let Some(page) = pages.next().await? else { break };
-            sample.extend(page.records);
-        }
-        sample.truncate(wanted);
-        let schema = infer_schema(&sample);
-        if schema.fields().is_empty() {
-            let operation = format!("infer the schema of endpoint `{}`", endpoint.name);
-            let detail = format!("none of the first {} records has a column", sample.len());
-            return Err(ConnectorError::new(ErrorKind::Data, operation, detail)
-                .remedy("declare the columns with `schema: {columns: […]}`"));
-        }
-        inferred.insert(endpoint.name.clone(), Arc::clone(&schema));
-        Ok(schema)
+        let shape = Shape::infer(self, endpoint).await?;
+        inferred.insert(endpoint.name.clone(), shape.clone());
+        Ok(shape)
     }
 
     async fn describe(self: &Arc<Self>, endpoint: &Arc<Endpoint>) -> Result<Stream> {
-        let schema = self.schema(endpoint).await?;
+        let Shape { schema, notes } = self.shape(endpoint).await?;
         if let Some(missing) = endpoint.primary_key.iter().find(|column| schema.field_with_name(column).is_err()) {
             let operation = format!("read `primaryKey` of endpoint `{}`", endpoint.name);
             let columns: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
             return Err(ConnectorError::new(ErrorKind::Config, operation, format!("there is no column `{missing}`"))
                 .remedy(format!("use columns of {}", columns.join(", "))));
         }
-        Ok(Stream { primary_key: endpoint.primary_key.clone(), ..Stream::from_schema(&endpoint.name, &schema) })
+        let comment = (!notes.is_empty()).then(|| self.sender.redactor.clean(&notes.join("; ")));
+        let primary_key = endpoint.primary_key.clone();
+        Ok(Stream { primary_key, comment, ..Stream::from_schema(&endpoint.name, &schema) })
     }
 }
 
@@ -227,10 +232,13 @@ impl Connector for HttpApi {
             headers: endpoint.headers.clone(),
             body: request.body,
         };
-        // A check tells how things are now: it does not wait for better times.
-        let answer = self.0.sender.send_with_retries(&operation, &outgoing, Some(&self.0.auth), 0).await?;
-        self.0.accept(&operation, &answer)?;
-        Ok(CheckReport { message: format!("{} from {address}", answer.status), latency: answer.elapsed })
+        // A check tells how things are now: it does not wait for better times, nor for all of a long answer.
+        match self.0.sender.send(&operation, &outgoing, Some(&self.0.auth), 0, &Glance).await? {
+            Reply::Taken(head) => {
+                Ok(CheckReport { message: format!("{} from {address}", head.status), latency: head.elapsed })
+            }
+            Reply::Refused(answer) => Err(self.0.refusal(&operation, &answer)),
+        }
     }
 
     async fn discover(&self) -> Result<Catalogue> {
@@ -247,8 +255,8 @@ impl Connector for HttpApi {
 
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
         let endpoint = self.0.endpoint(&request.stream)?;
-        let schema = self.0.schema(endpoint).await?;
-        Ok(Box::new(HttpSource::new(&self.0, endpoint, &schema, request)?))
+        let shape = self.0.shape(endpoint).await?;
+        Ok(Box::new(HttpSource::new(&self.0, endpoint, &shape.schema, request)?))
     }
 
     async fn sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {

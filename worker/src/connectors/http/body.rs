@@ -4,7 +4,7 @@ use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
 use reqwest::Response;
-use reqwest::header::CONTENT_ENCODING;
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
 use super::failure::Failure;
 use crate::connector::ErrorKind;
@@ -12,21 +12,52 @@ use crate::connector::ErrorKind;
 /// The most bytes of one answer, decompressed.
 pub(super) const MAX_BODY: usize = 64 * 1024 * 1024;
 
+/// How a body is compressed for the transfer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// It is not.
+    #[default]
+    None,
+    /// Gzip, the only one that is offered.
+    Gzip,
+}
+
+impl Coding {
+    /// What the header says.
+    ///
+    /// # Errors
+    /// When it names one that was not offered.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Failure> {
+        let named = match headers.get(CONTENT_ENCODING).map(|value| value.to_str()) {
+            None => String::new(),
+            Some(Ok(text)) => text.trim().to_ascii_lowercase(),
+            Some(Err(_)) => "?".to_owned(),
+        };
+        match named.as_str() {
+            "" | "identity" => Ok(Self::None),
+            "gzip" | "x-gzip" => Ok(Self::Gzip),
+            other => {
+                let detail = format!("the answer is encoded as `{other}`, though only gzip was offered");
+                Err(Failure::new(ErrorKind::Data, false, detail))
+            }
+        }
+    }
+}
+
 /// A whole body.
+#[derive(Default)]
 pub(super) struct Body {
     /// Its decompressed bytes.
     pub content: Vec<u8>,
+    /// How it was compressed for the transfer.
+    pub coding: Coding,
     /// How many bytes were transferred.
     pub transferred: u64,
 }
 
 /// Reads the body to its end.
 pub(super) async fn read(mut response: Response) -> Result<Body, Failure> {
-    let encoding = match response.headers().get(CONTENT_ENCODING).map(|value| value.to_str()) {
-        None => String::new(),
-        Some(Ok(text)) => text.trim().to_ascii_lowercase(),
-        Some(Err(_)) => "?".to_owned(),
-    };
+    let coding = Coding::of(response.headers())?;
     let mut received = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(Failure::from_client)? {
         if received.len() + chunk.len() > MAX_BODY {
@@ -35,15 +66,11 @@ pub(super) async fn read(mut response: Response) -> Result<Body, Failure> {
         received.extend_from_slice(&chunk);
     }
     let transferred = received.len() as u64;
-    let content = match encoding.as_str() {
-        "" | "identity" => received,
-        "gzip" | "x-gzip" => gunzip(&received)?,
-        other => {
-            let detail = format!("the answer is encoded as `{other}`, though only gzip was offered");
-            return Err(Failure::new(ErrorKind::Data, false, detail));
-        }
+    let content = match coding {
+        Coding::None => received,
+        Coding::Gzip => gunzip(&received)?,
     };
-    Ok(Body { content, transferred })
+    Ok(Body { content, coding, transferred })
 }
 
 fn gunzip(compressed: &[u8]) -> Result<Vec<u8>, Failure> {
@@ -52,16 +79,15 @@ fn gunzip(compressed: &[u8]) -> Result<Vec<u8>, Failure> {
     }
     let mut content = Vec::new();
     let limit = MAX_BODY as u64 + 1;
-    MultiGzDecoder::new(compressed).take(limit).read_to_end(&mut content).map_err(|error| {
-        Failure::new(ErrorKind::Data, true, format!("the answer's gzip is broken or was cut off: {error}"))
-    })?;
+    MultiGzDecoder::new(compressed).take(limit).read_to_end(&mut content).map_err(|error| Failure::gzip(&error))?;
     if content.len() > MAX_BODY {
         return Err(too_large());
     }
     Ok(content)
 }
 
-fn too_large() -> Failure {
+/// An answer that is larger than [`MAX_BODY`].
+pub(super) fn too_large() -> Failure {
     let mut failure =
         Failure::new(ErrorKind::Limit, false, format!("the answer is larger than {} MiB", MAX_BODY / (1024 * 1024)));
     failure.remedy = Some("ask for smaller pages");

@@ -1,7 +1,6 @@
-//! The one place where an HTTP client is built: certificates, redirects, timeouts.
+//! The one place where an HTTP client is built: certificates and redirects. How long a request may take is its sender's.
 
 use std::sync::Once;
-use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client};
@@ -18,8 +17,6 @@ pub(super) struct ClientOptions<'a> {
     pub addresses: Vec<&'a Url>,
     /// PEM text of the authority to trust instead of the public ones.
     pub ca: Option<String>,
-    /// How long one request may take, from connecting to the last byte.
-    pub timeout: Duration,
 }
 
 /// Builds a client. It uses no proxy, follows redirects only on the host that was asked, and decompresses nothing by
@@ -34,7 +31,6 @@ pub(super) fn build(options: &ClientOptions<'_>) -> Result<Client> {
     install_provider();
     let mut builder = Client::builder()
         .user_agent(concat!("aggregator/", env!("CARGO_PKG_VERSION")))
-        .timeout(options.timeout)
         .no_proxy()
         .no_gzip()
         .referer(false)

@@ -3,17 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aggregator_crds::connector::{FileFormat, HttpEndpoint, HttpMethod, StreamSchema};
+use aggregator_crds::connector::{FileFormat, HttpEndpoint, HttpMethod, JsonFormat};
 use arrow::datatypes::SchemaRef;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
+use super::document::Document;
 use super::pagination::{Kind, PageRequest};
 use super::placeholder;
-use super::records::RecordsPath;
 use crate::connector::{ConnectorError, ErrorKind, Result};
-use crate::format::{declared_schema, infer_records};
+use crate::format::{declared_schema, infer_records, stream_schema};
+
+/// How answers read.
+#[derive(Debug)]
+pub(super) enum Answers {
+    /// Each is one JSON document, which is held in memory.
+    Document(Document),
+    /// Each is like a file, which is read as it comes.
+    Content(FileFormat),
+}
 
 /// One endpoint.
 #[derive(Debug)]
@@ -24,8 +33,8 @@ pub(super) struct Endpoint {
     pub method: Method,
     /// Its requests' headers, without credentials.
     pub headers: HeaderMap,
-    /// Where the records are.
-    pub records: RecordsPath,
+    /// How its answers read.
+    pub answers: Answers,
     /// How its pages follow each other.
     pub pages: Arc<Kind>,
     /// The most pages of one read.
@@ -50,8 +59,13 @@ impl Endpoint {
         let wrong = |field: &str, detail: String| {
             ConnectorError::new(ErrorKind::Config, format!("read `{field}` of endpoint `{}`", spec.name), detail)
         };
-        let (records, schema) = answers(spec)?;
-        let mut all = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        let format = spec
+            .format
+            .clone()
+            .unwrap_or_else(|| FileFormat::Json(JsonFormat { records: spec.records.clone(), ..JsonFormat::default() }));
+        let schema = spec.schema.as_ref().or(stream_schema(&format));
+        let pages = Kind::parse(spec.pagination.as_ref()).map_err(|error| wrong("pagination", error))?;
+        let mut all = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accepted(&format)))]);
         for (name, value) in headers.iter().chain(&spec.headers) {
             let name = HeaderName::try_from(name).map_err(|error| wrong("headers", format!("`{name}`: {error}")))?;
             let value = HeaderValue::from_str(value).map_err(|error| wrong("headers", format!("`{name}`: {error}")))?;
@@ -81,11 +95,11 @@ impl Endpoint {
             name: spec.name.clone(),
             method,
             headers: all,
-            records: RecordsPath::parse(records).map_err(|error| wrong("records", error))?,
-            pages: Arc::new(Kind::parse(spec.pagination.as_ref()).map_err(|error| wrong("pagination", error))?),
             max_pages: spec.max_pages,
             infer: infer_records(schema),
             schema: schema.map(declared_schema).transpose()?.flatten(),
+            answers: answers(format, &pages, &wrong)?,
+            pages: Arc::new(pages),
             primary_key: spec.primary_key.clone(),
             url: join(base, &spec.path).map_err(|error| wrong("path", error))?,
             query: spec.query.clone(),
@@ -121,22 +135,28 @@ impl Endpoint {
     }
 }
 
-/// The records' path and the schema: of the endpoint, or of its `format: {json: …}`.
-fn answers(spec: &HttpEndpoint) -> Result<(&str, Option<&StreamSchema>)> {
-    let operation = || format!("read `format` of endpoint `{}`", spec.name);
-    match &spec.format {
-        None => Ok((&spec.records, spec.schema.as_ref())),
-        Some(FileFormat::Json(json)) if json.encoding.eq_ignore_ascii_case("utf-8") => {
-            Ok((&json.records, spec.schema.as_ref().or(json.schema.as_ref())))
+/// How answers of the format read, if pages can follow each other so.
+fn answers(format: FileFormat, pages: &Kind, wrong: &impl Fn(&str, String) -> ConnectorError) -> Result<Answers> {
+    match (format, pages.points_into_json()) {
+        (FileFormat::Json(json), _) => {
+            Ok(Answers::Document(Document::parse(json).map_err(|error| wrong("records", error))?))
         }
-        Some(FileFormat::Json(json)) => {
-            let detail = format!("answers in `{}` cannot be read: JSON is sent as UTF-8 (RFC 8259)", json.encoding);
-            Err(ConnectorError::new(ErrorKind::Config, operation(), detail).remedy("leave `encoding` out"))
+        (format, Some(field)) => {
+            let detail = format!("`{field}` is a place in a JSON answer, and the answers are {}", format.key());
+            Err(wrong("pagination", detail).remedy("use `linkHeader`, `page` or `offset`, or ask the API for JSON"))
         }
-        Some(FileFormat::Csv(_) | FileFormat::Ndjson(_) | FileFormat::Parquet(_)) => {
-            Err(ConnectorError::new(ErrorKind::Config, operation(), "an endpoint's answers can only be read as JSON")
-                .remedy("ask the API for JSON, or download the file and read it with a `file` Connector"))
-        }
+        (format, None) => Ok(Answers::Content(format)),
+    }
+}
+
+/// What is asked for, so that a server that has several formats gives this one; one that has another name for it may
+/// still answer.
+fn accepted(format: &FileFormat) -> &'static str {
+    match format {
+        FileFormat::Json(_) => "application/json",
+        FileFormat::Csv(_) => "text/csv, */*;q=0.5",
+        FileFormat::Ndjson(_) => "application/x-ndjson, application/jsonl;q=0.9, */*;q=0.5",
+        FileFormat::Parquet(_) => "application/vnd.apache.parquet, */*;q=0.5",
     }
 }
 
@@ -206,7 +226,7 @@ mod tests {
             ("headers", serde_json::json!({"a b": "c"}), "a b"),
             ("headers", serde_json::json!({"a": "b\nc"}), "`a`"),
             ("pagination", serde_json::json!({"page": {"parameter": "p", "size": 3}}), "sizeParameter"),
-            ("format", serde_json::json!({"csv": {}}), "JSON"),
+            ("format", serde_json::json!({"json": {"records": "data"}}), "JSONPath"),
         ] {
             let error = endpoint(serde_json::json!({"name": "things", "path": "/x", field: value})).unwrap_err();
             assert_eq!(error.kind, ErrorKind::Config, "{error}");

@@ -25,6 +25,19 @@ impl Failure {
         Self { kind, again, detail: detail.into(), remedy: None, source: None }
     }
 
+    /// The failure of a body whose compression for the transfer does not come undone.
+    pub(super) fn gzip(error: &std::io::Error) -> Self {
+        Self::new(ErrorKind::Data, true, format!("the answer's gzip is broken or was cut off: {error}"))
+    }
+
+    /// The failure of a server that takes too long.
+    pub(super) fn late() -> Self {
+        Self {
+            remedy: Some("give the request more time with `timeout`, or ask for smaller pages"),
+            ..Self::new(ErrorKind::Unreachable, true, "no whole answer came in time")
+        }
+    }
+
     /// The failure behind an error of the HTTP client.
     pub(super) fn from_client(error: reqwest::Error) -> Self {
         let error = error.without_url();
@@ -33,8 +46,7 @@ impl Failure {
             let remedy = "if the server is the right one, name the authority that signed its certificate in `ca`";
             (ErrorKind::Unreachable, false, format!("the server's certificate is not trusted: {said}"), Some(remedy))
         } else if error.is_timeout() {
-            let remedy = "give the request more time with `timeout`, or ask for smaller pages";
-            (ErrorKind::Unreachable, true, "no whole answer came in time".to_owned(), Some(remedy))
+            return Self { source: Some(error), ..Self::late() };
         } else if error.is_connect() {
             let remedy = "check the host and the port in `url`, and that this machine may reach them";
             (ErrorKind::Unreachable, true, format!("no connection: {said}"), Some(remedy))

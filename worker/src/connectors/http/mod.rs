@@ -1,27 +1,37 @@
-//! The `http` connector: JSON over HTTP, page by page.
+//! The `http` connector: documents and files over HTTP, page by page.
 //!
 //! ```text
 //! api ── endpoint (what is asked, how answers read) ── pagination (which page comes next)
 //!  │                                                        ▲
-//!  └── read (pages → records → batches) ── sender (paced, signed by auth, retried) ── client (TLS, redirects)
+//!  ├── shape (the columns) ──┐                              │
+//!  └── read (batches) ───── pages ── document (one JSON document, in memory: records)
+//!                            │  └─── content (a file, as it comes: arrival ── pipe, or spool, to a thread that blocks)
+//!                            └────── sender (paced, signed by auth, retried) ── client (TLS, redirects)
 //! ```
 
+mod answer;
 mod api;
+mod arrival;
 mod auth;
 mod body;
 mod client;
+mod content;
+mod document;
 mod endpoint;
 mod failure;
 mod link;
+mod mistaken;
 mod oauth;
-mod pace;
-mod page;
+mod pages;
 mod pagination;
+mod pipe;
 mod placeholder;
 mod read;
 mod records;
 mod redact;
 mod retry;
 mod sender;
+mod shape;
+mod spool;
 
 pub(super) use api::open;

@@ -106,14 +106,14 @@ impl TokenSource {
         };
         let operation = self.operation();
         let asked = Instant::now();
-        let answer = sender.send(&operation, &outgoing, None).await?;
-        if !answer.status.is_success() {
-            let kind = match answer.status {
+        let answer = sender.ask(&operation, &outgoing, None).await?;
+        if !answer.head.status.is_success() {
+            let kind = match answer.head.status {
                 StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ErrorKind::Config,
                 status if status.is_redirection() => ErrorKind::Config,
                 _ => ErrorKind::Credentials,
             };
-            let detail = format!("the server answered {}{}", answer.status, answer.said(&sender.redactor));
+            let detail = format!("the server answered {}{}", answer.head.status, answer.said(&sender.redactor));
             return Err(sender
                 .error(kind, &operation, &detail)
                 .remedy("check `tokenUrl`, `clientId`, the secret and `scopes`"));

@@ -30,9 +30,7 @@ pub(super) struct PageFacts<'a> {
     pub number: u64,
     /// The address that answered.
     pub url: &'a Url,
-    /// The answer's headers.
-    pub headers: &'a HeaderMap,
-    /// A hash of its body.
+    /// A hash of its content; only of kinds that [compare](Kind::compares) pages.
     pub fingerprint: u64,
 }
 
@@ -89,6 +87,20 @@ impl Kind {
         })
     }
 
+    /// Whether each page is compared with the one before.
+    pub(super) fn compares(&self) -> bool {
+        matches!(self, Self::Page { .. } | Self::Offset { .. })
+    }
+
+    /// The field of the manifest that points into a JSON document, if this kind has one.
+    pub(super) fn points_into_json(&self) -> Option<&'static str> {
+        match self {
+            Self::NextLink(_) => Some("nextLink"),
+            Self::Cursor { .. } => Some("cursor"),
+            Self::Single | Self::LinkHeader | Self::Page { .. } | Self::Offset { .. } => None,
+        }
+    }
+
     /// Whether a page other than the first may be answered so to say that there are no more.
     pub(super) fn ends_with(&self, status: StatusCode) -> bool {
         matches!(self, Self::Page { .. } | Self::Offset { .. })
@@ -131,14 +143,19 @@ impl Pager {
         }
     }
 
-    /// Where a page says the next one is; None where it does not, and of kinds that count by themselves.
+    /// Where page `number` says the next one is; None where it does not, and of kinds that count by themselves.
     ///
     /// # Errors
     /// When the page says something that cannot be.
-    pub(super) fn pointer(&self, page: &PageFacts<'_>, document: &Value) -> Result<Option<String>, PageFault> {
+    pub(super) fn pointer(
+        &self,
+        number: u64,
+        headers: &HeaderMap,
+        document: &Value,
+    ) -> Result<Option<String>, PageFault> {
         let path = match &*self.kind {
             Kind::LinkHeader => {
-                let lines = page.headers.get_all(LINK).into_iter().filter_map(|line| line.to_str().ok());
+                let lines = headers.get_all(LINK).into_iter().filter_map(|line| line.to_str().ok());
                 return Ok(link::next(lines).map(str::to_owned));
             }
             Kind::NextLink(path) => path,
@@ -153,7 +170,7 @@ impl Pager {
             Some(Value::Bool(true) | Value::Array(_) | Value::Object(_)) => {
                 return Err(PageFault {
                     kind: ErrorKind::Data,
-                    detail: format!("page {} has neither text nor a number at `{path}`", page.number),
+                    detail: format!("page {number} has neither text nor a number at `{path}`"),
                     remedy: "correct the JSONPath under `pagination`",
                 });
             }
@@ -321,13 +338,9 @@ mod tests {
         let mut request = pager.begin();
         let mut asked = vec![request.url.as_str()["https://api.example".len()..].to_owned()];
         for (index, (document, records)) in pages.iter().enumerate() {
-            let facts = PageFacts {
-                number: index as u64 + 1,
-                url: &request.url,
-                headers: &HeaderMap::new(),
-                fingerprint: hash(document.to_string()),
-            };
-            let pointer = pager.pointer(&facts, document)?;
+            let facts =
+                PageFacts { number: index as u64 + 1, url: &request.url, fingerprint: hash(document.to_string()) };
+            let pointer = pager.pointer(facts.number, &HeaderMap::new(), document)?;
             let Some(next) = pager.next(&facts, pointer, *records)? else { return Ok(asked) };
             asked.push(next.url.as_str()["https://api.example".len()..].to_owned());
             request = next;

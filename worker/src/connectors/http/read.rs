@@ -6,20 +6,20 @@ use std::sync::Arc;
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use serde_json::Value;
 
 use super::api::Api;
+use super::content::Reading;
 use super::endpoint::Endpoint;
-use super::page::Pages;
-use crate::connector::{ConnectorError, ErrorKind, EventStream, Result, Source, SourceEnd, SourceEvent, SourceRequest};
-use crate::format::RecordDecoder;
+use super::pages::Pages;
+use crate::connector::{
+    ConnectorError, ErrorKind, EventStream, Reject, Result, Source, SourceEnd, SourceEvent, SourceRequest,
+};
 
 /// One endpoint, ready to be read.
 pub(super) struct HttpSource {
-    schema: SchemaRef,
+    api: Arc<Api>,
     pages: Pages,
-    rejects: bool,
-    batch_rows: usize,
+    reading: Reading,
     note: Option<String>,
 }
 
@@ -47,13 +47,14 @@ impl HttpSource {
         let cursor = request.window.as_ref().and_then(|window| window.lower.as_deref());
         let note = (cursor.is_some() && !endpoint.uses_cursor())
             .then(|| "no parameter uses ${cursor}: all records were asked for, and older ones dropped here".to_owned());
-        Ok(Self {
+        let reading = Reading {
             schema: project(schema, request.columns.as_deref(), &operation)?,
-            pages: Pages::new(Arc::clone(api), Arc::clone(endpoint), cursor)?,
+            known: Arc::clone(schema),
             rejects: request.rejects,
             batch_rows: request.batch_rows.max(1),
-            note,
-        })
+        };
+        let pages = Pages::new(Arc::clone(api), Arc::clone(endpoint), cursor)?;
+        Ok(Self { api: Arc::clone(api), pages, reading, note })
     }
 }
 
@@ -75,11 +76,11 @@ fn project(schema: &SchemaRef, columns: Option<&[String]>, operation: &impl Fn()
 #[async_trait]
 impl Source for HttpSource {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        Arc::clone(&self.reading.schema)
     }
 
     async fn read(self: Box<Self>) -> Result<EventStream> {
-        let reader = Reader { source: *self, page: None, events: VecDeque::new(), ended: false };
+        let reader = Reader { source: *self, events: VecDeque::new(), ended: false };
         Ok(stream::try_unfold(
             reader,
             |mut reader| async move { Ok(reader.next().await?.map(|event| (event, reader))) },
@@ -91,16 +92,8 @@ impl Source for HttpSource {
 /// Where a read stands.
 struct Reader {
     source: HttpSource,
-    page: Option<OpenPage>,
     events: VecDeque<SourceEvent>,
     ended: bool,
-}
-
-/// A page whose records are given out batch by batch.
-struct OpenPage {
-    decoder: RecordDecoder,
-    records: Vec<Value>,
-    given: usize,
 }
 
 impl Reader {
@@ -112,43 +105,43 @@ impl Reader {
             if self.ended {
                 return Ok(None);
             }
-            if let Some(page) = self.page.as_mut().filter(|page| page.given < page.records.len()) {
-                let chunk = page.records.len().min(page.given + self.source.batch_rows);
-                let (batch, rejects) = page.decoder.decode(page.given as u64 + 1, &page.records[page.given..chunk])?;
-                page.given = chunk;
-                if !rejects.is_empty() {
-                    self.events.push_back(SourceEvent::Rejects(rejects));
-                }
-                if batch.num_rows() > 0 {
-                    self.events.push_back(SourceEvent::Batch(batch));
-                }
-                continue;
+            let Some(block) = self.source.pages.next_block(&self.source.reading).await? else {
+                self.ended = true;
+                return Ok(Some(SourceEvent::End(self.source.end())));
+            };
+            if !block.rejects.is_empty() {
+                let rejects = block.rejects.into_iter().map(|reject| self.source.shown(reject)).collect();
+                self.events.push_back(SourceEvent::Rejects(rejects));
             }
-            // The old page is freed before the next one is asked for.
-            self.page = None;
-            match self.source.pages.next().await? {
-                Some(page) => {
-                    let schema = Arc::clone(&self.source.schema);
-                    let decoder = RecordDecoder::new(schema, page.address, self.source.rejects);
-                    self.page = Some(OpenPage { decoder, records: page.records, given: 0 });
-                }
-                None => {
-                    self.ended = true;
-                    return Ok(Some(SourceEvent::End(self.end())));
-                }
+            if block.batch.num_rows() > 0 {
+                self.events.push_back(SourceEvent::Batch(block.batch));
             }
         }
     }
+}
+
+impl HttpSource {
+    /// The reject without secrets, which a server may repeat.
+    fn shown(&self, mut reject: Reject) -> Reject {
+        for text in [&mut reject.message, &mut reject.raw] {
+            *text = self.api.redactor().clean(text);
+        }
+        reject
+    }
 
     fn end(&mut self) -> SourceEnd {
-        let pages = match self.source.pages.count() {
+        /// The most notes that are shown.
+        const MOST: usize = 5;
+        let mut parts = vec![match self.pages.count() {
             1 => "1 page".to_owned(),
             count => format!("{count} pages"),
-        };
-        let note = match self.source.note.take() {
-            Some(note) => format!("{pages}; {note}"),
-            None => pages,
-        };
-        SourceEnd { read: self.source.pages.records, bytes: self.source.pages.bytes, position: None, note: Some(note) }
+        }];
+        parts.extend(self.note.take());
+        parts.extend(self.pages.notes.iter().take(MOST).cloned());
+        if self.pages.notes.len() > MOST {
+            parts.push(format!("and {} more notes", self.pages.notes.len() - MOST));
+        }
+        let note = Some(parts.join("; "));
+        SourceEnd { read: self.pages.records, bytes: self.pages.bytes, position: None, note }
     }
 }

@@ -5,16 +5,17 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use url::Url;
 
+use super::answer::{Answer, Head, Intake, Reply, Whole};
 use super::auth::Auth;
-use super::body;
+use super::body::{self, Body};
 use super::failure::Failure;
-use super::pace::Pace;
 use super::redact::Redactor;
 use super::retry;
 use crate::connector::{ConnectorError, ErrorKind, Result};
+use crate::pace::Pace;
 
 /// A request, before it is signed.
 #[derive(Clone, Debug)]
@@ -29,22 +30,6 @@ pub(super) struct Outgoing {
     pub body: Option<String>,
 }
 
-/// A whole answer, of any status that is not worth another try.
-pub(super) struct Answer {
-    /// Its status.
-    pub status: StatusCode,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// The address that answered, after redirects.
-    pub url: Url,
-    /// Its decompressed body.
-    pub body: Vec<u8>,
-    /// The body's bytes as they were transferred.
-    pub transferred: u64,
-    /// The time from sending the request to the body's end.
-    pub elapsed: Duration,
-}
-
 /// Sends requests for one Connector.
 pub(super) struct Sender {
     /// The client.
@@ -53,13 +38,15 @@ pub(super) struct Sender {
     pub pace: Pace,
     /// How often a request is tried again.
     pub retries: u32,
+    /// How long a request may take.
+    pub timeout: Duration,
     /// Keeps secrets out of messages.
     pub redactor: Arc<Redactor>,
 }
 
 /// How one try ended.
-enum Try {
-    Answered(Box<Answer>),
+enum Try<T> {
+    Replied(Reply<T>),
     /// The answer says that another try may go better, perhaps after a given time.
     Later(Box<Answer>, Option<Duration>),
 }
@@ -70,24 +57,41 @@ impl Sender {
         ConnectorError::new(kind, self.redactor.clean(operation), self.redactor.clean(detail))
     }
 
-    /// Sends the request until it is answered with a status that another try would not change.
+    /// The error without secrets.
+    pub(super) fn cleaned(&self, mut error: ConnectorError) -> ConnectorError {
+        for text in [&mut error.operation, &mut error.detail].into_iter().chain(&mut error.remedy) {
+            *text = self.redactor.clean(text);
+        }
+        error
+    }
+
+    /// Sends the request until it is answered with a status that another try would not change, and takes the answer in
+    /// whole.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub(super) async fn ask(&self, operation: &str, outgoing: &Outgoing, auth: Option<&Auth>) -> Result<Answer> {
+        Ok(match self.send(operation, outgoing, auth, self.retries, &Whole).await? {
+            Reply::Taken(answer) => answer,
+            Reply::Refused(answer) => *answer,
+        })
+    }
+
+    /// Sends the request until it is answered with a status that another try would not change, and the body of a success
+    /// was taken in.
     ///
     /// A token that the server refuses (401) is fetched again, once.
     ///
     /// # Errors
     /// When no try got an answer, or every one an answer like 429 or 503: the last one's error, with the number of tries.
-    pub(super) async fn send(&self, operation: &str, outgoing: &Outgoing, auth: Option<&Auth>) -> Result<Answer> {
-        self.send_with_retries(operation, outgoing, auth, self.retries).await
-    }
-
-    /// As [`Self::send`], with another number of retries.
-    pub(super) async fn send_with_retries(
+    pub(super) async fn send<I: Intake>(
         &self,
         operation: &str,
         outgoing: &Outgoing,
         auth: Option<&Auth>,
         retries: u32,
-    ) -> Result<Answer> {
+        intake: &I,
+    ) -> Result<Reply<I::Taken>> {
         let mut tries = 0;
         let mut renewed = false;
         loop {
@@ -97,20 +101,20 @@ impl Sender {
                 Some(auth) => auth.sign(self, &mut signed).await?,
                 None => None,
             };
-            let tried = self.attempt(&signed).await;
+            let tried = self.attempt(&signed, intake).await;
             tries += 1;
             let last = tries > retries;
             let wait = match tried {
-                Ok(Try::Answered(answer)) => {
-                    if let (StatusCode::UNAUTHORIZED, false, Some(token), Some(auth)) =
-                        (answer.status, renewed, token, auth)
+                Ok(Try::Replied(reply)) => {
+                    if let (Reply::Refused(answer), false, Some(token), Some(auth)) = (&reply, renewed, token, auth)
+                        && answer.head.status == StatusCode::UNAUTHORIZED
                     {
                         auth.forget(&token).await;
                         renewed = true;
                         tries -= 1;
                         continue;
                     }
-                    return Ok(*answer);
+                    return Ok(reply);
                 }
                 Ok(Try::Later(answer, asked)) if last => {
                     return Err(self.gave_up(operation, &answer, asked, tries));
@@ -122,7 +126,8 @@ impl Sender {
                     if let Some(asked) = asked {
                         self.pace.hold(asked);
                     }
-                    tracing::debug!(status = answer.status.as_u16(), ?asked, tries, "{operation}: trying again");
+                    let status = answer.head.status.as_u16();
+                    tracing::debug!(status, ?asked, tries, "{operation}: trying again");
                     asked.unwrap_or_else(|| retry::backoff(tries, retry::jitter()))
                 }
                 Err(failure) if last || !failure.again => return Err(self.failed(operation, failure, tries)),
@@ -135,7 +140,7 @@ impl Sender {
         }
     }
 
-    async fn attempt(&self, outgoing: &Outgoing) -> Result<Try, Failure> {
+    async fn attempt<I: Intake>(&self, outgoing: &Outgoing, intake: &I) -> Result<Try<I::Taken>, Failure> {
         let begin = Instant::now();
         self.redactor.learn_address(&outgoing.url);
         let mut request = self
@@ -143,31 +148,55 @@ impl Sender {
             .request(outgoing.method.clone(), outgoing.url.clone())
             .headers(outgoing.headers.clone())
             .header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        if I::WHOLE {
+            request = request.timeout(self.timeout);
+        }
         if let Some(body) = &outgoing.body {
             request = request.body(body.clone());
         }
-        let response = request.send().await.map_err(Failure::from_client)?;
+        let response = self.in_time(async { request.send().await.map_err(Failure::from_client) }).await?;
         self.redactor.learn_address(response.url());
-        let (status, headers, url) = (response.status(), response.headers().clone(), response.url().clone());
-        let body = match body::read(response).await {
+        let head = Head {
+            status: response.status(),
+            headers: response.headers().clone(),
+            url: response.url().clone(),
+            elapsed: begin.elapsed(),
+        };
+        if head.status.is_success() {
+            return intake.take(head, response, self.timeout).await.map(Reply::Taken).map(Try::Replied);
+        }
+        let again = retry::retryable(head.status);
+        let body = match self.in_time(body::read(response)).await {
             Ok(body) => body,
             // What an answer like 503 says matters less than that it is one.
-            Err(_) if retry::retryable(status) => body::Body { content: Vec::new(), transferred: 0 },
+            Err(_) if again => Body::default(),
             Err(failure) => return Err(failure),
         };
-        let asked = retry::retry_after(&headers, SystemTime::now());
-        let answer = Box::new(Answer {
-            status,
-            headers,
-            url,
-            body: body.content,
-            transferred: body.transferred,
-            elapsed: begin.elapsed(),
-        });
-        Ok(if retry::retryable(status) { Try::Later(answer, asked) } else { Try::Answered(answer) })
+        let asked = retry::retry_after(&head.headers, SystemTime::now());
+        let answer = Box::new(Answer::new(head, body));
+        Ok(if again { Try::Later(answer, asked) } else { Try::Replied(Reply::Refused(answer)) })
     }
 
-    fn failed(&self, operation: &str, failure: Failure, tries: u32) -> ConnectorError {
+    /// What is done within the time that a request may take, or a part of it.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        timeout(self.timeout, work).await.unwrap_or_else(|_| Err(Failure::late()))
+    }
+
+    /// The error of an answer that broke off behind records that had been handed on. They cannot be taken back, so that
+    /// it cannot be asked for again either.
+    pub(super) fn broken(&self, operation: &str, failure: Failure, records: u64) -> ConnectorError {
+        let kind = if failure.again && !failure.kind.retryable() { ErrorKind::Transient } else { failure.kind };
+        let detail = format!("{}; the {records} records before had been handed on already", failure.detail);
+        let remedy = failure.remedy.unwrap_or("run again; if it breaks off again, ask for smaller pages");
+        let error = self.error(kind, operation, &detail).remedy(remedy);
+        match failure.source {
+            Some(source) => error.caused_by(source),
+            None => error,
+        }
+    }
+
+    /// The error of a failure, after so many tries.
+    pub(super) fn failed(&self, operation: &str, failure: Failure, tries: u32) -> ConnectorError {
         let mut error = self.error(failure.kind, operation, &format!("{}{}", failure.detail, after(tries)));
         error.remedy = failure.remedy.map(str::to_owned);
         match failure.source {
@@ -182,26 +211,13 @@ impl Sender {
             None => String::new(),
         };
         let detail =
-            format!("the server answered {}{asked}{}{}", answer.status, after(tries), answer.said(&self.redactor));
-        let remedy = if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            format!("the server answered {}{asked}{}{}", answer.head.status, after(tries), answer.said(&self.redactor));
+        let remedy = if answer.head.status == StatusCode::TOO_MANY_REQUESTS {
             "set `rateLimit` to what the API allows, or raise `retries`"
         } else {
             "run again when the server is well, or raise `retries`"
         };
         self.error(ErrorKind::Transient, operation, &detail).remedy(remedy)
-    }
-}
-
-impl Answer {
-    /// The first words of the body without secrets, to be put behind a message; empty when there are none.
-    pub(super) fn said(&self, redactor: &Redactor) -> String {
-        const LOOKED_AT: usize = 64 * 1024;
-        const SHOWN: usize = 200;
-        // Cleaned before it is cut, so that no part of a secret is left over at the end.
-        let text = redactor.clean(&String::from_utf8_lossy(&self.body[..self.body.len().min(LOOKED_AT)]));
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let line: String = words.join(" ").chars().filter(|character| !character.is_control()).take(SHOWN).collect();
-        if line.is_empty() { String::new() } else { format!(": {line}") }
     }
 }
 

@@ -93,6 +93,17 @@ impl Commits {
         Ok(())
     }
 
+    /// Makes sure that the attempt owns the sink. Locks nothing: an attempt that is stopped here must not hold up the one
+    /// that takes over.
+    pub(super) async fn owned(&self, session: &mut Session, attempt: &Attempt) -> Result<()> {
+        let operation = format!("look at {}", self.table);
+        let text = format!("SELECT epoch FROM {} WHERE pipeline = $1 AND node = $2", self.table);
+        let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(self.pipeline.clone()).bind(self.node.clone());
+        let rows = session.fetch(&operation, query).await?;
+        let owner = rows.first().map(|row| get::<i64>(row, "epoch")).transpose()?;
+        if owner == Some(epoch(attempt)?) { Ok(()) } else { Err(self.fenced(&operation, attempt)) }
+    }
+
     /// Records a commit inside the open transaction, if the attempt still owns the sink.
     pub(super) async fn record(
         &self,

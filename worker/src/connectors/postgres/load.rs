@@ -14,8 +14,6 @@ use super::target::Target;
 use crate::connector::{ConnectorError, ErrorKind, Reject, RejectReason, Result};
 use crate::connectors::sql;
 
-/// The staging table. It is the connection's own and vanishes with the transaction.
-pub(super) const STAGE: &str = "pg_temp._aggregator_stage";
 /// The column that numbers the staging table's rows in the order they came.
 pub(super) const ROW: &str = "_aggregator_row";
 /// After a refusal, rows go in pieces of at most this many, so that many refusals cost little each.
@@ -31,7 +29,8 @@ pub(super) struct Loader {
     key: Vec<String>,
     staged: bool,
     rejects: bool,
-    next_row: i64,
+    /// The number of the next staged row.
+    pub(super) next_row: i64,
     /// Rows the server took.
     pub(super) copied: u64,
     /// Bytes sent.
@@ -51,16 +50,15 @@ pub(super) struct Refusal {
 
 impl Loader {
     /// For rows that go straight into the table, or into the staging table with their number.
-    pub(super) fn new(target: &Target, staged: bool, key: &[String], rejects: bool) -> Self {
+    pub(super) fn new(target: &Target, stage: Option<&str>, key: &[String], rejects: bool) -> Self {
         let mut fields: Vec<Field> =
             target.columns.iter().map(|column| Field::new(&column.name, column.sent.clone(), true)).collect();
-        if staged {
+        if stage.is_some() {
             fields.push(Field::new(ROW, DataType::Int64, false));
         }
-        let statement = if staged {
-            target.copy(STAGE, &format!(", {}", sql::identifier(ROW)))
-        } else {
-            target.copy(&target.table, "")
+        let statement = match stage {
+            Some(stage) => target.copy(stage, &format!(", {}", sql::identifier(ROW))),
+            None => target.copy(&target.table, ""),
         };
         Self {
             operation: format!("write {}", target.shown),
@@ -68,7 +66,7 @@ impl Loader {
             statement,
             schema: Arc::new(Schema::new(fields)),
             key: key.to_vec(),
-            staged,
+            staged: stage.is_some(),
             rejects,
             next_row: 0,
             copied: 0,

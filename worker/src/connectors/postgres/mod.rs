@@ -5,9 +5,11 @@ mod commits;
 mod decode;
 mod fault;
 mod load;
+mod ranges;
 mod session;
 mod sink;
 mod source;
+mod stage;
 mod target;
 mod types;
 mod value;
@@ -134,7 +136,8 @@ impl Connector for Postgres {
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
         let mut session = self.client.connect().await?;
         let (from, columns) = self.readable(&mut session, &request.stream).await?;
-        Ok(Box::new(PostgresSource::new(session, request, &from, &columns)?))
+        let is_table = sql::query(&request.stream).is_none();
+        Ok(Box::new(PostgresSource::new(session, request, &from, is_table, &columns)?))
     }
 
     async fn sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {

@@ -1,19 +1,18 @@
 //! Writing a table: everything in one transaction, which also records the commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::DataType;
 use async_trait::async_trait;
 
 use super::commits::{Commits, TABLE};
-use super::load::{Loader, ROW, STAGE, blame};
+use super::load::{Loader, ROW, blame};
 use super::session::{Session, get};
+use super::stage::Stage;
 use super::target::{Load, Target};
-use super::types::column_type;
 use crate::connector::{
-    Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, Sink, SinkRequest,
-    Staged,
+    Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, SavedSplit, Sink,
+    SinkRequest, Staged,
 };
 use crate::connectors::sql;
 
@@ -23,19 +22,29 @@ pub(super) struct PostgresSink {
     request: SinkRequest,
     target: Target,
     commits: Commits,
+    stage: Stage,
     loader: Loader,
     attempt: Option<Attempt>,
     /// Whether the transaction is open.
     open: bool,
+    /// The number of the first row of the split that is being written.
+    saved_row: i64,
     written: u64,
 }
 
 impl PostgresSink {
     pub(super) fn new(session: Session, request: SinkRequest, target: Target) -> Self {
         let key = if let Load::Upsert(key) = &target.load { key.clone() } else { Vec::new() };
-        let loader = Loader::new(&target, target.load != Load::Straight, &key, request.rejects);
+        let stage = Stage::new(&target, &request);
+        let staged = (target.load != Load::Straight).then_some(stage.table.as_str());
+        let loader = Loader::new(&target, staged, &key, request.rejects);
         let commits = Commits::new(&target.schema, &request);
-        Self { session, request, target, commits, loader, attempt: None, open: false, written: 0 }
+        Self { session, request, target, commits, stage, loader, attempt: None, open: false, saved_row: 0, written: 0 }
+    }
+
+    /// Whether rows go into the table itself.
+    fn straight(&self) -> bool {
+        self.target.load == Load::Straight && !self.stage.lasting
     }
 
     fn operation(&self) -> String {
@@ -56,36 +65,13 @@ impl PostgresSink {
         let operation = self.operation();
         self.session.execute(&operation, "BEGIN").await?;
         self.open = true;
-        if self.target.load == Load::Straight {
+        if self.straight() {
             self.change().await
-        } else {
-            self.session.execute(&operation, &self.stage_table()).await?;
+        } else if self.stage.lasting {
             Ok(())
+        } else {
+            self.session.execute(&operation, &self.stage.create_temporary()).await.map(drop)
         }
-    }
-
-    fn stage_table(&self) -> String {
-        let columns: Vec<String> = self
-            .target
-            .columns
-            .iter()
-            .map(|column| {
-                let kind = match &column.sent {
-                    // An array is sent with the element type `timestamp` in its header.
-                    DataType::List(element) if matches!(element.data_type(), DataType::Timestamp(_, _)) => {
-                        "timestamp[]".to_owned()
-                    }
-                    sent => column_type(sent),
-                };
-                format!("{} {kind}", sql::identifier(&column.name))
-            })
-            .collect();
-        format!(
-            "CREATE TEMPORARY TABLE {} ({}, {} bigint NOT NULL) ON COMMIT DROP",
-            STAGE.trim_start_matches("pg_temp."),
-            columns.join(", "),
-            sql::identifier(ROW)
-        )
     }
 
     async fn change(&mut self) -> Result<()> {
@@ -104,7 +90,7 @@ impl PostgresSink {
         self.change().await?;
         let mut staged = Staged::default();
         if let Load::Upsert(key) = &self.target.load {
-            staged.deduplicated = self.session.execute(&operation, &deduplicate(key)).await?;
+            staged.deduplicated = self.session.execute(&operation, &deduplicate(key, &self.stage.table)).await?;
         }
         if self.target.load == Load::Replace {
             // Unlike DROP and CREATE it keeps views, grants and indexes.
@@ -119,19 +105,19 @@ impl PostgresSink {
             })?;
         }
         staged.written = self.insert(&operation, &mut staged.rejects).await?;
-        self.session.execute(&operation, &format!("DROP TABLE {STAGE}")).await?;
+        self.stage.remove(&mut self.session, &operation).await?;
         Ok(staged)
     }
 
     /// One statement for all rows; where the server refuses some, the rows are halved until only those are left.
     async fn insert(&mut self, operation: &str, rejects: &mut Vec<Reject>) -> Result<u64> {
         if !self.request.rejects {
-            let statement = self.target.insert(STAGE, "");
+            let statement = self.target.insert(&self.stage.table, "");
             let outcome = self.session.try_execute(operation, &statement).await?;
             return outcome.or_else(|error| Err(blame(operation, error)?.into_error()));
         }
-        let row = sql::identifier(ROW);
-        let query = format!("SELECT coalesce(max({row}) + 1, 0) AS count FROM {STAGE}");
+        let (row, stage) = (sql::identifier(ROW), self.stage.table.clone());
+        let query = format!("SELECT coalesce(max({row}) + 1, 0) AS count FROM {stage}");
         let query = sqlx::query(sqlx::AssertSqlSafe(query));
         let count = self.session.fetch(operation, query).await?;
         let count: i64 = count.first().map_or(Ok(0), |row| get(row, "count"))?;
@@ -141,7 +127,7 @@ impl PostgresSink {
         while let Some((start, length)) = pieces.pop() {
             let range = format!(" WHERE {row} >= {start} AND {row} < {}", start + length);
             self.session.execute(operation, "SAVEPOINT _aggregator").await?;
-            match self.session.try_execute(operation, &self.target.insert(STAGE, &range)).await? {
+            match self.session.try_execute(operation, &self.target.insert(&stage, &range)).await? {
                 Ok(rows) => {
                     written += rows;
                     self.session.execute(operation, "RELEASE SAVEPOINT _aggregator").await?;
@@ -159,7 +145,7 @@ impl PostgresSink {
                         continue;
                     }
                     if !indexed {
-                        self.session.execute(operation, &format!("CREATE INDEX ON {STAGE} ({row})")).await?;
+                        self.session.execute(operation, &format!("CREATE INDEX ON {stage} ({row})")).await?;
                         indexed = true;
                     }
                     let half = length / 2;
@@ -171,8 +157,11 @@ impl PostgresSink {
     }
 
     async fn staged_row(&mut self, operation: &str, number: i64) -> Result<String> {
-        let text =
-            format!("SELECT (to_jsonb(s) - '{ROW}')::text AS raw FROM {STAGE} s WHERE {} = $1", sql::identifier(ROW));
+        let text = format!(
+            "SELECT (to_jsonb(s) - '{ROW}')::text AS raw FROM {} s WHERE {} = $1",
+            self.stage.table,
+            sql::identifier(ROW)
+        );
         let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(number);
         let rows = self.session.fetch(operation, query).await?;
         rows.first().map_or(Ok(String::new()), |row| get(row, "raw"))
@@ -180,13 +169,13 @@ impl PostgresSink {
 }
 
 /// Of the staged rows with the same key, only the last one stays.
-fn deduplicate(key: &[String]) -> String {
+fn deduplicate(key: &[String], stage: &str) -> String {
     let columns = sql::identifiers(key.iter().map(String::as_str));
     let row = sql::identifier(ROW);
     let same: Vec<String> =
         key.iter().map(|column| format!("s.{name} = d.{name}", name = sql::identifier(column))).collect();
     format!(
-        "DELETE FROM {STAGE} s USING (SELECT {columns}, max({row}) AS _aggregator_last FROM {STAGE} \
+        "DELETE FROM {stage} s USING (SELECT {columns}, max({row}) AS _aggregator_last FROM {stage} \
          GROUP BY {columns} HAVING count(*) > 1) d WHERE {} AND s.{row} < d._aggregator_last",
         same.join(" AND ")
     )
@@ -205,14 +194,14 @@ impl Sink for PostgresSink {
         let step = |action: String, statement: String| PlannedChange { action, statement: Some(statement) };
         match &self.target.load {
             Load::Straight => plan.push(step(format!("add rows to {shown}"), self.target.copy(&self.target.table, ""))),
-            Load::Append => plan.push(step(format!("add rows to {shown}"), self.target.insert(STAGE, ""))),
+            Load::Append => plan.push(step(format!("add rows to {shown}"), self.target.insert(&self.stage.table, ""))),
             Load::Replace => {
                 plan.push(step(format!("remove all rows of {shown}"), format!("TRUNCATE {}", self.target.table)));
-                plan.push(step(format!("add rows to {shown}"), self.target.insert(STAGE, "")));
+                plan.push(step(format!("add rows to {shown}"), self.target.insert(&self.stage.table, "")));
             }
             Load::Upsert(key) => {
                 let action = format!("add or replace rows of {shown} by {}", key.join(", "));
-                plan.push(step(action, self.target.insert(STAGE, "")));
+                plan.push(step(action, self.target.insert(&self.stage.table, "")));
             }
         }
         Ok(plan)
@@ -228,20 +217,63 @@ impl Sink for PostgresSink {
         Ok(())
     }
 
-    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+    fn keeps_splits(&self) -> bool {
+        true
+    }
+
+    async fn saved(&mut self) -> Result<Vec<SavedSplit>> {
+        let (operation, attempt) = (self.operation(), self.attempt()?);
+        self.stage.saved(&mut self.session, &operation, &attempt.run).await
+    }
+
+    async fn keep(&mut self, numbers: &BTreeSet<u64>, more: bool) -> Result<()> {
+        let (operation, attempt) = (self.operation(), self.attempt()?);
+        if !more && !self.stage.lasts(&mut self.session, &operation).await? {
+            return Ok(());
+        }
+        self.session.execute(&operation, "BEGIN").await?;
+        match self.stage.keep(&mut self.session, &operation, &self.commits, &attempt, numbers, more).await {
+            Ok(next) => {
+                self.session.execute(&operation, "COMMIT").await?;
+                if more {
+                    let key = if let Load::Upsert(key) = &self.target.load { key.clone() } else { Vec::new() };
+                    self.loader = Loader::new(&self.target, Some(&self.stage.table), &key, self.request.rejects);
+                    self.loader.next_row = next;
+                    self.saved_row = next;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.session.execute(&operation, "ROLLBACK").await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn save(&mut self, split: &SavedSplit) -> Result<()> {
+        let (operation, attempt) = (self.operation(), self.attempt()?);
         self.begin().await?;
-        self.loader.write(&mut self.session, &batch).await
+        let rows = self.saved_row..self.loader.next_row;
+        self.stage.save(&mut self.session, &operation, &self.commits, &attempt, split, rows).await?;
+        self.open = false;
+        self.session.execute(&operation, "COMMIT").await?;
+        self.saved_row = self.loader.next_row;
+        Ok(())
+    }
+
+    async fn write(&mut self, batch: RecordBatch) -> Result<Vec<Reject>> {
+        self.begin().await?;
+        self.loader.write(&mut self.session, &batch).await?;
+        Ok(std::mem::take(&mut self.loader.refused))
     }
 
     async fn stage(&mut self) -> Result<Staged> {
         self.begin().await?;
-        let mut staged = match self.target.load {
-            Load::Straight => Staged { written: self.loader.copied, ..Staged::default() },
-            _ => self.publish().await?,
+        let mut staged = if self.straight() {
+            Staged { written: self.loader.copied, ..Staged::default() }
+        } else {
+            self.publish().await?
         };
-        let mut rejects = std::mem::take(&mut self.loader.refused);
-        rejects.append(&mut staged.rejects);
-        staged.rejects = rejects;
         // A deferred constraint speaks now, while nothing is committed anywhere, and not at COMMIT.
         self.session.execute(&self.operation(), "SET CONSTRAINTS ALL IMMEDIATE").await?;
         staged.bytes = self.loader.bytes;

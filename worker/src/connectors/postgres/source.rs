@@ -1,6 +1,6 @@
 //! Reading a table or a query: one snapshot, one binary COPY.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
@@ -9,10 +9,12 @@ use tokio::sync::mpsc;
 
 use super::catalogue::RelationColumn;
 use super::decode::{Decoded, Decoder};
+use super::ranges::{self, PageRange};
 use super::session::Session;
 use super::types::{Reading, Wire, oid};
 use crate::connector::{
-    ConnectorError, CursorWindow, ErrorKind, EventStream, Result, Source, SourceEnd, SourceEvent, SourceRequest,
+    ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Result, Source, SourceEnd, SourceEvent,
+    SourceRequest, Split,
 };
 use crate::connectors::sql;
 
@@ -21,8 +23,14 @@ const AHEAD: usize = 2;
 
 /// A stream, ready to be read.
 pub(super) struct PostgresSource {
-    session: Session,
-    statement: String,
+    /// Taken by a read, and given back when it has come to its end.
+    session: Arc<Mutex<Option<Session>>>,
+    /// The table, when the stream is one and is read whole.
+    table: Option<String>,
+    /// SELECT … FROM … AS t
+    select: String,
+    /// WHERE and ORDER BY of a window.
+    tail: String,
     schema: SchemaRef,
     wires: Vec<Wire>,
     request: SourceRequest,
@@ -34,6 +42,7 @@ impl PostgresSource {
         session: Session,
         request: SourceRequest,
         from: &str,
+        is_table: bool,
         available: &[RelationColumn],
     ) -> Result<Self> {
         let operation = format!("read {}", request.stream);
@@ -78,9 +87,15 @@ impl PostgresSource {
             Some(window) => restriction(&operation, window, find(&window.column)?)?,
             None => String::new(),
         };
-        let statement =
-            format!("COPY (SELECT {} FROM {from} AS t{tail}) TO STDOUT (FORMAT binary)", expressions.join(", "));
-        Ok(Self { session, statement, schema: Arc::new(Schema::new(fields)), wires, request })
+        Ok(Self {
+            session: Arc::new(Mutex::new(Some(session))),
+            table: (is_table && request.window.is_none()).then(|| from.to_owned()),
+            select: format!("SELECT {} FROM {from} AS t", expressions.join(", ")),
+            tail,
+            schema: Arc::new(Schema::new(fields)),
+            wires,
+            request,
+        })
     }
 }
 
@@ -179,18 +194,78 @@ impl Source for PostgresSource {
         Arc::clone(&self.schema)
     }
 
-    async fn read(mut self: Box<Self>) -> Result<EventStream> {
-        let operation = format!("read {}", self.request.stream);
-        self.session.execute(&operation, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        // The first query takes the snapshot: what is committed after this call returns is not part of the read.
-        self.session.execute(&operation, "SELECT 1").await?;
+    async fn read(self: Box<Self>) -> Result<EventStream> {
+        let mut session = self.session()?;
+        begin(&mut session, &self.operation()).await?;
+        Ok(self.start(session, &self.tail, After::Close))
+    }
+
+    async fn divide(&mut self, bytes: u64, earlier: &[ReadSplit]) -> Result<Option<Division>> {
+        let Some(table) = &self.table else { return Ok(None) };
+        let operation = self.operation();
+        let mut session = self.session()?;
+        begin(&mut session, &operation).await?;
+        let division = ranges::divide(&mut session, &operation, table, bytes, earlier).await?;
+        if division.as_ref().is_none_or(|division| division.stands.len() + division.rest.len() <= 1) {
+            // It will be read in one go, in a snapshot that begins then.
+            session.execute(&operation, "ROLLBACK").await?;
+        }
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+        Ok(division)
+    }
+
+    async fn read_split(&mut self, split: &Split) -> Result<EventStream> {
+        let condition = format!(" WHERE {}", PageRange::of(split)?.condition());
+        let session = self.session()?;
+        Ok(self.start(session, &condition, After::GiveBack(Arc::clone(&self.session))))
+    }
+}
+
+/// What becomes of the session when a read has come to its end.
+enum After {
+    /// The transaction is over.
+    Close,
+    /// The next split is read in the same transaction.
+    GiveBack(Arc<Mutex<Option<Session>>>),
+}
+
+async fn begin(session: &mut Session, operation: &str) -> Result<()> {
+    session.execute(operation, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    // The first query takes the snapshot: what is committed after this call returns is not part of the read.
+    session.execute(operation, "SELECT 1").await.map(drop)
+}
+
+impl PostgresSource {
+    fn operation(&self) -> String {
+        format!("read {}", self.request.stream)
+    }
+
+    fn session(&self) -> Result<Session> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| {
+            ConnectorError::new(ErrorKind::Bug, self.operation(), "a read began before the one before it had ended")
+        })
+    }
+
+    fn start(&self, session: Session, tail: &str, after: After) -> EventStream {
+        let transfer = Transfer {
+            session,
+            operation: self.operation(),
+            statement: format!("COPY ({}{tail}) TO STDOUT (FORMAT binary)", self.select),
+            decoder: Decoder::new(
+                Arc::clone(&self.schema),
+                &self.wires,
+                self.request.batch_rows,
+                self.request.stream.clone(),
+                self.request.rejects,
+            ),
+        };
         let (sender, receiver) = mpsc::channel(AHEAD);
         tokio::spawn(async move {
             let closed = sender.clone();
             tokio::select! {
                 // Nobody reads any more: dropping the session closes the connection.
                 () = closed.closed() => {}
-                outcome = self.transfer(&operation, &sender) => {
+                outcome = transfer.run(&sender, after) => {
                     if let Err(error) = outcome {
                         // A reader that has gone does not want the error either.
                         drop(sender.send(Err(error)).await);
@@ -198,19 +273,21 @@ impl Source for PostgresSource {
                 }
             }
         });
-        Ok(sql::events(receiver))
+        sql::events(receiver)
     }
 }
 
-impl PostgresSource {
-    async fn transfer(mut self: Box<Self>, operation: &str, sender: &mpsc::Sender<Result<SourceEvent>>) -> Result<()> {
-        let mut decoder = Decoder::new(
-            Arc::clone(&self.schema),
-            &self.wires,
-            self.request.batch_rows,
-            self.request.stream.clone(),
-            self.request.rejects,
-        );
+/// One COPY on its way.
+struct Transfer {
+    session: Session,
+    operation: String,
+    statement: String,
+    decoder: Decoder,
+}
+
+impl Transfer {
+    async fn run(mut self, sender: &mpsc::Sender<Result<SourceEvent>>, after: After) -> Result<()> {
+        let (operation, decoder) = (&self.operation, &mut self.decoder);
         let silence = self.session.silence;
         let copy = self.session.connection.copy_out_raw(&self.statement);
         let mut pieces = silence.bound(operation, copy).await?;
@@ -229,10 +306,15 @@ impl PostgresSource {
         {
             return Ok(());
         }
-        // The transaction must be over before a sink of the same database changes the table.
-        self.session.execute(operation, "COMMIT").await?;
         let end = SourceEnd { read: decoder.read, bytes: decoder.bytes, ..SourceEnd::default() };
-        drop(self);
+        match after {
+            After::Close => {
+                // The transaction must be over before a sink of the same database changes the table.
+                self.session.execute(&self.operation, "COMMIT").await?;
+                drop(self.session);
+            }
+            After::GiveBack(place) => *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.session),
+        }
         drop(sender.send(Ok(SourceEvent::End(end))).await);
         Ok(())
     }

@@ -30,14 +30,13 @@ pub(super) struct SqliteSink {
     connection: Option<Connection>,
     attempt: Option<Attempt>,
     staged: Option<u64>,
-    refused: Vec<Reject>,
     bytes: u64,
 }
 
 impl SqliteSink {
     pub(super) fn new(database: Database, request: SinkRequest, target: Target) -> Self {
         let target = Arc::new(target);
-        Self { database, request, target, connection: None, attempt: None, staged: None, refused: Vec::new(), bytes: 0 }
+        Self { database, request, target, connection: None, attempt: None, staged: None, bytes: 0 }
     }
 
     fn operation(&self) -> String {
@@ -110,15 +109,14 @@ impl Sink for SqliteSink {
         Ok(())
     }
 
-    async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+    async fn write(&mut self, batch: RecordBatch) -> Result<Vec<Reject>> {
         let target = Arc::clone(&self.target);
         let rejects = self.request.rejects;
-        let (mut refused, bytes) = self
+        let (refused, bytes) = self
             .work(move |connection, operation| stage_batch(connection, operation, &target, &batch, rejects))
             .await?;
-        self.refused.append(&mut refused);
         self.bytes += bytes;
-        Ok(())
+        Ok(refused)
     }
 
     async fn stage(&mut self) -> Result<Staged> {
@@ -127,9 +125,6 @@ impl Sink for SqliteSink {
         let mut staged =
             self.work(move |connection, operation| rehearse(connection, operation, &target, rejects)).await?;
         staged.bytes = self.bytes;
-        let mut refused = std::mem::take(&mut self.refused);
-        refused.append(&mut staged.rejects);
-        staged.rejects = refused;
         self.staged = Some(staged.written);
         Ok(staged)
     }

@@ -63,6 +63,11 @@ impl Dialect {
         builder.build()
     }
 
+    /// Whether it has only what most files have: no escape, no comments, lines that end as everywhere.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.escape.is_none() && self.comment.is_none() && self.terminator.is_none()
+    }
+
     /// Whether a byte ends a line.
     pub(crate) fn ends_line(&self, byte: u8) -> bool {
         match self.terminator {

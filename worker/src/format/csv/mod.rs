@@ -1,6 +1,9 @@
 //! Delimited text: its dialect, the splitting into records, the reading into batches.
 
+mod chunks;
 mod dialect;
+mod fields;
+mod layout;
 mod quotes;
 mod reader;
 mod split;

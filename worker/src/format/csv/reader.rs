@@ -1,41 +1,67 @@
 //! Delimited text to batches: names from the header, types exact, every row good or rejected.
+//!
+//! ```text
+//! Splitter: header ─► Chunks ─► Layout::decode, on several threads ─► blocks, in the file's order
+//!                        └ not regular: the chunk, and what its last record needs of the next, ─► Splitter ─► Layout::block
+//! ```
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashSet, VecDeque};
 use std::io::Read;
 use std::sync::Arc;
 
 use aggregator_crds::connector::RaggedRows;
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Field;
 
+use super::chunks::Chunks;
 use super::dialect::Dialect;
-use super::quotes;
-use super::split::{Records, Row, Splitter};
-use crate::connector::{ConnectorError, ErrorKind, RejectReason, Result};
+use super::layout::{Decoded, Layout};
+use super::split::Splitter;
+use crate::connector::{ConnectorError, ErrorKind, Result};
 use crate::format::block::{Block, BlockReader, ReadPlan};
 use crate::format::cell::Cell;
-use crate::format::column::{Fault, Faults, assemble, build};
+use crate::format::column::{Faults, build};
 use crate::format::infer::{Guess, Guesses};
-use crate::format::records::{allow, reject};
+use crate::format::records::allow;
+use crate::format::workers::Workers;
 
-/// Where a column's values come from.
-enum Origin {
-    /// A field of each row.
-    Field(usize),
-    /// One value for the whole file.
-    Constant(Option<String>),
-}
+/// The sizes of chunks: small enough that a few wait cheaply, large enough that handing them over costs nothing.
+const SMALLEST_CHUNK: usize = 64 * 1024;
+const LARGEST_CHUNK: usize = 2 * 1024 * 1024;
 
 /// Reads one file of delimited text.
 pub(crate) struct CsvReader {
-    splitter: Splitter,
-    dialect: Dialect,
-    plan: ReadPlan,
-    /// None before the first record of a file without a header.
-    names: Option<Vec<String>>,
-    origins: Vec<Origin>,
+    layout: Arc<Layout>,
+    text: Text,
+    /// Blocks that were decoded together with one that was given out.
+    ready: VecDeque<Block>,
     notes: Vec<String>,
+}
+
+/// How the text is taken.
+enum Text {
+    /// Record by record: the dialect has something that few files have.
+    Parsed(Splitter),
+    /// Chunk by chunk.
+    Chunked(Box<Chunked>),
+}
+
+struct Chunked {
+    chunks: Chunks,
+    workers: Workers<Worked>,
+    /// The size of the next chunk, in bytes.
+    size: usize,
+    smallest: usize,
+    /// Where the next chunk to be given out begins.
+    line: u64,
+    offset: u64,
+}
+
+/// A chunk, and what became of it.
+struct Worked {
+    text: Vec<u8>,
+    decoded: Result<Option<Decoded>>,
 }
 
 impl CsvReader {
@@ -46,118 +72,169 @@ impl CsvReader {
         plan: ReadPlan,
         positional: Option<Vec<String>>,
     ) -> Result<Self> {
+        let smallest = dialect.is_plain().then_some(SMALLEST_CHUNK);
+        Self::taking(input, dialect, plan, positional, smallest)
+    }
+
+    /// Takes chunks of at least that size, or, without, record by record.
+    fn taking(
+        input: Box<dyn Read + Send>,
+        dialect: Dialect,
+        plan: ReadPlan,
+        positional: Option<Vec<String>>,
+        smallest: Option<usize>,
+    ) -> Result<Self> {
         let mut splitter = Splitter::new(input, dialect.clone(), plan.location.clone())?;
         let header = header(&mut splitter, &dialect, &plan.location)?;
         let mut notes = Vec::new();
         let names = match header {
             Header::Names(names, renamed) => {
+                check_known(&names, &dialect, &plan)?;
                 notes.extend(renamed.into_iter().map(|renamed| format!("{}: {renamed}", plan.location)));
-                Some(names)
+                names
             }
-            Header::Absent => positional,
+            Header::Absent => match positional {
+                Some(names) => names,
+                None => numbered(first_width(&mut splitter)?),
+            },
             // No line at all: nothing to read, and no column is missing.
-            Header::Empty => Some(plan.schema.fields().iter().map(|field| field.name().clone()).collect()),
+            Header::Empty => plan.schema.fields().iter().map(|field| field.name().clone()).collect(),
         };
-        let mut reader = Self { splitter, dialect, plan, names: None, origins: Vec::new(), notes };
-        if let Some(names) = names {
-            reader.bind(names)?;
-        }
-        Ok(reader)
+        let (threads, quote, location) = (plan.threads, dialect.quote, plan.location.clone());
+        let layout = Layout::new(dialect, plan, &names)?;
+        notes.extend(layout.notes.iter().cloned());
+        let text = if let Some(smallest) = smallest {
+            let (input, rest, line, offset) = splitter.into_rest();
+            let chunks = Chunks::new(input, rest, quote, location);
+            Text::Chunked(Box::new(Chunked {
+                chunks,
+                workers: Workers::new(threads),
+                size: smallest,
+                smallest,
+                line,
+                offset,
+            }))
+        } else {
+            Text::Parsed(splitter)
+        };
+        Ok(Self { layout: Arc::new(layout), text, ready: VecDeque::new(), notes })
     }
 
-    /// Finds the wanted columns among the file's.
-    fn bind(&mut self, names: Vec<String>) -> Result<()> {
-        let places: HashMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
-        let mut origins = Vec::new();
-        for field in self.plan.schema.fields() {
-            origins.push(match (self.plan.constant(field.name()), places.get(field.name().as_str())) {
-                (Some(value), _) => Origin::Constant(value.map(str::to_owned)),
-                (None, Some(place)) => Origin::Field(*place),
-                (None, None) if field.is_nullable() => {
-                    self.notes.push(format!("{}: no column `{}`, read as null", self.plan.location, field.name()));
-                    Origin::Constant(None)
+    /// Decodes more; false at the end.
+    fn fill(&mut self) -> Result<bool> {
+        let most = self.layout.plan.batch_rows;
+        match &mut self.text {
+            Text::Parsed(splitter) => {
+                let Some(mut records) = splitter.next(most)? else { return Ok(false) };
+                self.ready.push_back(self.layout.block(splitter, &mut records)?);
+                Ok(true)
+            }
+            Text::Chunked(chunked) => chunked.fill(&self.layout, &mut self.ready),
+        }
+    }
+}
+
+impl Chunked {
+    fn fill(&mut self, layout: &Arc<Layout>, ready: &mut VecDeque<Block>) -> Result<bool> {
+        self.give(layout)?;
+        let Some(worked) = self.workers.take() else { return Ok(false) };
+        let Worked { text, decoded } = worked.map_err(|error| {
+            ConnectorError::new(ErrorKind::Bug, format!("read {}", layout.plan.location), error.to_string())
+        })?;
+        match decoded? {
+            Some(decoded) => {
+                let rows = usize::try_from(decoded.block.read).unwrap_or(usize::MAX).max(1);
+                // As many bytes as a batch has rows.
+                let wanted = (text.len() / rows + 1).saturating_mul(layout.plan.batch_rows);
+                self.size = wanted.clamp(self.smallest, LARGEST_CHUNK);
+                let mut block = decoded.block;
+                for reject in &mut block.rejects {
+                    reject.line = reject.line.map(|line| line + self.line);
+                    reject.offset = reject.offset.map(|offset| offset + self.offset);
                 }
-                (None, None) => return Err(missing(&self.plan.location, field, &names)),
+                self.line += decoded.lines;
+                self.offset += text.len() as u64;
+                ready.extend(in_batches(block, layout.plan.batch_rows));
+            }
+            None => self.parse(layout, text, ready)?,
+        }
+        Ok(true)
+    }
+
+    /// Lets chunks be decoded, as many as there are threads.
+    fn give(&mut self, layout: &Arc<Layout>) -> Result<()> {
+        while self.workers.has_room() {
+            let Some(text) = self.chunks.next(self.size)? else { break };
+            let (layout, last) = (Arc::clone(layout), self.chunks.ended());
+            self.workers.give(move || {
+                let decoded = layout.decode(&text, last);
+                Worked { text, decoded }
             });
         }
-        self.origins = origins;
-        self.names = Some(names);
         Ok(())
     }
 
-    fn check_rows(&self, records: &mut Records, width: usize) -> Faults {
-        let mut faults = Faults::default();
-        for row in records.take_undecodable() {
-            faults.add(row, || {
-                malformed("the text is not valid in the file's encoding; declare it with `encoding`, as `windows-1252`")
-            });
-        }
-        for (index, row) in records.rows.iter().enumerate() {
-            if row.open_quote {
-                faults.add(index, || malformed("a quote is opened and the file ends before it is closed"));
-            } else if self.misplaced_quote(*row) {
-                faults.add(index, || {
-                    malformed("text stands between a closing quote and the end of its field: a quote is not doubled, or not closed on a line before")
-                });
-            } else if row.fields != width && self.dialect.ragged == RaggedRows::Reject {
-                faults.add(index, || Fault {
-                    column: None,
-                    reason: RejectReason::FieldCount,
-                    message: format!("the row has {} fields, not {width}", row.fields),
-                });
+    /// Parses a chunk that is not regular, with as much of the following ones as its last record needs.
+    fn parse(&mut self, layout: &Layout, mut text: Vec<u8>, ready: &mut VecDeque<Block>) -> Result<()> {
+        loop {
+            let (length, location) = (text.len() as u64, &layout.plan.location);
+            let lines = layout.dialect.count_lines(&text, false);
+            let mut splitter = Splitter::over(text, &layout.dialect, location, self.line, self.offset)?;
+            let mut open = None;
+            while let Some(mut records) = splitter.next(layout.plan.batch_rows)? {
+                if let Some(last) = records.rows.last().copied().filter(|row| row.open_quote)
+                    && let Some(more) = self.more()?
+                {
+                    records.rows.pop();
+                    let rest = splitter.text_from(last);
+                    open = Some((rest.to_vec(), more));
+                }
+                if !records.rows.is_empty() {
+                    ready.push_back(layout.block(&splitter, &mut records)?);
+                }
             }
+            let Some((mut rest, more)) = open else {
+                self.line += lines;
+                self.offset += length;
+                return Ok(());
+            };
+            self.line += lines - layout.dialect.count_lines(&rest, false);
+            self.offset += length - rest.len() as u64;
+            rest.extend(more);
+            text = rest;
         }
-        faults
     }
 
-    fn misplaced_quote(&self, row: Row) -> bool {
-        // A quote inside a field without quotes, as `5"`, is text.
-        self.dialect.quote.is_some() && quotes::misplaced(self.splitter.raw(row).1, &self.dialect)
+    /// The text of the next chunk.
+    fn more(&mut self) -> Result<Option<Vec<u8>>> {
+        match self.workers.take() {
+            Some(Ok(worked)) => Ok(Some(worked.text)),
+            Some(Err(error)) => Err(ConnectorError::new(ErrorKind::Bug, "read delimited text", error.to_string())),
+            None => self.chunks.next(self.size),
+        }
     }
+}
+
+/// A block in parts of at most so many rows; the first one has the rejects.
+fn in_batches(block: Block, most: usize) -> impl Iterator<Item = Block> {
+    let Block { batch, rejects, read } = block;
+    let rows = batch.num_rows();
+    let first = Block { batch: batch.slice(0, rows.min(most)), rejects, read };
+    let rest = (most..rows.max(most)).step_by(most.max(1));
+    let part = move |start: usize| -> RecordBatch { batch.slice(start, most.min(rows - start)) };
+    std::iter::once(first).chain(rest.map(move |start| Block { batch: part(start), rejects: Vec::new(), read: 0 }))
 }
 
 impl BlockReader for CsvReader {
     fn next_block(&mut self) -> Result<Option<Block>> {
-        let Some(mut records) = self.splitter.next(self.plan.batch_rows)? else { return Ok(None) };
-        if self.names.is_none() {
-            self.bind(numbered(records.rows[0].fields))?;
+        while self.ready.is_empty() {
+            if !self.fill()? {
+                return Ok(None);
+            }
         }
-        let width = self.names.as_ref().map_or(0, Vec::len);
-        let mut faults = self.check_rows(&mut records, width);
-        let text = records.text()?;
-        let rows = records.rows.len();
-        let columns = self
-            .plan
-            .schema
-            .fields()
-            .iter()
-            .zip(&self.origins)
-            .map(|(field, origin)| match origin {
-                Origin::Constant(value) => constant(field, rows, value.as_deref(), &mut faults),
-                Origin::Field(place) => {
-                    let cells = records.rows.iter().map(|row| {
-                        if *place >= row.fields {
-                            return Cell::Null;
-                        }
-                        let value = self.dialect.trimmed(&text[records.field(*row, *place)]);
-                        if self.dialect.is_null(value) { Cell::Null } else { Cell::Text(Cow::Borrowed(value)) }
-                    });
-                    build(field, rows, cells, &mut faults)
-                }
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let batch = assemble(&self.plan.schema, columns, rows, &faults)?;
-        let rejects = faults
-            .into_rows()
-            .into_iter()
-            .map(|(index, fault)| {
-                let place = self.splitter.place(records.rows[index]);
-                let raw = String::from_utf8_lossy(place.raw);
-                reject(&self.plan.location, Some(place.line), Some(place.offset), fault, &raw)
-            })
-            .collect();
-        let rejects = allow(self.plan.rejects, rejects)?;
-        Ok(Some(Block { batch, rejects, read: rows as u64 }))
+        let Some(mut block) = self.ready.pop_front() else { return Ok(None) };
+        block.rejects = allow(self.layout.plan.rejects, block.rejects)?;
+        Ok(Some(block))
     }
 
     fn notes(&self) -> Vec<String> {
@@ -165,14 +242,31 @@ impl BlockReader for CsvReader {
     }
 }
 
-fn malformed(message: &str) -> Fault {
-    Fault { column: None, reason: RejectReason::Malformed, message: message.to_owned() }
+/// The fields of the first record, which is still to be read.
+fn first_width(splitter: &mut Splitter) -> Result<usize> {
+    let width = splitter.next(1)?.map_or(0, |records| records.rows[0].fields);
+    splitter.take_back();
+    Ok(width)
 }
 
 /// A column that has one value in every row.
 pub(crate) fn constant(field: &Arc<Field>, rows: usize, value: Option<&str>, faults: &mut Faults) -> Result<ArrayRef> {
     let cell = value.map_or(Cell::Null, |value| Cell::Text(Cow::Borrowed(value)));
     build(field, rows, std::iter::repeat_n(cell, rows), faults)
+}
+
+/// Refuses a header that has no column of the stream.
+fn check_known(names: &[String], dialect: &Dialect, plan: &ReadPlan) -> Result<()> {
+    let Some(known) = plan.known.as_ref().filter(|_| dialect.columns.is_none()) else { return Ok(()) };
+    if names.iter().any(|name| known.field_with_name(name).is_ok()) {
+        return Ok(());
+    }
+    let expected: Vec<&str> = known.fields().iter().map(|field| field.name().as_str()).collect();
+    // A message in place of a header may be long.
+    let found: String = names.join(", ").chars().take(200).collect();
+    let detail = format!("the header has none of the columns {}; it is: {found}", expected.join(", "));
+    Err(ConnectorError::new(ErrorKind::Data, format!("read {}", plan.location), detail)
+        .remedy("look whether it is a message instead of data; otherwise correct `header`, `skipRows`, `delimiter` or the columns"))
 }
 
 /// A required column that the file does not have.
@@ -293,4 +387,117 @@ pub(crate) fn infer(
         }
     }
     Ok((looked, notes))
+}
+
+#[cfg(test)]
+mod tests {
+    use aggregator_crds::connector::CsvFormat;
+    use arrow::compute::concat_batches;
+    use arrow::datatypes::{DataType, Schema};
+
+    use super::*;
+    use crate::connector::Reject;
+
+    /// Numbers that look random and follow from a seed (SplitMix64).
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, limit: usize) -> usize {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut mixed = self.0;
+            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
+        }
+    }
+
+    type Outcome = (RecordBatch, Vec<Reject>, u64);
+
+    fn read(text: &str, format: &CsvFormat, smallest: Option<usize>) -> Result<Outcome> {
+        let schema =
+            Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("c", DataType::Utf8, true)]));
+        let plan = ReadPlan {
+            schema: Arc::clone(&schema),
+            known: None,
+            location: "t".into(),
+            rejects: true,
+            batch_rows: 3,
+            threads: 2,
+            constants: Vec::new(),
+        };
+        let input = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+        let names = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
+        let mut reader = CsvReader::taking(input, Dialect::new(format)?, plan, Some(names), smallest)?;
+        let (mut batches, mut rejects, mut read) = (Vec::new(), Vec::new(), 0);
+        while let Some(block) = reader.next_block()? {
+            assert!(block.batch.num_rows() <= 3);
+            batches.push(block.batch);
+            rejects.extend(block.rejects);
+            read += block.read;
+        }
+        Ok((concat_batches(&schema, &batches).unwrap(), rejects, read))
+    }
+
+    /// Text of pieces that make trouble together: quotes in every place, ends of lines, characters of several bytes.
+    fn text(random: &mut Random) -> String {
+        const PIECES: [&str; 14] = [
+            "1",
+            ",",
+            ",",
+            "\n",
+            "\n",
+            "\"",
+            "\"\"",
+            "\r\n",
+            "x",
+            "é",
+            "1,2,3\n",
+            "\"q\",2,\"a,\nb\"\n",
+            "7,,\"\"\"\"\n",
+            " ",
+        ];
+        (0..random.below(40)).map(|_| PIECES[random.below(PIECES.len())]).collect()
+    }
+
+    #[test]
+    fn chunks_and_the_parser_read_the_same_rows_and_rejects() {
+        let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = seed.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos().into());
+        println!("repeat with SEED={seed}");
+        let mut random = Random(seed);
+        let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+        let _inside = runtime.enter();
+        let (mut rows, mut rejects) = (0, 0);
+        for number in 0..20_000 {
+            let text = text(&mut random);
+            let format = CsvFormat {
+                header: false,
+                quote: if number % 10 == 0 { String::new() } else { "\"".into() },
+                trim: number % 3 == 0,
+                ..CsvFormat::default()
+            };
+            let parsed = read(&text, &format, None).unwrap();
+            let chunked = read(&text, &format, Some(1 + random.below(20))).unwrap();
+            assert_eq!(chunked, parsed, "{number}: {text:?}");
+            rows += parsed.0.num_rows();
+            rejects += parsed.1.len();
+        }
+        assert!(rows > 10_000 && rejects > 10_000, "{rows} rows and {rejects} rejects are no test");
+    }
+
+    #[test]
+    fn a_regular_file_is_not_left_to_the_parser() {
+        let format = CsvFormat::default();
+        let dialect = Dialect::new(&format).unwrap();
+        for regular in ["a,b\n1,2\n", "\"a\"\"b\",\"c\nd\"\n", "1,2\r\n\r\n3,4\r\n", "5\",6\n", "\n\n"] {
+            let slots = [Some(0), None];
+            assert!(super::super::fields::split(regular.as_bytes(), &dialect, &slots, 1).is_some(), "{regular:?}");
+        }
+        for irregular in ["\"a\"b,c\n", "\"a\n", "a\rb\n"] {
+            assert!(
+                super::super::fields::split(irregular.as_bytes(), &dialect, &[Some(0)], 1).is_none(),
+                "{irregular:?}"
+            );
+        }
+    }
 }

@@ -135,6 +135,51 @@ impl Splitter {
         Ok(splitter)
     }
 
+    /// Splits text that begins with a record, on that line and at that byte of the file.
+    pub(super) fn over(text: Vec<u8>, dialect: &Dialect, location: &str, line: u64, offset: u64) -> Result<Self> {
+        let input = Box::new(std::io::Cursor::new(text));
+        // The text is decoded already.
+        let input = Utf8Reader::new(input, encoding_rs::UTF_8).map_err(|error| input_error(location, error))?;
+        let (dialect, location) = (dialect.clone(), location.to_owned());
+        Ok(Self {
+            input,
+            parser: dialect.parser(),
+            dialect,
+            location,
+            text: Vec::new(),
+            taken: 0,
+            offset,
+            line,
+            after_return: false,
+            input_ended: false,
+            ended: false,
+        })
+    }
+
+    /// Takes back what the last call of [`Self::next`] gave.
+    pub(super) fn take_back(&mut self) {
+        self.taken = 0;
+        self.ended = false;
+        self.parser = self.dialect.parser();
+    }
+
+    /// What was not split yet: the text that was read, the rest of the input, and the line and byte they begin at.
+    pub(super) fn into_rest(mut self) -> (Utf8Reader, Vec<u8>, u64, u64) {
+        self.forget();
+        if self.after_return && self.dialect.terminator.is_none() && self.text.first() == Some(&b'\n') {
+            // The second half of a line's end.
+            self.taken = 1;
+            self.offset += 1;
+            self.text.drain(..1);
+        }
+        (self.input, self.text, self.line, self.offset)
+    }
+
+    /// The text of a row of the current block and all that follows.
+    pub(super) fn text_from(&self, row: Row) -> &[u8] {
+        &self.text[row.start..]
+    }
+
     fn skip_line(&mut self) -> Result<()> {
         loop {
             let rest = &self.text[self.taken..];
@@ -161,13 +206,7 @@ impl Splitter {
 
     /// The next records, at most `most` of them; None at the end. The text of the block before is forgotten.
     pub(super) fn next(&mut self, most: usize) -> Result<Option<Records>> {
-        self.line += self.dialect.count_lines(&self.text[..self.taken], self.after_return);
-        if let Some(last) = self.taken.checked_sub(1) {
-            self.after_return = self.text[last] == b'\r';
-        }
-        self.offset += self.taken as u64;
-        self.text.drain(..self.taken);
-        self.taken = 0;
+        self.forget();
         let mut records = Records::default();
         while !self.ended && records.rows.len() < most && records.fields_used < BLOCK_BYTES {
             if !self.next_record(&mut records)? {
@@ -177,6 +216,16 @@ impl Splitter {
         records.fields.truncate(records.fields_used);
         records.ends.truncate(records.ends_used);
         Ok((!records.rows.is_empty()).then_some(records))
+    }
+
+    fn forget(&mut self) {
+        self.line += self.dialect.count_lines(&self.text[..self.taken], self.after_return);
+        if let Some(last) = self.taken.checked_sub(1) {
+            self.after_return = self.text[last] == b'\r';
+        }
+        self.offset += self.taken as u64;
+        self.text.drain(..self.taken);
+        self.taken = 0;
     }
 
     fn next_record(&mut self, records: &mut Records) -> Result<bool> {

@@ -1,0 +1,270 @@
+//! Runs in pieces: killed after some splits were saved, then run again. Nothing is lost or doubled, and what was saved is
+//! not read again, unless it has changed.
+
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::aggregator::Place;
+use crate::postgres::Database;
+use crate::rows::{Made, of_files, same, sorted};
+
+const RUN: &str = "run -f m --state state";
+/// How many files there are, and how many rows each has.
+const FILES: u64 = 12;
+const ROWS: u64 = 10_000;
+
+fn made(file: u64) -> Made {
+    Made { first: file * ROWS, end: (file + 1) * ROWS, version: "new" }
+}
+
+fn all() -> Vec<String> {
+    sorted((0..FILES).flat_map(|file| made(file).lines()).collect())
+}
+
+/// A Pipeline from `source` to `sink`, taken in small pieces.
+fn place(source: &str, sink: &str, rejects: &str, connectors: &str) -> Place {
+    let place = Place::new();
+    place.write(
+        "m/pipeline.yaml",
+        &format!(
+            "apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {{name: in, namespace: test}}
+spec: {{file: {{root: ../in}}}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {{name: out, namespace: test}}
+spec: {{file: {{root: ../out, format: {{ndjson: {{}}}}}}}}
+---
+{connectors}
+apiVersion: aggregator.dev/v1alpha1
+kind: Pipeline
+metadata: {{name: move, namespace: test}}
+spec:
+  sources: [{{name: source, {source}}}]
+  transforms: [{{name: positive, from: [source], filter: {{where: id >= 0}}}}]
+  sinks: [{{name: sink, from: positive, {sink}}}]
+{rejects}
+  execution: {{splitSize: 600Ki}}
+"
+        ),
+    );
+    place
+}
+
+fn write_files(place: &Place) {
+    for file in 0..FILES {
+        place.write(&format!("in/{file:02}.csv"), &made(file).csv());
+    }
+}
+
+/// The manifests of saved splits below a folder.
+fn saved_files(folder: &Path) -> usize {
+    let entries = |folder: &Path| -> Vec<_> {
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    };
+    let mut folders = vec![folder.join(".aggregator-staging")];
+    let mut saved = 0;
+    while let Some(folder) = folders.pop() {
+        for path in entries(&folder) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "json") {
+                saved += 1;
+            }
+        }
+    }
+    saved
+}
+
+fn saved_rows(database: &Database) -> usize {
+    database.rows("SELECT number FROM _aggregator_splits").len()
+}
+
+/// Runs until `saved` says that there are at least so many splits, then sends the signal.
+fn stop(place: &Place, signal: Signal, at_least: usize, mut saved: impl FnMut() -> usize) {
+    let mut running = place.start(RUN);
+    let reached = running.until(|_| saved() >= at_least);
+    assert!(reached, "the run ended before {at_least} splits were saved: {:?}", running.wait());
+    running.signal(signal);
+    let said = running.wait();
+    let expected = if signal == Signal::SIGKILL { (Some(9), None) } else { (None, Some(130)) };
+    assert_eq!((said.signal(), said.code()), expected, "{}{}", said.stdout, said.stderr);
+}
+
+/// Runs to the end; gives the report, which must balance and count every row.
+fn finish(place: &Place, rows: u64) -> Value {
+    let report = place.json(RUN);
+    assert_eq!(report["ledger"]["balanced"], true, "{report}");
+    assert_eq!(report["nodes"][0]["read"], rows, "{report}");
+    report
+}
+
+fn saved_earlier(report: &Value) -> u64 {
+    report["splits"]["savedEarlier"].as_u64().unwrap_or_else(|| panic!("no splits: {report}"))
+}
+
+#[test]
+fn files_to_a_folder_go_on_after_a_kill_and_after_a_signal() {
+    let place = place("connector: in, stream: \"*.csv\"", "connector: out, stream: rows/", "", "");
+    write_files(&place);
+    let out = place.file("out");
+    stop(&place, Signal::SIGKILL, 2, || saved_files(&out));
+    let before = saved_files(&out);
+    stop(&place, Signal::SIGTERM, before + 1, || saved_files(&out));
+    let before = saved_files(&out) as u64;
+    assert_eq!(of_files(&place.file("out/rows")), Vec::<String>::new(), "nothing is visible yet");
+    let report = finish(&place, FILES * ROWS);
+    assert_eq!((saved_earlier(&report), &report["resumed"]), (before, &true.into()), "{report}");
+    same("resumed", &of_files(&place.file("out/rows")), &all());
+    assert_eq!(saved_files(&out), 0, "what was saved is gone when it is committed");
+}
+
+#[test]
+fn a_run_that_dies_after_every_split_ends_all_the_same() {
+    let place = place("connector: in, stream: \"*.csv\"", "connector: out, stream: rows/", "", "");
+    write_files(&place);
+    let out = place.file("out");
+    let mut kills = 0;
+    loop {
+        let before = saved_files(&out);
+        let mut running = place.start(RUN);
+        if !running.until(|_| saved_files(&out) > before) {
+            assert_eq!(running.wait().code(), Some(0));
+            break;
+        }
+        running.signal(Signal::SIGKILL);
+        if running.wait().code() == Some(0) {
+            break;
+        }
+        kills += 1;
+        assert!(kills < 50, "no progress");
+    }
+    assert!(kills >= 3, "only {kills} kills hit");
+    same("after many kills", &of_files(&place.file("out/rows")), &all());
+}
+
+#[test]
+fn a_file_that_changed_is_read_again_and_rejects_are_kept_once() {
+    let place = place(
+        "connector: in, stream: \"*.csv\"",
+        "connector: out, stream: rows/",
+        "  rejects: {connector: out, stream: bad/}",
+        "",
+    );
+    write_files(&place);
+    // One bad row at the end of each file; the types are taken from the rows before.
+    for file in 0..FILES {
+        place.write(&format!("in/{file:02}.csv"), &format!("{}bad-{file},1,1.0,\n", made(file).csv()));
+    }
+    // The column's type is declared, so that one bad row is a reject and not another type.
+    let manifest = std::fs::read_to_string(place.file("m/pipeline.yaml")).expect("manifests");
+    let typed = "{file: {root: ../in, format: {csv: {schema: {columns: [{name: id, type: Int64}, {name: account, type: Int64}, \
+                 {name: amount, type: Float64}, {name: note, type: Utf8}]}}}}}";
+    place.write("m/pipeline.yaml", &manifest.replace("{file: {root: ../in}}", typed));
+    let out = place.file("out");
+    stop(&place, Signal::SIGKILL, 3, || saved_files(&out) / 2);
+    // The first file is in the first split, which was saved.
+    let changed = Made { version: "changed", ..made(0) };
+    place.write("in/00.csv", &format!("{}bad-0,1,1.0,\n", changed.csv()));
+    let report = finish(&place, FILES * (ROWS + 1));
+    assert!(saved_earlier(&report) >= 1, "{report}");
+    let expected = sorted(changed.lines().into_iter().chain((1..FILES).flat_map(|file| made(file).lines())).collect());
+    same("resumed", &of_files(&place.file("out/rows")), &expected);
+    let bad = std::fs::read_dir(place.file("out/bad")).expect("rejects").flatten();
+    let text: String = bad.map(|entry| std::fs::read_to_string(entry.path()).expect("text")).collect();
+    let raws = sorted(
+        text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["raw"].to_string()).collect(),
+    );
+    let expected = sorted((0..FILES).map(|file| format!("\"bad-{file},1,1.0,\"")).collect());
+    assert_eq!(raws, expected);
+    assert_eq!(report["rejects"]["total"], FILES, "{report}");
+    assert!(report["rejects"]["foundEarlier"].as_u64() >= Some(1), "{report}");
+}
+
+fn files_to_postgres(mode: &str, before: &str, expected: &[String]) {
+    let database = Database::new();
+    let place = place(
+        "connector: in, stream: \"*.csv\"",
+        &format!("connector: db, stream: public.target, write: {{{mode}}}"),
+        "",
+        &database.manifest(),
+    );
+    write_files(&place);
+    database.execute(before);
+    let content = || {
+        database.session().lines("SELECT concat_ws('|', id, account, amount, coalesce(note, '∅')) AS line FROM target")
+    };
+    let old = content();
+    stop(&place, Signal::SIGKILL, 3, || saved_rows(&database));
+    same("nothing is visible yet", &content(), &old);
+    let saved = saved_rows(&database) as u64;
+    let report = finish(&place, FILES * ROWS);
+    assert_eq!(saved_earlier(&report), saved, "{report}");
+    same("resumed", &content(), expected);
+    let left = database.rows("SELECT relname FROM pg_class WHERE relname LIKE '\\_aggregator\\_stage%'");
+    assert_eq!((left, saved_rows(&database)), (Vec::new(), 0));
+}
+
+/// A table with two rows, one of which is in the files too.
+const TARGET: &str = "CREATE TABLE target (id bigint PRIMARY KEY, account bigint, amount float8, note text); \
+                      INSERT INTO target VALUES (-1, 0, 0, 'old'), (5, 0, 0, 'old')";
+
+#[test]
+fn files_to_a_new_table_go_on() {
+    files_to_postgres("mode: Append", "SELECT 1", &all());
+}
+
+#[test]
+fn files_that_replace_a_table_go_on() {
+    files_to_postgres("mode: Overwrite", TARGET, &all());
+}
+
+#[test]
+fn files_that_are_merged_into_a_table_go_on() {
+    let expected = sorted(all().into_iter().chain(["-1|0|0|old".to_owned()]).collect());
+    files_to_postgres("mode: Upsert, key: [id]", TARGET, &expected);
+}
+
+#[test]
+fn a_table_that_changed_in_between_is_one_snapshot_again() {
+    let database = Database::new();
+    let place =
+        place("connector: db, stream: public.events", "connector: out, stream: rows/", "", &database.manifest());
+    let rows = Made { first: 0, end: 100_000, version: "new" };
+    database.execute(&format!("CREATE TABLE events AS {}", rows.sql()));
+    let out = place.file("out");
+    stop(&place, Signal::SIGKILL, 5, || saved_files(&out));
+    let before = saved_files(&out) as u64;
+    // In the first range a row changes and so moves to the end, in the second one a row goes; a new row comes.
+    database.execute(
+        "UPDATE events SET note = 'changed' WHERE id = 3; \
+         DELETE FROM events WHERE ctid = (SELECT min(ctid) FROM events WHERE ctid >= '(80,0)'::tid); \
+         INSERT INTO events VALUES (-7, 7, 0.25, 'came')",
+    );
+    // The Pipeline leaves out what is below zero.
+    let report = finish(&place, 100_000);
+    assert_eq!(saved_earlier(&report), before - 2, "two ranges have changed: {report}");
+    let now = database
+        .session()
+        .lines("SELECT concat_ws('|', id, account, amount, coalesce(note, '∅')) AS line FROM events WHERE id >= 0");
+    assert_eq!(now.len(), 99_999);
+    same("resumed", &of_files(&place.file("out/rows")), &now);
+}
+
+#[test]
+fn a_pipeline_that_combines_rows_is_read_again_from_the_start() {
+    let place = place("connector: in, stream: \"*.csv\"", "connector: out, stream: rows/", "", "");
+    write_files(&place);
+    let manifest = std::fs::read_to_string(place.file("m/pipeline.yaml")).expect("manifests");
+    place.write(
+        "m/pipeline.yaml",
+        &manifest.replace("filter: {where: id >= 0}", "deduplicate: {key: [id], orderBy: [{column: id}]}"),
+    );
+    let report = finish(&place, FILES * ROWS);
+    assert_eq!(report.get("splits"), None, "{report}");
+    same("in one go", &of_files(&place.file("out/rows")), &all());
+}

@@ -1,0 +1,105 @@
+"""A private PostgreSQL server for measurements: own data folder, free port, default settings but for those below."""
+
+import os
+import pathlib
+import pwd
+import shutil
+import socket
+import subprocess
+import time
+
+PASSWORD = "bench"
+# Checkpoints in the middle of a measured load would be noise; the rest is as installed, durability included.
+SETTINGS = {"max_wal_size": "8GB", "checkpoint_timeout": "1h", "shared_buffers": "512MB", "max_connections": "50"}
+
+
+def program(name):
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    path = shutil.which(name) or (found and str(found[-1]))
+    if not path:
+        raise SystemExit(f"bench: {name} is not installed; run scripts/setup bench")
+    return path
+
+
+class Server:
+    """A running server; `with` ends it."""
+
+    def __init__(self, home):
+        self.home = pathlib.Path(home)
+        self.process = None
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+
+    def as_server_user(self, command):
+        # The server refuses to run as root.
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", *command]
+        return command
+
+    def __enter__(self):
+        data = self.home / "data"
+        self.home.mkdir(parents=True)
+        password = self.home / "password"
+        password.write_text(PASSWORD)
+        if os.geteuid() == 0:
+            shutil.chown(self.home, "postgres", "postgres")
+            shutil.chown(password, "postgres", "postgres")
+        command = [program("initdb"), "-D", data, "-A", "scram-sha-256", "-U", "postgres", "-E", "UTF8", "--locale=C"]
+        command += [f"--pwfile={password}", "--no-sync"]
+        subprocess.run(self.as_server_user(command), check=True, stdout=subprocess.DEVNULL)
+        settings = SETTINGS | {
+            "port": str(self.port),
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.home),
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        log = open(self.home / "log", "wb")
+        self.process = subprocess.Popen(
+            self.as_server_user([program("postgres"), "-D", data, *options]), stdout=log, stderr=subprocess.STDOUT
+        )
+        deadline = time.monotonic() + 60
+        while subprocess.run([program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"bench: the server did not start:\n{(self.home / 'log').read_text()}")
+            time.sleep(0.05)
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(2)
+        self.process.wait(60)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    @property
+    def environment(self):
+        return os.environ | {"PGPASSWORD": PASSWORD, "PGOPTIONS": "-c client_min_messages=warning"}
+
+    def psql(self, database):
+        """The beginning of a psql command."""
+        return [program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", database]
+
+    def execute(self, statements, database="postgres"):
+        command = [*self.psql(database), "-A", "-t", "-F", "|", "-f", "-"]
+        done = subprocess.run(command, input=statements, env=self.environment, text=True, capture_output=True)
+        if done.returncode:
+            raise SystemExit(f"bench: {done.stderr}\n{statements[:2000]}")
+        return done.stdout.strip()
+
+    def url(self, database):
+        return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}?sslmode=disable"
+
+    def manifest(self, name, database):
+        """A Connector, and its Secret."""
+        return f"""apiVersion: v1
+kind: Secret
+metadata: {{name: connector-{name}, namespace: bench}}
+stringData: {{password: {PASSWORD}}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {{name: {name}, namespace: bench}}
+spec:
+  postgres: {{host: 127.0.0.1, port: {self.port}, database: {database}, username: postgres, password: {{secretKey: password}}, tls: {{mode: Disable}}}}
+---
+"""
