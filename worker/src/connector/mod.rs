@@ -12,6 +12,7 @@ mod error;
 mod position;
 mod reject;
 mod sink;
+mod size;
 mod source;
 mod split;
 
@@ -23,6 +24,7 @@ pub use error::{ConnectorError, ErrorKind, Result};
 pub use position::Position;
 pub use reject::{Reject, RejectReason};
 pub use sink::{Attempt, CommitRecord, PlannedChange, Sink, SinkRequest, Staged, WriteOptions};
+pub use size::Size;
 pub use source::{CursorWindow, EventStream, Source, SourceEnd, SourceEvent, SourceRequest};
 pub use split::{Division, ReadSplit, SavedSplit, Split};
 

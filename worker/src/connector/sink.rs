@@ -88,7 +88,7 @@ pub struct PlannedChange {
 
 /// A stream, ready to be written by one attempt.
 ///
-/// Order of calls: `last_commit`, `fence`, `write`…, `stage`, then `commit` or `abort`. `plan` may be called instead
+/// Order of calls: `last_commit`, `fence`, `write`…, `flush`, `stage`, then `commit` or `abort`. `plan` may be called instead
 /// of all of them. Dropping a sink before `commit` leaves nothing visible in the target.
 ///
 /// A sink that keeps splits is asked after `fence` what earlier attempts of the run have `saved`, told which of that to
@@ -135,6 +135,12 @@ pub trait Sink: Send {
     /// Takes rows of the request's schema; gives back those that the target is known to refuse. The others are not
     /// visible in the target yet.
     async fn write(&mut self, batch: RecordBatch) -> Result<Vec<Reject>>;
+
+    /// Waits until the target has all rows that were written; gives back those that it refuses. Called before `save` and
+    /// `stage`.
+    async fn flush(&mut self) -> Result<Vec<Reject>> {
+        Ok(Vec::new())
+    }
 
     /// All rows were written: makes them durable, still invisible, and counts them in the target.
     async fn stage(&mut self) -> Result<Staged>;

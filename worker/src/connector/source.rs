@@ -5,7 +5,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use super::{ConnectorError, Division, ErrorKind, Position, ReadSplit, Reject, Result, Split};
+use super::{ConnectorError, Division, ErrorKind, Position, ReadSplit, Reject, Result, Size, Split};
 
 /// What to read.
 #[derive(Clone, Debug)]
@@ -80,6 +80,11 @@ pub struct SourceEnd {
 pub trait Source: Send {
     /// The schema of the batches. Timestamps are in microseconds.
     fn schema(&self) -> SchemaRef;
+
+    /// About how much there is to read, as far as that is known without reading.
+    fn size(&self) -> Size {
+        Size::default()
+    }
 
     /// Starts reading. All of a read is one snapshot where the system has snapshots. Back-pressure: nothing is read
     /// ahead beyond a few batches. Dropping the stream stops reading and frees everything.

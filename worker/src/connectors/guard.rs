@@ -16,8 +16,8 @@ use serde_json::Value;
 use super::known::Known;
 use crate::connector::{
     Attempt, CheckReport, CommitRecord, Connector, ConnectorError, Division, Environment, EventStream, PlannedChange,
-    Position, ReadSplit, Reject, Result, SavedSplit, Sink, SinkRequest, Source, SourceEvent, SourceRequest, Split,
-    Staged,
+    Position, ReadSplit, Reject, Result, SavedSplit, Sink, SinkRequest, Size, Source, SourceEvent, SourceRequest,
+    Split, Staged,
 };
 
 /// The values of a Connector's Secret that its spec names.
@@ -153,6 +153,10 @@ impl Source for GuardedSource {
         self.source.schema()
     }
 
+    fn size(&self) -> Size {
+        self.source.size()
+    }
+
     async fn read(self: Box<Self>) -> Result<EventStream> {
         let Self { guard, source } = *self;
         let events = source.read().await.map_err(|error| guard.error(error))?;
@@ -211,6 +215,12 @@ impl Sink for GuardedSink {
 
     async fn write(&mut self, batch: RecordBatch) -> Result<Vec<Reject>> {
         let mut rejects = self.sink.write(batch).await.map_err(|error| self.guard.error(error))?;
+        self.guard.rejects(&mut rejects);
+        Ok(rejects)
+    }
+
+    async fn flush(&mut self) -> Result<Vec<Reject>> {
+        let mut rejects = self.sink.flush().await.map_err(|error| self.guard.error(error))?;
         self.guard.rejects(&mut rejects);
         Ok(rejects)
     }

@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::SchemaRef;
+use datafusion::common::Statistics;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
@@ -16,20 +18,27 @@ use datafusion::physical_plan::{
 use futures::StreamExt;
 
 use super::output::Reader;
+use crate::connector::Size;
 
 /// Rows of an input node, in one partition, read once.
 pub(super) struct EdgeExec {
     from: String,
+    size: Size,
     reader: Mutex<Option<Reader>>,
     projection: Option<Vec<usize>>,
     properties: Arc<PlanProperties>,
 }
 
 impl EdgeExec {
-    pub(super) fn new(reader: Reader, projection: Option<Vec<usize>>) -> Result<Self> {
+    /// The columns of these names, in this order.
+    pub(super) fn new(reader: Reader, names: &[&str]) -> Result<Self> {
+        let all = reader.schema();
+        let columns = names.iter().map(|name| Ok(all.index_of(name)?)).collect::<Result<Vec<usize>>>()?;
+        let whole = columns.iter().copied().eq(0..all.fields().len());
+        let projection = (!whole).then_some(columns);
         let schema: SchemaRef = match &projection {
-            Some(columns) => Arc::new(reader.schema().project(columns)?),
-            None => reader.schema(),
+            Some(columns) => Arc::new(all.project(columns)?),
+            None => all,
         };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(schema),
@@ -38,6 +47,7 @@ impl EdgeExec {
             Boundedness::Bounded,
         );
         Ok(Self {
+            size: reader.size(),
             from: reader.from().to_owned(),
             reader: Mutex::new(Some(reader)),
             projection,
@@ -69,6 +79,11 @@ impl ExecutionPlan for EdgeExec {
 
     fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
         Vec::new()
+    }
+
+    /// A guess: enough to build the smaller side of a join.
+    fn statistics_from_inputs(&self, _: &[Arc<Statistics>], _: &StatisticsArgs) -> Result<Arc<Statistics>> {
+        Ok(Arc::new(self.size.statistics(self.properties.eq_properties.schema())))
     }
 
     fn apply_expressions(

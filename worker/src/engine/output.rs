@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 
 use super::counters::{EdgeCounter, NodeCounters};
 use super::fan_out::FanOut;
+use crate::connector::Size;
 
 /// What a node puts out.
 ///
@@ -22,6 +23,7 @@ use super::fan_out::FanOut;
 /// A reader that stops early (a `LIMIT`, a join that needs no more) leaves rows unread: [`NodeOutput::finish`] reads
 /// them, so that every row of a source is seen and counted.
 pub struct NodeOutput {
+    size: Size,
     name: String,
     schema: SchemaRef,
     counters: Arc<NodeCounters>,
@@ -53,8 +55,9 @@ impl std::fmt::Debug for NodeOutput {
 impl NodeOutput {
     /// The output of a node, not connected yet.
     #[must_use]
-    pub fn new(counters: Arc<NodeCounters>, schema: SchemaRef) -> Arc<Self> {
+    pub fn new(counters: Arc<NodeCounters>, schema: SchemaRef, size: Size) -> Arc<Self> {
         Arc::new(Self {
+            size,
             name: counters.name.clone(),
             schema,
             counters,
@@ -169,6 +172,12 @@ impl Reader {
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         self.output.schema()
+    }
+
+    /// About how much it is.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.output.size
     }
 
     /// The node that is read.

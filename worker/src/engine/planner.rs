@@ -31,14 +31,13 @@ pub struct NodePlanner {
 }
 
 impl NodePlanner {
-    /// Optimises a logical plan and makes it executable. Registers a reader for every table scan.
+    /// Makes an optimised plan executable. Registers a reader for every table scan.
     ///
     /// # Errors
     /// Those of DataFusion's planner; a scan of a node that is not an input.
     pub async fn plan(self, state: &SessionState, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
-        let optimised = state.optimize(plan)?;
         let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(self)]);
-        planner.create_physical_plan(&optimised, state).await
+        planner.create_physical_plan(plan, state).await
     }
 }
 
@@ -88,6 +87,8 @@ impl ExtensionPlanner for NodePlanner {
             DataFusionError::Internal(format!("node `{}` reads `{name}`, which is not an input", self.counters.name))
         })?;
         let reader = input.reader(&self.counters.name);
-        Ok(Some(Arc::new(EdgeExec::new(reader, scan.projection.clone())?)))
+        // By name: the source may have left out columns that nobody reads.
+        let names: Vec<&str> = scan.projected_schema.fields().iter().map(|field| field.name().as_str()).collect();
+        Ok(Some(Arc::new(EdgeExec::new(reader, &names)?)))
     }
 }

@@ -22,6 +22,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::{StreamExt, TryStreamExt};
 
 use super::*;
+use crate::connector::Size;
 use crate::ledger::EntryKind;
 use crate::rejects::RejectLane;
 
@@ -87,7 +88,11 @@ struct Bench {
 impl Bench {
     fn new(memory: usize) -> Self {
         let counters = NodeCounters::new("numbers", EntryKind::Source);
-        Self { output: NodeOutput::new(Arc::clone(&counters), schema()), counters, state: state(memory) }
+        Self {
+            output: NodeOutput::new(Arc::clone(&counters), schema(), Size::default()),
+            counters,
+            state: state(memory),
+        }
     }
 
     async fn plan(&self, query: &str) -> Arc<dyn ExecutionPlan> {
@@ -96,7 +101,8 @@ impl Bench {
             inputs: BTreeMap::from([("numbers".to_owned(), Arc::clone(&self.output))]),
             lane: RejectLane::Strict,
         };
-        planner.plan(&self.state, &plan(query, &["numbers"]).await).await.expect("planned")
+        let plan = self.state.optimize(&plan(query, &["numbers"]).await).expect("optimised");
+        planner.plan(&self.state, &plan).await.expect("planned")
     }
 
     fn connect(&self, upstream: SendableRecordBatchStream) {
@@ -227,6 +233,7 @@ async fn a_sieve_counts_each_row_under_the_first_rule_that_catches_it() {
         lane,
     };
     let plan = LogicalPlan::Extension(Extension { node: Arc::new(sieve) });
+    let plan = bench.state.optimize(&plan).expect("optimised");
     let plan = planner.plan(&bench.state, &plan).await.expect("planned");
     bench.connect(numbers());
     assert_eq!(ids(&bench.run(plan).await), [0, 1, 2, 4, 5, 6, 7, 8, 9]);

@@ -193,7 +193,7 @@ impl Course<'_> {
         let judged = pipeline.quality.iter().map(|check| check.node.as_str());
         let wanted = ancestors(pipeline, written.map(|node| node.name.as_str()).chain(judged));
         let cancel = self.request.cancel.child_token();
-        let mut traffic = Traffic::new(pipeline, wanted, self.state, &begun.attempt.run, cancel);
+        let mut traffic = Traffic::new(pipeline, wanted, self.state, &begun.attempt.run, cancel)?;
         self.request.progress.show(traffic.shown());
         let mut sources = read::open(&traffic, self.request, self.places, begun, to).await?;
         let completing = !self.report.committed_earlier.is_empty();

@@ -13,12 +13,27 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Sendable
 use futures::TryStreamExt;
 
 use super::error::{NodeError, RunError};
+use super::plans::Plans;
+use crate::connector::Size;
 use crate::engine::{NodeCounters, NodeOutput, NodePlanner, Reader};
 use crate::ledger::{Edge, EntryKind, Ledger};
 use crate::rejects::RejectLane;
 
-/// Streams of source rows by node name.
-pub(super) type SourceStreams = BTreeMap<String, SendableRecordBatchStream>;
+/// The rows of a source, about to be read.
+pub(super) struct SourceRows {
+    pub(super) stream: SendableRecordBatchStream,
+    pub(super) size: Size,
+}
+
+impl SourceRows {
+    /// With every column, and of a size that nobody knows.
+    pub(super) fn whole(stream: SendableRecordBatchStream) -> Self {
+        Self { stream, size: Size::default() }
+    }
+}
+
+/// Rows of sources by node name.
+pub(super) type SourceStreams = BTreeMap<String, SourceRows>;
 
 /// The name of the reader that is not a node: a preview's.
 pub(super) const WATCHER: &str = "_preview";
@@ -80,7 +95,7 @@ impl Graph {
     /// Those of DataFusion's planner.
     pub(super) async fn build(
         pipeline: &CompiledPipeline,
-        wanted: &BTreeSet<&str>,
+        compiled: &Plans,
         counters: &BTreeMap<String, Arc<NodeCounters>>,
         mut sources: SourceStreams,
         watched: Option<&str>,
@@ -95,9 +110,11 @@ impl Graph {
             inputs: outputs.clone(),
             lane: lane.clone(),
         };
-        for node in pipeline.nodes.iter().filter(|node| wanted.contains(node.name.as_str())) {
+        for node in &pipeline.nodes {
             let failed = |error: DataFusionError| RunError::from_stream(&node.name, &error);
+            // Nodes that are not wanted have no counters.
             let Some(own) = counters.get(&node.name) else { continue };
+            let (mut schema, mut size) = (Arc::clone(&node.schema), Size::default());
             graph.counters.push(Arc::clone(own));
             match &node.kind {
                 NodeKind::Sink(_) => {
@@ -106,13 +123,21 @@ impl Graph {
                     }
                     continue;
                 }
-                NodeKind::Source(_) => {}
-                NodeKind::Transform(transform) => {
-                    let plan = planner(own, &outputs).plan(state, &transform.plan).await.map_err(failed)?;
+                NodeKind::Source(_) => {
+                    if let Some(source) = sources.get(&node.name) {
+                        // Columns that nobody reads were left out.
+                        schema = source.stream.schema();
+                        size = source.size;
+                    }
+                }
+                NodeKind::Transform(_) => {
+                    let Some(plan) = compiled.transforms.get(&node.name) else { continue };
+                    let plan = planner(own, &outputs).plan(state, plan).await.map_err(failed)?;
+                    size = Size::of(plan.as_ref());
                     plans.insert(node.name.clone(), single_partition(plan));
                 }
             }
-            let output = NodeOutput::new(Arc::clone(own), Arc::clone(&node.schema));
+            let output = NodeOutput::new(Arc::clone(own), schema, size);
             graph.outputs.push(Arc::clone(&output));
             outputs.insert(node.name.clone(), output);
         }
@@ -120,8 +145,9 @@ impl Graph {
         for check in pipeline.quality.iter().filter(|check| outputs.contains_key(&check.node)) {
             let name = format!("quality rule {}", check.name);
             let own = NodeCounters::new(&name, EntryKind::GrainTransform);
+            let Some(plan) = compiled.quality.get(&check.name) else { continue };
             let plan = planner(&own, &outputs)
-                .plan(state, &check.plan)
+                .plan(state, plan)
                 .await
                 .map_err(|error| RunError::from_stream(&name, &error))?;
             quality.push((check.name.clone(), single_partition(plan)));
@@ -132,10 +158,13 @@ impl Graph {
         for output in &graph.outputs {
             let stream = match plans.get(output.name()) {
                 Some(plan) => execute(output.name(), plan, state)?,
-                None => sources.remove(output.name()).ok_or_else(|| RunError::Query {
-                    node: output.name().into(),
-                    detail: "the source was not opened".into(),
-                })?,
+                None => {
+                    let opened = sources.remove(output.name()).map(|source| source.stream);
+                    opened.ok_or_else(|| RunError::Query {
+                        node: output.name().into(),
+                        detail: "the source was not opened".into(),
+                    })?
+                }
             };
             output.connect(named(output.name(), stream), state.runtime_env());
         }

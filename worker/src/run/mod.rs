@@ -19,6 +19,7 @@ mod movement;
 mod pieces;
 mod places;
 mod plan;
+mod plans;
 mod preview;
 mod quality;
 mod read;

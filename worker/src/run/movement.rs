@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
 use super::graph::{Graph, SourceStreams};
+use super::plans::Plans;
 use super::quality::{Verdict, judge};
 use super::rejected::{Collector, collect};
 use super::report::RejectsReport;
@@ -23,6 +24,8 @@ use crate::rejects::{self, RejectLane};
 /// What stays the same over all movements of a run.
 pub(super) struct Traffic<'a> {
     pub(super) pipeline: &'a CompiledPipeline,
+    /// Their plans.
+    pub(super) plans: Plans,
     /// The nodes that rows go through.
     pub(super) wanted: BTreeSet<&'a str>,
     /// The counters of those nodes: over all movements.
@@ -55,9 +58,10 @@ impl<'a> Traffic<'a> {
         state: &'a SessionState,
         run: &str,
         cancel: CancellationToken,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, RunError> {
+        Ok(Self {
             pipeline,
+            plans: Plans::new(pipeline, &wanted, state)?,
             counters: super::graph::counters(pipeline, &wanted),
             wanted,
             rejects_counters: NodeCounters::new(rejects::NODE, EntryKind::Rejects),
@@ -67,7 +71,7 @@ impl<'a> Traffic<'a> {
             ledger: Ledger::default(),
             rejects: RejectsReport::default(),
             verdicts: BTreeMap::new(),
-        }
+        })
     }
 
     /// The counters, in the graph's order, for whoever watches.
@@ -117,7 +121,7 @@ impl<'a> Traffic<'a> {
         for own in self.counters.values().chain([&self.rejects_counters]) {
             own.go_on();
         }
-        let built = Graph::build(self.pipeline, &self.wanted, &self.counters, streams, None, &lane, self.state);
+        let built = Graph::build(self.pipeline, &self.plans, &self.counters, streams, None, &lane, self.state);
         let (graph, mut ends) = match built.await {
             Ok(built) => built,
             Err(error) => return (sinks, Err(error)),

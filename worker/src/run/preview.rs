@@ -10,7 +10,8 @@ use arrow::datatypes::SchemaRef;
 use futures::StreamExt;
 
 use super::error::RunError;
-use super::graph::{Graph, SourceStreams, WATCHER, ancestors, counters};
+use super::graph::{Graph, SourceRows, SourceStreams, WATCHER, ancestors, counters};
+use super::plans::Plans;
 use super::report::RejectsReport;
 use super::secrets::SecretSource;
 use super::session::{Resources, session};
@@ -97,9 +98,10 @@ pub async fn preview(request: &PreviewRequest) -> Result<Preview, RunError> {
         let schema = reader.schema();
         let events = reader.read().await.map_err(failed)?;
         let stream = source_stream(schema, events, Arc::clone(own), lane.clone(), None, None, SourceOutcome::default());
-        streams.insert(node.name.clone(), stream);
+        streams.insert(node.name.clone(), SourceRows::whole(stream));
     }
-    let (graph, mut ends) = Graph::build(&pipeline, &wanted, &own, streams, Some(&read), &lane, &state).await?;
+    let plans = Plans::new(&pipeline, &wanted, &state)?;
+    let (graph, mut ends) = Graph::build(&pipeline, &plans, &own, streams, Some(&read), &lane, &state).await?;
     let reader = ends
         .sinks
         .remove(WATCHER)

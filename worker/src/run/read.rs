@@ -10,7 +10,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use futures::StreamExt;
 
 use super::error::RunError;
-use super::graph::SourceStreams;
+use super::graph::{SourceRows, SourceStreams};
 use super::movement::Traffic;
 use super::places::Places;
 use super::{RunMode, RunRequest};
@@ -67,7 +67,7 @@ pub(super) async fn open<'a>(
         let by_position = plan.window.is_none();
         let opening = connector.source(SourceRequest {
             stream: spec.stream.clone(),
-            columns: None,
+            columns: traffic.plans.columns(&node.name).cloned(),
             window: plan.window.clone(),
             incremental: plan.incremental && by_position,
             from: plan.from.clone().filter(|_| by_position),
@@ -79,7 +79,11 @@ pub(super) async fn open<'a>(
         let opened = request.cancel.run_until_cancelled(opening).await;
         let source = opened.ok_or(RunError::Interrupted)?.map_err(failed)?;
         let schema = source.schema();
-        if let Some(difference) = difference(&node.schema, &schema) {
+        let expected = match traffic.plans.columns(&node.name) {
+            Some(columns) => narrowed(&node.schema, columns),
+            None => Arc::clone(&node.schema),
+        };
+        if let Some(difference) = difference(&expected, &schema) {
             let operation = format!("read stream `{}`", spec.stream);
             let detail = format!("it changed while the run began: {difference}");
             return Err(failed(ConnectorError::new(ErrorKind::Transient, operation, detail).remedy("run again")));
@@ -103,13 +107,14 @@ pub(super) async fn whole(
         let tracker = open.tracker()?;
         let name = open.node.name.clone();
         let failed = |error| RunError::Connector { node: Some(name.clone()), error };
+        let size = open.source.size();
         let events = request.cancel.run_until_cancelled(open.source.read()).await;
         let events = events.ok_or(RunError::Interrupted)?.map_err(failed)?;
         let Some(own) = traffic.counters.get(&name) else { continue };
         outcomes.insert(name.clone(), open.outcome.clone());
         let stream =
             source_stream(open.schema, events, Arc::clone(own), lane.clone(), tracker, open.pace, open.outcome);
-        streams.insert(name, stream);
+        streams.insert(name, SourceRows { stream, size });
     }
     Ok((streams, outcomes))
 }
@@ -133,13 +138,19 @@ pub(super) async fn of_split(
         let Some(own) = traffic.counters.get(&open.node.name) else { continue };
         let (schema, outcome) = (Arc::clone(&open.schema), SourceOutcome::default());
         let stream = source_stream(schema, events, Arc::clone(own), lane.clone(), None, open.pace.clone(), outcome);
-        streams.insert(open.node.name.clone(), stream);
+        streams.insert(open.node.name.clone(), SourceRows { stream, size: open.source.size() });
     }
     Ok(streams)
 }
 
 fn nothing() -> EventStream {
     futures::stream::iter([Ok(SourceEvent::End(SourceEnd::default()))]).boxed()
+}
+
+/// The fields of these names.
+fn narrowed(schema: &Schema, columns: &[String]) -> SchemaRef {
+    let fields = columns.iter().filter_map(|name| schema.field_with_name(name).ok().cloned());
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// The first column that a stream gives otherwise than it was compiled.

@@ -70,12 +70,10 @@ impl Collector {
             let batch = rejects::to_batch(&self.run, &group)
                 .map_err(|error| RunError::Query { node: self.sink.node.clone(), detail: error.to_string() })?;
             self.counters.taken.add(batch.num_rows() as u64);
-            let refused = self.sink.sink.write(batch).await.map_err(|error| self.sink.failed(error))?;
-            if let Some(refused) = refused.first() {
-                let detail = format!("{} rejected rows were refused: {}", refused.raw.len(), refused.message);
-                return Err(RunError::Query { node: self.sink.node.clone(), detail });
-            }
+            // It was opened so that a row it refuses is an error, not one more reject.
+            self.sink.sink.write(batch).await.map_err(|error| self.sink.failed(error))?;
         }
+        self.sink.sink.flush().await.map_err(|error| self.sink.failed(error))?;
         if self.stage {
             let staged = self.sink.sink.stage().await.map_err(|error| self.sink.failed(error))?;
             self.counters.written.add(staged.written);

@@ -9,7 +9,7 @@ use super::RunMode;
 use super::error::RunError;
 use crate::connector::Reject;
 use crate::engine::NodeCounters;
-use crate::ledger::{Edge, EntryKind, Imbalance, Ledger};
+use crate::ledger::{Edge, EntryKind, Imbalance, Ledger, is_zero};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -240,11 +240,6 @@ pub struct RejectSample {
     /// The row.
     #[serde(flatten)]
     pub reject: Reject,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
-fn is_zero(value: &u64) -> bool {
-    *value == 0
 }
 
 impl RejectsReport {

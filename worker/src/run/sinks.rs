@@ -227,6 +227,8 @@ async fn write_all(
         let refused = named.sink.write(batch).await.map_err(|error| named.failed(error))?;
         lane.send(counters, refused).await.map_err(|error| named.failed(error))?;
     }
+    let refused = named.sink.flush().await.map_err(|error| named.failed(error))?;
+    lane.send(counters, refused).await.map_err(|error| named.failed(error))?;
     if stage {
         let staged = named.sink.stage().await.map_err(|error| named.failed(error))?;
         counters.written.add(staged.written);

@@ -12,8 +12,10 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
 use super::error::RunError;
-use super::graph::{Graph, SourceStreams, ancestors, counters};
+use super::graph::{Graph, SourceRows, SourceStreams, ancestors, counters};
+use super::plans::Plans;
 use super::session::{Resources, session};
+use crate::connector::Size;
 use crate::engine::{NodeCounters, NodeOutput, NodePlanner};
 use crate::ledger::EntryKind;
 use crate::rejects::{NodeRejects, RejectLane};
@@ -55,13 +57,14 @@ pub async fn run_step(plan: &LogicalPlan, input: RecordBatch, resources: &Resour
     let state = session(&in_order(resources)).map_err(failed)?;
     let (lane, mut received) = RejectLane::open();
     let schema = input.schema();
-    let source = NodeOutput::new(NodeCounters::new("input", EntryKind::Source), Arc::clone(&schema));
+    let source = NodeOutput::new(NodeCounters::new("input", EntryKind::Source), Arc::clone(&schema), Size::default());
     let planner = NodePlanner {
         counters: NodeCounters::new("step", EntryKind::RowTransform),
         inputs: BTreeMap::from([("input".to_owned(), Arc::clone(&source))]),
         lane,
     };
-    let plan = planner.plan(&state, plan).await.map_err(failed)?;
+    let plan = state.optimize(plan).map_err(failed)?;
+    let plan = planner.plan(&state, &plan).await.map_err(failed)?;
     source.connect(in_memory(&schema, vec![input]), state.runtime_env());
     let mut stream = plan.execute(0, state.task_ctx()).map_err(failed)?;
     let mut rows = StepRows { batches: Vec::new(), rejects: Vec::new() };
@@ -102,9 +105,12 @@ pub async fn run_pipeline_on_rows(
     let wanted = ancestors(&pipeline, names);
     let own = counters(&pipeline, &wanted);
     let (lane, mut received) = RejectLane::open();
-    let streams: SourceStreams =
-        sources.into_iter().map(|(name, batch)| (name, in_memory(&batch.schema(), vec![batch]))).collect();
-    let (_graph, ends) = Graph::build(&pipeline, &wanted, &own, streams, None, &lane, &state).await?;
+    let streams: SourceStreams = sources
+        .into_iter()
+        .map(|(name, batch)| (name, SourceRows::whole(in_memory(&batch.schema(), vec![batch]))))
+        .collect();
+    let plans = Plans::new(&pipeline, &wanted, &state)?;
+    let (_graph, ends) = Graph::build(&pipeline, &plans, &own, streams, None, &lane, &state).await?;
     drop(lane);
     let collecting = ends.collect_sinks();
     tokio::pin!(collecting);

@@ -156,6 +156,7 @@ pub(crate) async fn write(
     for batch in batches {
         refused.extend(sink.write(batch.clone()).await?);
     }
+    refused.extend(sink.flush().await?);
     let mut staged = sink.stage().await?;
     refused.append(&mut staged.rejects);
     staged.rejects = refused;

@@ -180,6 +180,7 @@ async fn an_attempt_that_was_overtaken_takes_nothing_away_that_its_successor_kee
         old.save(&split(number.unsigned_abs())).await.expect("saved");
     }
     old.write(people(&[(99, "old")])).await.expect("written");
+    assert_eq!(old.flush().await.expect("sent"), []);
     let mut new = sink().await;
     new.fence(&of(2)).await.expect("fenced");
     assert_eq!(numbers(new.saved().await.expect("read")), BTreeSet::from([0, 1, 2]));

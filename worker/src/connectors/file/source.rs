@@ -14,8 +14,8 @@ use tokio::task::JoinHandle;
 
 use super::listing::{DataFile, Identity};
 use crate::connector::{
-    ConnectorError, Division, ErrorKind, EventStream, Position, ReadSplit, Result, Source, SourceEnd, SourceEvent,
-    SourceRequest, Split,
+    ConnectorError, Division, ErrorKind, EventStream, Position, ReadSplit, Result, Size, Source, SourceEnd,
+    SourceEvent, SourceRequest, Split,
 };
 use crate::format::{Input, ReadPlan, open};
 
@@ -121,6 +121,11 @@ pub(super) struct FileSource {
 impl Source for FileSource {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    fn size(&self) -> Size {
+        // Text and Parquet are both a few times larger in memory when they are compressed.
+        Size { rows: None, bytes: Some(self.files.iter().map(|file| file.identity.size).sum()) }
     }
 
     async fn read(self: Box<Self>) -> Result<EventStream> {

@@ -12,8 +12,8 @@ use futures::{StreamExt, stream};
 use super::column::Column;
 use super::stream::GeneratedRows;
 use crate::connector::{
-    ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Result, Source, SourceEnd, SourceEvent,
-    SourceRequest, Split,
+    ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Result, Size, Source, SourceEnd,
+    SourceEvent, SourceRequest, Split,
 };
 
 /// A made-up stream, ready to be read.
@@ -104,6 +104,11 @@ fn rows_of(window: &CursorWindow, column: &Column, rows: u64, now: jiff::Timesta
 impl Source for GeneratorSource {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    fn size(&self) -> Size {
+        let rows = self.rows.end.saturating_sub(self.rows.start);
+        Size { rows: Some(rows), bytes: Some(rows.saturating_mul(ROW_BYTES)) }
     }
 
     async fn read(self: Box<Self>) -> Result<EventStream> {

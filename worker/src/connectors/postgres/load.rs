@@ -1,4 +1,5 @@
-//! Sending rows: encoded into binary COPY, and, where the server refuses some, halved until only those are left.
+//! Sending rows: encoded into binary COPY, many batches at once and in the background; where the server refuses some,
+//! halved until only those are left.
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use bytes::BytesMut;
 use pgpq::ArrowToPostgresBinaryEncoder;
 
 use super::fault;
+use super::line::Line;
 use super::session::Session;
 use super::target::Target;
 use crate::connector::{ConnectorError, ErrorKind, Reject, RejectReason, Result};
@@ -16,6 +18,11 @@ use crate::connectors::sql;
 
 /// The column that numbers the staging table's rows in the order they came.
 pub(super) const ROW: &str = "_aggregator_row";
+/// What is given to the server at once, in bytes.
+const CHUNK: usize = 1 << 20;
+/// The most bytes of one COPY: these rows are kept until the server has taken them. A COPY ends with a small packet that
+/// waits for the server's acknowledgement of the one before (Nagle's algorithm), so they should not be many.
+const PIECE_BYTES: usize = 32 << 20;
 /// After a refusal, rows go in pieces of at most this many, so that many refusals cost little each.
 const PIECE: usize = 512;
 
@@ -37,6 +44,21 @@ pub(super) struct Loader {
     pub(super) bytes: u64,
     /// Rows it refused, or that it would.
     pub(super) refused: Vec<Reject>,
+    /// Rows that were written down and not sent yet.
+    buffer: BytesMut,
+    /// What the present COPY has taken.
+    filling: Option<Piece>,
+    /// What the COPY before it has sent, until the server has said what it thinks of it.
+    sent: Option<Piece>,
+}
+
+/// The rows of one COPY: kept, so that they can be sent again when the server refuses one of them.
+#[derive(Default)]
+struct Piece {
+    /// Batches of the sink's schema, and as they are sent.
+    rows: Vec<(RecordBatch, RecordBatch)>,
+    /// Bytes sent.
+    bytes: usize,
 }
 
 /// What the server blames.
@@ -72,16 +94,110 @@ impl Loader {
             copied: 0,
             bytes: 0,
             refused: Vec::new(),
+            buffer: BytesMut::new(),
+            filling: None,
+            sent: None,
         }
     }
 
-    /// Sends a batch of the sink's schema.
-    pub(super) async fn write(&mut self, session: &mut Session, batch: &RecordBatch) -> Result<()> {
+    /// Takes a batch of the sink's schema. It is sent with others, in the background.
+    pub(super) async fn write(&mut self, line: &mut Line, batch: &RecordBatch) -> Result<()> {
         let batch = self.screen(batch)?;
         if batch.num_rows() == 0 {
             return Ok(());
         }
         let wire = self.convert(&batch)?;
+        if let Err(error) = self.encode(&wire) {
+            // Some row cannot be written down; which one is found out by itself.
+            tracing::debug!(%error, "a batch could not be encoded");
+            self.flush(line).await?;
+            return self.carefully(line, &batch, &wire).await;
+        }
+        let piece = self.filling.get_or_insert_default();
+        piece.rows.push((batch, wire));
+        if self.buffer.len() >= CHUNK {
+            self.send(line).await?;
+        }
+        let full = self.filling.as_ref().is_some_and(|piece| piece.bytes + self.buffer.len() >= PIECE_BYTES);
+        if full { self.close(line).await } else { Ok(()) }
+    }
+
+    /// Sends all that was taken and waits until the server has it.
+    pub(super) async fn flush(&mut self, line: &mut Line) -> Result<()> {
+        if self.filling.is_some() {
+            self.close(line).await?;
+        }
+        self.settle(line).await
+    }
+
+    /// Writes rows down behind those that were not sent yet.
+    fn encode(&mut self, wire: &RecordBatch) -> std::result::Result<(), pgpq::error::ErrorKind> {
+        let length = self.buffer.len();
+        let mut encoder = ArrowToPostgresBinaryEncoder::try_new(&self.schema)?;
+        // The encoder insists on writing a header, of which a COPY takes one only.
+        let mut head = BytesMut::new();
+        let first = self.filling.is_none();
+        let encoded = encoder.write_header(if first { &mut self.buffer } else { &mut head });
+        let encoded = encoded.and_then(|()| encoder.write_batch(wire, &mut self.buffer));
+        if encoded.is_err() {
+            self.buffer.truncate(length);
+        }
+        encoded
+    }
+
+    /// Gives what was written down to the server; a COPY begins with the first rows.
+    async fn send(&mut self, line: &mut Line) -> Result<()> {
+        if self.filling.as_ref().is_some_and(|piece| piece.bytes == 0) {
+            self.settle(line).await?;
+            if self.rejects {
+                line.idle()?.execute(&self.operation, "SAVEPOINT _aggregator").await?;
+            }
+            line.begin(&self.operation, &self.statement)?;
+        }
+        let chunk = std::mem::replace(&mut self.buffer, BytesMut::with_capacity(CHUNK + CHUNK / 4));
+        if let Some(piece) = &mut self.filling {
+            piece.bytes += chunk.len();
+        }
+        line.send(chunk).await
+    }
+
+    /// Ends the COPY; what the server says of it is asked later.
+    async fn close(&mut self, line: &mut Line) -> Result<()> {
+        // The trailer of the binary format.
+        self.buffer.extend_from_slice(&(-1_i16).to_be_bytes());
+        self.send(line).await?;
+        line.close();
+        self.sent = self.filling.take();
+        Ok(())
+    }
+
+    /// Waits for what the server says of the last COPY.
+    async fn settle(&mut self, line: &mut Line) -> Result<()> {
+        let Some(piece) = self.sent.take() else { return Ok(()) };
+        let refusal = match line.end().await? {
+            Ok(rows) => {
+                self.copied += rows;
+                self.bytes += piece.bytes as u64;
+                if self.rejects {
+                    line.idle()?.execute(&self.operation, "RELEASE SAVEPOINT _aggregator").await?;
+                }
+                return Ok(());
+            }
+            Err(error) => blame(&self.operation, error)?,
+        };
+        if !self.rejects {
+            return Err(refusal.of_row(&piece));
+        }
+        line.idle()?.execute(&self.operation, "ROLLBACK TO SAVEPOINT _aggregator").await?;
+        for (batch, wire) in &piece.rows {
+            self.carefully(line, batch, wire).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends rows by themselves; where the server refuses some, halves them until only those are left.
+    async fn carefully(&mut self, line: &mut Line, batch: &RecordBatch, wire: &RecordBatch) -> Result<()> {
+        let session = line.idle()?;
         let mut pieces = vec![(0, batch.num_rows())];
         while let Some((start, length)) = pieces.pop() {
             if self.rejects {
@@ -94,12 +210,7 @@ impl Loader {
                 continue;
             };
             if !self.rejects {
-                let row = refusal.row.filter(|row| *row < length).map(|row| sql::row_json(&batch, start + row));
-                let mut error = refusal.error;
-                if let Some(row) = row {
-                    error.detail = format!("{}, for the row {row}", error.detail);
-                }
-                return Err(error);
+                return Err(refusal.of_rows(batch, start, length));
             }
             session.execute(&self.operation, "ROLLBACK TO SAVEPOINT _aggregator").await?;
             if length == 1 {
@@ -110,7 +221,7 @@ impl Loader {
                     column: refusal.column,
                     reason: RejectReason::WriteRefused,
                     message: refusal.message,
-                    raw: sql::row_json(&batch, start),
+                    raw: sql::row_json(batch, start),
                 });
                 continue;
             }
@@ -231,6 +342,29 @@ pub(super) fn blame(operation: &str, error: sqlx::Error) -> Result<Refusal> {
 }
 
 impl Refusal {
+    /// As an error that shows the row the server blames, of all that one COPY has sent.
+    fn of_row(self, piece: &Piece) -> ConnectorError {
+        let mut first = 0;
+        for (batch, _) in &piece.rows {
+            let length = batch.num_rows();
+            if let Some(row) = self.row.filter(|row| (first..first + length).contains(row)) {
+                return Self { row: Some(row - first), ..self }.of_rows(batch, 0, length);
+            }
+            first += length;
+        }
+        self.error
+    }
+
+    /// As [`Self::of_row`], of rows of one batch that were sent alone.
+    fn of_rows(self, batch: &RecordBatch, start: usize, length: usize) -> ConnectorError {
+        let row = self.row.filter(|row| *row < length).map(|row| sql::row_json(batch, start + row));
+        let mut error = self.error;
+        if let Some(row) = row {
+            error.detail = format!("{}, for the row {row}", error.detail);
+        }
+        error
+    }
+
     /// As an error that ends the run.
     pub(super) fn into_error(self) -> ConnectorError {
         self.error

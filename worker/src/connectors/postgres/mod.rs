@@ -4,6 +4,7 @@ mod catalogue;
 mod commits;
 mod decode;
 mod fault;
+mod line;
 mod load;
 mod ranges;
 mod session;
@@ -24,7 +25,8 @@ use self::source::PostgresSource;
 use self::target::Target;
 use super::sql;
 use crate::connector::{
-    CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
+    CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Size, Source,
+    SourceRequest,
 };
 
 /// Opens the connector; reaches nothing yet.
@@ -34,6 +36,16 @@ pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
 
 struct Postgres {
     client: Client,
+}
+
+/// What can be read.
+struct Readable {
+    /// What stands behind FROM.
+    from: String,
+    columns: Vec<RelationColumn>,
+    /// It is a table or view, and not a query.
+    is_table: bool,
+    size: Size,
 }
 
 /// A table's name in two parts; the schema may be left to the server's search path.
@@ -70,19 +82,21 @@ impl Postgres {
         .remedy(remedy))
     }
 
-    /// What stands behind FROM, and its columns.
-    async fn readable(&self, session: &mut Session, stream: &str) -> Result<(String, Vec<RelationColumn>)> {
+    async fn readable(&self, session: &mut Session, stream: &str) -> Result<Readable> {
         match sql::query(stream) {
             Some(query) => {
                 // The line end keeps a comment at the query's end from swallowing the bracket.
                 let from = format!("({query}\n)");
                 let operation = format!("describe the query at {}", self.client.place);
                 let columns = catalogue::query_columns(session, &operation, query).await?;
-                Ok((from, columns))
+                Ok(Readable { from, columns, is_table: false, size: Size::default() })
             }
             None => {
                 let relation = self.relation(session, stream).await?;
-                Ok((relation.quoted(), relation.columns))
+                // A guess at what a row has in memory.
+                let bytes = relation.estimated_rows.map(|rows| rows.saturating_mul(16 * relation.columns.len() as u64));
+                let size = Size { rows: relation.estimated_rows, bytes };
+                Ok(Readable { from: relation.quoted(), columns: relation.columns, is_table: true, size })
             }
         }
     }
@@ -121,10 +135,10 @@ impl Connector for Postgres {
     async fn describe(&self, stream: &str) -> Result<Stream> {
         let mut session = self.client.connect().await?;
         if sql::query(stream).is_some() {
-            let (_, columns) = self.readable(&mut session, stream).await?;
+            let readable = self.readable(&mut session, stream).await?;
             return Ok(Stream {
                 name: stream.to_owned(),
-                columns: catalogue::stream_columns(&columns),
+                columns: catalogue::stream_columns(&readable.columns),
                 ..Stream::default()
             });
         }
@@ -135,9 +149,10 @@ impl Connector for Postgres {
 
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
         let mut session = self.client.connect().await?;
-        let (from, columns) = self.readable(&mut session, &request.stream).await?;
-        let is_table = sql::query(&request.stream).is_none();
-        Ok(Box::new(PostgresSource::new(session, request, &from, is_table, &columns)?))
+        let readable = self.readable(&mut session, &request.stream).await?;
+        let mut source = PostgresSource::new(session, request, &readable.from, readable.is_table, &readable.columns)?;
+        source.size = readable.size;
+        Ok(Box::new(source))
     }
 
     async fn sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {

@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 
 use super::commits::{Commits, TABLE};
+use super::line::Line;
 use super::load::{Loader, ROW, blame};
 use super::session::{Session, get};
 use super::stage::Stage;
@@ -18,7 +19,7 @@ use crate::connectors::sql;
 
 /// A table, ready to be written by one attempt.
 pub(super) struct PostgresSink {
-    session: Session,
+    line: Line,
     request: SinkRequest,
     target: Target,
     commits: Commits,
@@ -39,7 +40,18 @@ impl PostgresSink {
         let staged = (target.load != Load::Straight).then_some(stage.table.as_str());
         let loader = Loader::new(&target, staged, &key, request.rejects);
         let commits = Commits::new(&target.schema, &request);
-        Self { session, request, target, commits, stage, loader, attempt: None, open: false, saved_row: 0, written: 0 }
+        Self {
+            line: Line::new(session),
+            request,
+            target,
+            commits,
+            stage,
+            loader,
+            attempt: None,
+            open: false,
+            saved_row: 0,
+            written: 0,
+        }
     }
 
     /// Whether rows go into the table itself.
@@ -63,14 +75,14 @@ impl PostgresSink {
         }
         self.attempt()?;
         let operation = self.operation();
-        self.session.execute(&operation, "BEGIN").await?;
+        self.line.idle()?.execute(&operation, "BEGIN").await?;
         self.open = true;
         if self.straight() {
             self.change().await
         } else if self.stage.lasting {
             Ok(())
         } else {
-            self.session.execute(&operation, &self.stage.create_temporary()).await.map(drop)
+            self.line.idle()?.execute(&operation, &self.stage.create_temporary()).await.map(drop)
         }
     }
 
@@ -78,7 +90,7 @@ impl PostgresSink {
         let operation = self.operation();
         for change in &self.target.changes {
             if let Some(statement) = &change.statement {
-                self.session.execute(&operation, statement).await?;
+                self.line.idle()?.execute(&operation, statement).await?;
             }
         }
         Ok(())
@@ -90,22 +102,24 @@ impl PostgresSink {
         self.change().await?;
         let mut staged = Staged::default();
         if let Load::Upsert(key) = &self.target.load {
-            staged.deduplicated = self.session.execute(&operation, &deduplicate(key, &self.stage.table)).await?;
+            staged.deduplicated = self.line.idle()?.execute(&operation, &deduplicate(key, &self.stage.table)).await?;
         }
         if self.target.load == Load::Replace {
             // Unlike DROP and CREATE it keeps views, grants and indexes.
-            self.session.execute(&operation, &format!("TRUNCATE {}", self.target.table)).await.map_err(|error| {
-                if error.detail.contains("foreign key") {
-                    error.remedy(
+            self.line.idle()?.execute(&operation, &format!("TRUNCATE {}", self.target.table)).await.map_err(
+                |error| {
+                    if error.detail.contains("foreign key") {
+                        error.remedy(
                         "use the mode Upsert, or drop the foreign key: a table that others refer to cannot be emptied",
                     )
-                } else {
-                    error
-                }
-            })?;
+                    } else {
+                        error
+                    }
+                },
+            )?;
         }
         staged.written = self.insert(&operation, &mut staged.rejects).await?;
-        self.stage.remove(&mut self.session, &operation).await?;
+        self.stage.remove(self.line.idle()?, &operation).await?;
         Ok(staged)
     }
 
@@ -113,24 +127,24 @@ impl PostgresSink {
     async fn insert(&mut self, operation: &str, rejects: &mut Vec<Reject>) -> Result<u64> {
         if !self.request.rejects {
             let statement = self.target.insert(&self.stage.table, "");
-            let outcome = self.session.try_execute(operation, &statement).await?;
+            let outcome = self.line.idle()?.try_execute(operation, &statement).await?;
             return outcome.or_else(|error| Err(blame(operation, error)?.into_error()));
         }
         let (row, stage) = (sql::identifier(ROW), self.stage.table.clone());
         let query = format!("SELECT coalesce(max({row}) + 1, 0) AS count FROM {stage}");
         let query = sqlx::query(sqlx::AssertSqlSafe(query));
-        let count = self.session.fetch(operation, query).await?;
+        let count = self.line.idle()?.fetch(operation, query).await?;
         let count: i64 = count.first().map_or(Ok(0), |row| get(row, "count"))?;
         let mut written = 0;
         let mut indexed = false;
         let mut pieces = vec![(0, count)];
         while let Some((start, length)) = pieces.pop() {
             let range = format!(" WHERE {row} >= {start} AND {row} < {}", start + length);
-            self.session.execute(operation, "SAVEPOINT _aggregator").await?;
-            match self.session.try_execute(operation, &self.target.insert(&stage, &range)).await? {
+            self.line.idle()?.execute(operation, "SAVEPOINT _aggregator").await?;
+            match self.line.idle()?.try_execute(operation, &self.target.insert(&stage, &range)).await? {
                 Ok(rows) => {
                     written += rows;
-                    self.session.execute(operation, "RELEASE SAVEPOINT _aggregator").await?;
+                    self.line.idle()?.execute(operation, "RELEASE SAVEPOINT _aggregator").await?;
                 }
                 Err(error) => {
                     let refusal = blame(operation, error)?;
@@ -138,14 +152,14 @@ impl PostgresSink {
                         // No row is to blame for what a statement without rows meets.
                         return Err(refusal.into_error());
                     }
-                    self.session.execute(operation, "ROLLBACK TO SAVEPOINT _aggregator").await?;
+                    self.line.idle()?.execute(operation, "ROLLBACK TO SAVEPOINT _aggregator").await?;
                     if length == 1 {
                         let raw = self.staged_row(operation, start).await?;
                         rejects.push(refusal.into_reject(&self.target.shown, raw));
                         continue;
                     }
                     if !indexed {
-                        self.session.execute(operation, &format!("CREATE INDEX ON {stage} ({row})")).await?;
+                        self.line.idle()?.execute(operation, &format!("CREATE INDEX ON {stage} ({row})")).await?;
                         indexed = true;
                     }
                     let half = length / 2;
@@ -163,7 +177,7 @@ impl PostgresSink {
             sql::identifier(ROW)
         );
         let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(number);
-        let rows = self.session.fetch(operation, query).await?;
+        let rows = self.line.idle()?.fetch(operation, query).await?;
         rows.first().map_or(Ok(String::new()), |row| get(row, "raw"))
     }
 }
@@ -185,7 +199,7 @@ fn deduplicate(key: &[String], stage: &str) -> String {
 impl Sink for PostgresSink {
     async fn plan(&mut self) -> Result<Vec<PlannedChange>> {
         let mut plan = Vec::new();
-        if !self.commits.exists(&mut self.session).await? {
+        if !self.commits.exists(self.line.idle()?).await? {
             let action = format!("create table {}.{TABLE}", sql::shown(&self.target.schema));
             plan.push(PlannedChange { action, statement: Some(self.commits.create()) });
         }
@@ -208,11 +222,11 @@ impl Sink for PostgresSink {
     }
 
     async fn last_commit(&mut self) -> Result<Option<CommitRecord>> {
-        self.commits.last(&mut self.session).await
+        self.commits.last(self.line.idle()?).await
     }
 
     async fn fence(&mut self, attempt: &Attempt) -> Result<()> {
-        self.commits.fence(&mut self.session, attempt).await?;
+        self.commits.fence(self.line.idle()?, attempt).await?;
         self.attempt = Some(attempt.clone());
         Ok(())
     }
@@ -223,18 +237,18 @@ impl Sink for PostgresSink {
 
     async fn saved(&mut self) -> Result<Vec<SavedSplit>> {
         let (operation, attempt) = (self.operation(), self.attempt()?);
-        self.stage.saved(&mut self.session, &operation, &attempt.run).await
+        self.stage.saved(self.line.idle()?, &operation, &attempt.run).await
     }
 
     async fn keep(&mut self, numbers: &BTreeSet<u64>, more: bool) -> Result<()> {
         let (operation, attempt) = (self.operation(), self.attempt()?);
-        if !more && !self.stage.lasts(&mut self.session, &operation).await? {
+        if !more && !self.stage.lasts(self.line.idle()?, &operation).await? {
             return Ok(());
         }
-        self.session.execute(&operation, "BEGIN").await?;
-        match self.stage.keep(&mut self.session, &operation, &self.commits, &attempt, numbers, more).await {
+        self.line.idle()?.execute(&operation, "BEGIN").await?;
+        match self.stage.keep(self.line.idle()?, &operation, &self.commits, &attempt, numbers, more).await {
             Ok(next) => {
-                self.session.execute(&operation, "COMMIT").await?;
+                self.line.idle()?.execute(&operation, "COMMIT").await?;
                 if more {
                     let key = if let Load::Upsert(key) = &self.target.load { key.clone() } else { Vec::new() };
                     self.loader = Loader::new(&self.target, Some(&self.stage.table), &key, self.request.rejects);
@@ -244,7 +258,7 @@ impl Sink for PostgresSink {
                 Ok(())
             }
             Err(error) => {
-                self.session.execute(&operation, "ROLLBACK").await?;
+                self.line.idle()?.execute(&operation, "ROLLBACK").await?;
                 Err(error)
             }
         }
@@ -253,29 +267,40 @@ impl Sink for PostgresSink {
     async fn save(&mut self, split: &SavedSplit) -> Result<()> {
         let (operation, attempt) = (self.operation(), self.attempt()?);
         self.begin().await?;
+        self.loader.flush(&mut self.line).await?;
         let rows = self.saved_row..self.loader.next_row;
-        self.stage.save(&mut self.session, &operation, &self.commits, &attempt, split, rows).await?;
+        self.stage.save(self.line.idle()?, &operation, &self.commits, &attempt, split, rows).await?;
         self.open = false;
-        self.session.execute(&operation, "COMMIT").await?;
+        self.line.idle()?.execute(&operation, "COMMIT").await?;
         self.saved_row = self.loader.next_row;
         Ok(())
     }
 
     async fn write(&mut self, batch: RecordBatch) -> Result<Vec<Reject>> {
         self.begin().await?;
-        self.loader.write(&mut self.session, &batch).await?;
+        self.loader.write(&mut self.line, &batch).await?;
+        Ok(std::mem::take(&mut self.loader.refused))
+    }
+
+    async fn flush(&mut self) -> Result<Vec<Reject>> {
+        self.loader.flush(&mut self.line).await?;
         Ok(std::mem::take(&mut self.loader.refused))
     }
 
     async fn stage(&mut self) -> Result<Staged> {
         self.begin().await?;
+        self.loader.flush(&mut self.line).await?;
         let mut staged = if self.straight() {
             Staged { written: self.loader.copied, ..Staged::default() }
         } else {
             self.publish().await?
         };
         // A deferred constraint speaks now, while nothing is committed anywhere, and not at COMMIT.
-        self.session.execute(&self.operation(), "SET CONSTRAINTS ALL IMMEDIATE").await?;
+        let operation = self.operation();
+        self.line.idle()?.execute(&operation, "SET CONSTRAINTS ALL IMMEDIATE").await?;
+        let mut rejects = std::mem::take(&mut self.loader.refused);
+        rejects.append(&mut staged.rejects);
+        staged.rejects = rejects;
         staged.bytes = self.loader.bytes;
         self.written = staged.written;
         Ok(staged)
@@ -287,12 +312,12 @@ impl Sink for PostgresSink {
         if !self.open {
             return Err(ConnectorError::new(ErrorKind::Bug, operation, "nothing was staged"));
         }
-        if let Err(error) = self.commits.record(&mut self.session, &attempt, positions, self.written).await {
+        if let Err(error) = self.commits.record(self.line.idle()?, &attempt, positions, self.written).await {
             self.abort().await?;
             return Err(error);
         }
         self.open = false;
-        self.session.execute(&operation, "COMMIT").await.map_err(|error| match error.kind {
+        self.line.idle()?.execute(&operation, "COMMIT").await.map_err(|error| match error.kind {
             ErrorKind::Transient => error.remedy(
                 "whether it was committed is unknown here; the next attempt reads it from the table of commits",
             ),
@@ -302,10 +327,13 @@ impl Sink for PostgresSink {
     }
 
     async fn abort(&mut self) -> Result<()> {
+        let operation = self.operation();
+        // In the middle of a COPY the connection is given up: the server rolls back by itself.
+        self.line.give_up();
         if std::mem::take(&mut self.open)
-            && let Err(error) = self.session.execute(&self.operation(), "ROLLBACK").await
+            && let Ok(session) = self.line.idle()
+            && let Err(error) = session.execute(&operation, "ROLLBACK").await
         {
-            // The server rolls back by itself when the connection is gone.
             tracing::debug!(%error, "could not roll back");
         }
         Ok(())

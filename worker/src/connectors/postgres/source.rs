@@ -13,8 +13,8 @@ use super::ranges::{self, PageRange};
 use super::session::Session;
 use super::types::{Reading, Wire, oid};
 use crate::connector::{
-    ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Result, Source, SourceEnd, SourceEvent,
-    SourceRequest, Split,
+    ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Result, Size, Source, SourceEnd,
+    SourceEvent, SourceRequest, Split,
 };
 use crate::connectors::sql;
 
@@ -34,6 +34,7 @@ pub(super) struct PostgresSource {
     schema: SchemaRef,
     wires: Vec<Wire>,
     request: SourceRequest,
+    pub(super) size: Size,
 }
 
 impl PostgresSource {
@@ -95,6 +96,7 @@ impl PostgresSource {
             schema: Arc::new(Schema::new(fields)),
             wires,
             request,
+            size: Size::default(),
         })
     }
 }
@@ -192,6 +194,10 @@ pub(super) fn quote(text: &str) -> String {
 impl Source for PostgresSource {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+
+    fn size(&self) -> Size {
+        self.size
     }
 
     async fn read(self: Box<Self>) -> Result<EventStream> {
