@@ -171,7 +171,7 @@ class Works:
             self.folder("ours")
             query = "\n".join("          " + line for line in REVENUE.splitlines())
             body = f"""  sources:
-    - {{name: lineitem, connector: csv, stream: lineitem.csv}}
+    - {{name: lineitem, connector: plain, stream: lineitem.csv}}
     - {{name: orders, connector: plain, stream: orders.csv}}
   transforms:
     - name: revenue
