@@ -156,7 +156,9 @@ pub struct QualityCheck {
     pub expression: String,
     /// What a broken rule does.
     pub severity: Severity,
-    /// Gives one row with one Boolean column; its table scan is named by the node.
+    /// Of a rule that is one comparison: its sides that are no literals, as text.
+    pub sides: Vec<String>,
+    /// Gives one row: whether the rule holds, and then the value of each side. Its table scan is named by the node.
     pub plan: LogicalPlan,
 }
 

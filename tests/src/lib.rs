@@ -4,6 +4,8 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a fixture has no caller that could handle its failure")]
 
+pub mod folder;
+pub mod golden;
 pub mod http;
 pub mod postgres;
 pub mod proxy;

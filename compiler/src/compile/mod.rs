@@ -17,7 +17,7 @@ use aggregator_crds::pipeline::PipelineMode;
 
 pub use lint::lint;
 pub use step::{CompiledStep, compile_transformation};
-pub(crate) use validity::violations;
+pub use validity::violations;
 
 use crate::catalogue::Catalogues;
 use crate::diagnostic::{Diagnostic, Place};

@@ -4,8 +4,10 @@
 mod file;
 #[cfg(feature = "generator")]
 mod generator;
+mod guard;
 #[cfg(feature = "http")]
 mod http;
+mod known;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod registry;

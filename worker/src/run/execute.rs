@@ -13,6 +13,7 @@ use super::graph::ancestors;
 use super::movement::Traffic;
 use super::pieces::Pieces;
 use super::places::Places;
+use super::quality::Verdict;
 use super::read::{self, OpenSource};
 use super::rejected::within_percent;
 use super::report::{Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectsReport, ReportedError, RunReport};
@@ -244,13 +245,14 @@ impl Course<'_> {
                 node: check.node.clone(),
                 expression: check.expression.clone(),
                 severity: check.severity,
-                passed: verdicts.get(&check.name).copied(),
+                passed: verdicts.get(&check.name).map(|verdict| verdict.passed),
+                values: verdicts.get(&check.name).map_or_else(Vec::new, |verdict| verdict.values.clone()),
             })
             .collect();
     }
 
     /// Whether what was moved may be committed.
-    fn verdict(&self, ledger: &Ledger, verdicts: &BTreeMap<String, bool>) -> Result<(), RunError> {
+    fn verdict(&self, ledger: &Ledger, verdicts: &BTreeMap<String, Verdict>) -> Result<(), RunError> {
         let imbalances = ledger.imbalances();
         if !imbalances.is_empty() {
             return Err(RunError::LedgerMismatch(imbalances));
@@ -261,8 +263,8 @@ impl Course<'_> {
             .pipeline
             .quality
             .iter()
-            .filter(|check| check.severity == Severity::Error && verdicts.get(&check.name) == Some(&false))
-            .map(|check| format!("`{}` ({} on `{}`)", check.name, check.expression, check.node))
+            .filter(|check| check.severity == Severity::Error)
+            .filter_map(|check| verdicts.get(&check.name).filter(|found| !found.passed).map(|found| found.words(check)))
             .collect();
         if broken.is_empty() { Ok(()) } else { Err(RunError::Quality(broken)) }
     }

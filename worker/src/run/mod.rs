@@ -47,8 +47,8 @@ pub use places::Places;
 pub use plan::{PipelinePlan, PlannedSink, PlannedSource, PlannedTransform, plan};
 pub use preview::{Preview, PreviewRequest, preview};
 pub use report::{
-    Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectGroup, RejectSample, RejectsReport, ReportedError,
-    RunReport, SplitsReport,
+    Cost, LedgerReport, NodeReport, Outcome, QualityReport, QualityValue, RejectGroup, RejectSample, RejectsReport,
+    ReportedError, RunReport, SplitsReport,
 };
 pub use secrets::SecretSource;
 pub use session::Resources;

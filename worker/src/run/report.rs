@@ -9,7 +9,7 @@ use super::RunMode;
 use super::error::RunError;
 use crate::connector::{Effects, Reject};
 use crate::engine::NodeCounters;
-use crate::ledger::{Edge, EntryKind, Imbalance, Ledger};
+use crate::ledger::{Edge, EntryKind, Imbalance, Ledger, is_zero};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -167,6 +167,31 @@ pub struct QualityReport {
     pub severity: aggregator_crds::pipeline::Severity,
     /// Whether it held; None when the run ended before it was known.
     pub passed: Option<bool>,
+    /// The values of what it compares, when it is one comparison; literals are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<QualityValue>,
+}
+
+/// The value of a side of a quality rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QualityValue {
+    /// The side, as `max(mean_delay)`.
+    pub expression: String,
+    /// Its value as JSON has it: a number, a text, true, false, or null.
+    pub value: serde_json::Value,
+}
+
+impl QualityValue {
+    /// The value as SQL has it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match &self.value {
+            serde_json::Value::Null => "NULL".to_owned(),
+            serde_json::Value::String(text) => format!("'{text}'"),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// The pieces of a run that was divided.
@@ -219,11 +244,6 @@ pub struct RejectSample {
     /// The row.
     #[serde(flatten)]
     pub reject: Reject,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
-fn is_zero(value: &u64) -> bool {
-    *value == 0
 }
 
 impl RejectsReport {

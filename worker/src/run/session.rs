@@ -61,12 +61,14 @@ pub(super) fn session(resources: &Resources) -> Result<SessionState> {
     }
     // What a sort keeps back for merging its spilled runs; the default of 10 MB would be most of a small budget.
     let merging = (bytes / 16).min(10 << 20);
-    let config = SessionConfig::new()
+    let mut config = SessionConfig::new()
         .with_batch_size(resources.batch_rows)
         .with_target_partitions(resources.threads)
         // Rows keep their order through a node that only filters or computes: "the last row wins" must mean something.
         .with_round_robin_repartition(false)
         .with_sort_spill_reservation_bytes(merging);
+    // What a filter keeps is not known. To take it for little would build a join from its larger side.
+    config.options_mut().optimizer.default_filter_selectivity = 100;
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::new(builder.build()?));
     let mut state = builder.build();
     // All nodes of a run see one `now()`.
