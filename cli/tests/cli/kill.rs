@@ -3,6 +3,7 @@
 //! Every kill must hit a live process, and in every scenario at least one hits after rows were staged. Between the kill
 //! and the next run, each target shows nothing of the run or all of it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -221,6 +222,22 @@ enum Mode {
     Overwrite,
     Upsert,
     Merge,
+    Scd2,
+}
+
+/// What SCD2 makes of both: each version with the number of the run that began it, and how it stands. An old row that
+/// comes again as it was keeps its version.
+fn versions(old: Made, new: Made) -> Vec<String> {
+    let (old, new) = (rows_of(&[old]), rows_of(&[new]));
+    let id = |line: &String| line.split('|').next().map(str::to_owned).expect("an id");
+    let new_ids: BTreeSet<String> = new.iter().map(id).collect();
+    let same: BTreeSet<String> = old.iter().filter(|line| new.binary_search(line).is_ok()).cloned().collect();
+    let of_old = old.iter().map(|line| match new_ids.contains(&id(line)) && !same.contains(line) {
+        true => format!("{line}|1|ended by 2"),
+        false => format!("{line}|1|current"),
+    });
+    let of_new = new.iter().filter(|line| !same.contains(*line)).map(|line| format!("{line}|2|current"));
+    sorted(of_old.chain(of_new).collect())
 }
 
 /// Whether a Merge deletes the row of that line: some of the new rows say so, of keys that are there and that are not.
@@ -235,7 +252,20 @@ impl Mode {
             Self::Append => "mode: Append",
             Self::Overwrite => "mode: Overwrite",
             Self::Upsert => "mode: Upsert, key: [id]",
+            Self::Scd2 => "mode: SCD2, key: [id]",
             Self::Merge => "mode: Merge, key: [id], delete: {where: \"note LIKE 'new %' AND id % 7 = 3\"}",
+        }
+    }
+
+    /// The query for the lines that readers see.
+    fn query(self) -> &'static str {
+        if self == Self::Scd2 {
+            "SELECT concat_ws('|', id, account, amount, coalesce(note, '∅'), dense_rank() OVER (ORDER BY valid_from), \
+             CASE WHEN is_current AND valid_to IS NULL THEN 'current' \
+             WHEN NOT is_current AND valid_to = max(valid_from) OVER () THEN 'ended by 2' ELSE 'wrong' END) AS line \
+             FROM target"
+        } else {
+            "SELECT concat_ws('|', id, account, amount, coalesce(note, '∅')) AS line FROM target"
         }
     }
 
@@ -244,6 +274,7 @@ impl Mode {
             Self::Append => rows_of(&[OLD, NEW]),
             Self::Overwrite => rows_of(&[NEW]),
             Self::Upsert => upserted(OLD, NEW),
+            Self::Scd2 => versions(OLD, NEW),
             Self::Merge => upserted(OLD, NEW).into_iter().filter(|line| !deletes(line)).collect(),
         }
     }
@@ -274,7 +305,7 @@ fn file_to_postgres(name: &str, mode: Mode, kills: u32) {
         world,
         visible: &|world| {
             let mut session = world.database.as_ref().expect("a database").session();
-            vec![session.lines("SELECT concat_ws('|', id, account, amount, coalesce(note, '∅')) AS line FROM target")]
+            vec![session.lines(mode.query())]
         },
         staged: &mut |_, session, _| copying(session),
         expected: mode.expected(),
@@ -296,6 +327,11 @@ fn file_to_postgres_overwrite() {
 #[test]
 fn file_to_postgres_upsert() {
     file_to_postgres("file to postgres, Upsert", Mode::Upsert, 2);
+}
+
+#[test]
+fn file_to_postgres_scd2() {
+    file_to_postgres("file to postgres, SCD2", Mode::Scd2, 3);
 }
 
 #[test]

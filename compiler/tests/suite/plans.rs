@@ -38,6 +38,9 @@ fn describe(pipeline: &CompiledPipeline) -> String {
             }
             NodeKind::Sink(sink) => {
                 writeln!(text, "{}: {:?} key {:?}", node.name, sink.mode, sink.key).expect("text grows");
+                if let Some(history) = &sink.history {
+                    writeln!(text, "  {history:?}, missing {:?}", sink.missing).expect("text grows");
+                }
                 if let Some(deletes) = &sink.deletes {
                     writeln!(text, "  deletes where {}, keeps {:?}", deletes.holds, deletes.keep).expect("text grows");
                 }

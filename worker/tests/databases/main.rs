@@ -7,4 +7,5 @@ mod postgres;
 mod refusals;
 mod rows;
 mod sqlite;
+mod versions;
 mod writing;

@@ -205,7 +205,7 @@ fn check_mode(request: &SinkRequest, operation: &str) -> Result<()> {
         |detail: String, remedy: &str| Err(ConnectorError::new(ErrorKind::Config, operation, detail).remedy(remedy));
     let mode = request.write.mode;
     if matches!(mode, WriteMode::Upsert | WriteMode::Merge | WriteMode::Scd2) && request.write.key.is_empty() {
-        return wrong(format!("mode {mode:?} needs a key"), "name its columns: `write: {key: [id]}`");
+        return wrong(format!("mode {} needs a key", mode_name(mode)), "name its columns: `write: {key: [id]}`");
     }
     if mode == WriteMode::Scd2 && request.write.history.is_none() {
         return wrong("mode SCD2 needs to know the columns of versions".into(), "name them in `scd2`");
