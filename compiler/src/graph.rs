@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aggregator_crds::pipeline::{MissingRows, RejectBudget, Scd2Columns, Severity, SyncMode, WriteMode};
+use aggregator_crds::pipeline::{MissingRows, RejectBudget, Scd2Columns, SchemaPolicy, Severity, SyncMode, WriteMode};
 use arrow::datatypes::SchemaRef;
 use datafusion_expr::{Expr, LogicalPlan};
 
@@ -134,6 +134,8 @@ pub struct SinkNode {
     pub missing: MissingRows,
     /// For SCD2: the columns of versions.
     pub history: Option<Scd2Columns>,
+    /// What happens when the target and the rows differ in shape.
+    pub policy: SchemaPolicy,
 }
 
 /// Which rows delete their key, and what of a row goes to the sink.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aggregator_crds::connector::ConnectorType;
-use aggregator_crds::pipeline::{ChangePolicy, KeyColumns, SchemaPolicy, TablePolicy, Write, WriteMode};
+use aggregator_crds::pipeline::{ChangePolicy, KeyColumns, SchemaPolicy, Write, WriteMode};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 
 use super::{Compiler, Known};
@@ -23,8 +23,8 @@ impl Compiler<'_> {
         if connector.is_some_and(|connector| !has_files(&connector.object.spec.connector_type)) {
             self.alone(index, &path);
         }
-        if let Some(policy) = &sink.schema_policy {
-            self.policy(policy, &path);
+        if let (Some(policy), Some(connector)) = (&sink.schema_policy, connector) {
+            self.policy(policy, &connector.object.spec.connector_type, &path);
         }
         if sink.stream.contains("${") && self.pipeline.object.spec.sources.iter().all(|source| source.streams.is_none())
         {
@@ -69,6 +69,7 @@ impl Compiler<'_> {
             deletes,
             missing: write.missing.unwrap_or_default(),
             history,
+            policy: sink.schema_policy.clone().unwrap_or_default(),
         });
         let node = Node { name: sink.name.clone(), inputs: vec![sink.from.clone()], schema, lineage, kind };
         self.nodes.push(Known { node, origins, rows_of });
@@ -117,17 +118,28 @@ impl Compiler<'_> {
         }
     }
 
-    /// Only the defaults can be had yet.
-    fn policy(&mut self, policy: &SchemaPolicy, path: &str) {
+    /// Whether a Connector of that type can do what the policy wants.
+    fn policy(&mut self, policy: &SchemaPolicy, kind: &ConnectorType, path: &str) {
         let path = format!("{path}.schemaPolicy");
-        if policy.tables.is_some_and(|tables| tables != TablePolicy::Evolve) {
-            self.not_yet(&format!("{path}.tables"), "other policies than `tables: Evolve`", "remove the field");
+        if has_files(kind) {
+            if *policy != SchemaPolicy::default() {
+                let message =
+                    format!("a `{}` Connector has no table whose shape could differ from the rows'", kind.key());
+                self.fail("Conflict", message, "remove it", &path);
+            }
+            return;
         }
-        if policy.columns.is_some_and(|columns| columns != ChangePolicy::Evolve) {
-            self.not_yet(&format!("{path}.columns"), "other policies than `columns: Evolve`", "remove the field");
+        for (field, change) in [("columns", policy.columns), ("dataType", policy.data_type)] {
+            if change == Some(ChangePolicy::DiscardRow) && self.pipeline.object.spec.rejects.is_none() {
+                let message =
+                    "`DiscardRow` rejects rows, and this Pipeline keeps no rejects: the first one would fail the run";
+                let help = "say where they go with `rejects`, or write `Freeze` or `DiscardValue`";
+                self.fail("Conflict", message, help, &format!("{path}.{field}"));
+            }
         }
-        if policy.data_type.is_some_and(|data_type| data_type != ChangePolicy::Freeze) {
-            self.not_yet(&format!("{path}.dataType"), "other policies than `dataType: Freeze`", "remove the field");
+        if matches!(kind, ConnectorType::Sqlite(_)) && policy.data_type == Some(ChangePolicy::Evolve) {
+            let help = "write `Freeze`, `DiscardRow` or `DiscardValue`";
+            self.fail("Conflict", "SQLite cannot change the type of a column", help, &format!("{path}.dataType"));
         }
     }
 

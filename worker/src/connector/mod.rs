@@ -23,7 +23,10 @@ pub use environment::{Environment, SecretValue, Secrets};
 pub use error::{ConnectorError, ErrorKind, Result};
 pub use position::Position;
 pub use reject::{Reject, RejectReason};
-pub use sink::{Attempt, CommitRecord, DELETED, Effects, PlannedChange, Sink, SinkRequest, Staged, WriteOptions};
+pub use sink::{
+    Attempt, CommitRecord, DELETED, Effects, PlannedChange, SchemaChange, SchemaChangeKind, Sink, SinkRequest, Staged,
+    WriteOptions,
+};
 pub use size::Size;
 pub use source::{CursorWindow, EventStream, Source, SourceEnd, SourceEvent, SourceRequest};
 pub use split::{Division, ReadSplit, SavedSplit, Split};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aggregator_crds::pipeline::{MissingRows, Scd2Columns, WriteMode};
+use aggregator_crds::pipeline::{MissingRows, Scd2Columns, SchemaPolicy, WriteMode};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -42,6 +42,8 @@ pub struct WriteOptions {
     pub missing: MissingRows,
     /// For SCD2: the columns of versions.
     pub history: Option<Scd2Columns>,
+    /// What happens when the target and the rows differ in shape.
+    pub policy: SchemaPolicy,
 }
 
 /// The column of a Merge's rows that says, true or false and never null, whether they delete their key. It is no column
@@ -117,6 +119,64 @@ pub struct Effects {
     /// Rows of the target that were deleted, or versions that ended, because no row of the run has their key.
     #[serde(skip_serializing_if = "is_zero")]
     pub missing: u64,
+    /// How the target's shape was changed, and what of the rows it had no place for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub schema_changes: Vec<SchemaChange>,
+}
+
+/// A difference between the shapes of the rows and of the target, and what was done about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaChange {
+    /// What was done.
+    pub kind: SchemaChangeKind,
+    /// The column; None for the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// The type that the column had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The type that it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// The rows whose value was left out.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub rows: u64,
+}
+
+/// What was done about a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum SchemaChangeKind {
+    /// The table was missing, and was created.
+    TableCreated,
+    /// The column was missing, and was added.
+    ColumnAdded,
+    /// The column holds more than before.
+    TypeWidened,
+    /// Values that the target had no place for were left out.
+    ValueDiscarded,
+}
+
+impl SchemaChange {
+    /// One without details.
+    #[must_use]
+    pub fn of(kind: SchemaChangeKind) -> Self {
+        Self { kind, column: None, from: None, to: None, rows: 0 }
+    }
+}
+
+impl std::fmt::Display for SchemaChange {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (column, to) = (self.column.as_deref().unwrap_or_default(), self.to.as_deref().unwrap_or_default());
+        match self.kind {
+            SchemaChangeKind::TableCreated => write!(formatter, "table created"),
+            SchemaChangeKind::ColumnAdded => write!(formatter, "column {column} {to} added"),
+            SchemaChangeKind::TypeWidened => {
+                write!(formatter, "column {column} widened from {} to {to}", self.from.as_deref().unwrap_or_default())
+            }
+            SchemaChangeKind::ValueDiscarded => write!(formatter, "{} values of {column} left out", self.rows),
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
@@ -141,7 +201,7 @@ impl Effects {
             (self.missing, "missing"),
         ];
         let told = counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
-        told.collect::<Vec<_>>().join(", ")
+        told.chain(self.schema_changes.iter().map(ToString::to_string)).collect::<Vec<_>>().join(", ")
     }
 }
 

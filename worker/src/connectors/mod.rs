@@ -12,6 +12,7 @@ mod known;
 mod postgres;
 mod registry;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod shape;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -78,6 +78,7 @@ fn write_options(sink: &SinkNode) -> WriteOptions {
         deletes: sink.deletes.is_some(),
         missing: sink.missing,
         history: sink.history.clone(),
+        policy: sink.policy.clone(),
     }
 }
 

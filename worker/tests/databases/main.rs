@@ -6,6 +6,7 @@ mod merging;
 mod postgres;
 mod refusals;
 mod rows;
+mod shapes;
 mod sqlite;
 mod versions;
 mod writing;

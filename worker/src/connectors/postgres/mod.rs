@@ -17,15 +17,18 @@ mod target;
 mod types;
 mod value;
 mod versions;
+mod widen;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
 use async_trait::async_trait;
+use std::sync::Arc;
 
 use self::catalogue::{Relation, RelationColumn};
 use self::session::{Client, Session, get};
 use self::sink::PostgresSink;
 use self::source::PostgresSource;
 use self::target::Target;
+use super::shape::Shape;
 use super::sql;
 use crate::connector::{
     CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Size, Source,
@@ -182,7 +185,13 @@ impl Connector for Postgres {
                 .remedy(format!("CREATE SCHEMA {}", sql::identifier(&schema))));
         }
         let relation = catalogue::relations(&mut session, Some((Some(&schema), &table))).await?.into_iter().next();
+        let rows = Arc::clone(&request.schema);
+        let mut request = request;
+        let shown = format!("{}.{}", sql::shown(&schema), sql::shown(&table));
+        let misfits = target::misfits(&request, relation.as_ref());
+        let shape = Shape::apply(&mut request, misfits, &shown, &operation)?;
         let target = Target::decide(&request, &schema, &table, relation.as_ref())?;
-        Ok(Box::new(PostgresSink::new(session, request, target)))
+        let given = shape.plan(&rows);
+        Ok(Box::new(PostgresSink::new(session, request, target, shape, given)))
     }
 }

@@ -15,6 +15,7 @@ use crate::connector::{
     Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, SavedSplit, Sink,
     SinkRequest, Staged,
 };
+use crate::connectors::shape::Shape;
 use crate::connectors::sql;
 
 /// A table, ready to be written by one attempt.
@@ -25,6 +26,9 @@ pub(super) struct PostgresSink {
     commits: Commits,
     pub(super) stage: Stage,
     loader: Loader,
+    shape: Shape,
+    /// What is planned for values that the table has no place for.
+    discards: Vec<PlannedChange>,
     attempt: Option<Attempt>,
     /// Whether the transaction is open.
     open: bool,
@@ -34,7 +38,13 @@ pub(super) struct PostgresSink {
 }
 
 impl PostgresSink {
-    pub(super) fn new(session: Session, request: SinkRequest, target: Target) -> Self {
+    pub(super) fn new(
+        session: Session,
+        request: SinkRequest,
+        target: Target,
+        shape: Shape,
+        discards: Vec<PlannedChange>,
+    ) -> Self {
         let stage = Stage::new(&target, &request);
         let staged = (target.load != Load::Straight).then_some(stage.table.as_str());
         let loader = Loader::new(&target, staged, request.rejects);
@@ -46,6 +56,8 @@ impl PostgresSink {
             commits,
             stage,
             loader,
+            shape,
+            discards,
             attempt: None,
             open: false,
             saved_row: 0,
@@ -105,6 +117,7 @@ impl Sink for PostgresSink {
             plan.push(PlannedChange { action, statement: Some(self.commits.create()) });
         }
         plan.extend(self.target.changes.iter().cloned());
+        plan.extend(self.discards.iter().cloned());
         plan.extend(self.target.moves(&self.stage.table));
         Ok(plan)
     }
@@ -164,9 +177,12 @@ impl Sink for PostgresSink {
     }
 
     async fn write(&mut self, batch: RecordBatch) -> Result<Vec<Reject>> {
+        let operation = self.operation();
+        let (batch, mut refused) = self.shape.fit(batch, self.request.rejects, &operation)?;
         self.begin().await?;
         self.loader.write(&mut self.line, &batch).await?;
-        Ok(std::mem::take(&mut self.loader.refused))
+        refused.append(&mut self.loader.refused);
+        Ok(refused)
     }
 
     async fn flush(&mut self) -> Result<Vec<Reject>> {
@@ -189,6 +205,8 @@ impl Sink for PostgresSink {
         rejects.append(&mut staged.rejects);
         staged.rejects = rejects;
         staged.bytes = self.loader.bytes;
+        staged.effects.schema_changes =
+            self.target.schema_changes.iter().cloned().chain(self.shape.discarded()).collect();
         self.written = staged.written;
         Ok(staged)
     }

@@ -1,14 +1,18 @@
 //! What a sink's table is, and what it must become: decided before anything is changed.
 
 use aggregator_compiler::types;
-use aggregator_crds::pipeline::{MissingRows, WriteMode};
-use arrow::datatypes::{DataType, Field};
+use aggregator_crds::pipeline::{ChangePolicy, MissingRows, TablePolicy, WriteMode};
+use arrow::datatypes::{DataType, Field, FieldRef};
 
-use super::catalogue::Relation;
+use super::catalogue::{Relation, RelationColumn};
 use super::source::quote;
-use super::types::{Fit, column_type, fit, sent_as};
+use super::types::{Fit, column_type, fit, oid, sent_as};
 use super::versions::Versions;
-use crate::connector::{ConnectorError, DELETED, ErrorKind, PlannedChange, Result, SinkRequest};
+use super::widen::widen;
+use crate::connector::{
+    ConnectorError, DELETED, ErrorKind, PlannedChange, Result, SchemaChange, SchemaChangeKind, SinkRequest,
+};
+use crate::connectors::shape::{self, Misfit, There};
 use crate::connectors::sql;
 
 /// How rows get into the table, and what has to be done to it.
@@ -22,6 +26,8 @@ pub(super) struct Target {
     pub(super) shown: String,
     /// What changes the table's shape, in order.
     pub(super) changes: Vec<PlannedChange>,
+    /// The same, for the report.
+    pub(super) schema_changes: Vec<SchemaChange>,
     /// The columns, in the order of the request's schema.
     pub(super) columns: Vec<TargetColumn>,
     /// How rows meet what is there.
@@ -108,6 +114,7 @@ impl Target {
         let mut columns = Vec::new();
         let mut changes = Vec::new();
         let mut missing = Vec::new();
+        let mut widened = Vec::new();
         let mut straight = true;
         for field in request.schema.fields() {
             let sent = sent(field, &operation)?;
@@ -130,7 +137,14 @@ impl Target {
                         _ => Fit::Straight(sent.clone()),
                     }
                 }
-                Some(Some(column)) => fit(&sent, &column.server),
+                Some(Some(column)) => {
+                    let evolves = role == Role::Value && shape::data_type(request) == ChangePolicy::Evolve;
+                    let wider = widen(&sent, &column.server).filter(|_| evolves);
+                    if let Some(wider) = &wider {
+                        widened.push((column, wider.name.clone()));
+                    }
+                    fit(&sent, wider.as_ref().unwrap_or(&column.server))
+                }
             };
             let (sent, cast) = match fit {
                 Fit::Straight(sent) => (sent, None),
@@ -153,7 +167,31 @@ impl Target {
         }
         match relation {
             None => changes.extend(create(request, &shown, &table, &columns, versions.as_ref(), &unique)),
-            Some(_) => changes.extend(missing.iter().flat_map(|(field, kind)| add(field, kind, &shown, &table))),
+            Some(_) => {
+                changes.extend(missing.iter().flat_map(|(field, kind)| add(field, kind, &shown, &table)));
+                changes.extend(widened.iter().map(|(column, kind)| alter(column, kind, &shown, &table)));
+            }
+        }
+        let created = SchemaChange::of(SchemaChangeKind::TableCreated);
+        let added = missing.iter().map(|(field, kind)| SchemaChange {
+            column: Some(field.name().clone()),
+            to: Some(kind.clone()),
+            ..SchemaChange::of(SchemaChangeKind::ColumnAdded)
+        });
+        let wider = widened.iter().map(|(column, kind)| SchemaChange {
+            column: Some(column.name.clone()),
+            from: Some(column.server.name.clone()),
+            to: Some(kind.clone()),
+            ..SchemaChange::of(SchemaChangeKind::TypeWidened)
+        });
+        let schema_changes = if relation.is_none() { vec![created] } else { added.chain(wider).collect() };
+        if let (None, Some(TablePolicy::Freeze)) = (relation, request.write.policy.tables) {
+            let statement = changes.first().and_then(|change| change.statement.as_deref()).unwrap_or_default();
+            return Err(shape::frozen_table(&operation, &shown, statement));
+        }
+        if let (Some((field, kind)), ChangePolicy::Freeze) = (missing.first(), shape::columns(request)) {
+            let statement = format!("ALTER TABLE {table} ADD COLUMN {} {kind}", sql::identifier(field.name()));
+            return Err(shape::frozen_column(&operation, field.name(), &shown, &statement));
         }
         let key = request.write.key.clone();
         let load = match (request.write.mode, relation, versions) {
@@ -162,11 +200,11 @@ impl Target {
             (WriteMode::Merge, ..) => Load::Merge { key, missing: request.write.missing == MissingRows::Delete },
             (_, None, _) if straight => Load::Straight,
             // Adding a column locks the table; through a staging table it is locked for a moment only.
-            (WriteMode::Append, Some(_), _) if straight && missing.is_empty() => Load::Straight,
+            (WriteMode::Append, Some(_), _) if straight && missing.is_empty() && widened.is_empty() => Load::Straight,
             (WriteMode::Overwrite, Some(_), _) => Load::Replace,
             _ => Load::Append,
         };
-        Ok(Self { table, schema: schema.to_owned(), shown, changes, columns, load })
+        Ok(Self { table, schema: schema.to_owned(), shown, changes, schema_changes, columns, load })
     }
 
     /// The columns of the rows that are columns of the table under the same name.
@@ -295,6 +333,42 @@ fn add(field: &Field, kind: &str, shown: &str, table: &str) -> Vec<PlannedChange
     let statement = format!("ALTER TABLE {table} ADD COLUMN {} {kind}", sql::identifier(field.name()));
     let action = format!("add column {} {kind} to {shown}", field.name());
     std::iter::once(PlannedChange { action, statement: Some(statement) }).chain(comment(field, shown, table)).collect()
+}
+
+fn alter(column: &RelationColumn, kind: &str, shown: &str, table: &str) -> PlannedChange {
+    let statement = format!("ALTER TABLE {table} ALTER COLUMN {} TYPE {kind}", sql::identifier(&column.name));
+    let action = format!("widen column {} of {shown} from {} to {kind}", column.name, column.server.name);
+    PlannedChange { action, statement: Some(statement) }
+}
+
+/// The columns whose values the table may have no place for, by the policies of the request.
+pub(super) fn misfits(request: &SinkRequest, relation: Option<&Relation>) -> Vec<(usize, Misfit)> {
+    let Some(relation) = relation else { return Vec::new() };
+    let misfit = |(at, field): (usize, &FieldRef)| {
+        let name = match role(request, field.name()) {
+            Role::Deleted => return None,
+            Role::Effective => &request.write.history.as_ref()?.valid_from,
+            Role::Value => field.name(),
+        };
+        let Some(column) = relation.column(name) else {
+            return Misfit::of(shape::columns(request), None).map(|misfit| (at, misfit));
+        };
+        let sent = sent_as(field.data_type())?;
+        // A number that may be too large for its column is sent all the same, and the server refuses it.
+        let fits = match fit(&sent, &column.server) {
+            Fit::Straight(_) => widen(&sent, &column.server).is_none(),
+            Fit::Staged(cast) => cast.is_some(),
+            Fit::No => false,
+        };
+        let limited = [oid::VARCHAR, oid::BPCHAR].contains(&column.server.oid);
+        // The modifier of these types is the length and four.
+        let characters = usize::try_from(column.server.modifier - 4).ok().filter(|_| limited);
+        let fits = fits && characters.is_none();
+        let kind = column.server.reading().wire.arrow();
+        let there = There { kind, characters, shown: column.server.name.clone() };
+        if fits { None } else { Misfit::of(shape::data_type(request), Some(there)).map(|misfit| (at, misfit)) }
+    };
+    request.schema.fields().iter().enumerate().filter_map(misfit).collect()
 }
 
 fn comment(field: &Field, shown: &str, table: &str) -> Option<PlannedChange> {

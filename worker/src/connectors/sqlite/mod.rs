@@ -10,6 +10,7 @@ mod types;
 mod value;
 mod versions;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
@@ -20,6 +21,7 @@ use self::database::{Database, blocking, fault};
 use self::sink::SqliteSink;
 use self::source::SqliteSource;
 use self::target::Target;
+use super::shape::Shape;
 use super::sql;
 use crate::connector::{
     CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
@@ -96,7 +98,7 @@ impl Connector for Sqlite {
             return Err(ConnectorError::new(ErrorKind::Config, operation, "a query cannot be written to")
                 .remedy("name a table: `stream: table`"));
         }
-        let database = self.database.clone();
+        let (database, mut request) = (self.database.clone(), request);
         blocking(move || {
             let (mut relation, mut commits) = (None, false);
             if database.path.exists() {
@@ -106,8 +108,13 @@ impl Connector for Sqlite {
                 relation = catalogue::table(&connection, &name)?;
                 commits = catalogue::table(&connection, "_aggregator_commits")?.is_some();
             }
+            let rows = Arc::clone(&request.schema);
+            let misfits = Target::misfits(&request, relation.as_ref());
+            let (shown, operation) = (request.stream.clone(), format!("write {}", request.stream));
+            let shape = Shape::apply(&mut request, misfits, &shown, &operation)?;
             let target = Target::decide(&request, relation.as_ref(), commits)?;
-            Ok(Box::new(SqliteSink::new(database, request, target)) as Box<dyn Sink>)
+            let discards = shape.plan(&rows);
+            Ok(Box::new(SqliteSink::new(database, request, target, shape, discards)) as Box<dyn Sink>)
         })
         .await
     }

@@ -18,6 +18,7 @@ use crate::connector::{
     Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, RejectReason, Result, Sink,
     SinkRequest, Staged,
 };
+use crate::connectors::shape::Shape;
 use crate::connectors::sql;
 
 const COMMITS: &str = "CREATE TABLE IF NOT EXISTS main._aggregator_commits (pipeline TEXT NOT NULL, node TEXT NOT NULL, \
@@ -28,6 +29,9 @@ pub(super) struct SqliteSink {
     database: Database,
     request: SinkRequest,
     target: Arc<Target>,
+    shape: Shape,
+    /// What is planned for values that the table has no place for.
+    discards: Vec<PlannedChange>,
     /// None until the fence creates or opens the file for writing.
     connection: Option<Connection>,
     attempt: Option<Attempt>,
@@ -36,9 +40,15 @@ pub(super) struct SqliteSink {
 }
 
 impl SqliteSink {
-    pub(super) fn new(database: Database, request: SinkRequest, target: Target) -> Self {
+    pub(super) fn new(
+        database: Database,
+        request: SinkRequest,
+        target: Target,
+        shape: Shape,
+        discards: Vec<PlannedChange>,
+    ) -> Self {
         let target = Arc::new(target);
-        Self { database, request, target, connection: None, attempt: None, staged: None, bytes: 0 }
+        Self { database, request, target, shape, discards, connection: None, attempt: None, staged: None, bytes: 0 }
     }
 
     fn operation(&self) -> String {
@@ -79,6 +89,7 @@ impl Sink for SqliteSink {
             let action = "create table _aggregator_commits".to_owned();
             plan.push(PlannedChange { action, statement: Some(COMMITS.to_owned()) });
         }
+        plan.extend(self.discards.iter().cloned());
         plan.extend(self.target.steps());
         Ok(plan)
     }
@@ -114,10 +125,13 @@ impl Sink for SqliteSink {
     async fn write(&mut self, batch: RecordBatch) -> Result<Vec<Reject>> {
         let target = Arc::clone(&self.target);
         let rejects = self.request.rejects;
-        let (refused, bytes) = self
+        let operation = self.operation();
+        let (batch, mut refused) = self.shape.fit(batch, rejects, &operation)?;
+        let (more, bytes) = self
             .work(move |connection, operation| stage_batch(connection, operation, &target, &batch, rejects))
             .await?;
         self.bytes += bytes;
+        refused.extend(more);
         Ok(refused)
     }
 
@@ -128,6 +142,8 @@ impl Sink for SqliteSink {
         let mut staged =
             self.work(move |connection, operation| rehearse(connection, operation, &target, began, rejects)).await?;
         staged.bytes = self.bytes;
+        staged.effects.schema_changes =
+            self.target.schema_changes.iter().cloned().chain(self.shape.discarded()).collect();
         self.staged = Some(staged.written);
         Ok(staged)
     }

@@ -1,13 +1,17 @@
 //! What a sink's table is, what it must become, and the statements that do it.
 
 use aggregator_compiler::types;
-use aggregator_crds::pipeline::{MissingRows, WriteMode};
+use aggregator_crds::pipeline::{ChangePolicy, MissingRows, TablePolicy, WriteMode};
+use arrow::datatypes::FieldRef;
 use rusqlite::Connection;
 
 use super::catalogue::Relation;
 use super::types::Kind;
 use super::versions::{History, Versions};
-use crate::connector::{ConnectorError, DELETED, Effects, ErrorKind, PlannedChange, Result, SinkRequest};
+use crate::connector::{
+    ConnectorError, DELETED, Effects, ErrorKind, PlannedChange, Result, SchemaChange, SchemaChangeKind, SinkRequest,
+};
+use crate::connectors::shape::{self, Misfit, There};
 use crate::connectors::sql;
 
 /// The staging table: `row` numbers the rows, `c0`, `c1`, … hold the columns as they were given.
@@ -29,6 +33,8 @@ pub(super) struct Target {
     /// How versions are kept, by SCD2.
     pub(super) versions: Option<Versions>,
     changes: Vec<PlannedChange>,
+    /// The same, for the report.
+    pub(super) schema_changes: Vec<SchemaChange>,
     exists: bool,
     /// Whether the table of commits is there.
     pub(super) commits: bool,
@@ -103,6 +109,7 @@ impl Target {
         let mut columns = Vec::new();
         let mut changes = Vec::new();
         let mut definitions = Vec::new();
+        let mut schema_changes = Vec::new();
         for field in request.schema.fields() {
             let kind = Kind::of_arrow(field.data_type()).ok_or_else(|| {
                 let detail = format!(
@@ -136,10 +143,19 @@ impl Target {
                         if required { " NOT NULL" } else { "" }
                     ));
                 }
-                Some(None) => changes.push(PlannedChange {
-                    action: format!("add column {} {} to {name}", field.name(), kind.column_type()),
-                    statement: Some(format!("ALTER TABLE {table} ADD COLUMN {quoted} {}", kind.column_type())),
-                }),
+                Some(None) => {
+                    let statement = format!("ALTER TABLE {table} ADD COLUMN {quoted} {}", kind.column_type());
+                    if shape::columns(request) == ChangePolicy::Freeze {
+                        return Err(shape::frozen_column(&operation, field.name(), name, &statement));
+                    }
+                    schema_changes.push(SchemaChange {
+                        column: Some(field.name().clone()),
+                        to: Some(kind.column_type()),
+                        ..SchemaChange::of(SchemaChangeKind::ColumnAdded)
+                    });
+                    let action = format!("add column {} {} to {name}", field.name(), kind.column_type());
+                    changes.push(PlannedChange { action, statement: Some(statement) });
+                }
                 Some(Some(column)) if !kind.fits(&column.declared) => {
                     let detail = format!(
                         "column `{}` is {} in the rows and declared {} in the table: values would be changed",
@@ -173,6 +189,10 @@ impl Target {
                     words = format!("{words}, key {}", unique.join(", "));
                 }
                 let statement = format!("CREATE TABLE {table} ({})", definitions.join(", "));
+                if request.write.policy.tables == Some(TablePolicy::Freeze) {
+                    return Err(shape::frozen_table(&operation, name, &statement));
+                }
+                schema_changes.push(SchemaChange::of(SchemaChangeKind::TableCreated));
                 changes.push(PlannedChange { action: format!("{words})"), statement: Some(statement) });
             }
             Some(relation) if !key.is_empty() => {
@@ -200,9 +220,32 @@ impl Target {
             missing: request.write.missing == MissingRows::Delete,
             versions,
             changes,
+            schema_changes,
             exists,
             commits,
         })
+    }
+
+    /// The columns whose values the table may have no place for, by the policies of the request.
+    pub(super) fn misfits(request: &SinkRequest, relation: Option<&Relation>) -> Vec<(usize, Misfit)> {
+        let Some(relation) = relation else { return Vec::new() };
+        let history = request.write.history.as_ref();
+        let misfit = |(at, field): (usize, &FieldRef)| {
+            let name = match history.filter(|history| history.effective_from.as_ref() == Some(field.name())) {
+                Some(history) => &history.valid_from,
+                None if request.write.deletes && field.name() == DELETED => return None,
+                None => field.name(),
+            };
+            let Some(column) = relation.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name)) else {
+                return Misfit::of(shape::columns(request), None).map(|misfit| (at, misfit));
+            };
+            if Kind::of_arrow(field.data_type())?.fits(&column.declared) {
+                return None;
+            }
+            let there = There { kind: column.kind.arrow(), characters: None, shown: column.declared.clone() };
+            Misfit::of(shape::data_type(request), Some(there)).map(|misfit| (at, misfit))
+        };
+        request.schema.fields().iter().enumerate().filter_map(misfit).collect()
     }
 
     /// What a commit does, in order.
