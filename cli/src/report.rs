@@ -74,7 +74,8 @@ fn ledger(report: &RunReport) {
     output::show(&table);
     let mut notes = output::list();
     for node in &report.nodes {
-        let effects = node.effects.as_ref().map(Effects::words);
+        // What a run that failed had done was given up.
+        let effects = node.effects.as_ref().filter(|_| report.error.is_none()).map(Effects::words);
         if let Some(note) = node.note.as_ref().or(effects.as_ref()) {
             notes.add_row([&format!("{}:", node.entry.name), note]);
         }

@@ -20,7 +20,11 @@ impl CompiledPipeline {
                 .map(|cursor| format!("`{}` is read by the cursor `{cursor}`, whose position is one value", node.name)),
             NodeKind::Transform(transform) => (!row_by_row(&transform.plan))
                 .then(|| format!("`{}` ({}) combines rows", node.name, transform.operation)),
-            NodeKind::Sink(_) => None,
+            NodeKind::Sink(sink) => sink
+                .deletes
+                .as_ref()
+                .filter(|deletes| !crate::operation::stands_alone(&deletes.holds))
+                .map(|_| format!("what `{}` deletes depends on more than the row", node.name)),
         })
     }
 }

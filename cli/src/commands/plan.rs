@@ -45,7 +45,7 @@ fn show(plan: &PipelinePlan) {
     for sink in &plan.sinks {
         let key = if sink.key.is_empty() { String::new() } else { format!(" by {}", sink.key.join(", ")) };
         let PlannedSink { node, stream, connector, mode, .. } = sink;
-        output::hanging("  write  ", &format!("{node} to {stream} of {connector} ({mode:?}{key})"));
+        output::hanging("  write  ", &format!("{node} to {stream} of {connector} ({mode}{key})"));
         output::hanging(BELOW, &columns(&sink.columns));
         for change in &sink.changes {
             output::hanging("         - ", &change.action);

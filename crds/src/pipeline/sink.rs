@@ -68,6 +68,18 @@ pub enum WriteMode {
     Scd2,
 }
 
+impl std::fmt::Display for WriteMode {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Append => "Append",
+            Self::Overwrite => "Overwrite",
+            Self::Upsert => "Upsert",
+            Self::Merge => "Merge",
+            Self::Scd2 => "SCD2",
+        })
+    }
+}
+
 /// The columns that name a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]

@@ -17,7 +17,7 @@ impl Report {
     }
 
     fn write(&mut self, path: &Path, write: &Write) {
-        let mode = mode_name(write.mode);
+        let mode = write.mode;
         let by_key = matches!(write.mode, WriteMode::Upsert | WriteMode::Merge | WriteMode::Scd2);
         match &write.key {
             None if by_key => self.add(
@@ -67,7 +67,7 @@ impl Report {
             }
             Some(_) => {
                 let help = "use the mode Merge, or leave `delete` out";
-                let mode = mode_name(write.mode);
+                let mode = write.mode;
                 self.add(&path.field("delete"), format!("`delete` is not used by the mode {mode}"), help);
             }
             None if write.mode == WriteMode::Merge && write.missing != Some(MissingRows::Delete) => {
@@ -94,7 +94,7 @@ impl Report {
             }
             (mode, _) => {
                 let help = "use the mode Merge or SCD2, or leave `missing` out";
-                self.add(&path, format!("`missing` is not used by the mode {}", mode_name(mode)), help);
+                self.add(&path, format!("`missing` is not used by the mode {mode}"), help);
             }
         }
     }
@@ -117,15 +117,5 @@ impl Report {
                 self.add(&path, message, "name the column of the rows that says from when they hold");
             }
         }
-    }
-}
-
-fn mode_name(mode: WriteMode) -> &'static str {
-    match mode {
-        WriteMode::Append => "Append",
-        WriteMode::Overwrite => "Overwrite",
-        WriteMode::Upsert => "Upsert",
-        WriteMode::Merge => "Merge",
-        WriteMode::Scd2 => "SCD2",
     }
 }

@@ -1,7 +1,8 @@
 //! The mode SCD2, on both databases.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aggregator_crds::pipeline::{MissingRows, Scd2Columns, WriteMode};
 use aggregator_worker::connector::{
@@ -379,4 +380,98 @@ async fn splits_of_an_attempt_that_died_are_put_in_order_with_those_of_the_next_
     assert_eq!(postgres.history().await, ["1 10-30 then A", "1 30- now C", "2 10- now X"]);
     let mut late = connector.sink(scd2(&first, Some("changed"), MissingRows::Keep)).await.expect("a sink");
     assert_eq!(late.fence(&attempt(2)).await.expect_err("overtaken").kind, ErrorKind::Fenced);
+}
+
+/// Numbers that look random and follow from a seed (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: i64) -> i64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        i64::try_from((mixed ^ (mixed >> 31)) >> 33).expect("31 bits") % end
+    }
+}
+
+/// What should be: for each key, from when what holds; None after an end.
+type Model = BTreeMap<i64, BTreeMap<i64, Option<&'static str>>>;
+
+/// Takes rows in as the documentation says; gives how many were written, and how many changed nothing or were dropped.
+fn take(model: &mut Model, rows: &[(i64, &'static str, i64)]) -> (u64, u64) {
+    let kept: BTreeMap<(i64, i64), &'static str> = rows.iter().map(|(id, city, at)| ((*id, *at), *city)).collect();
+    let mut written = 0;
+    for ((id, at), city) in &kept {
+        let history = model.entry(*id).or_default();
+        // What held until then; a version of the very time is corrected.
+        let there = history.get(at).copied().flatten();
+        let before = history.range(..=at).next_back().and_then(|(_, city)| *city);
+        if there.or(before) != Some(*city) {
+            history.insert(*at, Some(city));
+            written += 1;
+        }
+    }
+    (written, rows.len() as u64 - written)
+}
+
+fn shown(model: &Model) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (id, history) in model {
+        let events: Vec<_> = history.iter().collect();
+        for (number, (at, city)) in events.iter().enumerate() {
+            let Some(city) = city else { continue };
+            lines.push(match events.get(number + 1) {
+                Some((next, _)) => format!("{id} {at}-{next} then {city}"),
+                None => format!("{id} {at}- now {city}"),
+            });
+        }
+    }
+    lines
+}
+
+#[tokio::test]
+async fn random_histories_are_those_of_a_plain_model() {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_nanos().into();
+    let seed = seed.unwrap_or_else(now);
+    println!("repeat with SEED={seed}");
+    for both in Both::fresh().await {
+        let (mut random, mut model) = (Random(seed), Model::new());
+        let mut gaps = 0;
+        for epoch in 1..=25 {
+            let count = 1 + random.below(12);
+            let some: Vec<(i64, &'static str, i64)> = (0..count)
+                .map(|_| {
+                    let city = ["A", "B", "C"][usize::try_from(random.below(3)).expect("small")];
+                    (random.below(3), city, 10 + random.below(40))
+                })
+                .collect();
+            let of: Vec<Row<'_>> = some.iter().map(|(id, city, at)| (*id, Some(*city), None, *at)).collect();
+            let (expected, dropped) = take(&mut model, &some);
+            let staged = written(&*both.connector, epoch, &rows(&of)).await;
+            assert_eq!((staged.written, staged.deduplicated), (expected, dropped), "{} {epoch}: {some:?}", both.name);
+            assert_eq!(both.history().await, shown(&model), "{} {epoch}: {some:?}", both.name);
+            // Now and then somebody ends the current version of a key.
+            let (id, end) = (random.below(3), 20 + random.below(40));
+            let last =
+                model.get(&id).and_then(|history| history.last_key_value()).map(|(at, city)| (*at, city.is_some()));
+            if let (true, Some((from, true))) = (random.below(3) == 0, last)
+                && from < end
+            {
+                gaps += 1;
+                model.get_mut(&id).expect("there").insert(end, None);
+                let to = if both.name == "postgres" {
+                    format!("to_timestamp({end})")
+                } else {
+                    format!("strftime('%Y-%m-%dT%H:%M:%S.000000Z', {end}, 'unixepoch')")
+                };
+                both.execute(&format!(
+                    "UPDATE people SET valid_to = {to}, is_current = false WHERE id = {id} AND valid_to IS NULL"
+                ))
+                .await;
+            }
+        }
+        assert!(gaps > 0, "no version was ever ended, so gaps were not tried");
+    }
 }

@@ -243,7 +243,7 @@ fn check_mode(request: &SinkRequest, operation: &str) -> Result<()> {
         |detail: String, remedy: &str| Err(ConnectorError::new(ErrorKind::Config, operation, detail).remedy(remedy));
     let mode = request.write.mode;
     if matches!(mode, WriteMode::Upsert | WriteMode::Merge | WriteMode::Scd2) && request.write.key.is_empty() {
-        return wrong(format!("mode {} needs a key", mode_name(mode)), "name its columns: `write: {key: [id]}`");
+        return wrong(format!("mode {mode} needs a key"), "name its columns: `write: {key: [id]}`");
     }
     if mode == WriteMode::Scd2 && request.write.history.is_none() {
         return wrong("mode SCD2 needs to know the columns of versions".into(), "name them in `scd2`");
@@ -289,14 +289,9 @@ fn check_unique(operation: &str, relation: &Relation, mode: WriteMode, key: &[St
     }
     let columns = sql::identifiers(key.iter().map(String::as_str));
     let name = relation.stream_name();
-    let detail = format!("mode {} needs a unique index on ({columns}), and {name} has none", mode_name(mode));
+    let detail = format!("mode {mode} needs a unique index on ({columns}), and {name} has none");
     Err(ConnectorError::new(ErrorKind::Config, operation, detail)
         .remedy(format!("CREATE UNIQUE INDEX ON {} ({columns})", relation.quoted())))
-}
-
-/// The mode as a manifest writes it.
-pub(super) fn mode_name(mode: WriteMode) -> String {
-    if mode == WriteMode::Scd2 { "SCD2".into() } else { format!("{mode:?}") }
 }
 
 fn create(

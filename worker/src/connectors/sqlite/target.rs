@@ -82,8 +82,7 @@ impl Target {
         let [name] = parts.as_slice() else {
             return Err(wrong("a table of SQLite has one name".into(), "write `stream: table`".into()));
         };
-        let mode =
-            if request.write.mode == WriteMode::Scd2 { "SCD2".into() } else { format!("{:?}", request.write.mode) };
+        let mode = request.write.mode;
         let key = match request.write.mode {
             WriteMode::Append | WriteMode::Overwrite => Vec::new(),
             _ if request.write.key.is_empty() => {
