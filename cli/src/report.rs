@@ -2,12 +2,16 @@
 
 use aggregator_worker::connector::Effects;
 use aggregator_worker::ledger::{Entry, EntryKind};
-use aggregator_worker::run::{Outcome, QualityReport, RejectGroup, RejectSample, RejectsReport, RunMode, RunReport};
+use aggregator_worker::run::{
+    Outcome, QualityReport, RejectGroup, RejectSample, RejectsReport, RunMode, RunReport, StreamReport,
+};
 
 use crate::output::{self, count};
 
 /// The most groups of rejected rows that are shown; the report has all.
 const GROUPS: usize = 10;
+/// The most streams that did not succeed and are shown.
+const STREAMS: usize = 10;
 /// The most rejected rows that are shown; the report has some more, the rejects sink all.
 const SAMPLES: usize = 5;
 
@@ -35,6 +39,7 @@ pub(crate) fn show(report: &RunReport) {
         output::paragraph(&format!("in {} pieces{saved}", count(splits.total)));
     }
     ledger(report);
+    streams(&report.streams);
     quality(&report.quality);
     rejects(&report.rejects);
     output::line("");
@@ -83,6 +88,27 @@ fn ledger(report: &RunReport) {
     if !notes.is_empty() {
         output::line("");
         output::show(&notes);
+    }
+}
+
+/// How many of many streams ended well, and why the others did not.
+fn streams(streams: &[StreamReport]) {
+    if streams.is_empty() {
+        return;
+    }
+    let failed: Vec<&StreamReport> = streams.iter().filter(|stream| stream.outcome != Outcome::Succeeded).collect();
+    output::line("");
+    let all = count(streams.len() as u64);
+    output::paragraph(&match failed.len() {
+        0 => format!("{all} streams, all of them succeeded; the figures are sums"),
+        some => format!("{all} streams, of which {} did not succeed; the figures are sums", count(some as u64)),
+    });
+    for stream in failed.iter().take(STREAMS) {
+        let why = stream.error.as_ref().map_or("it was stopped", |error| error.message.as_str());
+        output::cut_line("  ", &format!("{}: {why}", stream.stream));
+    }
+    if let Some(others @ 1..) = failed.len().checked_sub(STREAMS) {
+        output::paragraph(&format!("and {others} more: --report FILE writes all of them"));
     }
 }
 

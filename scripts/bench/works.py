@@ -84,7 +84,8 @@ class Works:
         return [self.bench.python, here, *arguments], environment
 
     def sling(self, *arguments):
-        environment = os.environ | {"PG": self.server.url("bench"), "SLING_LOGGING": "NO_COLOR", "SLING_DISABLE_TELEMETRY": "TRUE"}
+        # Its other way of writing Parquet downloads a program.
+        environment = os.environ | {"PG": self.server.url("bench"), "SLING_DUCKDB_COMPUTE": "false", "SLING_DISABLE_TELEMETRY": "TRUE"}
         return [self.bench.sling, "run", *arguments], environment
 
     def fresh_lineitem(self, rows=False):
@@ -316,6 +317,40 @@ class Works:
             [("clean file", "time", 1.2)],
         )
 
+    def small_tables(self):
+        """200 tables of 100 rows: what counts is how little each of them costs."""
+        tables = 200
+        self.server.execute(
+            "DROP SCHEMA IF EXISTS small CASCADE; CREATE SCHEMA small;"
+            + "".join(
+                f"CREATE TABLE small.t{number:03} AS SELECT id, {number} AS n, 'row ' || id AS text, now() AS at FROM generate_series(1, 100) AS id;"
+                for number in range(tables)
+            ),
+            "bench",
+        )
+
+        def ours():
+            self.folder("ours")
+            body = """  sources: [{name: small, connector: db, streams: {include: ["small.*"]}}]
+  sinks: [{name: lake, from: small, connector: lake, stream: "${stream.name}/", write: {mode: Overwrite}}]
+"""
+            return self.ours("small-tables", body)
+
+        def sling():
+            replication = self.work / "small.yaml"
+            out = self.folder("sling")
+            replication.write_text(
+                f"source: PG\ntarget: LOCAL\ndefaults: {{mode: full-refresh, object: 'file://{out}/{{stream_table}}.parquet', "
+                "target_options: {format: parquet, compression: zstd}}\nstreams: {'small.*': }\n"
+            )
+            return self.sling("-r", replication)
+
+        def check(system):
+            place = {"ours": "ours/t*/*.parquet", "Sling": "sling/**/*.parquet"}[system]
+            return self.bench.duckdb(f"SELECT count(*), sum(id)::bigint, sum(n)::bigint, sum(length(text))::bigint FROM read_parquet('{self.work}/{place}')")
+
+        return Work("small-tables", "200 small tables, PostgreSQL → Parquet", tables * 100, {"ours": ours, "Sling": sling}, check, [("Sling", "rate", 5)])
+
     def empty(self):
         folder = self.folder("empty")
         (folder / "empty.csv").write_text("id,name\n")
@@ -336,6 +371,7 @@ class Works:
             "postgres-to-parquet": self.postgres_to_parquet,
             "csv-transform": self.csv_transform,
             "upsert": self.upsert,
+            "small-tables": self.small_tables,
             "two-readers": self.two_readers,
             "bad-rows": self.bad_rows,
             "empty": self.empty,

@@ -113,7 +113,7 @@ async fn check(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
     let mut results = Vec::new();
     let mut worst = 0;
     for (namespace, name) in meant(&args, &manifests)? {
-        let mut places = Places::new(Arc::clone(&manifests), &namespace, secrets.clone());
+        let places = Places::new(Arc::clone(&manifests), &namespace, secrets.clone());
         let checked = match places.connector(&name) {
             Ok(connector) => connector.check().await,
             Err(error) => Err(error),
@@ -162,7 +162,7 @@ async fn discover(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
     let mut worst = 0;
     let mut found = Vec::new();
     for (namespace, name) in &meant {
-        let mut places = Places::new(Arc::clone(&manifests), namespace, secrets.clone());
+        let places = Places::new(Arc::clone(&manifests), namespace, secrets.clone());
         let catalogue = match places.connector(name) {
             Ok(connector) => connector.discover().await,
             Err(error) => Err(error),

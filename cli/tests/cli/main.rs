@@ -24,3 +24,4 @@ mod rows;
 mod samples;
 mod shop;
 mod signals;
+mod streams;

@@ -174,6 +174,7 @@ impl Compiler<'_> {
         let pipeline = complete.then(|| CompiledPipeline {
             namespace: self.pipeline.namespace.clone(),
             name: self.pipeline.name.clone(),
+            stream: None,
             nodes: self.nodes.into_iter().map(|known| known.node).collect(),
             quality,
             rejects,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::Condition;
 use crate::usual::is_false;
 
-pub use execution::{Backoff, Execution, ResourceList, Resources, Retry};
+pub use execution::{Backoff, Execution, ResourceList, Resources, Retry, StreamFailurePolicy};
 pub use operation::{
     Aggregate, Deduplicate, Filter, Join, JoinKey, JoinType, Keep, MappedColumn, Mapping, Mask, MaskMethod,
     MaskedColumn, Measure, OnCastError, Operation, OrderBy, OtherColumns, SortDirection, Sql, Transform,

@@ -58,7 +58,7 @@ impl OpenSource<'_> {
 pub(super) async fn open<'a>(
     traffic: &Traffic<'a>,
     request: &RunRequest,
-    places: &mut Places,
+    places: &Places,
     begun: &Begun,
     to: &Positions,
 ) -> Result<Vec<OpenSource<'a>>, RunError> {
