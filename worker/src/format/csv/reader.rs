@@ -42,7 +42,7 @@ pub(crate) struct CsvReader {
 /// How the text is taken.
 enum Text {
     /// Record by record: the dialect has something that few files have.
-    Parsed(Splitter),
+    Parsed(Box<Splitter>),
     /// Chunk by chunk.
     Chunked(Box<Chunked>),
 }
@@ -115,7 +115,7 @@ impl CsvReader {
                 offset,
             }))
         } else {
-            Text::Parsed(splitter)
+            Text::Parsed(Box::new(splitter))
         };
         Ok(Self { layout: Arc::new(layout), text, ready: VecDeque::new(), notes })
     }
