@@ -2,13 +2,19 @@
 
 #[cfg(feature = "file")]
 mod file;
+#[cfg(feature = "files")]
+mod files;
 #[cfg(feature = "generator")]
 mod generator;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(any(feature = "files", feature = "http"))]
+mod pipe;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod registry;
+#[cfg(feature = "s3")]
+mod s3;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]
