@@ -4,6 +4,7 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a fixture has no caller that could handle its failure")]
 
+pub mod gateway;
 pub mod http;
 pub mod postgres;
 pub mod proxy;

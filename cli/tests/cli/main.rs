@@ -18,5 +18,6 @@ mod recovery;
 mod rejects;
 mod resume;
 mod rows;
+mod s3;
 mod samples;
 mod signals;

@@ -71,9 +71,9 @@ pub(crate) fn open(endpoint: &str, bucket: &str, more: &Value) -> Result<Box<dyn
 }
 
 impl Lake {
-    /// An empty bucket of a new server; the Connector's format, or by the endings of keys.
+    /// An empty bucket; the Connector's format, or by the endings of keys.
     pub(crate) fn new(format: Option<Value>) -> Self {
-        Self::on(Arc::new(S3::start()), format)
+        Self::on(S3::shared(), format)
     }
 
     /// An empty bucket of the same server.

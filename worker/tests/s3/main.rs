@@ -7,6 +7,7 @@
 )]
 
 mod commits;
+mod faults;
 mod harness;
 mod reading;
 mod splits;

@@ -78,6 +78,11 @@ fn meaning(status: u16, code: Option<&str>) -> (ErrorKind, &'static str) {
         (400, "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException") | (301 | 307 | 308, _) => {
             (ErrorKind::Config, "correct `region`: the bucket is in another one")
         }
+        (400, "") => {
+            // The answer to HEAD has no body that could say why.
+            let remedy = "the store does not say why: check keys, token and region with `aggregator connectors check`";
+            (ErrorKind::Credentials, remedy)
+        }
         (400, "RequestTimeout") | (408 | 409 | 412 | 425 | 429 | 500 | 502..=599, _) => {
             (ErrorKind::Transient, "try again later; the store is busy, or somebody writes the same object")
         }
