@@ -38,8 +38,9 @@ build: ## Build the release binary, dist/aggregator
 	@ls -l dist/aggregator
 
 .PHONY: bench
-bench: build ## Measure rows a second and peak memory of dist/aggregator on generated rows
-	@scripts/bench/run
+bench: build ## Measure dist/aggregator beside its peers on TPC-H, and write docs/benchmarks.md
+	@scripts/setup bench
+	@scripts/bench/run --write $(BENCH)
 
 .PHONY: clean-demo
 clean-demo: ## Remove what the demo made, and the data it fetched

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::help;
+
 /// Moves data between files, databases and APIs as Pipelines say, and accounts for every row.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "aggregator", version, propagate_version = true, arg_required_else_help = true, after_help = EXIT_CODES)]
+#[command(name = "aggregator", version, arg_required_else_help = true, after_help = help::ALL)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -14,51 +16,57 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 done · 1 the run failed · 2 usage or invalid manifest · 3 a connector could not be reached · \
-4 quality or reject budget · 130 interrupted
-
-Try: aggregator lint -f config/samples    then: aggregator run -f config/samples";
-
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// How results are written to standard output
+    /// How results are written to standard output: for people, or for programs (docs/cli.md)
     #[arg(short, long, global = true, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
+    #[arg(help_heading = EVERYWHERE)]
     pub(crate) output: Output,
-    /// Log more to standard error; twice for everything
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Log to standard error what is going on; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = EVERYWHERE)]
     pub(crate) verbose: u8,
 }
 
-/// How results are written.
+/// The heading of options that every command takes.
+const EVERYWHERE: &str = "Options of every command";
+
+/// How results are written. The variants have no help of their own: it would make every command's help twice as long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// For people
     Table,
-    /// For programs: stable, documented in docs/report.md and docs/cli.md
     Json,
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a Pipeline: read its sources, write its sinks, account for every row
-    Run(RunArgs),
     /// Show every mistake in the manifests at once, without reaching any system
+    #[command(after_help = help::LINT)]
     Lint(LintArgs),
     /// Show what a run would read, create, change and write where, without writing
+    #[command(after_help = help::PLAN)]
     Plan(PlanArgs),
-    /// Show the first rows of a node
+    /// Show the first rows of a node, without writing
+    #[command(after_help = help::PREVIEW)]
     Preview(PreviewArgs),
+    /// Run a Pipeline: read its sources, write its sinks, account for every row
+    #[command(after_help = help::RUN)]
+    Run(RunArgs),
     /// Run the tests inside Transformations, and the *.test.yaml files beside Pipelines
+    #[command(after_help = help::TEST)]
     Test(TestArgs),
     /// List the connector types, show their fields, check and discover Connectors
+    #[command(after_help = help::CONNECTORS)]
     Connectors(ConnectorsArgs),
     /// List the functions of SQL and mappings, or explain one
+    #[command(after_help = help::FUNCTIONS)]
     Functions(FunctionsArgs),
     /// Write a Transformation as SQL, pandas or Polars code
+    #[command(after_help = help::CODEGEN)]
+    #[command(override_usage = "aggregator codegen -f <PATH>... --transformation <NAME> --to <LANGUAGE>")]
     Codegen(CodegenArgs),
     /// Write a completion script for a shell
+    #[command(after_help = help::COMPLETIONS)]
     Completions(CompletionsArgs),
 }
 
@@ -81,10 +89,10 @@ pub(crate) struct Selection {
     /// The Pipeline's namespace; needed only when several hold a Pipeline of that name
     #[arg(short, long, value_name = "NAME")]
     pub(crate) namespace: Option<String>,
-    /// A parameter's value; may be repeated
+    /// The value of a parameter of the Pipeline; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_param)]
     pub(crate) params: Vec<(String, String)>,
-    /// A folder with secrets as mounted volumes look: DIR/SECRET/KEY
+    /// A folder with the values of Secrets: DIR/SECRET/KEY, as mounted volumes look
     #[arg(long, value_name = "DIR")]
     pub(crate) secrets: Option<PathBuf>,
 }
@@ -100,7 +108,7 @@ fn parse_param(text: &str) -> Result<(String, String), String> {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct State {
     /// The folder that remembers how far each source was read
-    #[arg(long, value_name = "DIR", default_value = ".aggregator", env = "AGGREGATOR_STATE")]
+    #[arg(long, value_name = "DIR", default_value = ".aggregator", env = "AGGREGATOR_STATE", hide_env_values = true)]
     pub(crate) state: PathBuf,
 }
 
@@ -108,15 +116,15 @@ pub(crate) struct State {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// Incremental reads as each source's sync says; Full from the start; DryRun writes nothing; Preview shows the first rows of each sink
-    #[arg(short, long, value_enum, default_value_t = Mode::Incremental, value_name = "MODE")]
+    /// What is read and written, see below
+    #[arg(short, long, value_enum, ignore_case = true, default_value_t = Mode::Incremental, value_name = "MODE")]
     pub(crate) mode: Mode,
     #[command(flatten)]
     pub(crate) state: State,
-    /// The memory for rows that wait, as 512Mi or 2Gi; default: half of the container's or machine's, at most 2Gi
+    /// The memory for rows that wait, as 512Mi; without it: half of the container's or machine's, at most 2Gi
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) memory: Option<u64>,
-    /// Write the report to this file, as JSON
+    /// Write the report to this file, as JSON, also when the run fails (docs/report.md)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -153,7 +161,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
 pub(crate) struct LintArgs {
     #[command(flatten)]
     pub(crate) files: Files,
-    /// A catalogue written by `connectors discover --output json`, so that columns are checked too, as CONNECTOR=FILE; may be repeated
+    /// What `connectors discover -o json` has found, so that columns are checked too; may be repeated
     #[arg(long = "catalogue", value_name = "CONNECTOR=FILE", value_parser = parse_param)]
     pub(crate) catalogues: Vec<(String, String)>,
 }
@@ -193,16 +201,20 @@ pub(crate) struct ConnectorsArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ConnectorsCommand {
     /// List the connector types of this build
+    #[command(after_help = help::LIST)]
     List,
-    /// Show the fields of a connector type, as JSON Schema with --output json
+    /// Show the fields of a connector type
+    #[command(after_help = help::SCHEMA)]
     Schema {
-        /// The type, as `postgres`
+        /// The type; `aggregator connectors list` has them all
         #[arg(value_name = "TYPE")]
         connector_type: String,
     },
     /// Reach Connectors with their credentials and say what answered
+    #[command(after_help = help::CHECK)]
     Check(ReachArgs),
-    /// Find the streams of a Connector and their columns
+    /// Find the streams of Connectors, and their columns
+    #[command(after_help = help::DISCOVER)]
     Discover(ReachArgs),
 }
 
@@ -210,17 +222,17 @@ pub(crate) enum ConnectorsCommand {
 pub(crate) struct ReachArgs {
     #[command(flatten)]
     pub(crate) files: Files,
-    /// The Connector's name; default: all of the manifests
+    /// The Connector's name; without it: all of the manifests
     #[arg(short, long, value_name = "NAME")]
     pub(crate) connector: Option<String>,
-    /// A folder with secrets as mounted volumes look: DIR/SECRET/KEY
+    /// A folder with the values of Secrets: DIR/SECRET/KEY, as mounted volumes look
     #[arg(long, value_name = "DIR")]
     pub(crate) secrets: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FunctionsArgs {
-    /// The function to explain
+    /// The function to explain, with examples
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
 }
@@ -232,7 +244,7 @@ pub(crate) struct CodegenArgs {
     /// The Transformation's name
     #[arg(long, value_name = "NAME")]
     pub(crate) transformation: String,
-    /// The language
+    /// The language of the code
     #[arg(long, value_enum, value_name = "LANGUAGE")]
     pub(crate) to: Language,
 }

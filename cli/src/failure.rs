@@ -39,9 +39,11 @@ impl Failure {
         }
     }
 
-    /// The manifests do not read.
+    /// The manifests cannot stand.
     pub(crate) fn invalid(diagnostics: Vec<Diagnostic>) -> Self {
-        RunError::Invalid(diagnostics).into()
+        let count = diagnostics.len();
+        let message = format!("the manifests hold {count} {}", if count == 1 { "error" } else { "errors" });
+        Self { message, ..RunError::Invalid(diagnostics).into() }
     }
 
     /// Writes the failure to standard error.

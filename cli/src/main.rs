@@ -3,9 +3,11 @@
 mod args;
 mod commands;
 mod failure;
+mod help;
 mod manifests;
 mod output;
 mod progress;
+mod report;
 mod telemetry;
 
 use std::process::ExitCode;

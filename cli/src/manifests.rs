@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aggregator_compiler::diagnostic::{Diagnostic, DiagnosticSeverity};
 use aggregator_compiler::manifest::{ManifestText, Manifests};
+use aggregator_worker::run::SecretSource;
 use walkdir::WalkDir;
 
 use crate::args::{Files, Selection};
@@ -25,19 +26,16 @@ pub(crate) fn read(files: &Files) -> Result<Vec<ManifestText>, Failure> {
                 .map_err(|error| unreadable(Path::new("-"), &error))?;
             texts.push(ManifestText { file: "-".into(), text });
         } else if path.is_dir() {
-            let found = walk(path, is_manifest)?;
-            if found.is_empty() {
+            // A folder may hold data and values files too; whoever names a file means it.
+            let found: Vec<ManifestText> =
+                walk(path, is_manifest)?.iter().map(|path| read_file(path)).collect::<Result<_, _>>()?;
+            let count = texts.len();
+            texts.extend(found.into_iter().filter(|text| text.text.contains("apiVersion")));
+            if texts.len() == count {
                 return Err(Failure::usage(
                     format!("the folder {} holds no manifests", path.display()),
-                    "name a folder with .yaml, .yml or .json files",
+                    "name a folder with .yaml, .yml or .json files that have an `apiVersion`",
                 ));
-            }
-            for path in found {
-                let text = read_file(&path)?;
-                // A folder may hold data and values files too; whoever names a file means it.
-                if text.text.contains("apiVersion") {
-                    texts.push(text);
-                }
             }
         } else {
             texts.push(read_file(path)?);
@@ -107,7 +105,20 @@ fn read_file(path: &Path) -> Result<ManifestText, Failure> {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::usage(format!("cannot read {}: {error}", path.display()), "check the path given with -f")
+    let remedy = match error.kind() {
+        std::io::ErrorKind::InvalidData => "a manifest is text in UTF-8: save it as such, or keep it elsewhere",
+        _ => "check the path given with -f",
+    };
+    Failure::usage(format!("cannot read {}: {error}", path.display()), remedy)
+}
+
+/// Where the values of Secrets are.
+pub(crate) fn secrets(folder: Option<PathBuf>) -> Result<SecretSource, Failure> {
+    if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_dir()) {
+        let message = format!("there is no folder {}", folder.display());
+        return Err(Failure::usage(message, "check the path given with --secrets"));
+    }
+    Ok(SecretSource { folder })
 }
 
 /// The parsed manifests; mistakes of form end the command.
@@ -139,10 +150,12 @@ pub(crate) fn select(manifests: &Manifests, selection: &Selection) -> Result<(St
         [] if all.is_empty() => {
             Err(Failure::usage("the manifests hold no Pipeline", "give the file that holds it with -f"))
         }
-        [] => Err(Failure::usage(
-            "there is no such Pipeline among the manifests",
-            format!("choose one of {}", list(&all)),
-        )),
+        [] => {
+            let named = selection.pipeline.as_ref().map(|name| format!(" `{name}`")).unwrap_or_default();
+            let within = selection.namespace.as_ref().map(|name| format!(" in the namespace `{name}`"));
+            let message = format!("there is no Pipeline{named}{} among the manifests", within.unwrap_or_default());
+            Err(Failure::usage(message, format!("choose one of {}", list(&all))))
+        }
         several => Err(Failure::usage(
             format!("the manifests hold {} Pipelines", several.len()),
             format!("choose one with --pipeline (and --namespace): {}", list(several)),

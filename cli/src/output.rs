@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::json::WriterBuilder;
 use arrow::json::writer::LineDelimited;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, presets};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -19,7 +19,12 @@ pub(crate) fn line(text: &str) {
 
 /// Writes a line to standard error.
 pub(crate) fn error_line(text: &str) {
-    write_line(&mut std::io::stderr().lock(), text);
+    write_line(&mut std::io::stderr().lock(), &harmless(text));
+}
+
+/// The text without characters that would steer a terminal: data may hold them. Line ends stay.
+fn harmless(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() && character != '\n' { ' ' } else { character }).collect()
 }
 
 fn write_line(stream: &mut impl Write, text: &str) {
@@ -35,28 +40,105 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The columns of a line where none is known.
+const USUAL_WIDTH: u16 = 80;
+
+/// How many columns a line has: as `COLUMNS` says, else the terminal. None where nobody looks: programs get whole lines.
+pub(crate) fn width() -> Option<u16> {
+    const NARROWEST: u16 = 40;
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<u16>().ok());
+    let seen = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
+    told.or_else(seen).map(|width| width.max(NARROWEST))
+}
+
 /// An empty table in the house's style: no frame, so that it can be copied and cut.
 pub(crate) fn table<T: Into<String>>(header: impl IntoIterator<Item = T>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(header.into_iter().map(|name| comfy_table::Cell::new(name.into())));
+    let mut table = list();
+    table.set_header(header.into_iter().map(|name| Cell::new(name.into())));
     table
 }
 
-/// Aligns columns of figures to the right.
+/// A table without a header.
+pub(crate) fn list() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    if let Some(width) = width() {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    table
+}
+
+/// Aligns columns of figures to the right, and keeps each figure in one line.
 pub(crate) fn figures(table: &mut Table, columns: impl IntoIterator<Item = usize>) {
     for index in columns {
         if let Some(column) = table.column_mut(index) {
             column.set_cell_alignment(CellAlignment::Right);
+            column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }
 }
 
 /// Shows a table without blanks at line ends.
 pub(crate) fn show(table: &Table) {
-    for text in table.to_string().lines() {
-        line(text.trim_end());
+    indented(table, "");
+}
+
+/// Shows a table, some blanks from the left.
+pub(crate) fn indented(table: &Table, blanks: &str) {
+    let mut table = table.clone();
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
     }
+    if let Some(width) = table.width() {
+        // The gap behind the last column needs no room.
+        table.set_width(width + 2 - u16::try_from(blanks.len()).unwrap_or(0));
+    }
+    for text in table.to_string().lines() {
+        line(&harmless(format!("{blanks}{text}").trim_end()));
+    }
+}
+
+/// Shows a text in as many lines as it needs.
+pub(crate) fn paragraph(text: &str) {
+    hanging("", text);
+}
+
+/// Shows a text behind a prefix, in as many lines as it needs, each below the first one's begin.
+pub(crate) fn hanging(prefix: &str, text: &str) {
+    let blanks = " ".repeat(prefix.chars().count());
+    let mut table = list();
+    if let Some(width) = table.width() {
+        table.set_width(width - u16::try_from(blanks.len()).unwrap_or(0).min(width / 2));
+    }
+    table.add_row([text]);
+    if let Some(column) = table.column_mut(0) {
+        column.set_padding((0, 0));
+    }
+    for (index, text) in table.to_string().lines().enumerate() {
+        line(&harmless(format!("{}{text}", if index == 0 { prefix } else { &blanks }).trim_end()));
+    }
+}
+
+/// Shows a text in one line: of the terminal, whole without one.
+pub(crate) fn fitting(blanks: &str, text: &str) {
+    cut(blanks, text, width().unwrap_or(u16::MAX - 2));
+}
+
+/// Shows a text in one line, cut at the terminal's edge, or where one usually has it.
+pub(crate) fn cut_line(blanks: &str, text: &str) {
+    cut(blanks, text, width().unwrap_or(USUAL_WIDTH));
+}
+
+fn cut(blanks: &str, text: &str, width: u16) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    // Cut where the line ends, and not at a word: the text is data.
+    table.set_delimiter('\u{0}').set_truncation_indicator("…");
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    let mut row = Row::from([harmless(text).replace('\n', " ")]);
+    row.max_height(1);
+    table.add_row(row);
+    indented(&table, blanks);
 }
 
 /// Rows as a table; long values are cut.

@@ -15,5 +15,10 @@ pub(crate) fn start(verbose: u8) {
         tracing::error!(place, "a mistake of the program: {said}. Please report it with the command and the manifests");
     }));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(verbose > 1).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(crate::output::watched())
+        .with_target(verbose > 1)
+        .init();
 }

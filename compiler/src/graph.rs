@@ -14,6 +14,8 @@ pub struct CompiledPipeline {
     pub namespace: String,
     /// The Pipeline's name.
     pub name: String,
+    /// Which of its many streams it is compiled for; None when its sources name one each.
+    pub stream: Option<String>,
     /// The nodes; each stands after the nodes it reads.
     pub nodes: Vec<Node>,
     /// What must hold before anything is committed.
@@ -31,10 +33,13 @@ impl CompiledPipeline {
         self.nodes.iter().find(|node| node.name == name)
     }
 
-    /// `namespace/name`.
+    /// `namespace/name`, and `namespace/name:stream` for one of many streams: what positions and commits are kept under.
     #[must_use]
     pub fn id(&self) -> String {
-        format!("{}/{}", self.namespace, self.name)
+        match &self.stream {
+            Some(stream) => format!("{}/{}:{stream}", self.namespace, self.name),
+            None => format!("{}/{}", self.namespace, self.name),
+        }
     }
 }
 
@@ -141,7 +146,9 @@ pub struct QualityCheck {
     pub expression: String,
     /// What a broken rule does.
     pub severity: Severity,
-    /// Gives one row with one Boolean column; its table scan is named by the node.
+    /// Of a rule that is one comparison: its sides that are no literals, as text.
+    pub sides: Vec<String>,
+    /// Gives one row: whether the rule holds, and then the value of each side. Its table scan is named by the node.
     pub plan: LogicalPlan,
 }
 

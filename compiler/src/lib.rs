@@ -13,6 +13,7 @@ mod pieces;
 pub mod reject;
 pub mod sieve;
 mod sql;
+pub mod streams;
 mod suggest;
 pub mod types;
 

@@ -17,6 +17,7 @@ pub mod schedule;
 pub mod schema;
 pub mod secret;
 pub mod transformation;
+mod usual;
 pub mod validation;
 
 pub use checkpoint::{Checkpoint, CheckpointSpec};

@@ -3,18 +3,18 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the functions beside the tests are tests too")]
 
 use std::fmt::Debug;
-use std::path::PathBuf;
 
 use aggregator_crds::{
     Checkpoint, Connector, Pipeline, PipelineRun, Schedule, Transformation, Validate, Violation, json_schema,
 };
+use aggregator_tests::folder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The documents of all files, with where they stand.
 fn documents() -> Vec<(String, Value)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../config/examples");
+    let folder = folder::workspace().join("config/examples");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut found = Vec::new();

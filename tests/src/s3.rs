@@ -13,9 +13,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 /// The id of the key that the server knows.
-pub const ACCESS_KEY: &str = "test";
+pub const ACCESS_KEY: &str = "key-of-the-tests";
 /// The key's secret.
-pub const SECRET_KEY: &str = "testsecret";
+pub const SECRET_KEY: &str = "secret-of-the-tests";
 
 /// The version that `scripts/setup` builds.
 const VERSION: &str = "1.8.0";
@@ -27,6 +27,7 @@ pub struct S3 {
     home: tempfile::TempDir,
     port: u16,
     process: Child,
+    keys: (String, String),
     buckets: AtomicU32,
 }
 
@@ -52,6 +53,15 @@ impl S3 {
     /// When the program is not there, or does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(ACCESS_KEY, SECRET_KEY)
+    }
+
+    /// Starts a server without buckets that knows another key.
+    ///
+    /// # Panics
+    /// When the program is not there, or does not start.
+    #[must_use]
+    pub fn start_with(access_key: &str, secret_key: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         for folder in ["data", "iam", "versions"] {
             std::fs::create_dir(home.path().join(folder)).unwrap();
@@ -59,8 +69,8 @@ impl S3 {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = std::fs::File::create(home.path().join("log")).unwrap();
         let process = Command::new(program())
-            .env("ROOT_ACCESS_KEY", ACCESS_KEY)
-            .env("ROOT_SECRET_KEY", SECRET_KEY)
+            .env("ROOT_ACCESS_KEY", access_key)
+            .env("ROOT_SECRET_KEY", secret_key)
             .args(["--port", &format!("127.0.0.1:{port}"), "--quiet", "--iam-dir"])
             .arg(home.path().join("iam"))
             .args(["posix", "--versioning-dir"])
@@ -70,7 +80,8 @@ impl S3 {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut server = Self { home, port, process, buckets: AtomicU32::new(0) };
+        let keys = (access_key.to_owned(), secret_key.to_owned());
+        let mut server = Self { home, port, process, keys, buckets: AtomicU32::new(0) };
         let started = Instant::now();
         while !server.answers() {
             let ended = server.process.try_wait().unwrap();
@@ -113,8 +124,8 @@ impl S3 {
             .with_endpoint(self.endpoint())
             .with_allow_http(true)
             .with_region("us-east-1")
-            .with_access_key_id(ACCESS_KEY)
-            .with_secret_access_key(SECRET_KEY)
+            .with_access_key_id(&self.keys.0)
+            .with_secret_access_key(&self.keys.1)
             .with_bucket_name(&name)
             .build()
             .unwrap();

@@ -55,8 +55,9 @@ pub struct Entry {
     pub bytes: u64,
 }
 
+/// Whether a figure may be left out of what is written.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
-fn is_zero(value: &u64) -> bool {
+pub(crate) fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 

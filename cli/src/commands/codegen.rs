@@ -32,16 +32,16 @@ pub(crate) fn codegen(args: &CodegenArgs, global: &Global) -> Result<u8, Failure
             return Err(Failure::usage(message, format!("write its namespace too: {}", names())));
         }
     };
-    let target = match args.to {
-        Language::Sql => Target::Sql,
-        Language::Pandas => Target::Pandas,
-        Language::Polars => Target::Polars,
+    let (target, language) = match args.to {
+        Language::Sql => (Target::Sql, "sql"),
+        Language::Pandas => (Target::Pandas, "pandas"),
+        Language::Polars => (Target::Polars, "polars"),
     };
     let code = write(located, target).map_err(Failure::invalid)?;
     match global.output {
         Output::Table => output::line(code.trim_end()),
         Output::Json => output::json(
-            &serde_json::json!({ "transformation": located.name, "namespace": located.namespace, "code": code }),
+            &serde_json::json!({ "namespace": located.namespace, "transformation": located.name, "language": language, "code": code }),
         )?,
     }
     Ok(0)

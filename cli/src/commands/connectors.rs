@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use aggregator_compiler::catalogue::Catalogue;
+use aggregator_compiler::compile::violations;
+use aggregator_compiler::diagnostic::Diagnostic;
 use aggregator_worker::connector::ConnectorError;
 use aggregator_worker::connectors;
-use aggregator_worker::run::{Places, SecretSource};
+use aggregator_worker::run::Places;
 
 use crate::args::{ConnectorsArgs, ConnectorsCommand, Global, Output, ReachArgs};
 use crate::failure::Failure;
@@ -78,7 +80,7 @@ fn fields(prefix: &str, schema: &serde_json::Value, table: &mut comfy_table::Tab
     }
 }
 
-/// The Connectors that are meant, by namespace and name.
+/// The Connectors that are meant, by namespace and name; none is reached when one of them cannot stand.
 fn meant(
     args: &ReachArgs,
     manifests: &aggregator_compiler::manifest::Manifests,
@@ -87,22 +89,31 @@ fn meant(
         manifests.connectors().map(|located| (located.namespace.clone(), located.name.clone())).collect();
     let meant: Vec<(String, String)> =
         all.iter().filter(|(_, name)| args.connector.as_ref().is_none_or(|wanted| wanted == name)).cloned().collect();
-    if meant.is_empty() {
+    if let (true, Some(wanted)) = (meant.is_empty() && !all.is_empty(), &args.connector) {
         let known: Vec<&str> = all.iter().map(|(_, name)| name.as_str()).collect();
         return Err(Failure::usage(
-            "there is no such Connector among the manifests",
+            format!("there is no Connector `{wanted}` among the manifests"),
             format!("choose one of {}", known.join(", ")),
         ));
     }
-    Ok(meant)
+    if meant.is_empty() {
+        return Err(Failure::usage("the manifests hold no Connector", "give the file that holds it with -f"));
+    }
+    let invalid: Vec<Diagnostic> = manifests
+        .connectors()
+        .filter(|located| args.connector.as_ref().is_none_or(|wanted| *wanted == located.name))
+        .flat_map(violations)
+        .collect();
+    if invalid.is_empty() { Ok(meant) } else { Err(Failure::invalid(invalid)) }
 }
 
 async fn check(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
+    let secrets = manifests::secrets(args.secrets.clone())?;
     let manifests = Arc::new(manifests::load(&args.files)?);
     let mut results = Vec::new();
     let mut worst = 0;
     for (namespace, name) in meant(&args, &manifests)? {
-        let mut places = Places::new(Arc::clone(&manifests), &namespace, SecretSource { folder: args.secrets.clone() });
+        let places = Places::new(Arc::clone(&manifests), &namespace, secrets.clone());
         let checked = match places.connector(&name) {
             Ok(connector) => connector.check().await,
             Err(error) => Err(error),
@@ -145,57 +156,71 @@ fn failed(name: &str, error: &ConnectorError) -> String {
 }
 
 async fn discover(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
+    let secrets = manifests::secrets(args.secrets.clone())?;
     let manifests = Arc::new(manifests::load(&args.files)?);
     let meant = meant(&args, &manifests)?;
     let mut worst = 0;
-    let mut catalogues: Vec<(String, Catalogue)> = Vec::new();
+    let mut found = Vec::new();
     for (namespace, name) in &meant {
-        let mut places = Places::new(Arc::clone(&manifests), namespace, SecretSource { folder: args.secrets.clone() });
-        let found = match places.connector(name) {
+        let places = Places::new(Arc::clone(&manifests), namespace, secrets.clone());
+        let catalogue = match places.connector(name) {
             Ok(connector) => connector.discover().await,
             Err(error) => Err(error),
         };
-        match found {
-            Ok(catalogue) => catalogues.push((name.clone(), catalogue)),
-            // One that cannot be reached does not hide the others.
-            Err(error) if meant.len() > 1 => {
-                worst = worst.max(Failure::from(error.clone()).exit_code);
-                output::error_line(&failed(&format!("{namespace}/{name}"), &error));
+        if let Err(error) = &catalogue {
+            if meant.len() == 1 {
+                return Err(error.clone().into());
             }
-            Err(error) => return Err(error.into()),
+            // One that cannot be reached does not hide the others.
+            worst = worst.max(Failure::from(error.clone()).exit_code);
         }
+        found.push((format!("{namespace}/{name}"), catalogue));
     }
-    match (global.output, catalogues.as_slice()) {
+    match (global.output, found.as_slice()) {
         // One Connector's catalogue is written bare, as `lint --catalogue` reads it.
-        (Output::Json, [(_, catalogue)]) if meant.len() == 1 => output::json(catalogue)?,
+        (Output::Json, [(_, Ok(catalogue))]) => output::json(catalogue)?,
         (Output::Json, all) => {
-            let all: serde_json::Map<String, serde_json::Value> = all
+            let all: Vec<serde_json::Value> = all
                 .iter()
-                .map(|(name, catalogue)| {
-                    Ok((name.clone(), serde_json::to_value(catalogue).map_err(std::io::Error::from)?))
+                .map(|(name, catalogue)| match catalogue {
+                    Ok(catalogue) => {
+                        serde_json::json!({ "connector": name, "ok": true, "streams": catalogue.streams })
+                    }
+                    Err(error) => {
+                        serde_json::json!({ "connector": name, "ok": false, "error": Failure::from(error.clone()) })
+                    }
                 })
-                .collect::<Result<_, Failure>>()?;
+                .collect();
             output::json(&all)?;
         }
         (Output::Table, all) => {
-            let mut table = output::table(["CONNECTOR", "STREAM", "COLUMN", "TYPE", "NULLABLE", "KEY"]);
-            for (connector, catalogue) in all {
-                for stream in &catalogue.streams {
-                    for column in &stream.columns {
-                        let key = stream.primary_key.contains(&column.name);
-                        table.add_row([
-                            connector.as_str(),
-                            &stream.name,
-                            &column.name,
-                            &column.data_type,
-                            if column.nullable { "yes" } else { "no" },
-                            if key { "yes" } else { "" },
-                        ]);
-                    }
+            for (name, catalogue) in all {
+                if let Err(error) = catalogue {
+                    output::error_line(&failed(name, error));
                 }
             }
-            output::show(&table);
+            show_streams(all);
         }
     }
     Ok(worst)
+}
+
+fn show_streams(all: &[(String, Result<Catalogue, ConnectorError>)]) {
+    let mut table = output::table(["CONNECTOR", "STREAM", "COLUMN", "TYPE", "NULLABLE", "KEY"]);
+    for (connector, catalogue) in all {
+        for stream in catalogue.iter().flat_map(|catalogue| &catalogue.streams) {
+            for column in &stream.columns {
+                let key = stream.primary_key.contains(&column.name);
+                table.add_row([
+                    connector.as_str(),
+                    &stream.name,
+                    &column.name,
+                    &column.data_type,
+                    if column.nullable { "yes" } else { "no" },
+                    if key { "yes" } else { "" },
+                ]);
+            }
+        }
+    }
+    output::show(&table);
 }

@@ -17,7 +17,12 @@ pub(crate) fn lint(args: &LintArgs, global: &Global) -> Result<u8, Failure> {
     diagnostics.extend(compile_lint(&parsed, &catalogues(args, &parsed)?));
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error).count();
     match global.output {
-        Output::Json => output::json(&serde_json::json!({ "errors": errors, "diagnostics": diagnostics }))?,
+        Output::Json => output::json(&serde_json::json!({
+            "files": texts.len(),
+            "errors": errors,
+            "warnings": diagnostics.len() - errors,
+            "diagnostics": diagnostics,
+        }))?,
         Output::Table => show(&diagnostics, errors, texts.len()),
     }
     Ok(if errors > 0 { 2 } else { 0 })

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aggregator_compiler::manifest::Manifests;
-use aggregator_worker::run::{Preview, PreviewRequest, Resources, SecretSource, preview as preview_node};
+use aggregator_worker::run::{Preview, PreviewRequest, Resources, preview as preview_node};
 
 use crate::args::{Global, Output, PreviewArgs, RunArgs};
 use crate::failure::Failure;
@@ -18,7 +18,7 @@ pub(crate) async fn preview(args: PreviewArgs, global: &Global) -> Result<u8, Fa
         namespace,
         pipeline,
         params: args.selection.params.into_iter().collect(),
-        secrets: SecretSource { folder: args.selection.secrets },
+        secrets: manifests::secrets(args.selection.secrets)?,
         resources: Resources::of_this_machine(),
         node: args.node,
         limit: args.limit,
@@ -50,7 +50,7 @@ pub(super) async fn sinks(
             namespace: namespace.to_owned(),
             pipeline: pipeline.to_owned(),
             params: args.selection.params.iter().cloned().collect(),
-            secrets: SecretSource { folder: args.selection.secrets.clone() },
+            secrets: manifests::secrets(args.selection.secrets.clone())?,
             resources: Resources::of_this_machine(),
             node,
             limit: 20,

@@ -5,17 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aggregator_worker::checkpoint::LocalStore;
-use aggregator_worker::ledger::EntryKind;
-use aggregator_worker::run::{
-    Outcome, Progress, Resources, RunMode, RunReport, RunRequest, SecretSource, run as run_pipeline,
-};
+use aggregator_worker::run::{Progress, Resources, RunMode, RunRequest, run as run_pipeline};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::{Global, Mode, Output, RunArgs};
 use crate::failure::Failure;
-use crate::output::count;
-use crate::{manifests, output, progress};
+use crate::{manifests, output, progress, report};
 
 pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     let manifests = Arc::new(manifests::load(&args.selection.files)?);
@@ -46,7 +42,7 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
         pipeline,
         params: args.selection.params.into_iter().collect(),
         mode,
-        secrets: SecretSource { folder: args.selection.secrets },
+        secrets: manifests::secrets(args.selection.secrets)?,
         resources,
         cancel,
         progress: shown.clone(),
@@ -70,7 +66,7 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
             Ok(report.error.map_or(0, |error| error.exit_code))
         }
         Output::Table => {
-            show(&report);
+            report::show(&report);
             match report.error {
                 Some(error) => Err(error.into()),
                 None => Ok(0),
@@ -95,88 +91,4 @@ fn cancel_on_signals() -> Result<CancellationToken, Failure> {
         std::process::exit(130);
     });
     Ok(cancel)
-}
-
-fn show(report: &RunReport) {
-    for warning in &report.warnings {
-        output::error_line(&warning.to_string());
-    }
-    if report.nodes.is_empty() {
-        return;
-    }
-    if report.completed_earlier_attempt {
-        output::line("an earlier attempt had committed everything before it died; its checkpoint was stored first");
-    }
-    for sink in &report.committed_earlier {
-        output::line(&format!("{sink}: an earlier attempt of this run has committed it; it was left as it is"));
-    }
-    let mut table =
-        output::table(["NODE", "READ", "IN", "OUT", "FILTERED", "REJECTED", "DEDUPLICATED", "WRITTEN", "ROWS/S", ""]);
-    let cell = |number: u64| if number == 0 { "·".to_owned() } else { count(number) };
-    for node in &report.nodes {
-        let entry = &node.entry;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people")]
-        let rate = node.rows_per_second as u64;
-        table.add_row([
-            entry.name.clone(),
-            if entry.kind == EntryKind::Source { count(entry.read) } else { "·".to_owned() },
-            cell(entry.taken),
-            if matches!(entry.kind, EntryKind::Sink | EntryKind::Rejects) { "·".to_owned() } else { count(entry.out) },
-            cell(entry.filtered),
-            cell(entry.rejected),
-            cell(entry.deduplicated),
-            if matches!(entry.kind, EntryKind::Sink | EntryKind::Rejects) {
-                count(entry.written)
-            } else {
-                "·".to_owned()
-            },
-            cell(rate),
-            node.note.clone().unwrap_or_default(),
-        ]);
-    }
-    output::figures(&mut table, 1..=8);
-    output::show(&table);
-    for rule in report.quality.iter().filter(|rule| rule.passed == Some(false)) {
-        output::line(&format!(
-            "quality rule {} is broken ({:?}): {} on {}",
-            rule.name, rule.severity, rule.expression, rule.node
-        ));
-    }
-    for group in &report.rejects.groups {
-        let column = group.column.as_ref().map(|column| format!(", column {column}")).unwrap_or_default();
-        output::line(&format!("rejected at {}: {} × {}{column}", group.node, count(group.rows), group.reason));
-    }
-    output::line(&summary(report));
-}
-
-fn summary(report: &RunReport) -> String {
-    let sum = |figure: fn(&aggregator_worker::ledger::Entry) -> u64| -> u64 {
-        report.nodes.iter().map(|node| figure(&node.entry)).sum()
-    };
-    let ledger = match (report.ledger.balanced, &report.error) {
-        (true, _) => "the ledger is balanced",
-        (false, Some(error)) if error.reason != "LedgerMismatch" => "the ledger was not closed, the run failed first",
-        (false, _) => "the ledger is not balanced",
-    };
-    // What was staged is written only once it is committed.
-    let written = if report.error.is_some() { "staged and given up" } else { "written" };
-    let outcome = match report.outcome {
-        Outcome::Succeeded if report.mode == RunMode::DryRun => "dry run succeeded",
-        Outcome::Succeeded => "succeeded",
-        Outcome::Failed => "failed",
-        Outcome::Interrupted => "was interrupted",
-    };
-    let resumed = if report.resumed { ", continuing an earlier attempt" } else { "" };
-    format!(
-        "{} {outcome} ({:?}, attempt {}{resumed}): {} rows read, {} {written}, {} rejected in {:.2} s, {ledger}",
-        report.pipeline,
-        report.mode,
-        report.attempt,
-        count(sum(|entry| entry.read)),
-        count(
-            report.nodes.iter().filter(|node| node.entry.kind == EntryKind::Sink).map(|node| node.entry.written).sum()
-        ),
-        count(report.rejects.total),
-        report.seconds,
-    )
 }

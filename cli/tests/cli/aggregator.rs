@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use aggregator_tests::folder;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -77,7 +78,7 @@ impl Place {
     }
 
     pub(crate) fn command<A: AsRef<str>>(&self, arguments: &[A]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aggregator"));
+        let mut command = Command::new(folder::binary("aggregator"));
         command.args(arguments.iter().map(AsRef::as_ref)).current_dir(self.path());
         command.env_remove("RUST_LOG").env_remove("AGGREGATOR_STATE").env_remove("RUST_BACKTRACE");
         command.stdin(Stdio::null());

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use aggregator_tests::folder;
 use serde_json::Value;
 
 use crate::aggregator::Place;
@@ -14,15 +15,12 @@ struct Block {
     text: String,
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_owned()
-}
-
 fn pages() -> Vec<PathBuf> {
-    let mut pages = vec![root().join("README.md")];
+    let mut pages = vec![folder::workspace().join("README.md")];
     for folder in ["docs", "docs/connectors"] {
-        let found =
-            std::fs::read_dir(root().join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let found = std::fs::read_dir(folder::workspace().join(folder))
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path());
         pages.extend(found.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
     }
     pages.sort();
@@ -175,7 +173,7 @@ fn examples(page: &Path, problems: &mut Vec<String>) -> u32 {
     for block in blocks(&text) {
         run += u32::from(block.words.len() > 1);
         if let Err(problem) = block.run(&place) {
-            let name = page.strip_prefix(root()).unwrap_or(page).display();
+            let name = page.strip_prefix(folder::workspace()).unwrap_or(page).display();
             problems.push(format!("{name}:{}: {problem}", block.line));
         }
     }

@@ -26,20 +26,156 @@ fn pipeline(source: &str, more: &str) -> String {
 }
 
 #[test]
-fn two_for_usage_and_for_all_mistakes_of_manifests_at_once() {
+fn two_for_all_mistakes_of_manifests_at_once() {
     let place = Place::new();
-    fails(
-        &place,
-        "run -f nowhere.yaml",
-        2,
-        "error[Usage]: cannot read nowhere.yaml: No such file or directory (os error 2)\n  help: check the path given with -f\n",
-    );
-    assert_eq!(place.say("run").code(), Some(2));
     place.write("m.yaml", &pipeline("connector: out, stream: a, sink: x", "  tranforms: []\n"));
     let said = place.say("run -f m.yaml");
     assert_eq!(said.code(), Some(2));
     assert_eq!(said.stderr.matches("error[UnknownField]").count(), 2, "{}", said.stderr);
     assert!(!place.file(".aggregator").exists(), "an invalid manifest leaves nothing behind");
+}
+
+/// What is wrong with how the binary is called: the very words, which name the mistake and the remedy.
+#[test]
+fn two_for_each_way_to_call_it_wrongly() {
+    let place = crate::shop::place();
+    std::fs::create_dir(place.file("empty")).expect("a folder");
+    place.write("values/values.yaml", "color: blue\n");
+    std::fs::write(place.file("bytes.txt"), b"\xff\xfe").expect("a file");
+    let open = "apiVersion: aggregator.dev/v1alpha1\nkind: Pipeline\nmetadata: {name: open}\nspec: [\n";
+    place.write("open.txt", open);
+    for (arguments, told) in [
+        (
+            "run -f nowhere.yaml",
+            "error[Usage]: cannot read nowhere.yaml: No such file or directory (os error 2)\n  help: check the path given with -f\n",
+        ),
+        (
+            "lint -f empty",
+            "error[Usage]: the folder empty holds no manifests\n  help: name a folder with .yaml, .yml or .json files that have an `apiVersion`\n",
+        ),
+        (
+            "run -f values",
+            "error[Usage]: the folder values holds no manifests\n  help: name a folder with .yaml, .yml or .json files that have an `apiVersion`\n",
+        ),
+        (
+            "plan -f bytes.txt",
+            "error[Usage]: cannot read bytes.txt: stream did not contain valid UTF-8\n  help: a manifest is text in UTF-8: save it as such, or keep it elsewhere\n",
+        ),
+        (
+            "plan -f open.txt",
+            "open.txt:4:7: error[YamlSyntax]: this is not YAML: unclosed bracket '['\n  at YAML\n  help: look at the indentation, quotes and brackets here and on the line above\n\nerror[Invalid]: the manifests hold 1 error\n  help: mend what is listed above; `aggregator lint` shows the same without running\n",
+        ),
+        (
+            "run -f connectors.yaml",
+            "error[Usage]: the manifests hold no Pipeline\n  help: give the file that holds it with -f\n",
+        ),
+        (
+            "run -f . --pipeline turnove",
+            "error[Usage]: there is no Pipeline `turnove` among the manifests\n  help: choose one of shop/turnover\n",
+        ),
+        (
+            "plan -f . --namespace shops",
+            "error[Usage]: there is no Pipeline in the namespace `shops` among the manifests\n  help: choose one of shop/turnover\n",
+        ),
+        (
+            "preview -f . --node cleand",
+            "error[ConfigInvalid]: preview Pipeline `shop/turnover`: it has no node `cleand`\n  help: choose one of orders, prices, cleaned, wanted, sums, lines, table\n",
+        ),
+        (
+            "run -f . --param last=3",
+            "./turnover.yaml:19:3: error[UnknownParameter]: there is no parameter `last`\n  at Pipeline shop/turnover spec.params\n  help: did you mean `least`? parameters: least\n\nerror[Invalid]: the Pipeline does not compile: 1 error\n  help: mend what is listed above; `aggregator lint` shows the same without running\n",
+        ),
+        (
+            "run -f . --secrets nowhere",
+            "error[Usage]: there is no folder nowhere\n  help: check the path given with --secrets\n",
+        ),
+        (
+            "run -f . --report nowhere/report.json",
+            "error[Usage]: cannot write nowhere/report.json: No such file or directory (os error 2)\n  help: check the path given with --report\n",
+        ),
+        (
+            "lint -f . --catalogue drops=nowhere.json",
+            "error[Usage]: cannot read nowhere.json: No such file or directory (os error 2)\n  help: check the path given with --catalogue\n",
+        ),
+        (
+            "connectors schema postgre",
+            "error[Usage]: there is no connector type `postgre`\n  help: choose one of file, s3, postgres, sqlite, http, generator\n",
+        ),
+        (
+            "connectors check -f . --connector drop",
+            "error[Usage]: there is no Connector `drop` among the manifests\n  help: choose one of drops, prices, out\n",
+        ),
+        (
+            "codegen -f . --transformation clear --to sql",
+            "error[Usage]: there is no Transformation `clear` among the manifests\n  help: choose one of shop/clean\n",
+        ),
+        (
+            "functions money_amout",
+            "error[Usage]: there is no function `money_amout`\n  help: did you mean `money_amount`? `aggregator functions` lists them all\n",
+        ),
+        (
+            "test -f connectors.yaml",
+            "error[Usage]: there are no tests\n  help: write `tests:` in a Transformation, or a *.test.yaml file beside a Pipeline; docs/testing.md shows both\n",
+        ),
+        (
+            "run -f . --memory 5",
+            "error: invalid value '5' for '--memory <SIZE>': at least 16Mi are needed\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run -f . --param least",
+            "error: invalid value 'least' for '--param <NAME=VALUE>': write it as NAME=VALUE\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run",
+            "error: the following required arguments were not provided:\n  --file <PATH>...\n\nUsage: aggregator run --file <PATH>...\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run --fil turnover.yaml",
+            "error: unexpected argument '--fil' found\n\n  tip: a similar argument exists: '--file'\n\nUsage: aggregator run --file <PATH>...\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "rum",
+            "error: unrecognized subcommand 'rum'\n\n  tip: a similar subcommand exists: 'run'\n\nUsage: aggregator [OPTIONS] <COMMAND>\n\nFor more information, try '--help'.\n",
+        ),
+    ] {
+        fails(&place, arguments, 2, told);
+    }
+    assert!(!place.file(".aggregator").exists() && !place.file("out").exists(), "nothing was begun");
+}
+
+/// A Connector of a type that nobody knows.
+#[test]
+fn two_for_a_type_of_connector_that_is_not_there() {
+    let place = Place::new();
+    let manifest = |spec: &str| {
+        format!(
+            "apiVersion: aggregator.dev/v1alpha1\nkind: Connector\nmetadata: {{name: db, namespace: test}}\nspec: {{{spec}}}\n---\n{}",
+            pipeline("connector: db, stream: events", "")
+        )
+    };
+    place.write("m.yaml", &manifest("postgress: {host: h}"));
+    let said = place.say("run -f m.yaml");
+    assert_eq!(said.code(), Some(2));
+    assert!(
+        said.stderr.starts_with(
+            "m.yaml:4:8: error[UnknownField]: `postgress` is not a field here\n  at Connector test/db spec.postgress\n  help: did you mean `postgres`?"
+        ),
+        "{}",
+        said.stderr
+    );
+}
+
+#[test]
+fn three_without_keys_for_a_store() {
+    let place = Place::new();
+    let manifest = "apiVersion: aggregator.dev/v1alpha1\nkind: Connector\nmetadata: {name: lake, namespace: test}\nspec: {s3: {bucket: lake}}\n";
+    place.write("m.yaml", &format!("{manifest}---\n{}", pipeline("connector: lake, stream: a.csv", "")));
+    fails(
+        &place,
+        "run -f m.yaml",
+        3,
+        "error[CredentialsRefused]: node `source`: open Connector `lake`: there are no `credentials`, and this process was given no identity of a Pod\n  help: name the keys of the Secret in `credentials`; on a cluster, give the Pod's service account a role\n",
+    );
 }
 
 #[test]

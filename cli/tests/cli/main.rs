@@ -7,17 +7,22 @@
 )]
 
 mod aggregator;
+mod canaries;
 mod docs;
 mod exit_codes;
 mod graph;
 mod http;
 mod incremental;
+mod json;
 mod kill;
 mod postgres;
 mod recovery;
 mod rejects;
+mod report;
 mod resume;
 mod rows;
 mod s3;
 mod samples;
+mod shop;
 mod signals;
+mod streams;

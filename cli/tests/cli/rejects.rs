@@ -128,3 +128,51 @@ fn without_a_place_for_rejects_the_first_one_fails_the_run() {
     );
     assert!(of_files(&place.file("out")).is_empty(), "rows are visible");
 }
+
+#[test]
+fn a_column_that_nobody_reads_rejects_no_row() {
+    let place = Place::new();
+    place.write("data/a.csv", "id,amount,note\n1,many,a\n2,3,b\n3,4,c,surplus\n");
+    let manifest = |query: &str| {
+        format!(
+            "apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {{name: files, namespace: test}}
+spec:
+  file:
+    root: ../data
+    format: {{csv: {{schema: {{columns: [{{name: id, type: Int64}}, {{name: amount, type: Int64}}, {{name: note, type: Utf8}}]}}}}}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Pipeline
+metadata: {{name: some, namespace: test}}
+spec:
+  sources: [{{name: rows, connector: files, stream: a.csv}}]
+  transforms: [{{name: some, from: [rows], sql: {{query: {query:?}}}}}]
+  sinks: [{{name: out, from: some, connector: files, stream: out/, write: {{mode: Overwrite}}}}]
+  rejects: {{connector: files, stream: bad/}}
+"
+        )
+    };
+    for (query, out, rejected) in [
+        ("SELECT id, note FROM rows", 2, vec!["FieldCount"]),
+        ("SELECT id, amount FROM rows", 1, vec!["CastFailed", "FieldCount"]),
+        ("SELECT count(*) AS n FROM rows", 1, vec!["FieldCount"]),
+    ] {
+        place.write("m/some.yaml", &manifest(query));
+        let report = place.json("run -f m --state state");
+        let reasons: Vec<&str> = report["rejects"]["samples"]
+            .as_array()
+            .expect("samples")
+            .iter()
+            .map(|sample| sample["reason"].as_str().expect("a reason"))
+            .collect();
+        assert_eq!(reasons, rejected, "{query}");
+        assert_eq!(
+            (report["nodes"][0]["read"].as_u64(), report["nodes"][1]["out"].as_u64()),
+            (Some(3), Some(out)),
+            "{query}"
+        );
+        assert_eq!(report["ledger"]["balanced"], true);
+    }
+}

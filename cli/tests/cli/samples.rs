@@ -1,14 +1,12 @@
 //! The manifests in `config/` are right.
 
-use std::path::Path;
-
+use aggregator_tests::folder;
 use serde_json::Value;
 
 use crate::aggregator::Place;
 
 fn lint(path: &str) -> Value {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
-    Place::new().json(&format!("lint -f {}", root.join(path).display()))
+    Place::new().json(&format!("lint -f {}", folder::workspace().join(path).display()))
 }
 
 #[test]

@@ -16,7 +16,7 @@ use aggregator_crds::pipeline::PipelineMode;
 
 pub use lint::lint;
 pub use step::{CompiledStep, compile_transformation};
-pub(crate) use validity::violations;
+pub use validity::violations;
 
 use crate::catalogue::Catalogues;
 use crate::diagnostic::{Diagnostic, Place};
@@ -173,6 +173,7 @@ impl Compiler<'_> {
         let pipeline = complete.then(|| CompiledPipeline {
             namespace: self.pipeline.namespace.clone(),
             name: self.pipeline.name.clone(),
+            stream: None,
             nodes: self.nodes.into_iter().map(|known| known.node).collect(),
             quality,
             rejects,

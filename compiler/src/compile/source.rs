@@ -20,13 +20,7 @@ impl Compiler<'_> {
         let connector = self.connector(&source.connector, &format!("{path}.connector"));
         let name = match (&source.stream, &source.streams) {
             (Some(stream), None) => stream,
-            (None, Some(_)) => {
-                return self.not_yet(
-                    &format!("{path}.streams"),
-                    "many `streams` in one source",
-                    "make a source of each `stream`",
-                );
-            }
+            (None, Some(_)) => return self.streams(&path),
             // The Pipeline's own rules say so.
             (Some(_), Some(_)) | (None, None) => return,
         };
@@ -69,6 +63,36 @@ impl Compiler<'_> {
         let lineage = super::step::lineage(&schema, &origins);
         let node = Node { name: source.name.clone(), inputs: Vec::new(), schema, lineage, kind };
         self.nodes.push(Known { node, origins, rows_of: Some(source.name.clone()) });
+    }
+
+    /// Many streams: each of them is compiled by itself when a run has found them.
+    fn streams(&mut self, path: &str) {
+        let spec = &self.pipeline.object.spec;
+        let help = "make a Pipeline of its own for the other sources: each stream flows on its own";
+        if spec.sources.len() > 1 {
+            let message = "a source of many `streams` stands alone in its Pipeline";
+            self.fail("Conflict", message, help, &format!("{path}.streams"));
+        }
+        let meeting = spec.transforms.iter().position(|transform| transform.from.len() > 1);
+        if let Some(index) = meeting {
+            let message = format!(
+                "`{}` reads several nodes, but each of many `streams` flows on its own",
+                spec.transforms[index].name
+            );
+            self.fail("Conflict", message, "read one node", &format!("spec.transforms[{index}].from"));
+        }
+        let shared = spec.sinks.iter().position(|sink| !sink.stream.contains("${stream.name}"));
+        if let Some(index) = shared {
+            let message = "all of the `streams` would be written to the same place";
+            let help = "say where each goes, as `raw.${stream.name}`";
+            self.fail("Conflict", message, help, &format!("spec.sinks[{index}].stream"));
+        }
+        self.warn(
+            "SchemaUnknown",
+            "the streams and their columns are found when it runs",
+            "columns and types behind this source are checked then",
+            &format!("{path}.streams"),
+        );
     }
 
     /// The stream and its columns, as far as a catalogue knows them.

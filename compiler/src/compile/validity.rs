@@ -9,7 +9,8 @@ use crate::manifest::Located;
 pub(super) const INVALID: &str = "Invalid";
 
 /// Everything about the object that cannot stand, whatever other objects there are.
-pub(crate) fn violations<T: Validate>(located: &Located<T>) -> Vec<Diagnostic> {
+#[must_use]
+pub fn violations<T: Validate>(located: &Located<T>) -> Vec<Diagnostic> {
     let found = located.object.validate();
     found
         .into_iter()

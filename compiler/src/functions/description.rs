@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::function::{Function, Need};
 use super::registry;
+use crate::suggest;
 
 /// A function, for people and for `--output json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -88,6 +89,14 @@ pub fn describe(name: &str) -> Option<Description> {
     descriptions().into_iter().find(|function| called(&function.name) || function.aliases.iter().any(called))
 }
 
+/// The name of the function that somebody may have meant.
+#[must_use]
+pub fn nearest(name: &str) -> Option<String> {
+    let all = descriptions();
+    let names = all.iter().flat_map(|function| std::iter::once(&function.name).chain(&function.aliases));
+    suggest::closest(name, names.map(String::as_str)).map(str::to_owned)
+}
+
 fn of_ours(function: &'static Function) -> Description {
     let arguments = function.parameters.iter().map(|parameter| ArgumentDescription {
         name: parameter.name.to_owned(),
@@ -152,5 +161,7 @@ mod tests {
         assert_eq!(describe("sum").map(|sum| sum.kind), Some(Kind::Aggregate));
         assert_eq!(describe("row_number").map(|number| number.kind), Some(Kind::Window));
         assert_eq!(describe("no_such_function"), None);
+        assert_eq!(nearest("Money_amout").as_deref(), Some("money_amount"));
+        assert_eq!(nearest("no_such_function"), None);
     }
 }

@@ -70,13 +70,13 @@ fn code(sql: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use aggregator_tests::folder;
 
     use super::*;
 
     #[test]
     fn the_page_in_the_book_is_the_one_of_the_registry() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/functions.md");
+        let path = folder::workspace().join("docs/functions.md");
         let page = markdown();
         if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("docs/");

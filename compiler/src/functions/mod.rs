@@ -24,7 +24,7 @@ mod text;
 mod udf;
 mod url;
 
-pub use description::{Description, Kind, describe, descriptions};
+pub use description::{Description, Kind, describe, descriptions, nearest};
 pub use function::{Category, Example, Function, Need, Parameter, Type};
 pub use markdown::markdown;
 pub use registry::{aggregate_udfs, all, find, higher_order_udfs, names, scalar_udfs, window_udfs};

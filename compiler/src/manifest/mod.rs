@@ -98,6 +98,16 @@ impl Manifests {
         self.pipelines.iter().find(|object| object.is(namespace, name))
     }
 
+    /// The same objects, but for what one Pipeline says.
+    #[must_use]
+    pub fn with_pipeline(&self, namespace: &str, name: &str, spec: aggregator_crds::PipelineSpec) -> Self {
+        let mut changed = self.clone();
+        if let Some(pipeline) = changed.pipelines.iter_mut().find(|object| object.is(namespace, name)) {
+            pipeline.object.spec = spec;
+        }
+        changed
+    }
+
     /// The Transformation of that namespace and name.
     #[must_use]
     pub fn transformation(&self, namespace: &str, name: &str) -> Option<&Located<Transformation>> {

@@ -155,6 +155,9 @@ impl Reader {
                 let object = self.typed(value, located);
                 self.manifests.checkpoints.extend(object);
             }
+            ("v1", kind @ ("Secret" | "ConfigMap")) if located.name.is_empty() => {
+                self.malformed(kind, "metadata", "it has no name, so nobody can use it", &located.locator);
+            }
             ("v1", "Secret") => match SecretManifest::read(&value) {
                 Ok(secret) => self.manifests.secrets.push(located.hold(secret)),
                 Err(wrong) => self.malformed("Secret", &wrong.path, wrong.message, &located.locator),

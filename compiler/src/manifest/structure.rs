@@ -130,13 +130,22 @@ impl Structure {
             }
             ValidationErrorKind::Minimum { limit } => (format!("{value} is too small"), format!("at least {limit}")),
             ValidationErrorKind::Maximum { limit } => (format!("{value} is too large"), format!("at most {limit}")),
+            ValidationErrorKind::Pattern { .. } if error.instance_path().as_str().ends_with("/secretKey") => (
+                "this is not a key of a Secret".to_owned(),
+                "name a key of the Connector's Secret with letters, digits, `-`, `_` and `.`; the value itself never \
+                 stands here"
+                    .to_owned(),
+            ),
             ValidationErrorKind::Pattern { pattern } => {
                 let help = if pattern == r"^[A-Za-z_][A-Za-z0-9_]*$" {
                     "a name is letters, digits and `_`, and does not begin with a digit".to_owned()
                 } else {
                     format!("the pattern is {pattern}")
                 };
-                (format!("`{}` does not have the right form", short(value.as_str().unwrap_or_default())), help)
+                let text = value.as_str().unwrap_or_default();
+                // An address may hold a password.
+                let what = if text.contains('@') { "this".to_owned() } else { format!("`{}`", short(text)) };
+                (format!("{what} does not have the right form"), help)
             }
             _ => (error.masked().to_string(), String::new()),
         })

@@ -2,7 +2,9 @@
 
 use aggregator_compiler::lint;
 
-use crate::fixture::{catalogues_of_demo, files, golden, parse, show};
+use aggregator_tests::golden::golden;
+
+use crate::fixture::{catalogues_of_demo, files, parse, show};
 
 #[test]
 fn every_broken_manifest_is_told_how_to_be_mended() {

@@ -1,17 +1,14 @@
 //! Generated code, compared with checked-in texts: `UPDATE_GOLDEN=1 cargo test --test suite codegen` writes them.
 
-use std::path::{Path, PathBuf};
-
 use aggregator_compiler::codegen::{Target, codegen};
 use aggregator_compiler::diagnostic::Diagnostic;
 use aggregator_compiler::manifest::{ManifestText, Manifests};
+use aggregator_tests::golden::golden;
+
+use crate::fixture::files;
 
 const TARGETS: [(Target, &str); 3] =
     [(Target::Sql, "sql"), (Target::Pandas, "pandas.py"), (Target::Polars, "polars.py")];
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/codegen")
-}
 
 fn parse(file: &str, text: String) -> Manifests {
     let (manifests, diagnostics) = Manifests::parse(&[ManifestText { file: file.into(), text }]);
@@ -21,29 +18,19 @@ fn parse(file: &str, text: String) -> Manifests {
 
 #[test]
 fn code_is_as_checked_in() {
-    let mut names: Vec<PathBuf> =
-        std::fs::read_dir(folder()).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
-    names.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
-    names.sort();
+    let names = files("codegen", "yaml");
     assert!(names.len() >= 7, "{names:?}");
+    let mut differences = Vec::new();
     for path in names {
         let manifests = parse("step.yaml", std::fs::read_to_string(&path).expect("a manifest"));
         let located = manifests.transformations().next().expect("a Transformation");
         for (target, ending) in TARGETS {
             let code =
                 codegen(located, target).unwrap_or_else(|problems| panic!("{}: {}", path.display(), shown(&problems)));
-            let golden = path.with_extension(ending);
-            if std::env::var_os("UPDATE_GOLDEN").is_some() {
-                std::fs::write(&golden, &code).expect("to write");
-            }
-            let expected = std::fs::read_to_string(&golden).unwrap_or_default();
-            assert!(
-                code == expected,
-                "{} differs; look, then run with UPDATE_GOLDEN=1. Now:\n{code}",
-                golden.display()
-            );
+            differences.extend(golden(&path.with_extension(ending), &code));
         }
     }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 fn shown(problems: &[Diagnostic]) -> String {

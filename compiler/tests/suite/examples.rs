@@ -27,5 +27,5 @@ fn the_examples_lint_without_errors() {
     let errors: Vec<_> = diagnostics.iter().filter(|found| found.is_error()).cloned().collect();
     assert!(errors.is_empty(), "{}", show(&errors));
     let unknown = diagnostics.iter().filter(|found| found.code == "SchemaUnknown").count();
-    assert_eq!(unknown, 3, "one for each source with a connector:\n{}", show(&diagnostics));
+    assert_eq!(unknown, 4, "one for each source:\n{}", show(&diagnostics));
 }

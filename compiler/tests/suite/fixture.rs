@@ -1,20 +1,21 @@
-//! Connectors and a catalogue that the tests share, and golden files.
+//! Connectors and a catalogue that the tests share.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aggregator_compiler::catalogue::{Catalogue, Catalogues};
 use aggregator_compiler::diagnostic::Diagnostic;
 use aggregator_compiler::manifest::{ManifestText, Manifests};
 use aggregator_compiler::{Compilation, CompileInput, compile};
+use aggregator_tests::folder;
 
-pub(crate) fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+fn folder_of(name: &str) -> PathBuf {
+    folder::package().join("tests").join(name)
 }
 
 pub(crate) fn catalogues() -> Catalogues {
-    let text = std::fs::read_to_string(folder("fixture/catalogue.json")).expect("the catalogue");
+    let text = std::fs::read_to_string(folder_of("fixture/catalogue.json")).expect("the catalogue");
     serde_json::from_str(&text).expect("a catalogue")
 }
 
@@ -24,28 +25,18 @@ pub(crate) fn catalogues_of_demo() -> BTreeMap<(String, String), Catalogue> {
 
 /// The manifests of a test, after the shared ones.
 pub(crate) fn parse(file: &str, text: &str) -> (Manifests, Vec<Diagnostic>) {
-    let shared = std::fs::read_to_string(folder("fixture/connectors.yaml")).expect("the connectors");
+    let shared = std::fs::read_to_string(folder_of("fixture/connectors.yaml")).expect("the connectors");
     let files = [("connectors.yaml", shared.as_str()), (file, text)];
     Manifests::parse(&files.map(|(file, text)| ManifestText { file: file.into(), text: text.into() }))
 }
 
 /// The files of a folder that end so, in order.
 pub(crate) fn files(name: &str, ending: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder(name)).expect("a folder");
+    let entries = std::fs::read_dir(folder_of(name)).expect("a folder");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     files.retain(|file| file.extension().is_some_and(|found| found == ending));
     files.sort();
     files
-}
-
-/// Compares with what is checked in; with `UPDATE_GOLDEN=1`, checks it in anew. Gives what differs.
-pub(crate) fn golden(file: &Path, found: &str) -> Option<String> {
-    if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
-        std::fs::write(file, found).expect("the golden file is written");
-        return None;
-    }
-    let wanted = std::fs::read_to_string(file).unwrap_or_default();
-    (wanted != found).then(|| format!("--- {}\n{wanted}\n+++ found\n{found}", file.display()))
 }
 
 pub(crate) fn show(diagnostics: &[Diagnostic]) -> String {

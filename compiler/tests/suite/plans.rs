@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use aggregator_compiler::graph::{CompiledPipeline, NodeKind};
 use aggregator_compiler::types;
 
-use crate::fixture::{compile_text, files, golden, show};
+use aggregator_tests::golden::golden;
+
+use crate::fixture::{compile_text, files, show};
 
 #[test]
 fn every_operation_has_its_plan() {
@@ -47,8 +49,9 @@ fn describe(pipeline: &CompiledPipeline) -> String {
         }
     }
     for check in &pipeline.quality {
-        writeln!(text, "quality {} of {}:\n{}", check.name, check.node, check.plan.display_indent())
-            .expect("text grows");
+        let sides = check.sides.join(" and ");
+        writeln!(text, "quality {} of {} compares {sides}:", check.name, check.node).expect("text grows");
+        writeln!(text, "{}", check.plan.display_indent()).expect("text grows");
     }
     text
 }

@@ -1,11 +1,14 @@
 //! Writes the CustomResourceDefinitions to `crds/generated/`, one file a kind.
 
 use std::error::Error;
-use std::fs;
 use std::path::Path;
+use std::{env, fs};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("generated");
+    // Asked for at run time: a path that is compiled in may be that of another clone.
+    let package =
+        env::var_os("CARGO_MANIFEST_DIR").ok_or("start it by `cargo run --bin crdgen`, which says where to write")?;
+    let folder = Path::new(&package).join("generated");
     fs::create_dir_all(&folder)?;
     for kind in aggregator_crds::kinds() {
         fs::write(folder.join(format!("{}.yaml", kind.plural)), kind.yaml()?)?;

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::usual::{is_true, yes};
+
 /// Files in a folder. A stream is a glob below `root` (`2026/**/*.csv.gz`), or a folder for a sink (`delayed/`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -257,15 +259,6 @@ pub struct SchemaColumn {
     /// Whether a row may lack it. Default: true.
     #[serde(default = "yes", skip_serializing_if = "is_true")]
     pub nullable: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
-fn is_true(value: &bool) -> bool {
-    *value
 }
 
 /// How a schema is guessed.

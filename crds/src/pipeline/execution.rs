@@ -20,12 +20,30 @@ pub struct Execution {
     /// may have to be read twice. Default: 256Mi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_size: Option<String>,
+    /// What a stream that fails means for the others of a source of many `streams`. Default: Continue.
+    #[serde(default, skip_serializing_if = "is_continue")]
+    pub on_stream_failure: StreamFailurePolicy,
     /// The longest a run may take, over all attempts, as `1h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
     /// How often a failed attempt is repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
+}
+
+/// What a stream that fails means for the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum StreamFailurePolicy {
+    /// They go on; the run fails at its end.
+    #[default]
+    Continue,
+    /// Those that have not ended are stopped; the next run continues them.
+    Stop,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_continue(policy: &StreamFailurePolicy) -> bool {
+    *policy == StreamFailurePolicy::Continue
 }
 
 /// CPU and memory, as Kubernetes writes them.

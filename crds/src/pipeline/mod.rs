@@ -11,8 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::usual::is_false;
 
-pub use execution::{Backoff, Execution, ResourceList, Resources, Retry};
+pub use execution::{Backoff, Execution, ResourceList, Resources, Retry, StreamFailurePolicy};
 pub use operation::{
     Aggregate, Deduplicate, Filter, Join, JoinKey, JoinType, Keep, MappedColumn, Mapping, Mask, MaskMethod,
     MaskedColumn, Measure, OnCastError, Operation, OrderBy, OtherColumns, SortDirection, Sql, Transform,
@@ -95,11 +96,6 @@ pub struct PipelineSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub revision_history_limit: Option<u32>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
-pub(crate) fn is_false(value: &bool) -> bool {
-    !*value
 }
 
 /// Whether a run ends.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::is_false;
+use crate::usual::is_false;
 
 /// A node that changes rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,8 +1,8 @@
 //! The generated definitions: checked in, structural, described, and with the rules a kube-apiserver needs.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
+use aggregator_tests::folder;
 use serde_json::{Value, json};
 
 use super::{Kind, connector_schema, json_schema, kinds};
@@ -13,7 +13,7 @@ use crate::schedule::Trigger;
 #[test]
 fn the_checked_in_definitions_are_those_of_the_types() {
     for kind in kinds() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("generated/{}.yaml", kind.plural));
+        let file = folder::package().join(format!("generated/{}.yaml", kind.plural));
         let checked_in = std::fs::read_to_string(&file).unwrap_or_default();
         assert!(
             checked_in == kind.yaml().unwrap(),

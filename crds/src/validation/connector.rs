@@ -55,6 +55,14 @@ impl Validate for Connector {
 impl Report {
     fn postgres(&mut self, path: &Path, postgres: &PostgresConnector) {
         self.filled(&path.field("host"), "the host", &postgres.host);
+        if postgres.host.contains("://") || postgres.host.contains('@') {
+            // The text is not repeated: it may hold a password.
+            self.add(
+                &path.field("host"),
+                "this is a whole address, not a host",
+                "give the host's name alone: `port`, `database`, `username` and `password` are fields of their own",
+            );
+        }
         self.range(&path.field("port"), postgres.port.into(), 1, u16::MAX.into());
         self.filled(&path.field("database"), "the database", &postgres.database);
         self.filled(&path.field("username"), "the username", &postgres.username);

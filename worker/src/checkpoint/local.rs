@@ -34,7 +34,19 @@ CREATE TABLE IF NOT EXISTS checkpoints (
 /// The lock is the operating system's: it ends with the process, however that ends.
 pub struct LocalStore {
     folder: PathBuf,
-    locks: Arc<Mutex<Vec<(String, File)>>>,
+    locks: Arc<Mutex<Vec<Held>>>,
+}
+
+/// A lock that this process holds, until the last of its parts is given back.
+struct Held {
+    pipeline: String,
+    _file: File,
+    parts: usize,
+}
+
+/// A Pipeline's identity without that of a stream. Names of namespaces and Pipelines have no colon.
+fn of_all_streams(pipeline: &str) -> &str {
+    pipeline.split_once(':').map_or(pipeline, |(pipeline, _)| pipeline)
 }
 
 impl LocalStore {
@@ -80,9 +92,12 @@ impl LocalStore {
         })
     }
 
+    /// Takes the Pipeline's lock, or one more part of it: its streams share one.
     fn lock(&self, pipeline: &str) -> Result<(), CheckpointError> {
+        let pipeline = of_all_streams(pipeline);
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        if locks.iter().any(|(name, _)| name == pipeline) {
+        if let Some(held) = locks.iter_mut().find(|held| held.pipeline == pipeline) {
+            held.parts += 1;
             return Ok(());
         }
         let path = self.folder.join(format!("{}.lock", pipeline.replace('/', ".")));
@@ -91,7 +106,7 @@ impl LocalStore {
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(folder)?;
         match file.try_lock() {
             Ok(()) => {
-                locks.push((pipeline.to_owned(), file));
+                locks.push(Held { pipeline: pipeline.to_owned(), _file: file, parts: 1 });
                 Ok(())
             }
             Err(TryLockError::WouldBlock) => {
@@ -102,7 +117,10 @@ impl LocalStore {
     }
 
     fn unlock(&self, pipeline: &str) {
-        self.locks.lock().unwrap_or_else(PoisonError::into_inner).retain(|(name, _)| name != pipeline);
+        let pipeline = of_all_streams(pipeline);
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.iter_mut().filter(|held| held.pipeline == pipeline).for_each(|held| held.parts -= 1);
+        locks.retain(|held| held.parts > 0);
     }
 
     /// The folder.

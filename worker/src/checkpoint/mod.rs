@@ -74,7 +74,7 @@ pub enum CheckpointError {
         epoch: u64,
     },
     /// The file system refused.
-    #[error("cannot use the state folder {path}")]
+    #[error("cannot use the state folder {path}: {source}")]
     Folder {
         /// The path.
         path: String,
@@ -83,7 +83,7 @@ pub enum CheckpointError {
         source: std::io::Error,
     },
     /// The database of checkpoints refused.
-    #[error("cannot use the checkpoints in {path}")]
+    #[error("cannot use the checkpoints in {path}: {source}")]
     Database {
         /// The file.
         path: String,

@@ -64,4 +64,10 @@ pub trait Connector: Send + Sync {
 
     /// Prepares to write one stream. Opens connections, but changes nothing in the target before [`Sink::fence`].
     async fn sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>>;
+
+    /// The text without secrets that the connector has met by itself, as a token that it fetched. The values of its
+    /// Secret are taken out by whoever opens it.
+    fn cleaned(&self, text: &str) -> String {
+        text.to_owned()
+    }
 }

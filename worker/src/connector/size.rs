@@ -24,6 +24,13 @@ impl Size {
         Self { rows: figure(&guess.num_rows), bytes: figure(&guess.total_byte_size) }
     }
 
+    /// Of some of its columns, taken to be equally large.
+    #[must_use]
+    pub fn of_columns(self, some: usize, all: usize) -> Self {
+        let bytes = self.bytes.map(|bytes| bytes / (all.max(1) as u64) * (some as u64));
+        Self { bytes, ..self }
+    }
+
     /// As the optimiser takes it.
     #[must_use]
     pub fn statistics(self, schema: &SchemaRef) -> Statistics {

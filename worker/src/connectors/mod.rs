@@ -6,8 +6,10 @@ mod file;
 mod files;
 #[cfg(feature = "generator")]
 mod generator;
+mod guard;
 #[cfg(feature = "http")]
 mod http;
+mod known;
 #[cfg(any(feature = "files", feature = "http"))]
 mod pipe;
 #[cfg(feature = "postgres")]

@@ -1,5 +1,6 @@
 //! The registry: one line a connector.
 
+use super::guard::{self, Guarded};
 use crate::connector::{Connector, ConnectorError, Environment, ErrorKind, Result};
 
 /// What is known of a connector type before one is opened.
@@ -64,7 +65,7 @@ pub fn find(key: &str) -> Option<&'static ConnectorInfo> {
     all().iter().find(|info| info.key == key)
 }
 
-/// Opens the connector that a Connector object names.
+/// Opens the connector that a Connector object names. No text of it will hold a value of the Secret.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] when this build has no connector of that type, or the spec cannot work.
@@ -79,5 +80,9 @@ pub fn open(environment: Environment) -> Result<Box<dyn Connector>> {
         )
         .remedy(format!("use one of {}, or a build with the feature `{key}`", known.join(", ")))
     })?;
-    (info.open)(environment)
+    let known = guard::named(&environment);
+    match (info.open)(environment) {
+        Ok(connector) => Ok(Box::new(Guarded::new(connector, known))),
+        Err(error) => Err(guard::cleaned(error, |text| known.clean(text))),
+    }
 }

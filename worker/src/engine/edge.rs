@@ -34,6 +34,7 @@ impl EdgeExec {
     pub(super) fn new(reader: Reader, names: &[&str]) -> Result<Self> {
         let all = reader.schema();
         let columns = names.iter().map(|name| Ok(all.index_of(name)?)).collect::<Result<Vec<usize>>>()?;
+        let all_columns = all.fields().len();
         let whole = columns.iter().copied().eq(0..all.fields().len());
         let projection = (!whole).then_some(columns);
         let schema: SchemaRef = match &projection {
@@ -47,7 +48,7 @@ impl EdgeExec {
             Boundedness::Bounded,
         );
         Ok(Self {
-            size: reader.size(),
+            size: reader.size().of_columns(names.len(), all_columns),
             from: reader.from().to_owned(),
             reader: Mutex::new(Some(reader)),
             projection,

@@ -261,9 +261,41 @@ fn fraction_fits(text: &str) -> bool {
     text.bytes().skip(dot + 1).take_while(u8::is_ascii_digit).skip(9).all(|digit| digit == b'0')
 }
 
+/// A decimal as nearly all are: digits, at most 18, with a point or without, and no more after it than the column keeps.
+/// None for all others, good or bad.
+fn short_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
+    let bytes = text.as_bytes();
+    let (negative, digits) = match bytes.first()? {
+        b'-' => (true, &bytes[1..]),
+        _ => (false, bytes),
+    };
+    if digits.len() > 18 {
+        return None;
+    }
+    let (mut value, mut after_point, mut seen) = (0_i64, None, 0_u32);
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                value = value * 10 + i64::from(byte - b'0');
+                seen += 1;
+                after_point = after_point.map(|digits: u32| digits + 1);
+            }
+            b'.' if after_point.is_none() => after_point = Some(0),
+            _ => return None,
+        }
+    }
+    let missing = u32::try_from(scale).ok()?.checked_sub(after_point.unwrap_or(0)).filter(|_| seen > 0)?;
+    let magnitude = i128::from(value).checked_mul(10_i128.checked_pow(missing)?)?;
+    // Eighteen digits and a scale fit into 128 bits; whether they fit into the column is another question.
+    (magnitude < 10_i128.checked_pow(u32::from(precision))?).then_some(if negative { -magnitude } else { magnitude })
+}
+
 /// Arrow's own decimal parser rounds; a value that does not fit must be refused instead.
 fn exact_decimal(text: &str, precision: u8, scale: i8) -> Result<i128, Misfit> {
     const NOT_DECIMAL: Misfit = "is not a decimal number";
+    if let Some(value) = short_decimal(text, precision, scale) {
+        return Ok(value);
+    }
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| NOT_DECIMAL)?),
         None => (text, 0),
@@ -319,6 +351,48 @@ mod tests {
 
     fn microseconds(value: &str) -> Result<i64, Misfit> {
         text(value).timestamp(TimeUnit::Microsecond, Some(&utc()), &utc())
+    }
+
+    #[test]
+    fn short_decimals_are_what_the_long_way_makes_of_them() {
+        let texts = [
+            "0",
+            "-0",
+            "1",
+            "-1.5",
+            "1.50",
+            "001.25",
+            ".5",
+            "5.",
+            ".",
+            "-",
+            "",
+            "1.234",
+            "12345678901234567.8",
+            "123456789012345678",
+            "1234567890123456789",
+            "99.99",
+            "100.00",
+            "-99.99",
+            "-100",
+            "1e3",
+            "+1",
+            "1.5.0",
+            "1 ",
+            "٣",
+        ];
+        let mut short = 0;
+        for text in texts {
+            for (precision, scale) in [(4, 2), (18, 0), (38, 10), (5, 3), (3, -1)] {
+                // What takes the long way is put so that the short one leaves it alone.
+                let long = exact_decimal(&format!("{text}e0"), precision, scale);
+                if let Some(value) = short_decimal(text, precision, scale) {
+                    short += 1;
+                    assert_eq!(Ok(value), long, "{text} as ({precision}, {scale})");
+                }
+            }
+        }
+        assert!(short > 40, "{short}");
     }
 
     #[test]

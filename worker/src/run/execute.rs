@@ -1,11 +1,14 @@
 //! The course of one run, from its sinks' fences to its checkpoint.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aggregator_compiler::graph::CompiledPipeline;
+use aggregator_compiler::manifest::Manifests;
 use aggregator_crds::pipeline::Severity;
 use datafusion::execution::context::SessionState;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use sha2::{Digest, Sha256};
 
 use super::error::RunError;
@@ -13,22 +16,31 @@ use super::graph::ancestors;
 use super::movement::Traffic;
 use super::pieces::Pieces;
 use super::places::Places;
+use super::quality::Verdict;
 use super::read::{self, OpenSource};
 use super::rejected::within_percent;
 use super::report::{Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectsReport, ReportedError, RunReport};
 use super::session::session;
 use super::sinks::{self, NamedSink, Records};
-use super::{Live, RunMode, RunRequest, compile_live};
+use super::{Live, RunMode, RunRequest, Subject};
 use crate::checkpoint::{Begun, CheckpointStore, Positions, RunKind, Unfinished};
 use crate::connector::Attempt;
 use crate::engine::SourceOutcome;
 use crate::ledger::{EntryKind, Ledger};
 use crate::rejects;
 
-/// Runs a Pipeline once. The report says how it ended, whatever happened.
-pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport {
-    let started = Instant::now();
-    let mut report = RunReport {
+/// What the runs of all streams of one Pipeline share.
+pub(super) struct Shared<'a> {
+    pub(super) request: &'a RunRequest,
+    pub(super) places: &'a Places,
+    /// The memory and the spill files.
+    pub(super) env: Arc<RuntimeEnv>,
+    pub(super) store: &'a dyn CheckpointStore,
+}
+
+/// The report of a run that has not begun.
+pub(super) fn unbegun(request: &RunRequest) -> RunReport {
+    RunReport {
         pipeline: format!("{}/{}", request.namespace, request.pipeline),
         run: String::new(),
         attempt: 0,
@@ -41,6 +53,7 @@ pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport 
         error: None,
         started: jiff::Timestamp::now(),
         seconds: 0.0,
+        streams: Vec::new(),
         nodes: Vec::new(),
         edges: Vec::new(),
         ledger: LedgerReport::default(),
@@ -48,53 +61,73 @@ pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport 
         rejects: RejectsReport::default(),
         cost: Cost::default(),
         warnings: Vec::new(),
-    };
-    let mut ended = attempt(&request, store, &mut report).await;
+    }
+}
+
+impl RunReport {
+    /// Notes why a run did not succeed.
+    pub(super) fn fail(&mut self, error: &RunError) {
+        self.outcome = if matches!(error, RunError::Interrupted) { Outcome::Interrupted } else { Outcome::Failed };
+        self.error = Some(ReportedError::from(error));
+        tracing::debug!(pipeline = self.pipeline, error = ?error, "the run did not succeed");
+    }
+}
+
+/// Runs a Pipeline, or one of its many streams, once. The report says how it ended, whatever happened.
+pub(super) async fn one(shared: &Shared<'_>, manifests: &Manifests, stream: Option<&str>) -> RunReport {
+    let started = Instant::now();
+    let mut report = unbegun(shared.request);
+    let mut ended = attempt(shared, manifests, stream, &mut report).await;
     if ended.is_ok() && report.completed_earlier_attempt {
         // That was the last run's affair; this one was asked for what is there now.
         report.committed_earlier.clear();
-        ended = attempt(&request, store, &mut report).await;
+        ended = attempt(shared, manifests, stream, &mut report).await;
     }
     if let Err(error) = ended {
-        report.outcome = if matches!(error, RunError::Interrupted) { Outcome::Interrupted } else { Outcome::Failed };
-        report.error = Some(ReportedError::from(&error));
-        tracing::debug!(pipeline = report.pipeline, error = ?error, "the run did not succeed");
+        report.fail(&error);
     }
     report.seconds = started.elapsed().as_secs_f64();
     report
 }
 
-async fn attempt(request: &RunRequest, store: &dyn CheckpointStore, report: &mut RunReport) -> Result<(), RunError> {
-    let opening =
-        compile_live(&request.manifests, &request.namespace, &request.pipeline, &request.params, &request.secrets);
-    let opened = request.cancel.run_until_cancelled(opening).await;
-    let Live { pipeline, warnings, mut places } = opened.unwrap_or(Err(RunError::Interrupted))?;
+async fn attempt(
+    shared: &Shared<'_>,
+    manifests: &Manifests,
+    stream: Option<&str>,
+    report: &mut RunReport,
+) -> Result<(), RunError> {
+    let Shared { request, places, store, .. } = *shared;
+    let subject =
+        Subject { manifests, namespace: &request.namespace, name: &request.pipeline, params: &request.params };
+    let opened = request.cancel.run_until_cancelled(subject.live(places)).await;
+    let Live { mut pipeline, warnings } = opened.unwrap_or(Err(RunError::Interrupted))?;
+    pipeline.stream = stream.map(str::to_owned);
     report.warnings = warnings;
-    let state = session(&request.resources).map_err(|error| RunError::from_stream("the session", &error))?;
+    let state = session(&request.resources, &shared.env);
     if request.mode == RunMode::DryRun {
         let positions = store.positions(&pipeline.id()).await?;
         let begun =
             Begun { attempt: Attempt { run: "dry-run".into(), epoch: 0 }, resumed: false, positions, committed: None };
         let sinks = sinks::discarding(&pipeline);
-        let mut course = Course { request, pipeline: &pipeline, places: &mut places, state: &state, report };
+        let mut course = Course { request, pipeline: &pipeline, places, state: &state, report };
         let (sinks, _) = course.move_rows(&begun, sinks, &Positions::new()).await?;
         give_up(sinks).await;
         return Ok(());
     }
 
     let opening = async {
-        let mut sinks = sinks::open(&pipeline, &mut places, pipeline.rejects.is_some()).await?;
+        let mut sinks = sinks::open(&pipeline, places, pipeline.rejects.is_some()).await?;
         let epoch = Records::read(&mut sinks).await?.epoch();
         Ok((sinks, epoch))
     };
     let (sinks, epoch) = request.cancel.run_until_cancelled(opening).await.unwrap_or(Err(RunError::Interrupted))?;
     let kind = if request.mode == RunMode::Full { RunKind::Full } else { RunKind::Incremental };
-    let mut begun = store.begin(&pipeline.id(), kind, &fingerprint(request), epoch).await?;
+    let mut begun = store.begin(&pipeline.id(), kind, &fingerprint(request, manifests), epoch).await?;
     report.run.clone_from(&begun.attempt.run);
     report.attempt = begun.attempt.epoch;
     report.resumed = begun.resumed;
     let ended = {
-        let mut course = Course { request, pipeline: &pipeline, places: &mut places, state: &state, report };
+        let mut course = Course { request, pipeline: &pipeline, places, state: &state, report };
         course.fence_move_commit(&mut begun, sinks).await
     };
     match ended {
@@ -110,8 +143,7 @@ async fn attempt(request: &RunRequest, store: &dyn CheckpointStore, report: &mut
 }
 
 /// A text that changes when what the run would do changes: a hash of all objects it may name, and its parameters.
-fn fingerprint(request: &RunRequest) -> String {
-    let manifests = &request.manifests;
+fn fingerprint(request: &RunRequest, manifests: &Manifests) -> String {
     let here = |namespace: &str| namespace == request.namespace;
     let pipeline = manifests.pipeline(&request.namespace, &request.pipeline).map(|located| &located.object.spec);
     let connectors: BTreeMap<&str, _> = manifests
@@ -132,7 +164,7 @@ fn fingerprint(request: &RunRequest) -> String {
 struct Course<'a> {
     request: &'a RunRequest,
     pipeline: &'a CompiledPipeline,
-    places: &'a mut Places,
+    places: &'a Places,
     state: &'a SessionState,
     report: &'a mut RunReport,
 }
@@ -244,13 +276,14 @@ impl Course<'_> {
                 node: check.node.clone(),
                 expression: check.expression.clone(),
                 severity: check.severity,
-                passed: verdicts.get(&check.name).copied(),
+                passed: verdicts.get(&check.name).map(|verdict| verdict.passed),
+                values: verdicts.get(&check.name).map_or_else(Vec::new, |verdict| verdict.values.clone()),
             })
             .collect();
     }
 
     /// Whether what was moved may be committed.
-    fn verdict(&self, ledger: &Ledger, verdicts: &BTreeMap<String, bool>) -> Result<(), RunError> {
+    fn verdict(&self, ledger: &Ledger, verdicts: &BTreeMap<String, Verdict>) -> Result<(), RunError> {
         let imbalances = ledger.imbalances();
         if !imbalances.is_empty() {
             return Err(RunError::LedgerMismatch(imbalances));
@@ -261,8 +294,8 @@ impl Course<'_> {
             .pipeline
             .quality
             .iter()
-            .filter(|check| check.severity == Severity::Error && verdicts.get(&check.name) == Some(&false))
-            .map(|check| format!("`{}` ({} on `{}`)", check.name, check.expression, check.node))
+            .filter(|check| check.severity == Severity::Error)
+            .filter_map(|check| verdicts.get(&check.name).filter(|found| !found.passed).map(|found| found.words(check)))
             .collect();
         if broken.is_empty() { Ok(()) } else { Err(RunError::Quality(broken)) }
     }

@@ -29,10 +29,12 @@ mod secrets;
 mod session;
 mod sinks;
 mod step;
+mod streams;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aggregator_compiler::catalogue::Catalogues;
 use aggregator_compiler::compile::{CompileInput, compile};
 use aggregator_compiler::diagnostic::{Diagnostic, DiagnosticSeverity};
 use aggregator_compiler::graph::CompiledPipeline;
@@ -41,17 +43,17 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 pub use error::RunError;
-pub use execute::run;
 pub use places::Places;
 pub use plan::{PipelinePlan, PlannedSink, PlannedSource, PlannedTransform, plan};
 pub use preview::{Preview, PreviewRequest, preview};
 pub use report::{
-    Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectGroup, RejectSample, RejectsReport, ReportedError,
-    RunReport, SplitsReport,
+    Cost, LedgerReport, NodeReport, Outcome, QualityReport, QualityValue, RejectGroup, RejectSample, RejectsReport,
+    ReportedError, RunReport, SplitsReport, StreamReport,
 };
 pub use secrets::SecretSource;
 pub use session::Resources;
 pub use step::{PipelineRows, StepRows, run_pipeline_on_rows, run_step};
+pub use streams::run;
 
 use crate::engine::NodeCounters;
 
@@ -109,34 +111,45 @@ impl Progress {
 struct Live {
     pipeline: CompiledPipeline,
     warnings: Vec<Diagnostic>,
-    places: Places,
 }
 
-/// Compiles a Pipeline twice: as it stands, so that mistakes show before anything is reached, then against the live
-/// schemas.
-async fn compile_live(
-    manifests: &Arc<Manifests>,
-    namespace: &str,
-    name: &str,
-    params: &BTreeMap<String, String>,
-    secrets: &SecretSource,
-) -> Result<Live, RunError> {
-    let mut catalogues = BTreeMap::new();
-    let mut places = Places::new(Arc::clone(manifests), namespace, secrets.clone());
-    let input = CompileInput { manifests, namespace, pipeline: name, catalogues: &catalogues, params };
-    let offline = compile(&input);
-    let errors = errors(&offline.diagnostics);
-    if !errors.is_empty() {
-        return Err(RunError::Invalid(errors));
+/// Which Pipeline is compiled, with what.
+struct Subject<'a> {
+    manifests: &'a Manifests,
+    namespace: &'a str,
+    name: &'a str,
+    params: &'a BTreeMap<String, String>,
+}
+
+impl Subject<'_> {
+    fn compiled(&self, catalogues: &Catalogues) -> aggregator_compiler::Compilation {
+        compile(&CompileInput {
+            manifests: self.manifests,
+            namespace: self.namespace,
+            pipeline: self.name,
+            catalogues,
+            params: self.params,
+        })
     }
-    if let Some(located) = manifests.pipeline(namespace, name) {
-        catalogues = places.catalogues(&located.object.spec).await?;
+
+    /// What is wrong with the Pipeline as it stands, before anything is reached.
+    fn check(&self) -> Result<(), RunError> {
+        let errors = errors(&self.compiled(&Catalogues::new()).diagnostics);
+        if errors.is_empty() { Ok(()) } else { Err(RunError::Invalid(errors)) }
     }
-    let input = CompileInput { manifests, namespace, pipeline: name, catalogues: &catalogues, params };
-    let live = compile(&input);
-    match live.pipeline {
-        Some(pipeline) => Ok(Live { pipeline, warnings: live.diagnostics, places }),
-        None => Err(RunError::Invalid(live.diagnostics)),
+
+    /// Compiles twice: as it stands, so that mistakes show before anything is reached, then against the live schemas.
+    async fn live(&self, places: &Places) -> Result<Live, RunError> {
+        self.check()?;
+        let mut catalogues = Catalogues::new();
+        if let Some(located) = self.manifests.pipeline(self.namespace, self.name) {
+            catalogues = places.catalogues(&located.object.spec).await?;
+        }
+        let live = self.compiled(&catalogues);
+        match live.pipeline {
+            Some(pipeline) => Ok(Live { pipeline, warnings: live.diagnostics }),
+            None => Err(RunError::Invalid(live.diagnostics)),
+        }
     }
 }
 

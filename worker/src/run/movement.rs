@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::RunError;
 use super::graph::{Graph, SourceStreams};
 use super::plans::Plans;
-use super::quality::judge;
+use super::quality::{Verdict, judge};
 use super::rejected::{Collector, collect};
 use super::report::RejectsReport;
 use super::sinks::{self, NamedSink};
@@ -42,7 +42,7 @@ pub(super) struct Traffic<'a> {
     /// The rejected rows so far.
     pub(super) rejects: RejectsReport,
     /// What came of the quality rules.
-    pub(super) verdicts: BTreeMap<String, bool>,
+    pub(super) verdicts: BTreeMap<String, Verdict>,
 }
 
 /// A lane for rejected rows, and where it ends.

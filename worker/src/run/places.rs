@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aggregator_compiler::catalogue::{Catalogue, Catalogues};
 use aggregator_compiler::manifest::Manifests;
@@ -19,24 +19,36 @@ pub struct Places {
     manifests: Arc<Manifests>,
     namespace: String,
     secrets: SecretSource,
-    open: BTreeMap<String, Arc<dyn Connector>>,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    connectors: BTreeMap<String, Arc<dyn Connector>>,
     paces: BTreeMap<String, Pace>,
+    /// Streams that were discovered, by Connector: they need not be described again.
+    known: BTreeMap<String, Catalogue>,
 }
 
 impl Places {
     /// None is open yet.
     #[must_use]
     pub fn new(manifests: Arc<Manifests>, namespace: &str, secrets: SecretSource) -> Self {
-        Self { manifests, namespace: namespace.to_owned(), secrets, open: BTreeMap::new(), paces: BTreeMap::new() }
+        Self { manifests, namespace: namespace.to_owned(), secrets, open: Mutex::default() }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The Connector of that name, opened when it was not yet.
     ///
     /// # Errors
     /// When there is none, its spec cannot work, or a secret is missing.
-    pub fn connector(&mut self, name: &str) -> Result<Arc<dyn Connector>, ConnectorError> {
-        if let Some(open) = self.open.get(name) {
-            return Ok(Arc::clone(open));
+    pub fn connector(&self, name: &str) -> Result<Arc<dyn Connector>, ConnectorError> {
+        let mut open = self.open();
+        if let Some(connector) = open.connectors.get(name) {
+            return Ok(Arc::clone(connector));
         }
         let located = self.manifests.connector(&self.namespace, name).ok_or_else(|| {
             ConnectorError::new(
@@ -55,23 +67,39 @@ impl Places {
             spec,
         };
         if let Some(limit) = environment.spec.limits.as_ref().and_then(|limits| limits.rows_per_second) {
-            self.paces.insert(name.to_owned(), Pace::new(limit));
+            open.paces.insert(name.to_owned(), Pace::new(limit));
         }
         let connector: Arc<dyn Connector> = connectors::open(environment)?.into();
-        self.open.insert(name.to_owned(), Arc::clone(&connector));
+        open.connectors.insert(name.to_owned(), Arc::clone(&connector));
         Ok(connector)
+    }
+
+    /// How many connections one run may hold at that Connector.
+    pub(super) fn connections(&self, name: &str) -> Option<u32> {
+        let located = self.manifests.connector(&self.namespace, name)?;
+        located.object.spec.limits.as_ref()?.connections
+    }
+
+    /// All streams of a Connector; remembered for [`Places::catalogues`].
+    ///
+    /// # Errors
+    /// When the Connector cannot be reached.
+    pub(super) async fn discover(&self, name: &str) -> Result<Catalogue, ConnectorError> {
+        let catalogue = self.connector(name)?.discover().await?;
+        self.open().known.insert(name.to_owned(), catalogue.clone());
+        Ok(catalogue)
     }
 
     /// The limit on rows a second of an open Connector.
     pub(super) fn pace(&self, name: &str) -> Option<Pace> {
-        self.paces.get(name).cloned()
+        self.open().paces.get(name).cloned()
     }
 
     /// The live catalogues of the streams that the Pipeline reads.
     ///
     /// # Errors
     /// When a Connector cannot be reached or a stream is not there.
-    pub async fn catalogues(&mut self, pipeline: &PipelineSpec) -> Result<Catalogues, RunError> {
+    pub async fn catalogues(&self, pipeline: &PipelineSpec) -> Result<Catalogues, RunError> {
         let mut catalogues = Catalogues::new();
         for source in &pipeline.sources {
             let Some(name) = &source.stream else { continue };
@@ -80,6 +108,11 @@ impl Places {
                 continue;
             }
             let failed = |error| RunError::Connector { node: Some(source.name.clone()), error };
+            let known = self.open().known.get(&source.connector).and_then(|known| known.stream(name).cloned());
+            if let Some(stream) = known {
+                catalogue.streams.push(stream);
+                continue;
+            }
             let connector = self.connector(&source.connector).map_err(failed)?;
             let mut stream = connector.describe(name).await.map_err(failed)?;
             stream.name.clone_from(name);

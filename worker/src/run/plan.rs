@@ -8,12 +8,15 @@ use aggregator_compiler::catalogue::Stream;
 use aggregator_compiler::diagnostic::Diagnostic;
 use aggregator_compiler::graph::{Lineage, NodeKind};
 use aggregator_compiler::manifest::Manifests;
+use aggregator_compiler::streams::{of_stream, selecting};
 use aggregator_crds::pipeline::{SyncMode, WriteMode};
 use serde::Serialize;
 
 use super::error::RunError;
+use super::places::Places;
 use super::secrets::SecretSource;
-use super::{Live, compile_live, sinks};
+use super::streams::selected;
+use super::{Live, Subject, sinks};
 use crate::checkpoint::CheckpointStore;
 use crate::connector::{PlannedChange, Position};
 use crate::rejects;
@@ -103,10 +106,51 @@ pub async fn plan(
     secrets: &SecretSource,
     store: &dyn CheckpointStore,
 ) -> Result<PipelinePlan, RunError> {
-    let Live { pipeline, warnings, mut places } = compile_live(manifests, namespace, name, params, secrets).await?;
+    let places = Places::new(Arc::clone(manifests), namespace, secrets.clone());
+    let many = manifests.pipeline(namespace, name).filter(|located| selecting(&located.object.spec).is_some());
+    let Some(located) = many else {
+        let subject = Subject { manifests, namespace, name, params };
+        return one(&subject, None, &places, store).await;
+    };
+    Subject { manifests, namespace, name, params }.check()?;
+    let mut whole: Option<PipelinePlan> = None;
+    for stream in selected(&places, manifests, located).await? {
+        let own = of_stream(manifests, located, &stream);
+        let subject = Subject { manifests: &own, namespace, name, params };
+        let plan = one(&subject, Some(&stream.name), &places, store).await?;
+        match &mut whole {
+            None => whole = Some(PipelinePlan { pipeline: format!("{namespace}/{name}"), ..plan }),
+            Some(whole) => whole.add(plan),
+        }
+    }
+    whole.ok_or_else(|| RunError::Query { node: name.to_owned(), detail: "no stream is selected".into() })
+}
+
+impl PipelinePlan {
+    /// Takes the plan of another of many streams in.
+    fn add(&mut self, other: Self) {
+        self.sources.extend(other.sources);
+        self.transforms.extend(other.transforms);
+        self.sinks.extend(other.sinks);
+        for warning in other.warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+    }
+}
+
+async fn one(
+    subject: &Subject<'_>,
+    stream: Option<&str>,
+    places: &Places,
+    store: &dyn CheckpointStore,
+) -> Result<PipelinePlan, RunError> {
+    let Live { mut pipeline, warnings } = subject.live(places).await?;
+    pipeline.stream = stream.map(str::to_owned);
     let positions = store.positions(&pipeline.id()).await?;
     let mut changes = BTreeMap::new();
-    for mut named in sinks::open(&pipeline, &mut places, pipeline.rejects.is_some()).await? {
+    for mut named in sinks::open(&pipeline, places, pipeline.rejects.is_some()).await? {
         let planned = named.sink.plan().await;
         changes.insert(named.node.clone(), planned.map_err(|error| named.failed(error))?);
     }

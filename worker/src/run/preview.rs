@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aggregator_compiler::graph::NodeKind;
 use aggregator_compiler::manifest::Manifests;
+use aggregator_compiler::streams::{of_stream, selecting};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::StreamExt;
@@ -14,8 +15,9 @@ use super::graph::{Graph, SourceRows, SourceStreams, WATCHER, ancestors, counter
 use super::plans::Plans;
 use super::report::RejectsReport;
 use super::secrets::SecretSource;
-use super::session::{Resources, session};
-use super::{Live, compile_live};
+use super::session::{Resources, environment, session};
+use super::streams::selected;
+use super::{Live, Places, Subject};
 use crate::connector::{ConnectorError, ErrorKind, SourceRequest};
 use crate::engine::{SourceOutcome, source_stream};
 use crate::rejects::RejectLane;
@@ -58,7 +60,18 @@ pub struct PreviewRequest {
 pub async fn preview(request: &PreviewRequest) -> Result<Preview, RunError> {
     let PreviewRequest { manifests, namespace, pipeline: name, params, secrets, resources, node, limit } = request;
     let limit = *limit;
-    let Live { mut pipeline, mut places, .. } = compile_live(manifests, namespace, name, params, secrets).await?;
+    let places = Places::new(Arc::clone(manifests), namespace, secrets.clone());
+    // Of many streams, the first one is shown.
+    let own = match manifests.pipeline(namespace, name).filter(|located| selecting(&located.object.spec).is_some()) {
+        Some(located) => {
+            Subject { manifests, namespace, name, params }.check()?;
+            let streams = selected(&places, manifests, located).await?;
+            streams.first().map(|stream| of_stream(manifests, located, stream))
+        }
+        None => None,
+    };
+    let subject = Subject { manifests: own.as_ref().unwrap_or(manifests), namespace, name, params };
+    let Live { mut pipeline, .. } = subject.live(&places).await?;
     let Some(asked) = pipeline.node(node) else {
         let known: Vec<&str> = pipeline.nodes.iter().map(|node| node.name.as_str()).collect();
         let error = ConnectorError::new(
@@ -76,7 +89,8 @@ pub async fn preview(request: &PreviewRequest) -> Result<Preview, RunError> {
     pipeline.quality.clear();
     let wanted = ancestors(&pipeline, [read.as_str()]);
     let own = counters(&pipeline, &wanted);
-    let state = session(resources).map_err(|error| RunError::from_stream(&read, &error))?;
+    let env = environment(resources).map_err(|error| RunError::from_stream(&read, &error))?;
+    let state = session(resources, &env);
     let (lane, mut received) = RejectLane::open();
     let mut streams = SourceStreams::new();
     for node in pipeline.nodes.iter().filter(|node| wanted.contains(node.name.as_str())) {

@@ -16,8 +16,8 @@ use super::places::Places;
 use super::{RunMode, RunRequest};
 use crate::checkpoint::{Begun, Positions};
 use crate::connector::{
-    ConnectorError, CursorWindow, ErrorKind, EventStream, Position, Source, SourceEnd, SourceEvent, SourceRequest,
-    Split,
+    ConnectorError, CursorWindow, ErrorKind, EventStream, Position, Size, Source, SourceEnd, SourceEvent,
+    SourceRequest, Split,
 };
 use crate::cursor::{self, CursorTracker, Known};
 use crate::engine::{SourceOutcome, source_stream};
@@ -40,6 +40,11 @@ impl OpenSource<'_> {
         RunError::Connector { node: Some(self.node.name.clone()), error }
     }
 
+    /// About how large the columns are that are read.
+    fn size(&self) -> Size {
+        self.source.size().of_columns(self.schema.fields().len(), self.node.schema.fields().len())
+    }
+
     fn tracker(&self) -> Result<Option<CursorTracker>, RunError> {
         let Some(window) = &self.plan.window else { return Ok(None) };
         let now = jiff::Timestamp::now();
@@ -53,7 +58,7 @@ impl OpenSource<'_> {
 pub(super) async fn open<'a>(
     traffic: &Traffic<'a>,
     request: &RunRequest,
-    places: &mut Places,
+    places: &Places,
     begun: &Begun,
     to: &Positions,
 ) -> Result<Vec<OpenSource<'a>>, RunError> {
@@ -107,7 +112,7 @@ pub(super) async fn whole(
         let tracker = open.tracker()?;
         let name = open.node.name.clone();
         let failed = |error| RunError::Connector { node: Some(name.clone()), error };
-        let size = open.source.size();
+        let size = open.size();
         let events = request.cancel.run_until_cancelled(open.source.read()).await;
         let events = events.ok_or(RunError::Interrupted)?.map_err(failed)?;
         let Some(own) = traffic.counters.get(&name) else { continue };
@@ -138,7 +143,7 @@ pub(super) async fn of_split(
         let Some(own) = traffic.counters.get(&open.node.name) else { continue };
         let (schema, outcome) = (Arc::clone(&open.schema), SourceOutcome::default());
         let stream = source_stream(schema, events, Arc::clone(own), lane.clone(), None, open.pace.clone(), outcome);
-        streams.insert(open.node.name.clone(), SourceRows { stream, size: open.source.size() });
+        streams.insert(open.node.name.clone(), SourceRows { stream, size: open.size() });
     }
     Ok(streams)
 }

@@ -9,7 +9,7 @@ use super::RunMode;
 use super::error::RunError;
 use crate::connector::Reject;
 use crate::engine::NodeCounters;
-use crate::ledger::{Edge, EntryKind, Imbalance, Ledger};
+use crate::ledger::{Edge, EntryKind, Imbalance, Ledger, is_zero};
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,6 +54,9 @@ pub struct RunReport {
     pub started: jiff::Timestamp,
     /// How long it took, in seconds.
     pub seconds: f64,
+    /// For a source of many streams: how each of them ended. The figures below are then sums over all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<StreamReport>,
     /// The figures of each node.
     pub nodes: Vec<NodeReport>,
     /// The figures of each edge.
@@ -69,6 +72,102 @@ pub struct RunReport {
     /// What is worth knowing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Diagnostic>,
+}
+
+/// How one of many streams ended.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamReport {
+    /// The stream.
+    pub stream: String,
+    /// The identity of its run.
+    pub run: String,
+    /// Which attempt it was.
+    pub attempt: u64,
+    /// Whether an earlier attempt was continued.
+    pub resumed: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it did not succeed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ReportedError>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// The figures of each node.
+    pub nodes: Vec<NodeReport>,
+    /// Whether every row is accounted for.
+    pub ledger: LedgerReport,
+    /// Its rejected rows.
+    pub rejected: u64,
+}
+
+impl StreamReport {
+    pub(super) fn of(stream: String, report: RunReport) -> Self {
+        Self {
+            stream,
+            run: report.run,
+            attempt: report.attempt,
+            resumed: report.resumed,
+            outcome: report.outcome,
+            error: report.error,
+            seconds: report.seconds,
+            nodes: report.nodes,
+            ledger: report.ledger,
+            rejected: report.rejects.total,
+        }
+    }
+}
+
+impl RunReport {
+    /// Adds the figures of another run of the same graph.
+    pub(super) fn sum(&mut self, other: &Self) {
+        let ledger = |report: &Self| Ledger {
+            nodes: report.nodes.iter().map(|node| node.entry.clone()).collect(),
+            edges: report.edges.clone(),
+        };
+        let sum = ledger(self).plus(&ledger(other));
+        let node = |name: &str, of: &Self| of.nodes.iter().find(|node| node.entry.name == name).cloned();
+        self.nodes = sum
+            .nodes
+            .into_iter()
+            .filter_map(|entry| {
+                let seconds = |of: &Self| node(&entry.name, of).map_or(0.0, |node| node.seconds);
+                let seconds = seconds(self) + seconds(other);
+                Some(NodeReport {
+                    entry: entry.clone(),
+                    seconds,
+                    ..node(&entry.name, other).or(node(&entry.name, self))?
+                })
+            })
+            .map(|mut node| {
+                node.note = None;
+                node.rows_per_second = rate(&node.entry, node.seconds);
+                node
+            })
+            .collect();
+        self.edges = sum.edges;
+        self.ledger.balanced &= other.ledger.balanced;
+        self.ledger.imbalances.extend(other.ledger.imbalances.iter().cloned());
+        self.rejects.merge(&other.rejects);
+        // The process is the same one: its time and memory are not to be added up.
+        self.cost.cpu_seconds = self.cost.cpu_seconds.max(other.cost.cpu_seconds);
+        self.cost.peak_memory_bytes = self.cost.peak_memory_bytes.max(other.cost.peak_memory_bytes);
+        self.cost.bytes_read += other.cost.bytes_read;
+        self.cost.bytes_written += other.cost.bytes_written;
+        for warning in &other.warnings {
+            if !self.warnings.contains(warning) {
+                self.warnings.push(warning.clone());
+            }
+        }
+    }
+}
+
+/// Rows a second: out of a source or transform, into a sink.
+fn rate(entry: &crate::ledger::Entry, seconds: f64) -> f64 {
+    let rows = if matches!(entry.kind, EntryKind::Sink | EntryKind::Rejects) { entry.taken } else { entry.out };
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = if seconds > 0.0 { rows as f64 / seconds } else { 0.0 };
+    rate
 }
 
 /// Why a run did not succeed.
@@ -124,9 +223,7 @@ pub struct NodeReport {
 impl NodeReport {
     pub(super) fn new(entry: crate::ledger::Entry, counters: Option<&NodeCounters>, note: Option<String>) -> Self {
         let seconds = counters.map_or(0.0, |counters| counters.elapsed().as_secs_f64());
-        let rows = if matches!(entry.kind, EntryKind::Sink | EntryKind::Rejects) { entry.taken } else { entry.out };
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-        let rows_per_second = if seconds > 0.0 { rows as f64 / seconds } else { 0.0 };
+        let rows_per_second = rate(&entry, seconds);
         Self { entry, seconds, rows_per_second, note }
     }
 }
@@ -163,6 +260,31 @@ pub struct QualityReport {
     pub severity: aggregator_crds::pipeline::Severity,
     /// Whether it held; None when the run ended before it was known.
     pub passed: Option<bool>,
+    /// The values of what it compares, when it is one comparison; literals are left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<QualityValue>,
+}
+
+/// The value of a side of a quality rule.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QualityValue {
+    /// The side, as `max(mean_delay)`.
+    pub expression: String,
+    /// Its value as JSON has it: a number, a text, true, false, or null.
+    pub value: serde_json::Value,
+}
+
+impl QualityValue {
+    /// The value as SQL has it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match &self.value {
+            serde_json::Value::Null => "NULL".to_owned(),
+            serde_json::Value::String(text) => format!("'{text}'"),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// The pieces of a run that was divided.
@@ -217,11 +339,6 @@ pub struct RejectSample {
     pub reject: Reject,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
-fn is_zero(value: &u64) -> bool {
-    *value == 0
-}
-
 impl RejectsReport {
     /// The most rows shown.
     const SAMPLES: usize = 20;
@@ -232,6 +349,24 @@ impl RejectsReport {
     pub(super) fn found_earlier(&mut self, rows: u64) {
         self.total += rows;
         self.found_earlier += rows;
+    }
+
+    /// Adds those of another run of the same graph.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.total += other.total;
+        self.found_earlier += other.found_earlier;
+        for group in &other.groups {
+            let same = |known: &&mut RejectGroup| {
+                (&known.node, &known.column, known.reason) == (&group.node, &group.column, group.reason)
+            };
+            if let Some(known) = self.groups.iter_mut().find(same) {
+                known.rows += group.rows;
+            } else if self.groups.len() < Self::GROUPS {
+                self.groups.push(group.clone());
+            }
+        }
+        let room = Self::SAMPLES.saturating_sub(self.samples.len());
+        self.samples.extend(other.samples.iter().take(room).cloned());
     }
 
     pub(super) fn add(&mut self, group: &crate::rejects::NodeRejects) {

@@ -7,7 +7,7 @@ use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
 
 /// What a run may use of the machine.
@@ -50,26 +50,39 @@ fn memory_limit() -> Option<u64> {
     cgroup.into_iter().chain(machine).min()
 }
 
-/// The session of one run. It knows no tables and no functions: plans arrive compiled.
-pub(super) fn session(resources: &Resources) -> Result<SessionState> {
-    let bytes = usize::try_from(resources.memory).unwrap_or(usize::MAX);
+/// The memory and the place for spill files of one run.
+///
+/// # Errors
+/// When the folder for spill files cannot be used.
+pub(super) fn environment(resources: &Resources) -> Result<Arc<RuntimeEnv>> {
     let top = std::num::NonZeroUsize::MIN.saturating_add(4);
-    let mut builder =
-        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(bytes), top)));
+    let pool = TrackConsumersPool::new(FairSpillPool::new(bytes(resources)), top);
+    let mut builder = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool));
     if let Some(folder) = &resources.spill {
         builder = builder.with_temp_file_path(folder);
     }
+    builder.build_arc()
+}
+
+fn bytes(resources: &Resources) -> usize {
+    usize::try_from(resources.memory).unwrap_or(usize::MAX)
+}
+
+/// The session of one run. It knows no tables and no functions: plans arrive compiled.
+pub(super) fn session(resources: &Resources, env: &Arc<RuntimeEnv>) -> SessionState {
     // What a sort keeps back for merging its spilled runs; the default of 10 MB would be most of a small budget.
-    let merging = (bytes / 16).min(10 << 20);
-    let config = SessionConfig::new()
+    let merging = (bytes(resources) / 16).min(10 << 20);
+    let mut config = SessionConfig::new()
         .with_batch_size(resources.batch_rows)
         .with_target_partitions(resources.threads)
         // Rows keep their order through a node that only filters or computes: "the last row wins" must mean something.
         .with_round_robin_repartition(false)
         .with_sort_spill_reservation_bytes(merging);
-    let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::new(builder.build()?));
+    // What a filter keeps is not known. To take it for little would build a join from its larger side.
+    config.options_mut().optimizer.default_filter_selectivity = 100;
+    let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::clone(env));
     let mut state = builder.build();
     // All nodes of a run see one `now()`.
     state.mark_start_execution();
-    Ok(state)
+    state
 }

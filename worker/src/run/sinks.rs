@@ -39,7 +39,7 @@ impl NamedSink {
 /// Opens the sinks of the graph, the rejects sink last. Changes nothing in any target.
 pub(super) async fn open(
     pipeline: &CompiledPipeline,
-    places: &mut Places,
+    places: &Places,
     rejects: bool,
 ) -> Result<Vec<NamedSink>, RunError> {
     let mut sinks = Vec::new();
@@ -73,7 +73,7 @@ fn write_options(sink: &SinkNode) -> WriteOptions {
     WriteOptions { mode: sink.mode, key: sink.key.clone(), partition_by: sink.partition_by.clone() }
 }
 
-async fn open_one(places: &mut Places, connector: &str, request: SinkRequest) -> Result<NamedSink, RunError> {
+async fn open_one(places: &Places, connector: &str, request: SinkRequest) -> Result<NamedSink, RunError> {
     let node = request.node.clone();
     let failed = |error| RunError::Connector { node: Some(node.clone()), error };
     let open = places.connector(connector).map_err(failed)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aggregator_compiler::graph::{CompiledPipeline, NodeKind};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::execution::context::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -14,7 +15,7 @@ use futures::StreamExt;
 use super::error::RunError;
 use super::graph::{Graph, SourceRows, SourceStreams, ancestors, counters};
 use super::plans::Plans;
-use super::session::{Resources, session};
+use super::session::{Resources, environment, session};
 use crate::connector::Size;
 use crate::engine::{NodeCounters, NodeOutput, NodePlanner};
 use crate::ledger::EntryKind;
@@ -38,9 +39,10 @@ pub struct PipelineRows {
     pub rejects: Vec<NodeRejects>,
 }
 
-/// One thread, so that rows keep their order.
-fn in_order(resources: &Resources) -> Resources {
-    Resources { threads: 1, ..resources.clone() }
+/// A session of one thread, so that rows keep their order.
+fn in_order(resources: &Resources) -> datafusion::error::Result<SessionState> {
+    let resources = Resources { threads: 1, ..resources.clone() };
+    Ok(session(&resources, &environment(&resources)?))
 }
 
 fn in_memory(schema: &SchemaRef, batches: Vec<RecordBatch>) -> SendableRecordBatchStream {
@@ -54,7 +56,7 @@ fn in_memory(schema: &SchemaRef, batches: Vec<RecordBatch>) -> SendableRecordBat
 /// When the plan fails on the rows.
 pub async fn run_step(plan: &LogicalPlan, input: RecordBatch, resources: &Resources) -> Result<StepRows, RunError> {
     let failed = |error| RunError::from_stream("step", &error);
-    let state = session(&in_order(resources)).map_err(failed)?;
+    let state = in_order(resources).map_err(failed)?;
     let (lane, mut received) = RejectLane::open();
     let schema = input.schema();
     let source = NodeOutput::new(NodeCounters::new("input", EntryKind::Source), Arc::clone(&schema), Size::default());
@@ -93,7 +95,7 @@ pub async fn run_pipeline_on_rows(
     sources: BTreeMap<String, RecordBatch>,
     resources: &Resources,
 ) -> Result<PipelineRows, RunError> {
-    let state = session(&in_order(resources)).map_err(|error| RunError::from_stream("session", &error))?;
+    let state = in_order(resources).map_err(|error| RunError::from_stream("session", &error))?;
     let names: Vec<&str> = pipeline
         .nodes
         .iter()

@@ -11,6 +11,7 @@ use aggregator_compiler::manifest::{Located, ManifestText, Manifests};
 use aggregator_compiler::{compile_transformation, types};
 use aggregator_crds::Transformation;
 use aggregator_crds::transformation::TestCase;
+use aggregator_tests::folder;
 use aggregator_worker::run::{Resources, run_step};
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
@@ -24,7 +25,7 @@ use datafusion::prelude::SessionContext;
 use sha2::{Digest, Sha256};
 
 fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    folder::workspace()
 }
 
 /// The Python that `scripts/setup test` made; its place depends on the versions it holds.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use aggregator_crds::pipeline::WriteMode;
 use aggregator_tests::gateway::{Gateway, Rule, Wrong};
 use aggregator_tests::http::HttpServer;
+use aggregator_tests::s3::{ACCESS_KEY, SECRET_KEY};
 use aggregator_worker::connector::{Connector, ConnectorError, ErrorKind};
 use axum::Router;
 use axum::http::StatusCode;
@@ -202,7 +203,7 @@ async fn refusals_say_whose_fault_they_are_and_show_no_secret() {
         for error in told {
             let text = format!("{error:?} {error}");
             assert!(error.kind == kind && error.remedy.is_some(), "{part}: {text}");
-            for secret in ["testsecret", "not-the-secret", "session-token", "StringToSign", "AWS4-HMAC"] {
+            for secret in [SECRET_KEY, ACCESS_KEY, "not-the-secret", "session-token", "StringToSign", "AWS4-HMAC"] {
                 assert!(!text.contains(secret), "{secret}: {text}");
             }
         }

@@ -81,6 +81,7 @@ impl Api {
             _ => None,
         };
         let redactor = Redactor::new(parameter);
+        redactor.learn_manifest(spec);
         let auth = Auth::resolve(spec.auth.as_ref(), &environment.secrets, &client, &redactor)?;
         let endpoints = spec
             .endpoints
@@ -262,6 +263,10 @@ impl Connector for HttpApi {
         let operation = format!("write `{}` to Connector `{}`", request.stream, self.0.name);
         Err(ConnectorError::new(ErrorKind::Config, operation, "an `http` Connector can only be read")
             .remedy("write to a `postgres`, `file` or `sqlite` Connector"))
+    }
+
+    fn cleaned(&self, text: &str) -> String {
+        self.0.redactor().clean(text)
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 
 use super::auth::basic_value;
+use super::redact::masked;
 use super::sender::{Outgoing, Sender};
 use crate::connector::{ConnectorError, ErrorKind, Result};
 
@@ -68,7 +69,7 @@ impl TokenSource {
 
     /// What fetching a token is called in messages.
     pub(super) fn operation(&self) -> String {
-        format!("fetch a token from {}", self.url)
+        format!("fetch a token from {}", masked(&self.url, |_| false))
     }
 
     /// The kept token, or a new one when there is none or it has ended.

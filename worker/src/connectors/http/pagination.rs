@@ -215,11 +215,13 @@ impl Pager {
     }
 
     fn follow_link(&mut self, page: &PageFacts<'_>, pointer: &str) -> Result<PageRequest, PageFault> {
-        let url = page.url.join(pointer).map_err(|error| PageFault {
+        // The pointer is not shown: it may carry a token.
+        let no_address = |why: &str| PageFault {
             kind: ErrorKind::Data,
-            detail: format!("page {} points to `{pointer}`, which is not an address: {error}", page.number),
+            detail: format!("page {} points to what is not an address: {why}", page.number),
             remedy: "correct the JSONPath under `pagination`",
-        })?;
+        };
+        let mut url = page.url.join(pointer).map_err(|error| no_address(&error.to_string()))?;
         if url.origin() != self.first.url.origin() {
             return Err(PageFault {
                 kind: ErrorKind::Refused,
@@ -232,6 +234,9 @@ impl Pager {
                 remedy: "if the pages really continue there, make that address the Connector's `url`",
             });
         }
+        // Requests are signed as `auth` says, and not as a server wishes.
+        let plain = url.set_username("").and_then(|()| url.set_password(None));
+        plain.map_err(|()| no_address("it has no host"))?;
         if page.number == 1 {
             self.seen.insert(hash(self.first.url.as_str()));
         }

@@ -142,6 +142,7 @@ impl Sender {
 
     async fn attempt<I: Intake>(&self, outgoing: &Outgoing, intake: &I) -> Result<Try<I::Taken>, Failure> {
         let begin = Instant::now();
+        self.redactor.learn_address(&outgoing.url);
         let mut request = self
             .client
             .request(outgoing.method.clone(), outgoing.url.clone())
@@ -154,6 +155,7 @@ impl Sender {
             request = request.body(body.clone());
         }
         let response = self.in_time(async { request.send().await.map_err(Failure::from_client) }).await?;
+        self.redactor.learn_address(response.url());
         let head = Head {
             status: response.status(),
             headers: response.headers().clone(),

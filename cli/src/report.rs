@@ -1,0 +1,232 @@
+//! The report of a run, for people: the ledger, broken rules, rejected rows, and how it ended.
+
+use aggregator_worker::ledger::{Entry, EntryKind};
+use aggregator_worker::run::{
+    Outcome, QualityReport, RejectGroup, RejectSample, RejectsReport, RunMode, RunReport, StreamReport,
+};
+
+use crate::output::{self, count};
+
+/// The most groups of rejected rows that are shown; the report has all.
+const GROUPS: usize = 10;
+/// The most streams that did not succeed and are shown.
+const STREAMS: usize = 10;
+/// The most rejected rows that are shown; the report has some more, the rejects sink all.
+const SAMPLES: usize = 5;
+
+/// Shows the report on standard output, and its warnings on standard error.
+pub(crate) fn show(report: &RunReport) {
+    for warning in &report.warnings {
+        output::error_line(&warning.to_string());
+    }
+    if report.nodes.is_empty() {
+        return;
+    }
+    if report.completed_earlier_attempt {
+        output::paragraph(
+            "an earlier attempt had committed everything before it died; its checkpoint was stored first",
+        );
+    }
+    for sink in &report.committed_earlier {
+        output::paragraph(&format!("{sink}: an earlier attempt of this run has committed it; it was left as it is"));
+    }
+    if let Some(splits) = &report.splits {
+        let saved = match splits.saved_earlier {
+            0 => String::new(),
+            saved => format!(", of which an earlier attempt had saved {}", count(saved)),
+        };
+        output::paragraph(&format!("in {} pieces{saved}", count(splits.total)));
+    }
+    ledger(report);
+    streams(&report.streams);
+    quality(&report.quality);
+    rejects(&report.rejects);
+    output::line("");
+    output::paragraph(&summary(report));
+}
+
+/// A row for each node. Of a source, `IN` is what it read; of a sink, `OUT` is what the target has.
+fn ledger(report: &RunReport) {
+    type Figure = fn(&Entry) -> u64;
+    let all: [(&str, Figure); 5] = [
+        ("IN", |entry| if entry.kind == EntryKind::Source { entry.read } else { entry.taken }),
+        ("OUT", |entry| if writes(entry) { entry.written } else { entry.out }),
+        ("FILTERED", |entry| entry.filtered),
+        ("REJECTED", |entry| entry.rejected),
+        ("DEDUPLICATED", |entry| entry.deduplicated),
+    ];
+    // What happened nowhere needs no column.
+    let shown: Vec<(&str, Figure)> = all
+        .into_iter()
+        .enumerate()
+        .filter(|(index, (_, figure))| *index < 2 || report.nodes.iter().any(|node| figure(&node.entry) > 0))
+        .map(|(_, column)| column)
+        .collect();
+    let header = std::iter::once("NODE").chain(shown.iter().map(|(name, _)| *name)).chain(["ROWS/S"]);
+    let mut table = output::table(header);
+    let cell = |number: u64| if number == 0 { "·".to_owned() } else { count(number) };
+    for node in &report.nodes {
+        let figures = shown.iter().enumerate().map(|(index, (_, figure))| {
+            let number = figure(&node.entry);
+            if index < 2 { count(number) } else { cell(number) }
+        });
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people")]
+        let rate = node.rows_per_second as u64;
+        table.add_row(std::iter::once(node.entry.name.clone()).chain(figures).chain([cell(rate)]));
+    }
+    output::figures(&mut table, 1..shown.len() + 2);
+    output::show(&table);
+    let mut notes = output::list();
+    for node in &report.nodes {
+        if let Some(note) = &node.note {
+            notes.add_row([&format!("{}:", node.entry.name), note]);
+        }
+    }
+    if !notes.is_empty() {
+        output::line("");
+        output::show(&notes);
+    }
+}
+
+/// How many of many streams ended well, and why the others did not.
+fn streams(streams: &[StreamReport]) {
+    if streams.is_empty() {
+        return;
+    }
+    let failed: Vec<&StreamReport> = streams.iter().filter(|stream| stream.outcome != Outcome::Succeeded).collect();
+    output::line("");
+    let all = count(streams.len() as u64);
+    output::paragraph(&match failed.len() {
+        0 => format!("{all} streams, all of them succeeded; the figures are sums"),
+        some => format!("{all} streams, of which {} did not succeed; the figures are sums", count(some as u64)),
+    });
+    for stream in failed.iter().take(STREAMS) {
+        let why = stream.error.as_ref().map_or("it was stopped", |error| error.message.as_str());
+        output::cut_line("  ", &format!("{}: {why}", stream.stream));
+    }
+    if let Some(others @ 1..) = failed.len().checked_sub(STREAMS) {
+        output::paragraph(&format!("and {others} more: --report FILE writes all of them"));
+    }
+}
+
+fn writes(entry: &Entry) -> bool {
+    matches!(entry.kind, EntryKind::Sink | EntryKind::Rejects)
+}
+
+fn quality(rules: &[QualityReport]) {
+    for rule in rules.iter().filter(|rule| rule.passed == Some(false)) {
+        output::line("");
+        output::paragraph(&format!("quality rule {} is broken at {} ({:?})", rule.name, rule.node, rule.severity));
+        let mut table = output::list();
+        table.add_row(["expected", &rule.expression]);
+        for (index, value) in rule.values.iter().enumerate() {
+            let found = if index == 0 { "found" } else { "" };
+            table.add_row([found, &format!("{} is {}", value.expression, value.shown())]);
+        }
+        output::indented(&table, "  ");
+    }
+}
+
+fn rejects(rejects: &RejectsReport) {
+    if rejects.total == 0 {
+        return;
+    }
+    if rejects.groups.is_empty() {
+        output::line("");
+        output::paragraph(&format!(
+            "{} rows were rejected, all of them found by an earlier attempt",
+            count(rejects.total)
+        ));
+        return;
+    }
+    let mut groups: Vec<&RejectGroup> = rejects.groups.iter().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.rows));
+    let mut table = output::table(["ROWS", "REJECTED AT", "COLUMN", "REASON"]);
+    for group in groups.iter().take(GROUPS) {
+        table.add_row([&count(group.rows), &group.node, group.column.as_deref().unwrap_or("·"), group.reason]);
+    }
+    output::figures(&mut table, [0]);
+    output::line("");
+    output::show(&table);
+    if let Some(others @ 1..) = groups.len().checked_sub(GROUPS) {
+        let rows: u64 = groups.iter().skip(GROUPS).map(|group| group.rows).sum();
+        let what = format!("and {} rows in {others} more groups: --report FILE writes all of them", count(rows));
+        output::paragraph(&what);
+    }
+    if rejects.found_earlier > 0 {
+        output::paragraph(&format!("and {} that an earlier attempt had found", count(rejects.found_earlier)));
+    }
+    if rejects.samples.is_empty() {
+        return;
+    }
+    output::line("");
+    output::line("for example");
+    for sample in examples(rejects) {
+        output::cut_line("  ", &place(sample));
+        output::cut_line("    ", &sample.reject.message);
+        output::cut_line("    ", &sample.reject.raw);
+    }
+}
+
+/// One row of each group, as far as there are some, then others.
+fn examples(rejects: &RejectsReport) -> Vec<&RejectSample> {
+    let same = |left: &RejectSample, right: &RejectSample| {
+        left.node == right.node
+            && left.reject.column == right.reject.column
+            && left.reject.reason == right.reject.reason
+    };
+    let (mut first, mut others): (Vec<&RejectSample>, Vec<&RejectSample>) = (Vec::new(), Vec::new());
+    for sample in &rejects.samples {
+        if first.iter().any(|known| same(known, sample)) { others.push(sample) } else { first.push(sample) }
+    }
+    first.extend(others);
+    first.truncate(SAMPLES);
+    first
+}
+
+/// The node, the row's place, the column and the reason.
+fn place(sample: &RejectSample) -> String {
+    let reject = &sample.reject;
+    let mut text = sample.node.clone();
+    // A transform names itself as the place.
+    if reject.location != sample.node {
+        text = format!("{text}, {}", reject.location);
+    }
+    if let Some(line) = reject.line {
+        text = format!("{text}:{line}");
+    }
+    if let Some(column) = &reject.column {
+        text = format!("{text}, column {column}");
+    }
+    format!("{text}: {}", reject.reason.as_str())
+}
+
+fn summary(report: &RunReport) -> String {
+    let sum = |kind: EntryKind, figure: fn(&Entry) -> u64| -> u64 {
+        report.nodes.iter().map(|node| &node.entry).filter(|entry| entry.kind == kind).map(figure).sum()
+    };
+    let ledger = match (report.ledger.balanced, &report.error) {
+        (true, _) => "the ledger is balanced",
+        (false, Some(error)) if error.reason != "LedgerMismatch" => "the ledger was not closed, the run failed first",
+        (false, _) => "the ledger is not balanced",
+    };
+    // What was staged is written only once it is committed.
+    let written = if report.error.is_some() { "staged and given up" } else { "written" };
+    let outcome = match report.outcome {
+        Outcome::Succeeded if report.mode == RunMode::DryRun => "dry run succeeded",
+        Outcome::Succeeded => "succeeded",
+        Outcome::Failed => "failed",
+        Outcome::Interrupted => "was interrupted",
+    };
+    let resumed = if report.resumed { ", continuing an earlier attempt" } else { "" };
+    format!(
+        "{} {outcome} ({:?}, attempt {}{resumed}): {} rows read, {} {written}, {} rejected in {:.2} s, {ledger}",
+        report.pipeline,
+        report.mode,
+        report.attempt,
+        count(sum(EntryKind::Source, |entry| entry.read)),
+        count(sum(EntryKind::Sink, |entry| entry.written)),
+        count(report.rejects.total),
+        report.seconds,
+    )
+}

@@ -1,0 +1,176 @@
+//! Many streams from one source: each flows on its own, with its own positions and outcome.
+
+use serde_json::Value;
+
+use crate::aggregator::Place;
+use crate::postgres::Database;
+use crate::rows::of_files;
+
+const RUN: &str = "run -f m --state state";
+
+/// Replicates the tables of a database into folders.
+fn place(database: &Database, source: &str, execution: &str) -> Place {
+    let place = Place::new();
+    place.write("m/db.yaml", &database.manifest());
+    place.write(
+        "m/pipeline.yaml",
+        &format!(
+            "apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {{name: lake, namespace: test}}
+spec: {{file: {{root: ../lake, format: {{ndjson: {{}}}}}}}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Pipeline
+metadata: {{name: replicate, namespace: test}}
+spec:
+  sources:
+    - name: shop
+      connector: db
+      streams: {{include: [\"public.*\"], exclude: [\"public.audit_*\"]}}
+{source}
+  transforms:
+    - {{name: masked, from: [shop], mask: {{columns: [{{name: email, method: Redact}}], ifPresent: true}}}}
+  sinks:
+    - {{name: lake, from: masked, connector: lake, stream: \"raw/${{stream.name}}/\", write: {{mode: Append}}}}
+{execution}
+"
+        ),
+    );
+    place
+}
+
+fn shop() -> Database {
+    let database = Database::new();
+    database.execute(
+        "CREATE TABLE customers (id bigint PRIMARY KEY, email text, updated_at timestamptz);
+         INSERT INTO customers SELECT id, 'c' || id || '@example.org', '2026-01-01T00:00:00Z'::timestamptz + id * interval '1 s'
+             FROM generate_series(1, 5) AS id;
+         CREATE TABLE orders (id bigint PRIMARY KEY, changed_at timestamptz);
+         INSERT INTO orders SELECT id, '2026-01-01T00:00:00Z'::timestamptz + id * interval '1 s' FROM generate_series(1, 7) AS id;
+         CREATE TABLE countries (code text PRIMARY KEY); INSERT INTO countries VALUES ('DE'), ('FR');
+         CREATE TABLE audit_log (id bigint)",
+    );
+    database
+}
+
+const INCREMENTAL: &str = "      sync: {mode: Incremental, cursor: updated_at, fallback: FullRefresh}
+      overrides: [{stream: public.orders, sync: {cursor: changed_at}}]";
+
+/// Of each stream: its name, how it ended, and the rows that its source gave out.
+fn streams(report: &Value) -> Vec<(&str, &str, u64)> {
+    let list = report["streams"].as_array().unwrap_or_else(|| panic!("no streams: {report}"));
+    list.iter()
+        .map(|stream| {
+            let out = stream["nodes"][0]["out"].as_u64().unwrap_or(0);
+            (stream["stream"].as_str().expect("a name"), stream["outcome"].as_str().expect("an outcome"), out)
+        })
+        .collect()
+}
+
+#[test]
+fn each_stream_has_its_own_rows_positions_and_cursor() {
+    let database = shop();
+    let place = place(&database, INCREMENTAL, "");
+    let first = place.json(RUN);
+    assert_eq!(
+        streams(&first),
+        [("public.countries", "Succeeded", 2), ("public.customers", "Succeeded", 5), ("public.orders", "Succeeded", 7)]
+    );
+    assert_eq!((&first["ledger"]["balanced"], &first["nodes"][0]["read"]), (&true.into(), &14.into()), "the sum");
+    assert_eq!(of_files(&place.file("lake/raw/countries")), ["DE", "FR"]);
+    assert_eq!(of_files(&place.file("lake/raw/customers"))[0], "1|***|2026-01-01T00:00:01Z");
+
+    database.execute(
+        "INSERT INTO orders VALUES (8, '2026-02-01'); INSERT INTO customers VALUES (6, 'x', '2026-02-01'); \
+         CREATE TABLE late (id bigint); INSERT INTO late VALUES (1)",
+    );
+    let second = place.json(RUN);
+    let read = streams(&second);
+    // Tables without the cursor are read whole; a table that came is found.
+    assert_eq!(
+        read,
+        [
+            ("public.countries", "Succeeded", 2),
+            ("public.customers", "Succeeded", 1),
+            ("public.late", "Succeeded", 1),
+            ("public.orders", "Succeeded", 1)
+        ]
+    );
+    assert_eq!(of_files(&place.file("lake/raw/orders")).len(), 8);
+}
+
+#[test]
+fn a_stream_that_fails_does_not_stop_the_others() {
+    let database = shop();
+    let place = place(&database, INCREMENTAL, "");
+    // A row whose cursor is null is a reject, and this Pipeline takes none.
+    database.execute("INSERT INTO customers VALUES (9, 'y', NULL)");
+    let said = place.say(&format!("{RUN} --output json"));
+    assert_eq!(said.code(), Some(1), "{}", said.stderr);
+    let report: Value = serde_json::from_str(&said.stdout).expect("a report");
+    assert_eq!(
+        streams(&report).iter().map(|(name, outcome, _)| (*name, *outcome)).collect::<Vec<_>>(),
+        [("public.countries", "Succeeded"), ("public.customers", "Failed"), ("public.orders", "Succeeded")]
+    );
+    let message = report["error"]["message"].as_str().expect("a message");
+    assert!(message.starts_with("1 of 3 streams did not succeed; `public.customers`: "), "{message}");
+    assert_eq!(of_files(&place.file("lake/raw/orders")).len(), 7);
+    assert!(!place.file("lake/raw/customers").exists());
+
+    database.execute("DELETE FROM customers WHERE id = 9");
+    let report = place.json(RUN);
+    let customers = report["streams"].as_array().expect("streams")[1].clone();
+    assert_eq!((&customers["outcome"], &customers["resumed"]), (&"Succeeded".into(), &true.into()));
+    assert_eq!(of_files(&place.file("lake/raw/customers")).len(), 5);
+    assert_eq!(of_files(&place.file("lake/raw/orders")).len(), 7, "nothing is doubled");
+}
+
+#[test]
+fn mistakes_in_what_streams_flow_through_are_told_together() {
+    let database = shop();
+    let place = place(&database, INCREMENTAL, "");
+    let manifest = std::fs::read_to_string(place.file("m/pipeline.yaml")).expect("manifests");
+    place.write(
+        "m/pipeline.yaml",
+        &manifest
+            .replace("raw/${stream.name}/", "raw/")
+            .replace("  transforms:\n", "    - {name: other, connector: db, stream: public.orders}\n  transforms:\n    - {name: both, from: [shop, other], union: {}}\n"),
+    );
+    let said = place.say(RUN);
+    assert_eq!(said.code(), Some(2), "{}", said.stdout);
+    for wanted in ["stands alone in its Pipeline", "`both` reads several nodes", "written to the same place"] {
+        assert!(said.stderr.contains(wanted), "{wanted}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn a_selection_of_nothing_says_what_to_compare() {
+    let database = shop();
+    let place = place(&database, "", "");
+    let manifest = std::fs::read_to_string(place.file("m/pipeline.yaml")).expect("manifests");
+    place.write("m/pipeline.yaml", &manifest.replace("public.*", "nowhere.*"));
+    let said = place.say(RUN);
+    assert_eq!(said.code(), Some(1));
+    assert!(said.stderr.contains("none of the 4 streams of `db` is selected"), "{}", said.stderr);
+    assert!(said.stderr.contains("aggregator connectors discover"), "{}", said.stderr);
+}
+
+#[test]
+fn a_thousand_small_tables_are_one_run() {
+    const TABLES: u64 = 1000;
+    let database = Database::new();
+    let tables: String = (0..TABLES)
+        .map(|number| {
+            format!("CREATE TABLE t{number:04} AS SELECT id, {number} AS n FROM generate_series(1, 10) AS id;")
+        })
+        .collect();
+    database.execute(&tables);
+    let place = place(&database, "", "");
+    let report = place.json(RUN);
+    assert_eq!((streams(&report).len() as u64, &report["nodes"][0]["read"]), (TABLES, &(TABLES * 10).into()));
+    let last = of_files(&place.file("lake/raw/t0999"));
+    assert_eq!((last.len(), last[0].as_str()), (10, "10|999"));
+    let folders = std::fs::read_dir(place.file("lake/raw")).expect("folders").count() as u64;
+    assert_eq!(folders, TABLES);
+}

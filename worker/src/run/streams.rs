@@ -1,0 +1,175 @@
+//! A run of one Pipeline: of its streams, one by one, or of all that its source stands for, several at a time.
+//!
+//! Each of many streams is a run of its own: its own attempt, ledger, positions and outcome. What they share is the
+//! Connectors, the memory, and the report.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aggregator_compiler::catalogue::Stream;
+use aggregator_compiler::manifest::{Located, Manifests};
+use aggregator_compiler::streams::{collision, of_stream, select, selecting};
+use aggregator_crds::Pipeline;
+use aggregator_crds::pipeline::StreamFailurePolicy;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+
+use super::error::RunError;
+use super::execute::{Shared, one, unbegun};
+use super::places::Places;
+use super::report::{Outcome, RunReport, StreamReport};
+use super::session::environment;
+use super::{RunRequest, Subject};
+use crate::checkpoint::CheckpointStore;
+use crate::connector::{ConnectorError, ErrorKind};
+
+/// The most streams that are moved at a time.
+const AT_A_TIME: usize = 4;
+
+/// Runs a Pipeline once. The report says how it ended, whatever happened.
+pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport {
+    let places = Places::new(Arc::clone(&request.manifests), &request.namespace, request.secrets.clone());
+    let env = match environment(&request.resources) {
+        Ok(env) => env,
+        Err(error) => {
+            let mut report = unbegun(&request);
+            report.fail(&RunError::from_stream("the session", &error));
+            return report;
+        }
+    };
+    let shared = Shared { request: &request, places: &places, env, store };
+    let located = request.manifests.pipeline(&request.namespace, &request.pipeline);
+    match located.filter(|located| selecting(&located.object.spec).is_some()) {
+        Some(located) => all(&shared, located).await,
+        None => one(&shared, &request.manifests, None).await,
+    }
+}
+
+/// Runs all streams that the Pipeline's source stands for.
+async fn all(shared: &Shared<'_>, pipeline: &Located<Pipeline>) -> RunReport {
+    let started = Instant::now();
+    let request = shared.request;
+    let mut report = unbegun(request);
+    let found = request.cancel.run_until_cancelled(find(shared.places, &request.manifests, pipeline, request)).await;
+    match found.unwrap_or(Err(RunError::Interrupted)) {
+        Ok(streams) => {
+            let ended = each(shared, pipeline, &streams).await;
+            report.add_streams(ended);
+        }
+        Err(error) => report.fail(&error),
+    }
+    report.seconds = started.elapsed().as_secs_f64();
+    report
+}
+
+async fn find(
+    places: &Places,
+    manifests: &Manifests,
+    pipeline: &Located<Pipeline>,
+    request: &RunRequest,
+) -> Result<Vec<Stream>, RunError> {
+    let subject =
+        Subject { manifests, namespace: &request.namespace, name: &request.pipeline, params: &request.params };
+    subject.check()?;
+    selected(places, manifests, pipeline).await
+}
+
+/// The streams that a Pipeline's source stands for now.
+///
+/// # Errors
+/// When the Connector cannot be reached, nothing is selected, or two streams would be written to the same place.
+pub(super) async fn selected(
+    places: &Places,
+    manifests: &Manifests,
+    pipeline: &Located<Pipeline>,
+) -> Result<Vec<Stream>, RunError> {
+    let Some((source, selection)) = selecting(&pipeline.object.spec) else { return Ok(Vec::new()) };
+    let failed = |error| RunError::Connector { node: Some(source.name.clone()), error };
+    let catalogue = places.discover(&source.connector).await.map_err(failed)?;
+    let streams = select(selection, &catalogue.streams);
+    let operation = format!("find the streams of source `{}`", source.name);
+    if streams.is_empty() {
+        let detail = format!("none of the {} streams of `{}` is selected", catalogue.streams.len(), source.connector);
+        return Err(failed(ConnectorError::new(ErrorKind::NotFound, operation, detail).remedy(
+            "compare `streams.include` and `streams.exclude` with what `aggregator connectors discover` names",
+        )));
+    }
+    if let Some((sink, place, one, two)) = collision(manifests, pipeline, &streams) {
+        let detail = format!("the sink `{sink}` would write both `{one}` and `{two}` to `{place}`");
+        return Err(failed(
+            ConnectorError::new(ErrorKind::Config, operation, detail)
+                .remedy("exclude one of them, or give it a Pipeline of its own"),
+        ));
+    }
+    Ok(streams.into_iter().cloned().collect())
+}
+
+/// Runs each stream; the reports come in the order of the streams.
+async fn each(shared: &Shared<'_>, pipeline: &Located<Pipeline>, streams: &[Stream]) -> Vec<(String, RunReport)> {
+    let policy =
+        pipeline.object.spec.execution.as_ref().map(|execution| execution.on_stream_failure).unwrap_or_default();
+    let at_a_time = at_a_time(shared.places, pipeline);
+    // Boxed, so that the compiler need not prove for all lifetimes what holds for this one.
+    let running: Vec<BoxFuture<'_, (usize, RunReport)>> = streams
+        .iter()
+        .enumerate()
+        .map(|(number, stream)| Box::pin(numbered(number, shared, pipeline, stream, policy)) as BoxFuture<'_, _>)
+        .collect();
+    let mut ended: Vec<(usize, RunReport)> = futures::stream::iter(running).buffer_unordered(at_a_time).collect().await;
+    ended.sort_by_key(|(number, _)| *number);
+    ended.into_iter().map(|(number, report)| (streams[number].name.clone(), report)).collect()
+}
+
+async fn numbered(
+    number: usize,
+    shared: &Shared<'_>,
+    pipeline: &Located<Pipeline>,
+    stream: &Stream,
+    policy: StreamFailurePolicy,
+) -> (usize, RunReport) {
+    let manifests = of_stream(&shared.request.manifests, pipeline, stream);
+    let report = one(shared, &manifests, Some(&stream.name)).await;
+    if report.outcome != Outcome::Succeeded && policy == StreamFailurePolicy::Stop {
+        shared.request.cancel.cancel();
+    }
+    (number, report)
+}
+
+/// How many streams at a time: each holds a connection for its source, one for each sink, one for the rejects.
+fn at_a_time(places: &Places, pipeline: &Located<Pipeline>) -> usize {
+    let spec = &pipeline.object.spec;
+    let used = spec.sources.iter().map(|source| &source.connector);
+    let used: Vec<&String> = used
+        .chain(spec.sinks.iter().map(|sink| &sink.connector))
+        .chain(spec.rejects.iter().map(|rejects| &rejects.connector))
+        .collect();
+    let allowed = used.iter().filter_map(|name| {
+        let each = used.iter().filter(|other| ***other == **name).count();
+        Some(places.connections(name)? as usize / each)
+    });
+    allowed.min().unwrap_or(AT_A_TIME).clamp(1, AT_A_TIME)
+}
+
+impl RunReport {
+    /// Takes the reports of many streams together: sums of their figures, and how each ended.
+    fn add_streams(&mut self, ended: Vec<(String, RunReport)>) {
+        let all = ended.len();
+        let mut failed = Vec::new();
+        self.ledger.balanced = true;
+        for (stream, report) in ended {
+            self.sum(&report);
+            if let Some(error) = &report.error {
+                failed.push((stream.clone(), error.clone()));
+            }
+            if self.outcome != Outcome::Interrupted && report.outcome != Outcome::Succeeded {
+                self.outcome = report.outcome;
+            }
+            self.streams.push(StreamReport::of(stream, report));
+        }
+        if let Some((first, error)) = failed.first() {
+            let mut error = error.clone();
+            error.message = format!("{} of {all} streams did not succeed; `{first}`: {}", failed.len(), error.message);
+            self.error = Some(error);
+        }
+    }
+}
