@@ -84,7 +84,8 @@ class Works:
         return [self.bench.python, here, *arguments], environment
 
     def sling(self, *arguments):
-        environment = os.environ | {"PG": self.server.url("bench"), "SLING_LOGGING": "NO_COLOR", "SLING_DISABLE_TELEMETRY": "TRUE"}
+        # Its other way of writing Parquet downloads a program.
+        environment = os.environ | {"PG": self.server.url("bench"), "SLING_DUCKDB_COMPUTE": "false", "SLING_DISABLE_TELEMETRY": "TRUE"}
         return [self.bench.sling, "run", *arguments], environment
 
     def fresh_lineitem(self, rows=False):

@@ -22,7 +22,7 @@ pub(super) const ROW: &str = "_aggregator_row";
 const CHUNK: usize = 1 << 20;
 /// The most bytes of one COPY: these rows are kept until the server has taken them. A COPY ends with a small packet that
 /// waits for the server's acknowledgement of the one before (Nagle's algorithm), so they should not be many.
-const PIECE_BYTES: usize = 32 << 20;
+const PIECE_BYTES: usize = 16 << 20;
 /// After a refusal, rows go in pieces of at most this many, so that many refusals cost little each.
 const PIECE: usize = 512;
 
