@@ -5,7 +5,9 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a fixture has no caller that could handle its failure")]
 
 pub mod folder;
+pub mod gateway;
 pub mod golden;
 pub mod http;
 pub mod postgres;
 pub mod proxy;
+pub mod s3;

@@ -13,6 +13,7 @@ mod http;
 mod manifests;
 mod postgres;
 mod repeater;
+mod s3;
 mod scene;
 mod server;
 mod watch;
@@ -24,13 +25,14 @@ fn no_canary_is_shown() {
     let mut scene = Scene::new();
     http::from_manifests(&mut scene);
     manifests::broken(&mut scene);
-    manifests::unused(&mut scene);
     http::signed(&mut scene);
     http::addressed(&mut scene);
     http::encrypted(&mut scene);
     postgres::real(&mut scene);
     postgres::echoing(&mut scene);
     postgres::encrypted(&mut scene);
+    s3::real(&mut scene);
+    s3::echoing(&mut scene);
     for name in ["aggregator_worker", "hyper_util", "sqlx"] {
         assert!(scene.talkative.contains(name), "{name} has said nothing: {:?}", scene.talkative);
     }

@@ -99,7 +99,7 @@ fn two_for_each_way_to_call_it_wrongly() {
         ),
         (
             "connectors schema postgre",
-            "error[Usage]: there is no connector type `postgre`\n  help: choose one of file, postgres, sqlite, http, generator\n",
+            "error[Usage]: there is no connector type `postgre`\n  help: choose one of file, s3, postgres, sqlite, http, generator\n",
         ),
         (
             "connectors check -f . --connector drop",
@@ -143,7 +143,7 @@ fn two_for_each_way_to_call_it_wrongly() {
     assert!(!place.file(".aggregator").exists() && !place.file("out").exists(), "nothing was begun");
 }
 
-/// A Connector of a type that nobody knows, and of one that this build has no connector for.
+/// A Connector of a type that nobody knows.
 #[test]
 fn two_for_a_type_of_connector_that_is_not_there() {
     let place = Place::new();
@@ -163,12 +163,18 @@ fn two_for_a_type_of_connector_that_is_not_there() {
         "{}",
         said.stderr
     );
-    place.write("m.yaml", &manifest("s3: {bucket: lake}"));
+}
+
+#[test]
+fn three_without_keys_for_a_store() {
+    let place = Place::new();
+    let manifest = "apiVersion: aggregator.dev/v1alpha1\nkind: Connector\nmetadata: {name: lake, namespace: test}\nspec: {s3: {bucket: lake}}\n";
+    place.write("m.yaml", &format!("{manifest}---\n{}", pipeline("connector: lake, stream: a.csv", "")));
     fails(
         &place,
         "run -f m.yaml",
-        2,
-        "m.yaml:16:39: error[NotSupportedYet]: `s3` Connectors are not supported yet by this build\n  at Pipeline test/move spec.sources[0].connector\n  help: use a `file` Connector for now\n\nerror[Invalid]: the Pipeline does not compile: 1 error\n  help: mend what is listed above; `aggregator lint` shows the same without running\n",
+        3,
+        "error[CredentialsRefused]: node `source`: open Connector `lake`: there are no `credentials`, and this process was given no identity of a Pod\n  help: name the keys of the Secret in `credentials`; on a cluster, give the Pod's service account a role\n",
     );
 }
 

@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use crate::aggregator::Place;
 use crate::postgres::{Database, Session};
 use crate::rows::{Made, of_files, of_sqlite, same, sorted};
+use crate::s3::Store;
 
 /// What was there before; the versions differ, so that a replaced row shows.
 const OLD: Made = Made { first: 0, end: 1000, version: "old" };
@@ -26,6 +27,7 @@ const RUN: &str = "run -f m --state state";
 struct World {
     place: Place,
     database: Option<Database>,
+    store: Option<Store>,
 }
 
 impl World {
@@ -34,7 +36,15 @@ impl World {
         if let Some(database) = &database {
             place.write("m/db.yaml", &database.manifest());
         }
-        Self { place, database }
+        let store = self.store.as_ref().map(Store::copy);
+        if let Some(store) = &store {
+            place.write("m/store.yaml", &store.manifest());
+        }
+        Self { place, database, store }
+    }
+
+    fn store(&self) -> &Store {
+        self.store.as_ref().expect("a store")
     }
 }
 
@@ -281,7 +291,7 @@ impl Mode {
 }
 
 /// Runs the pipeline over the old rows, then puts the new ones into the files.
-fn from_files(mode: Mode, sinks: &[&str], database: Option<Database>) -> World {
+fn from_files(mode: Mode, sinks: &[&str], database: Option<Database>, store: Option<Store>) -> World {
     let place = Place::new();
     // Files are told apart by name, so each is read once; an Overwrite is of everything there is.
     let sync = if mode == Mode::Overwrite { "FullRefresh" } else { "Incremental" };
@@ -289,17 +299,20 @@ fn from_files(mode: Mode, sinks: &[&str], database: Option<Database>) -> World {
     if let Some(database) = &database {
         place.write("m/db.yaml", &database.manifest());
     }
+    if let Some(store) = &store {
+        place.write("m/store.yaml", &store.manifest());
+    }
     place.write("in/a.csv", &OLD.csv());
     place.ok(RUN);
     if mode == Mode::Overwrite {
         place.remove("in/a.csv");
     }
     place.write("in/b.csv", &NEW.csv());
-    World { place, database }
+    World { place, database, store }
 }
 
 fn file_to_postgres(name: &str, mode: Mode, kills: u32) {
-    let world = from_files(mode, &["db public.target"], Some(Database::new()));
+    let world = from_files(mode, &["db public.target"], Some(Database::new()), None);
     let scenario = Scenario {
         name,
         world,
@@ -355,7 +368,7 @@ fn postgres_to_file(name: &str, mode: Mode, kills: u32) {
     };
     let scenario = Scenario {
         name,
-        world: World { place, database: Some(database) },
+        world: World { place, database: Some(database), store: None },
         visible: &|world| vec![of_files(&world.place.file("out/rows"))],
         staged: &mut |world, _, _| staged_files(&world.place.file("out")),
         expected,
@@ -377,7 +390,7 @@ fn postgres_to_file_overwrite() {
 fn file_to_sqlite(name: &str, mode: Mode, kills: u32) {
     let scenario = Scenario {
         name,
-        world: from_files(mode, &["lite target"], None),
+        world: from_files(mode, &["lite target"], None, None),
         visible: &|world| {
             vec![of_sqlite(&world.place.file("out.sqlite"), "SELECT id, account, amount, note FROM target")]
         },
@@ -411,7 +424,7 @@ fn file_to_sqlite_merge() {
 fn file_to_two_folders(name: &str, mode: Mode, kills: u32) {
     let scenario = Scenario {
         name,
-        world: from_files(mode, &["out one/", "out two/"], None),
+        world: from_files(mode, &["out one/", "out two/"], None, None),
         // Each target commits by itself, so one may show the run before the other.
         visible: &|world| ["out/one", "out/two"].map(|folder| of_files(&world.place.file(folder))).to_vec(),
         staged: &mut |world, _, _| staged_files(&world.place.file("out")),
@@ -429,4 +442,59 @@ fn file_to_two_folders_append() {
 #[test]
 fn file_to_two_folders_overwrite() {
     file_to_two_folders("file to two folders, Overwrite", Mode::Overwrite, 3);
+}
+
+fn file_to_s3(name: &str, mode: Mode, kills: u32) {
+    let scenario = Scenario {
+        name,
+        world: from_files(mode, &["store rows/"], None, Some(Store::new())),
+        visible: &|world| vec![world.store().rows("rows/")],
+        staged: &mut |world, _, _| world.store().staged(),
+        expected: mode.expected(),
+        kills,
+    };
+    scenario.play();
+}
+
+#[test]
+fn file_to_s3_append() {
+    file_to_s3("file to s3, Append", Mode::Append, 3);
+}
+
+#[test]
+fn file_to_s3_overwrite() {
+    file_to_s3("file to s3, Overwrite", Mode::Overwrite, 3);
+}
+
+fn s3_to_file(name: &str, mode: Mode, kills: u32) {
+    let (place, store) = (Place::new(), Store::new());
+    let sync = if mode == Mode::Append { "Incremental" } else { "FullRefresh" };
+    let source = format!("connector: drops, stream: \"*.csv\", sync: {{mode: {sync}}}");
+    pipeline(&place, &source, &["out rows/"], mode.write());
+    place.write("m/store.yaml", &store.manifest());
+    store.put("in/a.csv", &OLD.csv());
+    place.ok(RUN);
+    if mode == Mode::Overwrite {
+        store.delete("in/a.csv");
+    }
+    store.put("in/b.csv", &NEW.csv());
+    let scenario = Scenario {
+        name,
+        world: World { place, database: None, store: Some(store) },
+        visible: &|world| vec![of_files(&world.place.file("out/rows"))],
+        staged: &mut |world, _, _| staged_files(&world.place.file("out")),
+        expected: mode.expected(),
+        kills,
+    };
+    scenario.play();
+}
+
+#[test]
+fn s3_to_file_append() {
+    s3_to_file("s3 to file, Append", Mode::Append, 3);
+}
+
+#[test]
+fn s3_to_file_overwrite() {
+    s3_to_file("s3 to file, Overwrite", Mode::Overwrite, 3);
 }

@@ -21,6 +21,7 @@ mod rejects;
 mod report;
 mod resume;
 mod rows;
+mod s3;
 mod samples;
 mod shop;
 mod signals;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::aggregator::Place;
 use crate::postgres::Database;
 use crate::rows::{Made, of_files, same, sorted};
+use crate::s3::Store;
 
 const RUN: &str = "run -f m --state state";
 /// How many files there are, and how many rows each has.
@@ -267,4 +268,25 @@ fn a_pipeline_that_combines_rows_is_read_again_from_the_start() {
     let report = finish(&place, FILES * ROWS);
     assert_eq!(report.get("splits"), None, "{report}");
     same("in one go", &of_files(&place.file("out/rows")), &all());
+}
+
+#[test]
+fn objects_to_objects_go_on_after_kills_and_nothing_is_left_behind() {
+    let store = Store::new();
+    let place = place("connector: drops, stream: \"*.csv\"", "connector: store, stream: rows/", "", &store.manifest());
+    for file in 0..FILES {
+        store.put(&format!("in/{file:02}.csv"), &made(file).csv());
+    }
+    stop(&place, Signal::SIGKILL, 2, || store.saved());
+    let before = store.saved();
+    stop(&place, Signal::SIGTERM, before + 1, || store.saved());
+    // One of those that were read is replaced by rows of the same number.
+    let changed = Made { version: "changed", ..made(0) };
+    store.put("in/00.csv", &changed.csv());
+    assert_eq!(store.rows("rows/"), Vec::<String>::new(), "nothing is visible yet");
+    let report = finish(&place, FILES * ROWS);
+    assert!(saved_earlier(&report) >= before as u64, "{report}");
+    let expected = sorted(changed.lines().into_iter().chain((1..FILES).flat_map(|file| made(file).lines())).collect());
+    same("resumed", &store.rows("rows/"), &expected);
+    assert!(!store.staged(), "what was saved is gone when it is committed");
 }

@@ -16,9 +16,6 @@ impl<'a> Compiler<'a> {
             if self.purpose == Purpose::Run && self.checked.insert(("Connector", name.to_owned())) {
                 self.diagnostics.extend(violations(connector));
             }
-            if matches!(connector.object.spec.connector_type, ConnectorType::S3(_)) {
-                self.not_yet(path, "`s3` Connectors", "use a `file` Connector for now");
-            }
             return Some(connector);
         }
         let names =
@@ -48,7 +45,7 @@ impl<'a> Compiler<'a> {
         let kind = &connector.object.spec.connector_type;
         if matches!(kind, ConnectorType::Http(_) | ConnectorType::Generator(_)) {
             let message = format!("`{}` Connectors can be read, not written: `{name}` is one", kind.key());
-            self.fail("NotASink", message, "write to a `file`, `postgres` or `sqlite` Connector", path);
+            self.fail("NotASink", message, "write to a `file`, `s3`, `postgres` or `sqlite` Connector", path);
             return None;
         }
         Some(connector)

@@ -163,11 +163,12 @@ const RULES: [Rule; 29] = [
 ];
 
 /// Patterns of fields that name other things, by kind and path.
-const PATTERNS: [(&str, &str, &str); 15] = [
+const PATTERNS: [(&str, &str, &str); 16] = [
     ("Connector", "spec.secretName", OBJECT_NAME),
     ("Connector", "spec.postgres.password.secretKey", SECRET_KEY),
     ("Connector", "spec.s3.credentials.accessKeyId.secretKey", SECRET_KEY),
     ("Connector", "spec.s3.credentials.secretAccessKey.secretKey", SECRET_KEY),
+    ("Connector", "spec.s3.credentials.sessionToken.secretKey", SECRET_KEY),
     ("Connector", "spec.file.volume.claimName", OBJECT_NAME),
     ("Connector", "spec.sqlite.volume.claimName", OBJECT_NAME),
     ("Pipeline", "spec.sources[].connector", OBJECT_NAME),

@@ -124,17 +124,35 @@ impl Report {
         if let Some(endpoint) = &s3.endpoint {
             self.address(&path.field("endpoint"), endpoint);
         }
-        if let Some(prefix) = s3.prefix.as_deref().filter(|prefix| prefix.starts_with('/')) {
-            let help = format!("write `{}`", prefix.trim_start_matches('/'));
-            self.add(&path.field("prefix"), "the prefix begins with `/`, and no key does", help);
+        if let Some(authority) = &s3.ca {
+            self.authority(&path.field("ca"), authority);
+        }
+        if let Some(timeout) = &s3.timeout {
+            self.duration_from(&path.field("timeout"), timeout, Duration::from_millis(1));
+        }
+        if let Some(prefix) = &s3.prefix {
+            self.key_prefix(&path.field("prefix"), prefix);
         }
         if let Some(credentials) = &s3.credentials {
             let path = path.field("credentials");
             self.secret(&path.field("accessKeyId"), &credentials.access_key_id);
             self.secret(&path.field("secretAccessKey"), &credentials.secret_access_key);
+            if let Some(token) = &credentials.session_token {
+                self.secret(&path.field("sessionToken"), token);
+            }
         }
         if let Some(format) = &s3.format {
             self.file_format(&path.field("format"), format);
+        }
+    }
+
+    /// Folders that keys begin with; none that could mean another place.
+    fn key_prefix(&mut self, path: &Path, prefix: &str) {
+        if prefix.starts_with('/') {
+            let help = format!("write `{}`", prefix.trim_start_matches('/'));
+            self.add(path, "the prefix begins with `/`, and no key does", help);
+        } else if prefix.trim_end_matches('/').split('/').any(|step| matches!(step, "" | "." | "..")) {
+            self.add(path, format!("`{prefix}` has an empty step, `.` or `..`"), "name folders, as `raw/2026`");
         }
     }
 

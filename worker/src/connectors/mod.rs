@@ -2,15 +2,21 @@
 
 #[cfg(feature = "file")]
 mod file;
+#[cfg(feature = "files")]
+mod files;
 #[cfg(feature = "generator")]
 mod generator;
 mod guard;
 #[cfg(feature = "http")]
 mod http;
 mod known;
+#[cfg(any(feature = "files", feature = "http"))]
+mod pipe;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod registry;
+#[cfg(feature = "s3")]
+mod s3;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod shape;
 mod sql;

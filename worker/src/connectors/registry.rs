@@ -26,6 +26,13 @@ pub fn all() -> &'static [ConnectorInfo] {
             sink: true,
             open: super::file::open,
         },
+        #[cfg(feature = "s3")]
+        ConnectorInfo {
+            key: "s3",
+            summary: "Objects in an S3-compatible store: CSV, NDJSON, JSON, Parquet",
+            sink: true,
+            open: super::s3::open,
+        },
         #[cfg(feature = "postgres")]
         ConnectorInfo {
             key: "postgres",

@@ -21,6 +21,8 @@ mod open;
 #[cfg(feature = "formats")]
 mod parquet;
 #[cfg(feature = "formats")]
+mod ranged;
+#[cfg(feature = "formats")]
 mod workers;
 mod writer;
 
@@ -40,6 +42,8 @@ pub(crate) use infer::Guess;
 pub(crate) use open::text;
 #[cfg(feature = "formats")]
 pub use open::{Input, SchemaProbe, ending_of, format_by_name, open, stream_schema};
+#[cfg(feature = "formats")]
+pub use ranged::Ranges;
 pub use records::{RecordDecoder, declared_schema, infer_records, infer_schema};
 #[cfg(feature = "formats")]
 pub(crate) use writer::write_error;

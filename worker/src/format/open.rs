@@ -15,6 +15,7 @@ use super::encoding::by_label;
 use super::infer::Guesses;
 use super::json::{self, DocumentReader, LineReader, records_path};
 use super::parquet::{self, ParquetReader};
+use super::ranged::{RangedFile, RangedReader, Ranges};
 use super::records::declared_schema;
 use super::writer::declared_compression;
 use crate::connector::{ConnectorError, ErrorKind, Result};
@@ -92,6 +93,8 @@ pub enum Input {
     Stream(Box<dyn Read + Send>),
     /// A file; Parquet needs one.
     File(File),
+    /// Content that is fetched as it is needed, for formats that are not read from their beginning to their end.
+    Ranges(Arc<dyn Ranges>),
     /// All of the content, in memory.
     Bytes(bytes::Bytes),
 }
@@ -102,6 +105,7 @@ impl Input {
             Self::Stream(stream) => stream,
             Self::File(file) => Box::new(file),
             Self::Bytes(bytes) => Box::new(std::io::Cursor::new(bytes)),
+            Self::Ranges(ranges) => Box::new(RangedReader::new(RangedFile::new(ranges, Arc::default()))),
         }
     }
 }
@@ -130,6 +134,10 @@ pub fn open(
             Input::Bytes(bytes) => {
                 let size = bytes.len() as u64;
                 (Box::new(ParquetReader::new(bytes, plan)?), size)
+            }
+            // What is fetched is counted as it comes.
+            Input::Ranges(ranges) => {
+                return Ok(Box::new(ParquetReader::new(RangedFile::new(ranges, Arc::clone(count)), plan)?));
             }
             Input::Stream(_) => return Err(parquet_stream(&plan.location)),
         };
@@ -177,6 +185,7 @@ impl SchemaProbe {
             let (schema, rows, notes) = match input {
                 Input::File(file) => parquet::describe(file, location)?,
                 Input::Bytes(bytes) => parquet::describe(bytes, location)?,
+                Input::Ranges(ranges) => parquet::describe(RangedFile::new(ranges, Arc::default()), location)?,
                 Input::Stream(_) => return Err(parquet_stream(location)),
             };
             for field in schema.fields() {

@@ -6,7 +6,7 @@
 //! report ◄─ store.succeed ◄─ commit each sink ◄─ ledger, quality, budget ◄─ Graph: drive all sinks
 //! ```
 //! A run whose rows all find their way alone is taken in pieces, when its sources and sinks can: what one attempt has
-//! saved, the next need not read again ([`pieces`]).
+//! saved, the next need not read again (`pieces`).
 //!
 //! Nothing is visible in any target before every row is accounted for. Each sink stores the positions with its data;
 //! the checkpoint follows, so a run that dies in between is completed by its next attempt, without reading twice what

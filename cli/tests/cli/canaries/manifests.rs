@@ -1,6 +1,6 @@
 //! Secrets in manifests: where they belong, and where they do not.
 
-use super::scene::{SECRETS, Scene};
+use super::scene::Scene;
 
 /// Broken in every way that people break a manifest: the mistake is told, without the text around it.
 pub(super) fn broken(scene: &mut Scene) {
@@ -61,20 +61,4 @@ pub(super) fn broken(scene: &mut Scene) {
             assert!(said.stdout.contains(&format!("given/broken/{index}.yaml")), "{place}: {}", said.stdout);
         }
     }
-}
-
-/// A type that this build has no connector for: its Secret is read, and used for nothing.
-pub(super) fn unused(scene: &mut Scene) {
-    let credentials = "credentials: {accessKeyId: {secretKey: id}, secretAccessKey: {secretKey: secret}}";
-    scene.give(
-        "s3.yaml",
-        format!("apiVersion: aggregator.dev/v1alpha1\nkind: Connector\nmetadata: {{name: lake, namespace: test}}\nspec: {{s3: {{bucket: lake, {credentials}}}}}\n"),
-    );
-    for key in ["id", "secret"] {
-        let canary = scene.canaries.plant_read(&format!("the {key} of an S3 key"));
-        scene.give(&format!("secrets/connector-lake/{key}"), canary);
-    }
-    scene.run("lint -f given/s3.yaml", 0);
-    let said = scene.run(&format!("connectors check -f given/s3.yaml --secrets {SECRETS} -o json"), 2);
-    assert!(said.stdout.contains("this build has no connector of type `s3`"), "{}", said.stdout);
 }

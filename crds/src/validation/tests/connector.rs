@@ -61,6 +61,21 @@ s3: {bucket: "No", region: "", endpoint: "ftp://store", prefix: /in, credentials
     );
     let found = violations::<Connector>(
         "Connector",
+        r#"
+s3: {bucket: store, timeout: 0s, prefix: a/../b, ca: {pem: x}, credentials: {accessKeyId: {secretKey: i}, secretAccessKey: {secretKey: s}, sessionToken: {secretKey: "a b"}}}
+"#,
+    );
+    assert_eq!(
+        found,
+        [
+            r"spec.s3.ca.pem: the text holds no certificate; paste PEM text that begins with `-----BEGIN CERTIFICATE-----`",
+            r"spec.s3.timeout: `0s` is too short; use 1ms or more",
+            r"spec.s3.prefix: `a/../b` has an empty step, `.` or `..`; name folders, as `raw/2026`",
+            r"spec.s3.credentials.sessionToken.secretKey: this is not a key of a Secret; name a key of the Connector's Secret with letters, digits, `-`, `_` and `.`; the value itself never stands here"
+        ]
+    );
+    let found = violations::<Connector>(
+        "Connector",
         r"
 file: {volume: {claimName: Lake}, root: ../else, format: {parquet: {rowGroupRows: 0}}}
 ",

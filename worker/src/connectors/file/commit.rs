@@ -7,24 +7,16 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::connector::{Attempt, CommitRecord, ConnectorError, ErrorKind, Position, Result};
+use crate::connectors::files::{escaped, sync_folder};
 use crate::format::write_error;
 
 /// Where files are written before they are committed.
 pub(super) const STAGING: &str = ".aggregator-staging";
 /// Where commits are recorded.
 const RECORDS: &str = "_aggregator";
-
-/// Everything but what is safe in the name of a file on every system.
-const UNSAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
-
-/// A name as one component of a path.
-pub(super) fn escaped(name: &str) -> String {
-    utf8_percent_encode(name, UNSAFE).to_string()
-}
 
 /// A rename, of paths below the root.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -293,10 +285,6 @@ fn lost(from: &Path, to: &Path) -> ConnectorError {
         format!("the staged file {} is gone", from.display()),
     )
     .remedy("somebody removed it: restore it from a backup, or reset the checkpoint and run in mode Full")
-}
-
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

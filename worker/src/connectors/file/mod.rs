@@ -1,29 +1,24 @@
 //! Files in a folder: CSV, NDJSON, JSON and Parquet, by glob.
 
 mod commit;
-mod discover;
 mod listing;
-mod parts;
 mod saved;
 mod sink;
-mod source;
+mod store;
 
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
 use aggregator_crds::connector::{ConnectorType, FileFormat};
-use arrow::datatypes::Schema;
 use async_trait::async_trait;
 
 use crate::connector::{
     CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
 };
-use discover::{Shape, catalogue, not_found, shape_of};
-use listing::list;
+use crate::connectors::files::{blocking, catalogue, describe_stream, open_source};
 use sink::FileSink;
-use source::{FileSource, choose, emptied};
+use store::Folder;
 
 /// Opens a `file` Connector.
 pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
@@ -39,7 +34,7 @@ pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
         Some(_) => environment.base.join(inside_volume(&environment.name, &spec.root)?),
         None => environment.base.join(&spec.root),
     };
-    Ok(Box::new(FileConnector { root, format: spec.format.clone() }))
+    Ok(Box::new(FileConnector { folder: Folder { root }, format: spec.format.clone() }))
 }
 
 fn inside_volume(connector: &str, root: &str) -> Result<PathBuf> {
@@ -55,37 +50,15 @@ fn inside_volume(connector: &str, root: &str) -> Result<PathBuf> {
     .remedy("give a path inside the volume, without `..`"))
 }
 
-/// Runs what blocks on a thread for such work.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| ConnectorError::new(ErrorKind::Bug, "work on files", error.to_string()))?
-}
-
 struct FileConnector {
-    root: PathBuf,
+    folder: Folder,
     format: Option<FileFormat>,
-}
-
-impl FileConnector {
-    /// The files of a stream and their schema.
-    async fn shape(&self, stream: &str) -> Result<Shape> {
-        let (root, format, stream) = (self.root.clone(), self.format.clone(), stream.to_owned());
-        blocking(move || shape_of(&root, format.as_ref(), &stream, list(&root, &stream)?)).await
-    }
-
-    /// The error of a stream without files.
-    async fn missing(&self, stream: &str) -> ConnectorError {
-        let (root, format, stream) = (self.root.clone(), self.format.clone(), stream.to_owned());
-        let error = blocking(move || Ok(not_found(&root, format.as_ref(), &stream, &[]))).await;
-        error.unwrap_or_else(|error| error)
-    }
 }
 
 #[async_trait]
 impl Connector for FileConnector {
     async fn check(&self) -> Result<CheckReport> {
-        let root = self.root.clone();
+        let root = self.folder.root.clone();
         let started = Instant::now();
         let message = blocking(move || {
             match std::fs::read_dir(&root) {
@@ -108,48 +81,20 @@ impl Connector for FileConnector {
     }
 
     async fn discover(&self) -> Result<Catalogue> {
-        let (root, format) = (self.root.clone(), self.format.clone());
-        blocking(move || catalogue(&root, format.as_ref())).await
+        let (folder, format) = (self.folder.clone(), self.format.clone());
+        blocking(move || catalogue(&folder, format.as_ref())).await
     }
 
     async fn describe(&self, stream: &str) -> Result<Stream> {
-        let shape = self.shape(stream).await?;
-        let mut described = Stream::from_schema(stream, &shape.schema);
-        described.estimated_rows = shape.rows;
-        described.comment = (!shape.notes.is_empty()).then(|| shape.notes.join("; "));
-        Ok(described)
+        let (folder, format, stream) = (self.folder.clone(), self.format.clone(), stream.to_owned());
+        blocking(move || describe_stream(&folder, format.as_ref(), &stream)).await
     }
 
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
-        let mut shape = self.shape(&request.stream).await?;
-        if shape.files.is_empty() {
-            match emptied(&request)? {
-                Some(note) => shape.notes.push(note),
-                None => return Err(self.missing(&request.stream).await),
-            }
-        }
-        let schema = match &request.columns {
-            None => shape.schema,
-            Some(columns) => {
-                let fields = columns.iter().map(|column| {
-                    shape.schema.field_with_name(column).cloned().map_err(|_| {
-                        let names: Vec<&str> =
-                            shape.schema.fields().iter().map(|field| field.name().as_str()).collect();
-                        ConnectorError::new(
-                            ErrorKind::NotFound,
-                            format!("read stream `{}`", request.stream),
-                            format!("there is no column `{column}`; there are {}", names.join(", ")),
-                        )
-                    })
-                });
-                Arc::new(Schema::new(fields.collect::<Result<Vec<_>>>()?))
-            }
-        };
-        let (files, after, skipped) = choose(shape.files, &request)?;
-        Ok(Box::new(FileSource { schema, format: shape.format, files, after, skipped, request, notes: shape.notes }))
+        open_source(&self.folder, self.format.as_ref(), request).await
     }
 
     async fn sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {
-        Ok(Box::new(FileSink::new(self.root.clone(), self.format.as_ref(), request)?))
+        Ok(Box::new(FileSink::new(self.folder.root.clone(), self.format.as_ref(), request)?))
     }
 }

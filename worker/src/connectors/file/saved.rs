@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::commit::{Commits, Step, escaped, sync_folder};
-use super::parts::Part;
+use super::commit::{Commits, Step};
 use crate::connector::{Attempt, ConnectorError, ErrorKind, Result, SavedSplit};
+use crate::connectors::files::{Part, escaped, sync_folder};
 use crate::format::{input_error, write_error};
 
 /// The content of a manifest.

@@ -3,30 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use aggregator_crds::connector::{Compression, FileFormat};
+use aggregator_crds::connector::FileFormat;
 use aggregator_crds::pipeline::WriteMode;
 use async_trait::async_trait;
-use sha2::{Digest, Sha256};
 
-use super::blocking;
-use super::commit::{Changes, Commits, Move, escaped};
-use super::listing::{checked_name, has_wildcard, list};
-use super::parts::{Part, Parts, ROLL_BYTES};
+use super::commit::{Changes, Commits, Move};
+use super::listing::list;
 use super::saved::{SavedParts, prefix as prefix_of_split, remove_unsaved};
 use crate::connector::{
     Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, SavedSplit, Sink,
     SinkRequest, Staged,
 };
-use crate::format::{check_writable, compression_ending, declared_compression, ending_of, format_by_name, split_name};
-
-/// Where rows go, below the root.
-#[derive(Clone, Debug, PartialEq)]
-enum Target {
-    /// A folder of part files; without a final `/`.
-    Folder(String),
-    /// One file.
-    File(String),
-}
+use crate::connectors::files::{Part, Parts, ROLL_BYTES, Target, Written, blocking, prefix_of_run};
 
 /// How far an attempt has come.
 enum Phase {
@@ -47,8 +35,7 @@ enum Phase {
 /// A stream of files, ready to be written.
 pub(super) struct FileSink {
     root: PathBuf,
-    target: Target,
-    format: FileFormat,
+    written: Written,
     request: SinkRequest,
     commits: Commits,
     phase: Phase,
@@ -60,58 +47,10 @@ pub(super) struct FileSink {
 impl FileSink {
     /// Checks what the Pipeline asks for. Changes nothing.
     pub(super) fn new(root: PathBuf, declared: Option<&FileFormat>, request: SinkRequest) -> Result<Self> {
-        let operation = || format!("write stream `{}`", request.stream);
-        let wrong = |detail: String, remedy: &str| {
-            Err(ConnectorError::new(ErrorKind::Config, operation(), detail).remedy(remedy))
-        };
-        let name = checked_name(&request.stream)?;
-        if has_wildcard(name) {
-            return wrong(
-                "a glob is no place to write to".into(),
-                "name a folder, as `out/`, or a file, as `out/result.parquet`",
-            );
-        }
-        if !matches!(request.write.mode, WriteMode::Append | WriteMode::Overwrite) {
-            return wrong(
-                format!("files take no rows in mode {:?}: they have no key to find a row by", request.write.mode),
-                "use Overwrite, or Append and a `deduplicate` transform where the files are read, or write to a database",
-            );
-        }
-        let last = name.trim_end_matches('/').rsplit('/').next().unwrap_or(name);
-        let target = if name.ends_with('/') || !last.contains('.') {
-            Target::Folder(name.trim_end_matches('/').to_owned())
-        } else {
-            Target::File(name.to_owned())
-        };
-        let Some(mut format) = declared.cloned().or_else(|| format_by_name(last)) else {
-            return wrong(
-                "nothing says in which format".into(),
-                "give the Connector a `format`, or name a file with an ending: .csv, .ndjson, .json, .parquet",
-            );
-        };
-        let compression = match (&target, declared_compression(&format)) {
-            (Target::File(file), Compression::Auto) => split_name(file).1,
-            (Target::Folder(_), Compression::Auto) => Compression::None,
-            (_, declared) => declared,
-        };
-        match &mut format {
-            FileFormat::Csv(csv) => csv.compression = compression,
-            FileFormat::Ndjson(lines) => lines.compression = compression,
-            FileFormat::Json(json) => json.compression = compression,
-            FileFormat::Parquet(_) => {}
-        }
-        if matches!(target, Target::File(_)) && !request.write.partition_by.is_empty() {
-            return wrong(
-                "one file has no partition folders".into(),
-                "name a folder, as `out/`, or leave `partitionBy` out",
-            );
-        }
-        let roll_bytes = if matches!(target, Target::File(_)) { u64::MAX } else { ROLL_BYTES };
-        let partitions = &request.write.partition_by;
-        let parts = Parts::new(&root, PathBuf::new(), format.clone(), &request.schema, partitions, roll_bytes)?;
-        check_writable(&format, parts.schema())?;
+        let written = Written::new(declared, &request)?;
+        let roll_bytes = if matches!(written.target, Target::File(_)) { u64::MAX } else { ROLL_BYTES };
         let commits = Commits::new(&root, &request.pipeline, &request.node);
-        Ok(Self { root, target, format, request, commits, phase: Phase::Opened, kept: Vec::new(), roll_bytes })
+        Ok(Self { root, written, request, commits, phase: Phase::Opened, kept: Vec::new(), roll_bytes })
     }
 
     fn overwrites(&self) -> bool {
@@ -119,7 +58,7 @@ impl FileSink {
     }
 
     fn existing(&self) -> Result<Vec<String>> {
-        existing(&self.root, &self.target, &self.format)
+        existing(&self.root, &self.written)
     }
 
     fn out_of_order(&self, call: &str) -> ConnectorError {
@@ -143,15 +82,13 @@ impl FileSink {
 }
 
 /// The data files that the target has now: those of the format, however compressed.
-fn existing(root: &Path, target: &Target, format: &FileFormat) -> Result<Vec<String>> {
-    match target {
+fn existing(root: &Path, written: &Written) -> Result<Vec<String>> {
+    match &written.target {
         Target::File(file) => Ok(root.join(file).exists().then(|| file.clone()).into_iter().collect()),
-        Target::Folder(folder) if root.join(folder).is_dir() => Ok(list(root, &format!("{folder}/"))?
-            .files
-            .into_iter()
-            .map(|file| file.path)
-            .filter(|path| format_by_name(path).is_some_and(|found| ending_of(&found) == ending_of(format)))
-            .collect()),
+        Target::Folder(folder) if root.join(folder).is_dir() => {
+            let files = list(root, &format!("{folder}/"))?.files.into_iter();
+            Ok(files.map(|file| file.path).filter(|path| written.is_data(path)).collect())
+        }
         Target::Folder(_) => Ok(Vec::new()),
     }
 }
@@ -181,20 +118,13 @@ fn check_inside(root: &Path, target: &Target) -> Result<()> {
 }
 
 /// What a commit of these parts does. Part files get names that are free.
-fn changes(
-    root: &Path,
-    target: &Target,
-    format: &FileFormat,
-    parts: &[Part],
-    prefix: &str,
-    overwrite: bool,
-) -> Result<Changes> {
-    let before = existing(root, target, format)?;
-    let ending = format!("{}{}", ending_of(format), compression_ending(declared_compression(format)));
+fn changes(root: &Path, written: &Written, parts: &[Part], prefix: &str, overwrite: bool) -> Result<Changes> {
+    let before = existing(root, written)?;
+    let ending = written.ending();
     let mut taken: BTreeSet<String> = BTreeSet::new();
     let mut moves = Vec::with_capacity(parts.len());
     for part in parts {
-        let to = match target {
+        let to = match &written.target {
             Target::File(file) => file.clone(),
             Target::Folder(folder) => {
                 let place = if part.folder.is_empty() { folder.clone() } else { format!("{folder}/{}", part.folder) };
@@ -216,31 +146,19 @@ fn changes(
     Ok(Changes { moves, deletes })
 }
 
-/// The beginning of the names of a run's part files.
-fn prefix(run: &str, node: &str) -> String {
-    let digest = Sha256::digest(run.as_bytes());
-    let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("part-{short}-{}", escaped(node))
-}
-
 #[async_trait]
 impl Sink for FileSink {
     async fn plan(&mut self) -> Result<Vec<PlannedChange>> {
         let existing = if self.root.is_dir() { self.existing()? } else { Vec::new() };
-        let columns = self.request.schema.fields().len();
-        let what = format!("{}, {columns} columns", ending_of(&self.format));
+        let what = self.written.summary(&self.request);
         let mut changes = Vec::new();
         let mut add = |action: String| changes.push(PlannedChange { action, statement: None });
-        match &self.target {
+        match &self.written.target {
             Target::File(file) if existing.is_empty() => add(format!("create file {file} ({what})")),
             Target::File(file) => add(format!("replace file {file} ({what})")),
             Target::Folder(folder) => {
                 let state = if self.root.join(folder).is_dir() { "add files to" } else { "create" };
-                let partitions = match self.request.write.partition_by.as_slice() {
-                    [] => String::new(),
-                    columns => format!(", in folders by {}", columns.join(", ")),
-                };
-                add(format!("{state} folder {folder}/ ({what}{partitions})"));
+                add(format!("{state} folder {folder}/ ({what})"));
                 if self.overwrites() {
                     for file in existing {
                         add(format!("delete file {file}"));
@@ -257,7 +175,7 @@ impl Sink for FileSink {
     }
 
     async fn fence(&mut self, attempt: &Attempt) -> Result<()> {
-        if let (Target::File(file), false) = (&self.target, self.overwrites())
+        if let (Target::File(file), false) = (&self.written.target, self.overwrites())
             && self.root.join(file).exists()
         {
             return Err(ConnectorError::new(
@@ -267,24 +185,18 @@ impl Sink for FileSink {
             )
             .remedy("write to a folder, as `out/`, or use the mode Overwrite"));
         }
-        check_inside(&self.root, &self.target)?;
+        check_inside(&self.root, &self.written.target)?;
         let (commits, owner) = (self.commits.clone(), attempt.clone());
         blocking(move || commits.fence(&owner, &mut |_| Ok(()))).await?;
-        let parts = Parts::new(
-            &self.root,
-            PathBuf::from(self.commits.staging(attempt)),
-            self.format.clone(),
-            &self.request.schema,
-            &self.request.write.partition_by,
-            self.roll_bytes,
-        )?;
+        let staging = PathBuf::from(self.commits.staging(attempt));
+        let parts = self.written.parts(&self.root, staging, &self.request, self.roll_bytes)?;
         self.phase = Phase::Fenced { attempt: attempt.clone(), parts: Box::new(parts) };
         Ok(())
     }
 
     fn keeps_splits(&self) -> bool {
         // One file cannot be put together from several.
-        matches!(self.target, Target::Folder(_))
+        matches!(self.written.target, Target::Folder(_))
     }
 
     async fn saved(&mut self) -> Result<Vec<SavedSplit>> {
@@ -341,8 +253,8 @@ impl Sink for FileSink {
         let Phase::Fenced { attempt, mut parts } = std::mem::replace(&mut self.phase, Phase::Opened) else {
             return Err(self.out_of_order("stage"));
         };
-        let always =
-            matches!(self.target, Target::File(_)) || (self.overwrites() && self.request.write.partition_by.is_empty());
+        let always = matches!(self.written.target, Target::File(_))
+            || (self.overwrites() && self.request.write.partition_by.is_empty());
         let always = always && self.kept.is_empty();
         let mut parts = blocking(move || parts.finish(always)).await?;
         parts.splice(0..0, std::mem::take(&mut self.kept));
@@ -354,12 +266,12 @@ impl Sink for FileSink {
 
     async fn commit(&mut self, positions: &BTreeMap<String, Position>) -> Result<()> {
         let (attempt, parts, rows) = self.take_staged()?;
-        let (root, target, format) = (self.root.clone(), self.target.clone(), self.format.clone());
+        let (root, written) = (self.root.clone(), self.written.clone());
         let (commits, positions) = (self.commits.clone(), positions.clone());
-        let prefix = prefix(&attempt.run, &self.request.node);
+        let prefix = prefix_of_run(&attempt.run, &self.request.node);
         let overwrite = self.overwrites();
         blocking(move || {
-            let changes = || changes(&root, &target, &format, &parts, &prefix, overwrite);
+            let changes = || changes(&root, &written, &parts, &prefix, overwrite);
             commits.commit(&attempt, &positions, rows, changes, &mut |_| Ok(()))
         })
         .await

@@ -13,7 +13,7 @@ use super::answer::{Head, said};
 use super::body::Coding;
 use super::failure::Failure;
 use super::mistaken;
-use super::pipe::{Cause, PipeReader, Receiving, receive};
+use super::receive::{Cause, PipeReader, Receiving, receive};
 use super::redact::Redactor;
 use super::spool::{MAX_SPOOL, spool};
 use crate::connector::{ConnectorError, ErrorKind, Result};

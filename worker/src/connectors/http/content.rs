@@ -12,7 +12,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::answer::{Head, Intake};
 use super::arrival::{Arrival, Digested, Wanted};
 use super::failure::Failure;
-use super::pipe::{Cause, Receiving};
+use super::receive::{Cause, Receiving};
 use crate::connector::{ConnectorError, ErrorKind, Result};
 use crate::format::{Block, ReadPlan, SchemaProbe, open};
 

@@ -1,19 +1,16 @@
 //! The streams below a root, and the schema of a stream over its files.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
 use aggregator_crds::connector::{FileFormat, StreamSchema};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
-use super::listing::{DataFile, Listing, is_open, list_all, partition};
-use super::source::open_file;
+use super::data_file::{DataFile, partition};
+use super::{Listing, Store};
 use crate::connector::{ConnectorError, ErrorKind, Result};
-use crate::format::{
-    Guess, Input, SchemaProbe, declared_schema, ending_of, format_by_name, infer_records, stream_schema,
-};
+use crate::format::{Guess, SchemaProbe, declared_schema, ending_of, format_by_name, infer_records, stream_schema};
 
 /// The most streams that discovery lists.
 const MAX_STREAMS: usize = 1000;
@@ -23,13 +20,13 @@ const MAX_FOOTERS: usize = 100;
 const MAX_COMPARED: usize = 20;
 
 /// What is known of a stream before it is read.
-pub(super) struct Shape {
-    pub(super) files: Vec<DataFile>,
-    pub(super) format: FileFormat,
-    pub(super) schema: SchemaRef,
+pub(crate) struct Shape {
+    pub(crate) files: Vec<DataFile>,
+    pub(crate) format: FileFormat,
+    pub(crate) schema: SchemaRef,
     /// How many rows there are, when the files say.
-    pub(super) rows: Option<u64>,
-    pub(super) notes: Vec<String>,
+    pub(crate) rows: Option<u64>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// The format of a stream's files: declared, or by their endings, which must agree.
@@ -63,14 +60,19 @@ fn format_of(declared: Option<&FileFormat>, stream: &str, files: &[DataFile]) ->
 /// The files of a stream and their schema. Looks at the first files only, as many as the declared number of records
 /// takes. There may be no file at all of a folder or glob whose columns are declared: whether that is an error, the read
 /// says. Blocking.
-pub(super) fn shape_of(root: &Path, declared: Option<&FileFormat>, stream: &str, listing: Listing) -> Result<Shape> {
+pub(crate) fn shape_of<S: Store>(
+    store: &S,
+    declared: Option<&FileFormat>,
+    stream: &str,
+    listing: Listing,
+) -> Result<Shape> {
     let Listing { files, escaping } = listing;
     if files.is_empty() {
         return match declared_columns(declared)? {
-            Some((format, schema)) if escaping.is_empty() && is_open(root, stream) => {
+            Some((format, schema)) if escaping.is_empty() && store.is_open(stream) => {
                 Ok(Shape { files, format: format.clone(), schema, rows: None, notes: Vec::new() })
             }
-            _ => Err(not_found(root, declared, stream, &escaping)),
+            _ => Err(not_found(store, declared, stream, &escaping)),
         };
     }
     let format = format_of(declared, stream, &files)?;
@@ -84,7 +86,9 @@ pub(super) fn shape_of(root: &Path, declared: Option<&FileFormat>, stream: &str,
                 break;
             }
             let left = budget.saturating_sub(probe.records).max(1);
-            probe.look(Input::File(open_file(file)?), &file.path, &format, &file.path, left)?;
+            let opened = store.open(file, &format)?;
+            let looked = probe.look(opened.input, &file.path, &format, &file.path, left);
+            looked.map_err(|error| opened.cause.take().unwrap_or(error))?;
         }
     }
     let schema = with_partitions(&probe.schema(&format)?, &files);
@@ -138,30 +142,30 @@ fn declared_columns(declared: Option<&FileFormat>) -> Result<Option<(&FileFormat
 }
 
 /// The error of a stream without files. Blocking.
-pub(super) fn not_found(
-    root: &Path,
+pub(crate) fn not_found<S: Store>(
+    store: &S,
     declared: Option<&FileFormat>,
     stream: &str,
     escaping: &[String],
 ) -> ConnectorError {
     /// The most names that a message lists.
     const MOST: usize = 10;
-    let mut detail = format!("no file below {} matches", root.display());
+    let mut detail = format!("no {} below {} matches", S::ONE, store.place());
     if !escaping.is_empty() {
         detail = format!("{detail}; links that leave the root are not followed: {}", escaping.join(", "));
     }
     let error = ConnectorError::new(ErrorKind::NotFound, format!("find stream `{stream}`"), detail);
-    let remedy = match list_all(root) {
+    let remedy = match store.list_all() {
         Ok(listing) if !listing.files.is_empty() => {
             let names: Vec<String> = grouped(listing.files, declared).into_keys().take(MOST).collect();
             format!("there are: {}", names.join(", "))
         }
-        Ok(_) => "the folder holds no files: correct `root`".to_owned(),
-        Err(_) => return error.remedy("the folder cannot be read: correct `root`"),
+        Ok(_) => S::EMPTY.to_owned(),
+        Err(_) => return error.remedy(S::UNREADABLE),
     };
     // An incremental source goes on without files when it need not look into one for its columns.
     let emptied = match declared {
-        _ if !escaping.is_empty() || !is_open(root, stream) => "",
+        _ if !escaping.is_empty() || !store.is_open(stream) => "",
         Some(FileFormat::Parquet(_)) => "; if the files were read and taken away, leave one, which tells the columns",
         Some(format) if matches!(stream_schema(format), Some(StreamSchema::Columns(_))) => "",
         _ => "; if the files were read and taken away, declare the columns with `schema` in the Connector's `format`",
@@ -199,21 +203,21 @@ fn ending(name: &str) -> String {
 
 /// The streams below the root: a glob for each folder and ending whose files have the same columns, the files one by
 /// one where they have not. Blocking.
-pub(super) fn catalogue(root: &Path, declared: Option<&FileFormat>) -> Result<Catalogue> {
+pub(crate) fn catalogue<S: Store>(store: &S, declared: Option<&FileFormat>) -> Result<Catalogue> {
     let mut streams = Vec::new();
-    for (pattern, files) in grouped(list_all(root)?.files, declared) {
+    for (pattern, files) in grouped(store.list_all()?.files, declared) {
         if streams.len() >= MAX_STREAMS {
             break;
         }
         let each: Vec<Stream> = files
             .iter()
             .take(MAX_COMPARED)
-            .map(|file| describe(root, declared, &file.path, vec![file.clone()]))
+            .map(|file| describe(store, declared, &file.path, vec![file.clone()]))
             .collect();
         let names = |stream: &Stream| stream.columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
         let same = each.windows(2).all(|pair| names(&pair[0]) == names(&pair[1]));
         if same {
-            streams.push(describe(root, declared, &pattern, files));
+            streams.push(describe(store, declared, &pattern, files));
         } else {
             streams.extend(each);
         }
@@ -222,15 +226,22 @@ pub(super) fn catalogue(root: &Path, declared: Option<&FileFormat>) -> Result<Ca
     Ok(Catalogue { streams })
 }
 
+/// One stream, found by its name. Blocking.
+pub(crate) fn describe_stream<S: Store>(store: &S, declared: Option<&FileFormat>, stream: &str) -> Result<Stream> {
+    Ok(described(stream, &shape_of(store, declared, stream, store.list(stream)?)?))
+}
+
+fn described(stream: &str, shape: &Shape) -> Stream {
+    let mut described = Stream::from_schema(stream, &shape.schema);
+    described.estimated_rows = shape.rows;
+    described.comment = (!shape.notes.is_empty()).then(|| shape.notes.join("; "));
+    described
+}
+
 /// A stream that cannot be described is listed all the same, with the reason as its comment.
-fn describe(root: &Path, declared: Option<&FileFormat>, stream: &str, files: Vec<DataFile>) -> Stream {
-    match shape_of(root, declared, stream, Listing { files, escaping: Vec::new() }) {
-        Ok(shape) => {
-            let mut described = Stream::from_schema(stream, &shape.schema);
-            described.estimated_rows = shape.rows;
-            described.comment = (!shape.notes.is_empty()).then(|| shape.notes.join("; "));
-            described
-        }
+fn describe<S: Store>(store: &S, declared: Option<&FileFormat>, stream: &str, files: Vec<DataFile>) -> Stream {
+    match shape_of(store, declared, stream, Listing { files, escaping: Vec::new() }) {
+        Ok(shape) => described(stream, &shape),
         Err(error) => Stream { name: stream.to_owned(), comment: Some(error.to_string()), ..Stream::default() },
     }
 }

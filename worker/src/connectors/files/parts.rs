@@ -1,6 +1,7 @@
 //! Writes batches into staged part files: one set of files for each partition, rolled at a size.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,27 +13,27 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use serde::{Deserialize, Serialize};
 
-use super::commit::{escaped, sync_folder};
-use super::listing::NULL_PARTITION;
+use super::data_file::NULL_PARTITION;
+use super::name::escaped;
 use crate::connector::{ConnectorError, ErrorKind, Result};
 use crate::format::{FileWriter, write_error};
 
 /// At about this size, a part file ends and the next one begins.
-pub(super) const ROLL_BYTES: u64 = 128 * 1024 * 1024;
+pub(crate) const ROLL_BYTES: u64 = 128 * 1024 * 1024;
 /// The most files that are open at once; beyond, the one that was written longest ago ends.
 const MAX_OPEN: usize = 32;
 
 /// A complete, durable, staged file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// The partition folders it belongs into; empty for none.
-    pub(super) folder: String,
+    pub(crate) folder: String,
     /// Where it is, below the root.
-    pub(super) staged: PathBuf,
+    pub(crate) staged: PathBuf,
     /// Its rows, as the file itself says where it does.
-    pub(super) rows: u64,
+    pub(crate) rows: u64,
     /// Its bytes.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 struct OpenPart {
@@ -42,7 +43,7 @@ struct OpenPart {
 }
 
 /// Writes part files into a staging folder. Blocking.
-pub(super) struct Parts {
+pub(crate) struct Parts {
     root: PathBuf,
     /// The folder below the root that files are written to.
     staging: PathBuf,
@@ -62,7 +63,7 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Part files of rows of `schema`, without those columns that `partition_by` turns into folders.
-    pub(super) fn new(
+    pub(crate) fn new(
         root: &Path,
         staging: PathBuf,
         format: FileFormat,
@@ -103,12 +104,12 @@ impl Parts {
     }
 
     /// The columns that stand in the files.
-    pub(super) fn schema(&self) -> &SchemaRef {
+    pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
     /// Appends rows to the files of their partitions.
-    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         if self.partitions.is_empty() {
             return if batch.num_rows() == 0 { Ok(()) } else { self.append(String::new(), batch) };
         }
@@ -177,7 +178,7 @@ impl Parts {
     }
 
     /// Begins another set of files, with names of their own.
-    pub(super) fn begin(&mut self, prefix: String) {
+    pub(crate) fn begin(&mut self, prefix: String) {
         self.prefix = prefix;
         self.created = 0;
     }
@@ -200,7 +201,7 @@ impl Parts {
 
     /// Ends all files, makes them durable, and gives those that were made since the last time. Without any, and if
     /// `always`, one without rows is made.
-    pub(super) fn finish(&mut self, always: bool) -> Result<Vec<Part>> {
+    pub(crate) fn finish(&mut self, always: bool) -> Result<Vec<Part>> {
         let mut folders: Vec<String> = self.open.keys().cloned().collect();
         folders.sort();
         for folder in folders {
@@ -218,8 +219,18 @@ impl Parts {
                 sync_folder(&folder).map_err(|error| write_error(&folder, error))?;
             }
         }
-        let mut done = std::mem::take(&mut self.done);
+        let mut done = self.take_done();
         done.sort_by(|one, two| one.staged.cmp(&two.staged));
         Ok(done)
     }
+
+    /// The files that have ended since the last time.
+    pub(crate) fn take_done(&mut self) -> Vec<Part> {
+        std::mem::take(&mut self.done)
+    }
+}
+
+/// Makes what was created or renamed in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
 }

@@ -1,43 +1,43 @@
 //! Reads the files of a stream one after the other, on a thread of its own.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aggregator_crds::connector::FileFormat;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::listing::{DataFile, Identity};
+use super::data_file::{DataFile, Identity};
+use super::{Store, blocking, not_found, shape_of};
 use crate::connector::{
     ConnectorError, Division, ErrorKind, EventStream, Position, ReadSplit, Result, Size, Source, SourceEnd,
     SourceEvent, SourceRequest, Split,
 };
 use crate::format::{Input, ReadPlan, open};
 
-/// The kind of positions of this source.
-const POSITION_KIND: &str = "files";
 const POSITION_VERSION: u32 = 1;
 /// Events that are read ahead.
 const READ_AHEAD: usize = 3;
 
 /// The files that were read, and what was in them: a file that has changed is read again, whole.
-pub(super) type FilesRead = BTreeMap<String, Identity>;
+type FilesRead = BTreeMap<String, Identity>;
 
 /// What a position says, or nothing without one.
-pub(super) fn files_of(position: Option<&Position>, stream: &str) -> Result<FilesRead> {
+fn files_of<S: Store>(position: Option<&Position>, stream: &str) -> Result<FilesRead> {
     let Some(position) = position else { return Ok(FilesRead::new()) };
-    if position.kind != POSITION_KIND || position.version != POSITION_VERSION {
+    if position.kind != S::POSITIONS || position.version != POSITION_VERSION {
         return Err(ConnectorError::new(
             ErrorKind::Config,
             format!("read stream `{stream}`"),
             format!(
-                "the checkpoint is of kind `{}` version {}, not `{POSITION_KIND}` version {POSITION_VERSION}",
-                position.kind, position.version
+                "the checkpoint is of kind `{}` version {}, not `{}` version {POSITION_VERSION}",
+                position.kind,
+                position.version,
+                S::POSITIONS
             ),
         )
         .remedy(
@@ -54,25 +54,25 @@ pub(super) fn files_of(position: Option<&Position>, stream: &str) -> Result<File
     })
 }
 
-fn position(files: &FilesRead) -> Result<Position> {
+fn position<S: Store>(files: &FilesRead) -> Result<Position> {
     let state = serde_json::to_value(files)
         .map_err(|error| ConnectorError::new(ErrorKind::Bug, "write the position of files", error.to_string()))?;
-    Ok(Position { kind: POSITION_KIND.into(), version: POSITION_VERSION, state })
+    Ok(Position { kind: S::POSITIONS.into(), version: POSITION_VERSION, state })
 }
 
 /// Which of the files that are there are to be read.
-pub(super) fn choose(files: Vec<DataFile>, request: &SourceRequest) -> Result<(Vec<DataFile>, FilesRead, usize)> {
-    let before = files_of(request.from.as_ref(), &request.stream)?;
+fn choose<S: Store>(files: Vec<DataFile>, request: &SourceRequest) -> Result<(Vec<DataFile>, FilesRead, usize)> {
+    let before = files_of::<S>(request.from.as_ref(), &request.stream)?;
     let all = files.len();
     let mut chosen: Vec<DataFile> =
         files.into_iter().filter(|file| before.get(&file.path) != Some(&file.identity)).collect();
     let skipped = all - chosen.len();
     let mut after = before.clone();
     match &request.to {
-        None => after.extend(chosen.iter().map(|file| (file.path.clone(), file.identity))),
+        None => after.extend(chosen.iter().map(|file| (file.path.clone(), file.identity.clone()))),
         Some(to) => {
             // An attempt has committed exactly these files: the others are for the next run.
-            let wanted = files_of(Some(to), &request.stream)?;
+            let wanted = files_of::<S>(Some(to), &request.stream)?;
             chosen.retain(|file| wanted.get(&file.path) == Some(&file.identity));
             let gone = wanted.iter().find(|(path, identity)| {
                 before.get(*path) != Some(*identity) && !chosen.iter().any(|file| file.path == **path)
@@ -81,9 +81,9 @@ pub(super) fn choose(files: Vec<DataFile>, request: &SourceRequest) -> Result<(V
                 return Err(ConnectorError::new(
                     ErrorKind::Data,
                     format!("read {path}"),
-                    "the file was changed or removed since an attempt of this run read it",
+                    format!("the {} was changed or removed since an attempt of this run read it", S::ONE),
                 )
-                .remedy("restore the file, or start a new run in mode Full"));
+                .remedy("restore it, or start a new run in mode Full"));
             }
             after = wanted;
         }
@@ -93,32 +93,73 @@ pub(super) fn choose(files: Vec<DataFile>, request: &SourceRequest) -> Result<(V
 
 /// What to tell of a stream without files whose earlier files an incremental source has read; None when it has read none,
 /// or an attempt of this run has read more than what is left.
-pub(super) fn emptied(request: &SourceRequest) -> Result<Option<String>> {
-    let before = files_of(request.from.as_ref(), &request.stream)?.len();
+fn emptied<S: Store>(request: &SourceRequest) -> Result<Option<String>> {
+    let before = files_of::<S>(request.from.as_ref(), &request.stream)?.len();
     // With `to`, `choose` compares what is left with what was committed.
     let by_file = before > 0 || request.to.is_some();
     let by_cursor = request.window.as_ref().is_some_and(|window| window.lower.is_some() && window.upper.is_none());
     Ok(match before {
         _ if !by_file && !by_cursor => None,
-        0 => Some("no file is left".into()),
-        before => Some(format!("no file is left of {before} that were read before")),
+        0 => Some(format!("no {} is left", S::ONE)),
+        before => Some(format!("no {} is left of {before} that were read before", S::ONE)),
     })
 }
 
 /// A stream of files, ready to be read.
-pub(super) struct FileSource {
-    pub(super) schema: SchemaRef,
-    pub(super) format: FileFormat,
-    pub(super) files: Vec<DataFile>,
+struct FileSource<S> {
+    store: S,
+    schema: SchemaRef,
+    format: FileFormat,
+    files: Vec<DataFile>,
     /// Where the next run goes on.
-    pub(super) after: FilesRead,
-    pub(super) skipped: usize,
-    pub(super) request: SourceRequest,
-    pub(super) notes: Vec<String>,
+    after: FilesRead,
+    skipped: usize,
+    request: SourceRequest,
+    notes: Vec<String>,
+}
+
+/// Prepares to read a stream.
+pub(crate) async fn open_source<S: Store>(
+    store: &S,
+    declared: Option<&FileFormat>,
+    request: SourceRequest,
+) -> Result<Box<dyn Source>> {
+    let (store, declared) = (store.clone(), declared.cloned());
+    blocking(move || {
+        let listing = store.list(&request.stream)?;
+        let mut shape = shape_of(&store, declared.as_ref(), &request.stream, listing)?;
+        if shape.files.is_empty() {
+            match emptied::<S>(&request)? {
+                Some(note) => shape.notes.push(note),
+                None => return Err(not_found(&store, declared.as_ref(), &request.stream, &[])),
+            }
+        }
+        let schema = wanted(&shape.schema, &request)?;
+        let (files, after, skipped) = choose::<S>(shape.files, &request)?;
+        let (format, notes) = (shape.format, shape.notes);
+        Ok(Box::new(FileSource { store, schema, format, files, after, skipped, request, notes }) as Box<dyn Source>)
+    })
+    .await
+}
+
+/// The columns that are asked for.
+fn wanted(schema: &SchemaRef, request: &SourceRequest) -> Result<SchemaRef> {
+    let Some(columns) = &request.columns else { return Ok(Arc::clone(schema)) };
+    let fields = columns.iter().map(|column| {
+        schema.field_with_name(column).cloned().map_err(|_| {
+            let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+            ConnectorError::new(
+                ErrorKind::NotFound,
+                format!("read stream `{}`", request.stream),
+                format!("there is no column `{column}`; there are {}", names.join(", ")),
+            )
+        })
+    });
+    Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>>>()?)))
 }
 
 #[async_trait]
-impl Source for FileSource {
+impl<S: Store> Source for FileSource<S> {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
@@ -138,8 +179,8 @@ impl Source for FileSource {
         Ok(Some(Division {
             stands,
             rest,
-            position: if incremental { Some(position(&self.after)?) } else { None },
-            note: Some(summary(self.files.len(), self.skipped, &self.notes)),
+            position: if incremental { Some(position::<S>(&self.after)?) } else { None },
+            note: Some(summary::<S>(self.files.len(), self.skipped, &self.notes)),
         }))
     }
 
@@ -152,11 +193,11 @@ impl Source for FileSource {
 
 /// Groups of files, in order, each of about so many bytes, apart from the groups that were read and are still the same.
 fn divide(files: &[DataFile], bytes: u64, earlier: &[ReadSplit]) -> Result<(Vec<bool>, Vec<Split>)> {
-    let mut left: BTreeMap<&str, Identity> = files.iter().map(|file| (file.path.as_str(), file.identity)).collect();
+    let mut left: BTreeMap<&str, &Identity> = files.iter().map(|file| (file.path.as_str(), &file.identity)).collect();
     let mut stands = Vec::with_capacity(earlier.len());
     for read in earlier {
         let group = split_files(&read.split)?;
-        let same = group.iter().all(|(path, identity)| left.get(path.as_str()) == Some(identity));
+        let same = group.iter().all(|(path, identity)| left.get(path.as_str()) == Some(&identity));
         if same {
             left.retain(|path, _| !group.contains_key(*path));
         }
@@ -166,10 +207,13 @@ fn divide(files: &[DataFile], bytes: u64, earlier: &[ReadSplit]) -> Result<(Vec<
     for file in files.iter().filter(|file| left.contains_key(file.path.as_str())) {
         match groups.last_mut() {
             Some((group, size)) if *size < bytes => {
-                group.insert(file.path.clone(), file.identity);
+                group.insert(file.path.clone(), file.identity.clone());
                 *size = size.saturating_add(file.identity.size);
             }
-            _ => groups.push((FilesRead::from([(file.path.clone(), file.identity)]), file.identity.size)),
+            _ => {
+                let group = FilesRead::from([(file.path.clone(), file.identity.clone())]);
+                groups.push((group, file.identity.size));
+            }
         }
     }
     let rest = groups.into_iter().map(|(group, bytes)| {
@@ -199,11 +243,12 @@ async fn next_event((mut receiver, task): Events) -> Option<(Result<SourceEvent>
     Some((Err(error), (receiver, None)))
 }
 
-impl FileSource {
+impl<S: Store> FileSource<S> {
     /// Reads some of the files on a thread of its own.
     fn start(&self, files: Vec<DataFile>) -> EventStream {
         let (sender, receiver) = mpsc::channel(READ_AHEAD);
         let reading = Reading {
+            store: self.store.clone(),
             schema: Arc::clone(&self.schema),
             format: self.format.clone(),
             files,
@@ -223,7 +268,8 @@ impl FileSource {
 }
 
 /// A read that goes on.
-struct Reading {
+struct Reading<S> {
+    store: S,
     schema: SchemaRef,
     format: FileFormat,
     files: Vec<DataFile>,
@@ -233,82 +279,75 @@ struct Reading {
     notes: Vec<String>,
 }
 
-impl Reading {
+impl<S: Store> Reading<S> {
     fn run(self, sender: &mpsc::Sender<Result<SourceEvent>>) -> Result<()> {
         let bytes = Arc::new(AtomicU64::new(0));
         let mut read = 0;
         let mut notes = self.notes.clone();
         for file in &self.files {
-            let mut reader = open(
-                Input::File(open_file(file)?),
-                &file.path,
-                &self.format,
-                ReadPlan {
-                    schema: Arc::clone(&self.schema),
-                    known: None,
-                    location: file.path.clone(),
-                    rejects: self.request.rejects,
-                    batch_rows: self.request.batch_rows.max(1),
-                    threads: self.request.threads,
-                    constants: file.partitions(),
-                },
-                &bytes,
-            )?;
-            while let Some(block) = reader.next_block()? {
-                read += block.read;
-                let mut events = Vec::with_capacity(2);
-                if block.batch.num_rows() > 0 {
-                    events.push(SourceEvent::Batch(block.batch));
-                }
-                if !block.rejects.is_empty() {
-                    events.push(SourceEvent::Rejects(block.rejects));
-                }
-                for event in events {
-                    if sender.blocking_send(Ok(event)).is_err() {
-                        return Ok(());
-                    }
-                }
+            let opened = self.store.open(file, &self.format)?;
+            let read_so_far = self.read_one(file, opened.input, &bytes, sender, &mut notes);
+            match read_so_far.map_err(|error| opened.cause.take().unwrap_or(error))? {
+                Some(rows) => read += rows,
+                None => return Ok(()),
             }
-            notes.extend(reader.notes());
-            unchanged(file)?;
+            self.store.check_unchanged(file)?;
         }
         let incremental = self.request.incremental || self.request.window.is_some();
         let end = SourceEnd {
             read,
             bytes: bytes.load(Ordering::Relaxed),
-            position: if incremental { Some(position(&self.after)?) } else { None },
-            note: Some(summary(self.files.len(), self.skipped, &notes)),
+            position: if incremental { Some(position::<S>(&self.after)?) } else { None },
+            note: Some(summary::<S>(self.files.len(), self.skipped, &notes)),
         };
         sender.blocking_send(Ok(SourceEvent::End(end))).unwrap_or_default();
         Ok(())
     }
-}
 
-/// Opens a file for reading.
-pub(super) fn open_file(file: &DataFile) -> Result<File> {
-    File::open(&file.absolute).map_err(|error| crate::format::input_error(&file.path, error))
-}
-
-/// A file that grew or was replaced while it was read may have been read half old, half new.
-fn unchanged(file: &DataFile) -> Result<()> {
-    let now = std::fs::metadata(&file.absolute)
-        .and_then(|metadata| Identity::of(&metadata))
-        .map_err(|error| crate::format::input_error(&file.path, error))?;
-    if now == file.identity {
-        return Ok(());
+    /// Reads one file to its end and gives its rows; None when nobody wants more.
+    fn read_one(
+        &self,
+        file: &DataFile,
+        input: Input,
+        bytes: &Arc<AtomicU64>,
+        sender: &mpsc::Sender<Result<SourceEvent>>,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<u64>> {
+        let plan = ReadPlan {
+            schema: Arc::clone(&self.schema),
+            known: None,
+            location: file.path.clone(),
+            rejects: self.request.rejects,
+            batch_rows: self.request.batch_rows.max(1),
+            threads: self.request.threads,
+            constants: file.partitions(),
+        };
+        let mut reader = open(input, &file.path, &self.format, plan, bytes)?;
+        let mut read = 0;
+        while let Some(block) = reader.next_block()? {
+            read += block.read;
+            let mut events = Vec::with_capacity(2);
+            if block.batch.num_rows() > 0 {
+                events.push(SourceEvent::Batch(block.batch));
+            }
+            if !block.rejects.is_empty() {
+                events.push(SourceEvent::Rejects(block.rejects));
+            }
+            for event in events {
+                if sender.blocking_send(Ok(event)).is_err() {
+                    return Ok(None);
+                }
+            }
+        }
+        notes.extend(reader.notes());
+        Ok(Some(read))
     }
-    Err(ConnectorError::new(
-        ErrorKind::Transient,
-        format!("read {}", file.path),
-        "the file was changed while it was read",
-    )
-    .remedy("write files elsewhere and move them into place when they are complete"))
 }
 
-fn summary(read: usize, skipped: usize, notes: &[String]) -> String {
+fn summary<S: Store>(read: usize, skipped: usize, notes: &[String]) -> String {
     /// The most notes that are shown.
     const MOST: usize = 5;
-    let mut parts = vec![format!("{read} file{}", if read == 1 { "" } else { "s" })];
+    let mut parts = vec![format!("{read} {}{}", S::ONE, if read == 1 { "" } else { "s" })];
     if skipped > 0 {
         parts.push(format!("{skipped} already read"));
     }
@@ -321,13 +360,13 @@ fn summary(read: usize, skipped: usize, notes: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Version;
     use super::*;
 
     fn files(of: &[(&str, u64)]) -> Vec<DataFile> {
         let file = |(path, size): &(&str, u64)| DataFile {
             path: (*path).to_owned(),
-            absolute: (*path).into(),
-            identity: Identity { size: *size, modified: 7 },
+            identity: Identity { size: *size, version: Version::Changed { modified: 7 } },
         };
         of.iter().map(file).collect()
     }

@@ -1,0 +1,268 @@
+//! Writes a stream as part objects of a folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use aggregator_crds::connector::FileFormat;
+use aggregator_crds::pipeline::WriteMode;
+use async_trait::async_trait;
+use tempfile::TempDir;
+
+use super::bucket::Bucket;
+use super::commit::{Changes, Commits};
+use super::saved::{SavedParts, prefix as prefix_of_split};
+use super::upload::{StagedPart, Uploads};
+use crate::connector::{
+    Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, SavedSplit, Sink,
+    SinkRequest, Staged,
+};
+use crate::connectors::files::{Parts, ROLL_BYTES, Target, Written, blocking, hidden, prefix_of_run};
+
+/// What an attempt writes with.
+struct Writing {
+    attempt: Attempt,
+    /// Writes files on this machine; away while it works on a thread of its own.
+    parts: Option<Box<Parts>>,
+    uploads: Uploads,
+    /// The folder of these files.
+    _local: TempDir,
+}
+
+/// How far an attempt has come.
+enum Phase {
+    Opened,
+    Fenced(Box<Writing>),
+    Staged {
+        attempt: Attempt,
+        parts: Vec<StagedPart>,
+        rows: u64,
+    },
+    /// A commit was tried: what it staged belongs to its journal.
+    Done,
+}
+
+/// A stream of objects, ready to be written.
+pub(super) struct S3Sink {
+    bucket: Bucket,
+    folder: String,
+    written: Written,
+    request: SinkRequest,
+    commits: Commits,
+    phase: Phase,
+    /// The manifests that earlier attempts have saved, by the number of their split.
+    saved: BTreeMap<u64, (String, SavedParts)>,
+    /// The objects of saved splits.
+    kept: Vec<StagedPart>,
+}
+
+impl S3Sink {
+    /// Checks what the Pipeline asks for. Changes nothing.
+    pub(super) fn new(bucket: Bucket, declared: Option<&FileFormat>, request: SinkRequest) -> Result<Self> {
+        let written = Written::new(declared, &request)?;
+        let Target::Folder(folder) = written.target.clone() else {
+            return Err(ConnectorError::new(
+                ErrorKind::Config,
+                format!("write stream `{}`", request.stream),
+                "one object of a fixed name cannot be replaced in one act with the record of the commit",
+            )
+            .remedy("name a folder, as `out/`: it gets part objects"));
+        };
+        let commits = Commits::new(&bucket, &request.pipeline, &request.node);
+        let (saved, kept) = (BTreeMap::new(), Vec::new());
+        Ok(Self { bucket, folder, written, request, commits, phase: Phase::Opened, saved, kept })
+    }
+
+    fn overwrites(&self) -> bool {
+        self.request.write.mode == WriteMode::Overwrite
+    }
+
+    /// The data objects that the target has now: those of the format, however compressed.
+    async fn existing(&mut self) -> Result<Vec<String>> {
+        let found = self.bucket.list(&self.folder).await?.into_iter().map(|object| object.path);
+        Ok(found.filter(|path| self.written.is_data(path) && !path.split('/').any(hidden)).collect())
+    }
+
+    fn out_of_order(&self, call: &str) -> ConnectorError {
+        ConnectorError::new(
+            ErrorKind::Bug,
+            format!("write stream `{}`", self.request.stream),
+            format!("{call} was called out of order"),
+        )
+    }
+
+    fn writing(&mut self, call: &str) -> Result<&mut Writing> {
+        if !matches!(self.phase, Phase::Fenced(_)) {
+            return Err(self.out_of_order(call));
+        }
+        match &mut self.phase {
+            Phase::Fenced(writing) => Ok(writing),
+            Phase::Opened | Phase::Staged { .. } | Phase::Done => {
+                Err(ConnectorError::new(ErrorKind::Bug, "write a stream", "it is not fenced"))
+            }
+        }
+    }
+
+    /// What a commit of these parts does. Names hold the attempt, so they are free.
+    async fn changes(&mut self, attempt: &Attempt, parts: Vec<StagedPart>) -> Result<Changes> {
+        let deletes = if self.overwrites() { self.existing().await? } else { Vec::new() };
+        let prefix = format!("{}-{}", prefix_of_run(&attempt.run, &self.request.node), attempt.epoch);
+        let ending = self.written.ending();
+        let name = |(number, part): (usize, StagedPart)| {
+            let folder = if part.folder.is_empty() { String::new() } else { format!("{}/", part.folder) };
+            let to = format!("{}/{folder}{prefix}-{number:05}.{ending}", self.folder);
+            (part, to)
+        };
+        Ok(Changes { parts: parts.into_iter().enumerate().map(name).collect(), deletes })
+    }
+}
+
+impl Writing {
+    /// Lets the part files be worked on by a thread that may block, then sends those that have ended.
+    async fn with_parts<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Parts) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let missing = || ConnectorError::new(ErrorKind::Bug, "write part files", "an earlier write has failed");
+        let mut parts = self.parts.take().ok_or_else(missing)?;
+        let (worked, ended, parts) = blocking(move || {
+            let worked = work(&mut parts);
+            let ended = parts.take_done();
+            Ok((worked, ended, parts))
+        })
+        .await?;
+        self.parts = Some(parts);
+        let worked = worked?;
+        self.uploads.send(ended).await?;
+        Ok(worked)
+    }
+
+    /// Ends all part files; gives those that were written since the last time, as they are in the store. Without any, and
+    /// if `always`, one without rows is made.
+    async fn finish(&mut self, always: bool) -> Result<Vec<StagedPart>> {
+        let ended = self.with_parts(move |parts| parts.finish(always)).await?;
+        self.uploads.send(ended).await?;
+        self.uploads.finish().await
+    }
+
+    fn begin(&mut self, prefix: String) {
+        if let Some(parts) = &mut self.parts {
+            parts.begin(prefix);
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for S3Sink {
+    async fn plan(&mut self) -> Result<Vec<PlannedChange>> {
+        let existing = self.existing().await?;
+        let state = if existing.is_empty() { "write objects to" } else { "add objects to" };
+        let mut actions = vec![format!(
+            "{state} {} ({})",
+            self.bucket.address(&format!("{}/", self.folder)),
+            self.written.summary(&self.request)
+        )];
+        if self.overwrites() {
+            actions.extend(existing.into_iter().map(|path| format!("delete object {path}")));
+        }
+        Ok(actions.into_iter().map(|action| PlannedChange { action, statement: None }).collect())
+    }
+
+    async fn last_commit(&mut self) -> Result<Option<CommitRecord>> {
+        self.commits.last(&mut |_| Ok(())).await
+    }
+
+    async fn fence(&mut self, attempt: &Attempt) -> Result<()> {
+        self.commits.fence(attempt, &mut |_| Ok(())).await?;
+        let local = blocking(|| {
+            tempfile::Builder::new().prefix("aggregator-").tempdir().map_err(|error| {
+                let detail = format!("there is no room for files in {}: {error}", std::env::temp_dir().display());
+                ConnectorError::new(ErrorKind::Refused, "write part files", detail)
+                    .remedy("make room there, or name another folder in the environment variable TMPDIR")
+            })
+        })
+        .await?;
+        let parts = self.written.parts(local.path(), PathBuf::new(), &self.request, ROLL_BYTES)?;
+        let uploads = Uploads::new(self.bucket.clone(), local.path().to_owned(), self.commits.staging(attempt));
+        let parts = Some(Box::new(parts));
+        self.phase = Phase::Fenced(Box::new(Writing { attempt: attempt.clone(), parts, uploads, _local: local }));
+        Ok(())
+    }
+
+    fn keeps_splits(&self) -> bool {
+        true
+    }
+
+    async fn saved(&mut self) -> Result<Vec<SavedSplit>> {
+        let attempt = self.writing("saved")?.attempt.clone();
+        let saved = self.commits.saved_splits(&attempt).await?;
+        self.saved = saved.into_iter().map(|(path, saved)| (saved.split.number, (path, saved))).collect();
+        Ok(self.saved.values().map(|(_, saved)| saved.split.clone()).collect())
+    }
+
+    async fn keep(&mut self, numbers: &BTreeSet<u64>, more: bool) -> Result<()> {
+        let attempt = self.writing("keep")?.attempt.clone();
+        let mut manifests = BTreeSet::new();
+        for (number, (path, saved)) in std::mem::take(&mut self.saved) {
+            if numbers.contains(&number) {
+                manifests.insert(path);
+                self.kept.extend(saved.parts);
+            }
+        }
+        self.commits.keep_splits(&attempt, &manifests).await?;
+        if more {
+            let next = numbers.last().map_or(0, |last| last + 1);
+            self.writing("keep")?.begin(prefix_of_split(next));
+        }
+        Ok(())
+    }
+
+    async fn save(&mut self, split: &SavedSplit) -> Result<()> {
+        let writing = self.writing("save")?;
+        let parts = writing.finish(false).await?;
+        writing.begin(prefix_of_split(split.number + 1));
+        let attempt = writing.attempt.clone();
+        let saved = SavedParts { split: split.clone(), parts };
+        self.commits.save_split(&attempt, &saved).await?;
+        self.kept.extend(saved.parts);
+        Ok(())
+    }
+
+    async fn write(&mut self, batch: arrow::array::RecordBatch) -> Result<Vec<Reject>> {
+        self.writing("write")?.with_parts(move |parts| parts.write(&batch)).await?;
+        Ok(Vec::new())
+    }
+
+    async fn stage(&mut self) -> Result<Staged> {
+        let always = self.overwrites() && self.request.write.partition_by.is_empty() && self.kept.is_empty();
+        let writing = self.writing("stage")?;
+        let mut parts = writing.finish(always).await?;
+        let attempt = writing.attempt.clone();
+        parts.splice(0..0, std::mem::take(&mut self.kept));
+        let rows = parts.iter().map(|part| part.rows).sum();
+        let bytes = parts.iter().map(|part| part.bytes).sum();
+        self.phase = Phase::Staged { attempt, parts, rows };
+        Ok(Staged { written: rows, bytes, ..Staged::default() })
+    }
+
+    async fn commit(&mut self, positions: &BTreeMap<String, Position>) -> Result<()> {
+        let (attempt, parts, rows) = match std::mem::replace(&mut self.phase, Phase::Done) {
+            Phase::Staged { attempt, parts, rows } => (attempt, parts, rows),
+            other => {
+                self.phase = other;
+                return Err(self.out_of_order("commit"));
+            }
+        };
+        let changes = self.changes(&attempt, parts).await?;
+        self.commits.commit(&attempt, positions, rows, &changes, &mut |_| Ok(())).await
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        let attempt = match std::mem::replace(&mut self.phase, Phase::Done) {
+            Phase::Fenced(writing) => writing.attempt.clone(),
+            Phase::Staged { attempt, .. } => attempt,
+            Phase::Opened | Phase::Done => return Ok(()),
+        };
+        // Saved splits are for the next attempt.
+        self.commits.remove_unsaved(&attempt).await
+    }
+}
