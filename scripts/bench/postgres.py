@@ -10,7 +10,7 @@ import time
 
 PASSWORD = "bench"
 # Checkpoints in the middle of a measured load would be noise; the rest is as installed, durability included.
-SETTINGS = {"max_wal_size": "8GB", "checkpoint_timeout": "1h", "shared_buffers": "512MB", "max_connections": "50"}
+SETTINGS = {"autovacuum": "off", "max_wal_size": "8GB", "checkpoint_timeout": "1h", "shared_buffers": "512MB", "max_connections": "50"}
 
 
 def program(name):

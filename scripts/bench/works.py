@@ -222,11 +222,11 @@ class Works:
             VACUUM ANALYZE lineitem, delta; CHECKPOINT;""",
             "bench",
         )
-        self.server.execute("DROP DATABASE IF EXISTS template_upsert; CREATE DATABASE template_upsert TEMPLATE bench")
+        self.server.execute("DROP DATABASE IF EXISTS template_upsert; CREATE DATABASE template_upsert TEMPLATE bench STRATEGY FILE_COPY")
 
         def fresh():
             # Bench's own database is replaced, so that each system meets the very same files.
-            self.server.execute("DROP DATABASE IF EXISTS bench WITH (FORCE); CREATE DATABASE bench TEMPLATE template_upsert; CHECKPOINT")
+            self.server.execute("DROP DATABASE IF EXISTS bench WITH (FORCE); CREATE DATABASE bench TEMPLATE template_upsert STRATEGY FILE_COPY; CHECKPOINT")
 
         def ours():
             fresh()
