@@ -127,6 +127,24 @@ fn a_stream_that_fails_does_not_stop_the_others() {
 }
 
 #[test]
+fn a_stream_that_stops_the_others_is_named_as_the_cause() {
+    let database = shop();
+    let place = place(&database, INCREMENTAL, "  execution: {onStreamFailure: Stop}");
+    // It comes last, so those that it may have stopped stand before it.
+    database.execute("CREATE TABLE zones (id bigint, updated_at timestamptz); INSERT INTO zones VALUES (1, NULL)");
+    let said = place.say(&format!("{RUN} --output json"));
+    assert_eq!(said.code(), Some(1), "{}", said.stderr);
+    let report: Value = serde_json::from_str(&said.stdout).expect("a report");
+    assert_eq!(report["outcome"], "Failed");
+    let message = report["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("`public.zones`: "), "{message}");
+    database.execute("DELETE FROM zones");
+    place.ok(RUN);
+    assert_eq!(of_files(&place.file("lake/raw/orders")).len(), 7, "nothing is lost or doubled");
+    assert_eq!(of_files(&place.file("lake/raw/customers")).len(), 5);
+}
+
+#[test]
 fn mistakes_in_what_streams_flow_through_are_told_together() {
     let database = shop();
     let place = place(&database, INCREMENTAL, "");

@@ -66,7 +66,7 @@ impl Pieces {
         for (number, (source, split)) in (self.next..).zip(self.rest) {
             let before = traffic.ledger.clone();
             let moved;
-            (sinks, moved) = one(traffic, &mut sources, sinks, Some((&source, &split)), false).await;
+            (sinks, moved) = one(traffic, &mut sources, sinks, (&source, &split)).await;
             let (ledger, schemas) = (traffic.ledger.minus(&before), schemas(traffic));
             let result = match moved {
                 Ok(()) => save(traffic, &mut sinks, &SavedSplit { number, source, split, schemas, ledger }).await,
@@ -162,12 +162,11 @@ async fn one(
     traffic: &mut Traffic<'_>,
     sources: &mut [OpenSource<'_>],
     sinks: Vec<NamedSink>,
-    only: Option<(&str, &Split)>,
-    stage: bool,
+    only: (&str, &Split),
 ) -> (Vec<NamedSink>, Result<(), RunError>) {
     let lane = traffic.lane();
-    match read::of_split(traffic, sources, only, &lane.lane).await {
-        Ok(streams) => traffic.go(streams, lane, sinks, stage).await,
+    match read::of_split(traffic, sources, Some(only), &lane.lane).await {
+        Ok(streams) => traffic.go(streams, lane, sinks, false).await,
         Err(error) => (sinks, Err(error)),
     }
 }

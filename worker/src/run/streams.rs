@@ -159,14 +159,14 @@ impl RunReport {
         for (stream, report) in ended {
             self.sum(&report);
             if let Some(error) = &report.error {
-                failed.push((stream.clone(), error.clone()));
-            }
-            if self.outcome != Outcome::Interrupted && report.outcome != Outcome::Succeeded {
-                self.outcome = report.outcome;
+                failed.push((report.outcome, stream.clone(), error.clone()));
             }
             self.streams.push(StreamReport::of(stream, report));
         }
-        if let Some((first, error)) = failed.first() {
+        // A stream that failed may have stopped the others: it is the cause, wherever it stands.
+        let cause = failed.iter().find(|(outcome, _, _)| *outcome == Outcome::Failed).or(failed.first());
+        if let Some((outcome, first, error)) = cause {
+            self.outcome = *outcome;
             let mut error = error.clone();
             error.message = format!("{} of {all} streams did not succeed; `{first}`: {}", failed.len(), error.message);
             self.error = Some(error);
