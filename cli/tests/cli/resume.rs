@@ -503,7 +503,11 @@ fn a_piece_that_was_spoiled_fails_one_attempt_and_its_split_can_be_read_again() 
     let said = place.say(RUN);
     assert_eq!(said.code(), Some(1), "{}{}", said.stdout, said.stderr);
     let folder = piece.parent().expect("a folder");
-    assert!(said.stderr.contains("split-000001-000000") && said.stderr.contains("remove the folder"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("split-000001-000000") && said.stderr.contains("remove the folder"),
+        "{}",
+        said.stderr
+    );
     assert_eq!(staged(&out, "joined"), Vec::<PathBuf>::new(), "no half file is left");
     is_old(&place, "rows.csv.gz");
     // What the error advises.

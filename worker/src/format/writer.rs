@@ -314,7 +314,10 @@ pub fn declared_compression(format: &FileFormat) -> Compression {
     }
 }
 
-pub(super) fn encode_error(path: &std::path::Path, error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
+pub(super) fn encode_error(
+    path: &std::path::Path,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> ConnectorError {
     ConnectorError::new(ErrorKind::Refused, format!("write {}", path.display()), error.to_string())
         .remedy("look for room on the disk; if there is, convert the column that is named")
         .caused_by(error)

@@ -61,10 +61,8 @@ fn formats() -> Vec<(Value, String)> {
     let mut formats = Vec::new();
     for (compression, ending) in [("none", ""), ("gzip", ".gz"), ("zstd", ".zst"), ("bzip2", ".bz2"), ("xz", ".xz")] {
         for format in ["csv", "ndjson", "json"] {
-            formats.push((
-                json!({format: {"compression": compression, "schema": declared}}),
-                format!("{format}{ending}"),
-            ));
+            formats
+                .push((json!({format: {"compression": compression, "schema": declared}}), format!("{format}{ending}")));
         }
     }
     for compression in ["none", "snappy", "gzip", "lz4", "zstd"] {
@@ -233,7 +231,8 @@ fn a_run_that_is_stopped_stops_joining() {
         std::fs::remove_file(&pipe).unwrap();
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let begun = async {
-            while !staged(&lake, "joined").first().is_some_and(|file| file.metadata().is_ok_and(|file| file.len() > 0)) {
+            while !staged(&lake, "joined").first().is_some_and(|file| file.metadata().is_ok_and(|file| file.len() > 0))
+            {
                 tokio::time::sleep(std::time::Duration::from_millis(2)).await;
             }
         };
