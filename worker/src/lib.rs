@@ -9,5 +9,7 @@ pub mod engine;
 pub mod format;
 pub mod ledger;
 pub mod pace;
+#[doc(hidden)]
+pub mod points;
 pub mod rejects;
 pub mod run;

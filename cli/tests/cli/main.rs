@@ -8,6 +8,8 @@
 
 mod aggregator;
 mod canaries;
+mod delivery;
+mod disk;
 mod docs;
 mod exit_codes;
 mod graph;
@@ -15,6 +17,7 @@ mod http;
 mod incremental;
 mod json;
 mod kill;
+mod points;
 mod postgres;
 mod recovery;
 mod rejects;

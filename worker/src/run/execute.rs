@@ -27,7 +27,7 @@ use crate::checkpoint::{Begun, CheckpointStore, Positions, RunKind, Unfinished};
 use crate::connector::Attempt;
 use crate::engine::SourceOutcome;
 use crate::ledger::{EntryKind, Ledger};
-use crate::rejects;
+use crate::{points, rejects};
 
 /// What the runs of all streams of one Pipeline share.
 pub(super) struct Shared<'a> {
@@ -126,12 +126,17 @@ async fn attempt(
     report.run.clone_from(&begun.attempt.run);
     report.attempt = begun.attempt.epoch;
     report.resumed = begun.resumed;
+    points::pass("begun");
     let ended = {
         let mut course = Course { request, pipeline: &pipeline, places, state: &state, report };
         course.fence_move_commit(&mut begun, sinks).await
     };
     match ended {
-        Ok(positions) => Ok(store.succeed(&pipeline.id(), &begun.attempt, &positions).await?),
+        Ok(positions) => {
+            store.succeed(&pipeline.id(), &begun.attempt, &positions).await?;
+            points::pass("recorded");
+            Ok(())
+        }
         Err(error) => {
             let how = if matches!(error, RunError::Interrupted) { Unfinished::Interrupted } else { Unfinished::Failed };
             if let Err(unstored) = store.end(&pipeline.id(), &begun.attempt, how).await {
@@ -175,6 +180,7 @@ impl Course<'_> {
             let fenced = self.request.cancel.run_until_cancelled(named.sink.fence(&begun.attempt)).await;
             fenced.ok_or(RunError::Interrupted)?.map_err(|error| named.failed(error))?;
         }
+        points::pass("fenced");
         // Read once nobody else can commit any more: a commit that was on its way has arrived or is refused.
         let records = Records::read(&mut sinks).await?;
         begun.positions = if self.request.mode == RunMode::Full { Positions::new() } else { records.start(begun)? };
@@ -203,11 +209,13 @@ impl Course<'_> {
         sinks.sort_by_key(|named| named.node != rejects::NODE);
         for index in 0..sinks.len() {
             let named = &mut sinks[index];
+            points::pass("committing");
             if let Err(error) = named.sink.commit(&positions).await {
                 let error = named.failed(error);
                 give_up(sinks.split_off(index)).await;
                 return Err(error);
             }
+            points::pass("committed");
         }
         Ok(positions)
     }
@@ -237,11 +245,13 @@ impl Course<'_> {
             Ok((sinks, None)) => whole(&mut traffic, self.request, sources, sinks).await,
             Err((sinks, error)) => Moved { sinks, outcomes: BTreeMap::new(), result: Err(error) },
         };
+        points::pass("moved");
         self.note(&traffic, &moved.outcomes);
         if let Err(error) = moved.result.and_then(|()| self.verdict(&traffic.ledger, &traffic.verdicts)) {
             give_up(moved.sinks).await;
             return Err(error);
         }
+        points::pass("checked");
         let positions =
             moved.outcomes.iter().filter_map(|(node, outcome)| Some((node.clone(), outcome.position()?))).collect();
         Ok((moved.sinks, positions))

@@ -19,6 +19,7 @@ use super::read::{self, OpenSource};
 use super::report::SplitsReport;
 use super::sinks::NamedSink;
 use crate::connector::{Cut, ReadSplit, SavedSplit, Split, is_long};
+use crate::points;
 
 /// The pieces that are left.
 pub(super) struct Pieces {
@@ -91,6 +92,7 @@ impl Pieces {
             }
             self.next += 1;
             self.saved += 1;
+            points::pass("split saved");
         }
         let lane = traffic.lane();
         let streams = read::of_split(traffic, &mut sources, None, &lane.lane).await;
@@ -142,6 +144,7 @@ async fn divide(
     for named in sinks {
         named.sink.keep(&numbers, divided).await.map_err(|error| named.failed(error))?;
     }
+    points::pass("divided");
     if !divided {
         return Ok(None);
     }

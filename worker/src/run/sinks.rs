@@ -19,6 +19,7 @@ use crate::connector::{
 };
 use crate::engine::{NodeCounters, Reader};
 use crate::pace::Pace;
+use crate::points;
 use crate::rejects::{self, RejectLane};
 
 /// A sink with the name of its node.
@@ -242,6 +243,7 @@ async fn write_all(
         }
         let refused = named.sink.write(batch).await.map_err(|error| named.failed(error))?;
         lane.send(counters, refused).await.map_err(|error| named.failed(error))?;
+        points::pass("written");
     }
     let refused = named.sink.flush().await.map_err(|error| named.failed(error))?;
     lane.send(counters, refused).await.map_err(|error| named.failed(error))?;
@@ -251,6 +253,7 @@ async fn write_all(
         counters.deduplicated.add(staged.deduplicated);
         counters.bytes.add(staged.bytes);
         counters.tell(staged.effects);
+        points::pass("staged");
         lane.send(counters, staged.rejects).await.map_err(|error| named.failed(error))?;
     }
     Ok(())

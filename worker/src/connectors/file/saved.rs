@@ -29,28 +29,12 @@ pub(super) fn prefix(number: u64) -> String {
     format!("split-{number:06}")
 }
 
-/// The number in the name of a split's file.
-fn number_of(name: &str) -> Option<u64> {
-    name.strip_prefix("split-")?.split(['-', '.']).next()?.parse().ok()
-}
-
 impl Commits {
     /// What all attempts of a run have saved. Blocking.
     pub(super) fn saved_splits(&self, run: &str) -> Result<Vec<SavedParts>> {
         let mut found = Vec::new();
         for folder in self.folders_of(run)? {
-            for (path, name) in entries(&folder)? {
-                if number_of(&name).is_none() || !name.ends_with(".json") {
-                    continue;
-                }
-                let text = fs::read(&path).map_err(|error| input_error(&path.display().to_string(), error))?;
-                let saved = serde_json::from_slice(&text).map_err(|error| {
-                    ConnectorError::new(ErrorKind::Data, format!("read {}", path.display()), error.to_string())
-                        .remedy(format!("remove the folder {}: the run reads its rows again", folder.display()))
-                        .caused_by(error)
-                })?;
-                found.push(saved);
-            }
+            found.extend(manifests(&folder)?.into_iter().map(|(_, saved)| saved));
         }
         Ok(found)
     }
@@ -80,19 +64,7 @@ impl Commits {
     pub(super) fn keep_splits(&self, attempt: &Attempt, numbers: &BTreeSet<u64>) -> Result<()> {
         let _lock = self.owned(attempt)?;
         for folder in self.folders_of(&attempt.run)? {
-            let mut kept = false;
-            for (path, name) in entries(&folder)? {
-                // Files of a number that is kept, but of another attempt's try at it, are named by no manifest.
-                let manifest = folder.join(format!("{}.json", prefix(number_of(&name).unwrap_or(u64::MAX))));
-                if number_of(&name).is_some_and(|number| numbers.contains(&number)) && manifest.exists() {
-                    kept = true;
-                } else {
-                    remove(&path)?;
-                }
-            }
-            if !kept {
-                remove(&folder)?;
-            }
+            remove_all_but(self.root(), &folder, |saved| numbers.contains(&saved.split.number))?;
         }
         Ok(())
     }
@@ -140,15 +112,48 @@ pub(super) fn remove(path: &Path) -> Result<()> {
 }
 
 /// Removes what an attempt has staged and not saved. Blocking.
-pub(super) fn remove_unsaved(folder: &Path) -> Result<()> {
-    let mut kept = false;
+pub(super) fn remove_unsaved(root: &Path, folder: &Path) -> Result<()> {
+    remove_all_but(root, folder, |_| true)
+}
+
+/// The manifests in a folder, and what is in them.
+fn manifests(folder: &Path) -> Result<Vec<(PathBuf, SavedParts)>> {
+    let mut found = Vec::new();
     for (path, name) in entries(folder)? {
-        let manifest = folder.join(format!("{}.json", prefix(number_of(&name).unwrap_or(u64::MAX))));
-        if manifest.exists() {
-            kept = true;
+        if !(name.starts_with("split-") && name.ends_with(".json")) {
+            continue;
+        }
+        let text = fs::read(&path).map_err(|error| input_error(&path.display().to_string(), error))?;
+        let saved = serde_json::from_slice(&text).map_err(|error| {
+            ConnectorError::new(ErrorKind::Data, format!("read {}", path.display()), error.to_string())
+                .remedy(format!("remove the folder {}: the run reads its rows again", folder.display()))
+                .caused_by(error)
+        })?;
+        found.push((path, saved));
+    }
+    Ok(found)
+}
+
+/// Removes everything in a staging folder but the splits that are wanted: their manifests, and the files that these name.
+/// What a file is called says nothing of the split that it was saved with.
+fn remove_all_but(root: &Path, folder: &Path, wanted: impl Fn(&SavedParts) -> bool) -> Result<()> {
+    let mut kept = BTreeSet::new();
+    // A manifest goes before its files: one without them would count.
+    for (path, saved) in manifests(folder)? {
+        if wanted(&saved) {
+            kept.insert(path);
+            kept.extend(saved.parts.iter().map(|part| root.join(&part.staged)));
         } else {
             remove(&path)?;
         }
     }
-    if kept { Ok(()) } else { remove(folder) }
+    if kept.is_empty() {
+        return remove(folder);
+    }
+    for (path, _) in entries(folder)? {
+        if !kept.contains(&path) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
 }

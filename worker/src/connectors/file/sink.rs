@@ -16,6 +16,7 @@ use crate::connector::{
     SinkRequest, Staged,
 };
 use crate::connectors::files::{Part, Parts, ROLL_BYTES, Target, Written, blocking, prefix_of_run};
+use crate::points;
 
 /// How far an attempt has come.
 enum Phase {
@@ -182,7 +183,7 @@ impl Sink for FileSink {
 
     async fn last_commit(&mut self) -> Result<Option<CommitRecord>> {
         let commits = self.commits.clone();
-        blocking(move || commits.last(&mut |_| Ok(()))).await
+        blocking(move || commits.last(&mut points::step)).await
     }
 
     async fn fence(&mut self, attempt: &Attempt) -> Result<()> {
@@ -198,7 +199,7 @@ impl Sink for FileSink {
         }
         check_inside(&self.root, &self.written.target)?;
         let (commits, owner) = (self.commits.clone(), attempt.clone());
-        blocking(move || commits.fence(&owner, &mut |_| Ok(()))).await?;
+        blocking(move || commits.fence(&owner, &mut points::step)).await?;
         let staging = PathBuf::from(self.commits.staging(attempt));
         let parts = self.written.parts(&self.root, staging, &self.request, self.roll_bytes)?;
         self.phase = Phase::Fenced { attempt: attempt.clone(), parts: Box::new(parts) };
@@ -245,7 +246,7 @@ impl Sink for FileSink {
         let next = split.number + 1;
         let (attempt, mut parts, saved) = blocking(move || {
             let saved = SavedParts { split, parts: parts.finish(false)? };
-            commits.save_split(&attempt, &saved, &mut |_| Ok(()))?;
+            commits.save_split(&attempt, &saved, &mut points::step)?;
             Ok((attempt, parts, saved))
         })
         .await?;
@@ -308,7 +309,7 @@ impl Sink for FileSink {
         let overwrite = self.overwrites();
         blocking(move || {
             let changes = || changes(&root, &written, &parts, &prefix, overwrite);
-            commits.commit(&attempt, &positions, rows, changes, &mut |_| Ok(()))
+            commits.commit(&attempt, &positions, rows, changes, &mut points::step)
         })
         .await
     }
@@ -319,7 +320,7 @@ impl Sink for FileSink {
             Phase::Opened | Phase::Done => return Ok(()),
         };
         // Saved splits are for the next attempt.
-        let staging = self.root.join(self.commits.staging(&attempt));
-        blocking(move || remove_unsaved(&staging)).await
+        let (root, staging) = (self.root.clone(), self.root.join(self.commits.staging(&attempt)));
+        blocking(move || remove_unsaved(&root, &staging)).await
     }
 }

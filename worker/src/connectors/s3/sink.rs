@@ -17,6 +17,7 @@ use crate::connector::{
     SinkRequest, Staged,
 };
 use crate::connectors::files::{Parts, ROLL_BYTES, Target, Written, blocking, hidden, prefix_of_run};
+use crate::points;
 
 /// What an attempt writes with.
 struct Writing {
@@ -168,11 +169,11 @@ impl Sink for S3Sink {
     }
 
     async fn last_commit(&mut self) -> Result<Option<CommitRecord>> {
-        self.commits.last(&mut |_| Ok(())).await
+        self.commits.last(&mut points::step).await
     }
 
     async fn fence(&mut self, attempt: &Attempt) -> Result<()> {
-        self.commits.fence(attempt, &mut |_| Ok(())).await?;
+        self.commits.fence(attempt, &mut points::step).await?;
         let local = blocking(|| {
             tempfile::Builder::new().prefix("aggregator-").tempdir().map_err(|error| {
                 let detail = format!("there is no room for files in {}: {error}", std::env::temp_dir().display());
@@ -253,7 +254,7 @@ impl Sink for S3Sink {
             }
         };
         let changes = self.changes(&attempt, parts).await?;
-        self.commits.commit(&attempt, positions, rows, &changes, &mut |_| Ok(())).await
+        self.commits.commit(&attempt, positions, rows, &changes, &mut points::step).await
     }
 
     async fn abort(&mut self) -> Result<()> {

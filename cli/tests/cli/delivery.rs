@@ -1,0 +1,75 @@
+//! What a source's sync mode and a sink's write mode make of each row: the table of `docs/delivery.md` is written from it,
+//! and the tests that kill runs hold them to it.
+
+use aggregator_tests::folder;
+
+/// How often a row of the source is in the target, whatever was killed and repeated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Guarantee {
+    /// One time: the position is committed with the rows.
+    ExactlyOnce,
+    /// Rows may be written again, and the result is the same.
+    EffectivelyOnce,
+    /// One time for each run that was asked for.
+    OnceEachRun,
+    /// Only those of the last run are there.
+    LastRunOnly,
+}
+
+impl Guarantee {
+    fn shown(self) -> &'static str {
+        match self {
+            Self::ExactlyOnce => "exactly once",
+            Self::EffectivelyOnce => "effectively once",
+            Self::OnceEachRun => "each run adds everything again, each time exactly once",
+            Self::LastRunOnly => "the target holds the last run's rows only",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Sync {
+    Incremental,
+    FullRefresh,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Mode {
+    Append,
+    Overwrite,
+    Upsert,
+    Merge,
+    Scd2,
+}
+
+pub(crate) fn guarantee(sync: Sync, mode: Mode) -> Guarantee {
+    match (sync, mode) {
+        (Sync::Incremental, Mode::Append) => Guarantee::ExactlyOnce,
+        (Sync::Incremental, Mode::Overwrite) => Guarantee::LastRunOnly,
+        (Sync::FullRefresh, Mode::Append) => Guarantee::OnceEachRun,
+        (Sync::FullRefresh, Mode::Overwrite) | (_, Mode::Upsert | Mode::Merge | Mode::Scd2) => {
+            Guarantee::EffectivelyOnce
+        }
+    }
+}
+
+#[test]
+fn the_table_in_the_documentation_is_this_one() {
+    let columns = [Mode::Append, Mode::Overwrite, Mode::Upsert, Mode::Merge, Mode::Scd2];
+    let names = ["Append", "Overwrite", "Upsert", "Merge", "SCD2"];
+    let mut table = format!("| source's sync mode | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    for (sync, name) in [(Sync::Incremental, "Incremental"), (Sync::FullRefresh, "FullRefresh")] {
+        let cells: Vec<&str> = columns.iter().map(|mode| guarantee(sync, *mode).shown()).collect();
+        table += &format!("| `{name}` | {} |\n", cells.join(" | "));
+    }
+    let path = folder::workspace().join("docs/delivery.md");
+    let text = std::fs::read_to_string(&path).expect("the documentation");
+    let (begin, end) = ("<!-- written from cli/tests/cli/delivery.rs: begin -->\n", "<!-- end -->");
+    let from = text.find(begin).expect("the table's beginning") + begin.len();
+    let to = from + text[from..].find(end).expect("the table's end");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, format!("{}{table}{}", &text[..from], &text[to..])).expect("the documentation");
+        return;
+    }
+    assert_eq!(&text[from..to], table, "if the table here is right: UPDATE_GOLDEN=1");
+}
