@@ -357,7 +357,7 @@ async fn read_splits(source: &mut Box<dyn Source>, rest: Vec<Split>, most: usize
                     count += batch.num_rows() as u64;
                     found.extend(rows(&batch));
                 }
-                SourceEvent::Rejects(rejects) => panic!("{rejects:?}"),
+                SourceEvent::Rejects(rejects) => unreachable!("{rejects:?}"),
                 SourceEvent::End(end) => {
                     assert_eq!(end.read, count);
                     let split = match end.cut {

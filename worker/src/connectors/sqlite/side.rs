@@ -326,13 +326,10 @@ impl Side {
             self.change(|transaction| transaction.execute_batch(&index).map_err(failed))?;
         }
         target.execute("ATTACH ?1 AS _aggregator_side", [self.database.read_only_uri()]).map_err(failed)?;
-        target
-            .execute_batch(&format!(
-                "CREATE TEMP TABLE _aggregator_left_out (row INTEGER PRIMARY KEY); \
-                 CREATE TEMP VIEW _aggregator_stage AS SELECT * FROM _aggregator_side._aggregator_stage \
-                 WHERE row NOT IN (SELECT row FROM temp._aggregator_left_out)"
-            ))
-            .map_err(failed)
+        let view = "CREATE TEMP TABLE _aggregator_left_out (row INTEGER PRIMARY KEY); \
+                    CREATE TEMP VIEW _aggregator_stage AS SELECT * FROM _aggregator_side._aggregator_stage \
+                    WHERE row NOT IN (SELECT row FROM temp._aggregator_left_out)";
+        target.execute_batch(view).map_err(failed)
     }
 
     /// Removes the file, unless a newer attempt has taken it over.
