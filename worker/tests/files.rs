@@ -8,6 +8,10 @@
 
 #[path = "files/harness.rs"]
 mod harness;
+#[path = "files/joining.rs"]
+mod joining;
+#[path = "python/mod.rs"]
+mod python;
 #[path = "files/reading.rs"]
 mod reading;
 #[path = "files/writing.rs"]

@@ -1,14 +1,14 @@
 //! Runs in pieces: killed after some splits were saved, then run again. Nothing is lost or doubled, and what was saved is
 //! not read again, unless it has changed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::aggregator::Place;
 use crate::postgres::Database;
-use crate::rows::{Made, of_files, same, sorted};
+use crate::rows::{Made, of_files, same, sorted, visible};
 use crate::s3::Store;
 
 pub(crate) const RUN: &str = "run -f m --state state";
@@ -395,4 +395,124 @@ fn rejects_of_a_resumed_file_stand_where_they_are() {
         format!("{}|{}|\"{raw}\"", reject["line"], reject["byte_offset"])
     });
     same("rejects", &sorted(came.collect()), &sorted(expected));
+}
+
+/// What is in the file before the run: no file of its format, so that nobody could have read it by mistake.
+const OLD: &str = "old";
+
+/// A Pipeline that replaces one file, and one that makes rows of it that the test can read.
+fn into_one_file(name: &str) -> Place {
+    let lake = "apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: lake, namespace: test}
+spec: {file: {root: ../out}}
+---
+";
+    let sink = format!("connector: lake, stream: {name}, write: {{mode: Overwrite}}");
+    let place = place("connector: in, stream: \"*.csv\"", &sink, "", lake);
+    write_files(&place);
+    place.write(&format!("out/{name}"), OLD);
+    let manifest = std::fs::read_to_string(place.file("m/pipeline.yaml")).expect("manifests");
+    let back = manifest
+        .replace("connector: in, stream: \"*.csv\"", &format!("connector: lake, stream: {name}"))
+        .replace(&sink, "connector: out, stream: rows/")
+        .replace("root: ../out, format", "root: ../back, format");
+    place.write("back-m/pipeline.yaml", &back);
+    place
+}
+
+fn is_old(place: &Place, name: &str) {
+    assert_eq!(std::fs::read_to_string(place.file(&format!("out/{name}"))).expect("the old file"), OLD);
+}
+
+/// Runs to the end, and compares what the file holds. Gives the report.
+fn finish_one_file(place: &Place, name: &str) -> Value {
+    let report = finish(place, FILES * ROWS);
+    let file = place.file(&format!("out/{name}"));
+    assert_eq!(visible(&place.file("out")), [file], "one file");
+    finish_of(place, "run -f back-m --state back-state", FILES * ROWS);
+    same("in one file", &of_files(&place.file("back/rows")), &all());
+    assert_eq!(report["nodes"][2]["written"], FILES * ROWS, "the target's own number: {report}");
+    report
+}
+
+/// The staged files of that name.
+fn staged(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let all = walkdir::WalkDir::new(folder.join(".aggregator-staging")).into_iter().flatten();
+    all.filter(|entry| entry.file_name() == name).map(walkdir::DirEntry::into_path).collect()
+}
+
+fn one_file_goes_on(name: &str) {
+    let place = into_one_file(name);
+    let out = place.file("out");
+    stop(&place, Signal::SIGKILL, 2, || saved_files(&out));
+    let before = saved_files(&out);
+    stop(&place, Signal::SIGTERM, before + 1, || saved_files(&out));
+    let before = saved_files(&out) as u64;
+    is_old(&place, name);
+
+    // The next attempt reads what is left. A pipe in place of a piece, which nobody writes to, holds it up while it joins.
+    let piece = staged(&out, "split-000001-000000").remove(0);
+    let aside = place.file("piece");
+    std::fs::rename(&piece, &aside).expect("a piece");
+    let made = std::process::Command::new("mkfifo").arg(&piece).status();
+    assert!(made.expect("mkfifo").success());
+    let mut running = place.start(RUN);
+    let begun = || staged(&out, "joined").iter().any(|file| file.metadata().is_ok_and(|file| file.len() > 0));
+    let reached = running.until(|_| begun());
+    assert!(reached, "the run ended before it joined anything: {:?}", running.wait());
+    running.signal(Signal::SIGKILL);
+    let said = running.wait();
+    assert_eq!(said.signal(), Some(9), "{}{}", said.stdout, said.stderr);
+    is_old(&place, name);
+    std::fs::rename(&aside, &piece).expect("the piece again");
+
+    let report = finish_one_file(&place, name);
+    assert!(before >= 1 && saved_earlier(&report) > before, "{report}");
+    assert_eq!(report["splits"]["total"], report["splits"]["savedEarlier"], "only joining was left: {report}");
+    assert_eq!(saved_files(&out), 0, "what was saved is gone when it is committed");
+}
+
+#[test]
+fn one_compressed_file_of_text_is_put_together_after_kills() {
+    one_file_goes_on("rows.csv.gz");
+}
+
+#[test]
+fn one_compressed_file_of_lines_is_put_together_after_kills() {
+    one_file_goes_on("rows.ndjson.zst");
+}
+
+#[test]
+fn one_document_is_put_together_after_kills() {
+    one_file_goes_on("rows.json");
+}
+
+#[test]
+fn one_parquet_file_is_put_together_after_kills() {
+    one_file_goes_on("rows.parquet");
+}
+
+#[test]
+fn a_piece_that_was_spoiled_fails_one_attempt_and_its_split_can_be_read_again() {
+    let place = into_one_file("rows.csv.gz");
+    let out = place.file("out");
+    stop(&place, Signal::SIGKILL, 3, || saved_files(&out));
+    let piece = staged(&out, "split-000001-000000").remove(0);
+    std::fs::write(&piece, "spoiled").expect("a piece");
+    let said = place.say(RUN);
+    assert_eq!(said.code(), Some(1), "{}{}", said.stdout, said.stderr);
+    let folder = piece.parent().expect("a folder");
+    assert!(
+        said.stderr.contains("split-000001-000000") && said.stderr.contains("remove the folder"),
+        "{}",
+        said.stderr
+    );
+    assert_eq!(staged(&out, "joined"), Vec::<PathBuf>::new(), "no half file is left");
+    is_old(&place, "rows.csv.gz");
+    // What the error advises.
+    std::fs::remove_dir_all(folder).expect("the folder of the first attempt");
+    let report = finish_one_file(&place, "rows.csv.gz");
+    let (total, earlier) = (report["splits"]["total"].as_u64().expect("a number"), saved_earlier(&report));
+    assert!(earlier >= 1 && earlier < total, "{report}");
 }

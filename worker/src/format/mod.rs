@@ -15,6 +15,8 @@ mod csv;
 #[cfg(feature = "formats")]
 mod encoding;
 #[cfg(feature = "formats")]
+mod join;
+#[cfg(feature = "formats")]
 mod json;
 #[cfg(feature = "formats")]
 mod open;
@@ -38,6 +40,8 @@ pub use compression::{ending as compression_ending, split_name};
 pub(crate) use csv::Dialect;
 #[cfg(feature = "formats")]
 pub(crate) use infer::Guess;
+#[cfg(feature = "formats")]
+pub use join::{Piece, join};
 #[cfg(feature = "http")]
 pub(crate) use open::text;
 #[cfg(feature = "formats")]
@@ -48,4 +52,4 @@ pub use records::{RecordDecoder, declared_schema, infer_records, infer_schema};
 #[cfg(feature = "formats")]
 pub(crate) use writer::write_error;
 #[cfg(feature = "formats")]
-pub use writer::{FileWriter, check_writable, declared_compression};
+pub use writer::{Extent, FileWriter, check_writable, declared_compression};

@@ -9,7 +9,8 @@ use aggregator_compiler::types;
 use aggregator_crds::connector::{Compression, CsvFormat, FileFormat, ParquetCompression, ParquetFormat, Quoting};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder as JsonBuilder};
+use arrow::error::ArrowError;
+use arrow::json::writer::{JsonArray, JsonFormat, LineDelimited, WriterBuilder as JsonBuilder};
 use parquet::arrow::ArrowWriter;
 use parquet::basic;
 use parquet::file::properties::WriterProperties;
@@ -93,10 +94,30 @@ fn is_binary(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_))
 }
 
+/// Whether a file is complete by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// It is.
+    Whole,
+    /// It is a piece for [`super::join`], without what a file has once: a header, or the brackets of an array.
+    Piece,
+}
+
+/// The elements of an array, without its brackets.
+#[derive(Debug, Default)]
+struct Elements;
+
+impl JsonFormat for Elements {
+    fn start_row<W: Write>(&self, output: &mut W, is_first: bool) -> std::result::Result<(), ArrowError> {
+        if is_first { Ok(()) } else { output.write_all(b",").map_err(ArrowError::from) }
+    }
+}
+
 enum Encoder {
     Csv(Box<arrow::csv::Writer<Output>>),
     Lines(arrow::json::Writer<Output, LineDelimited>),
     Array(arrow::json::Writer<Output, JsonArray>),
+    Elements(arrow::json::Writer<Output, Elements>),
     Parquet(Box<ArrowWriter<CountingWriter>>),
 }
 
@@ -114,7 +135,7 @@ impl FileWriter {
     ///
     /// # Errors
     /// When the file cannot be created.
-    pub fn create(path: &std::path::Path, format: &FileFormat, schema: &SchemaRef) -> Result<Self> {
+    pub fn create(path: &std::path::Path, format: &FileFormat, schema: &SchemaRef, extent: Extent) -> Result<Self> {
         let failed = |error: io::Error| write_error(path, error);
         let file = File::options().write(true).create_new(true).open(path).map_err(failed)?;
         let written = Arc::new(AtomicU64::new(0));
@@ -122,7 +143,9 @@ impl FileWriter {
         let encoder = match format {
             FileFormat::Csv(csv) => {
                 let output = Compressor::new(output, csv.compression).map_err(failed)?;
-                Encoder::Csv(Box::new(csv_builder(csv)?.build(output)))
+                let builder = csv_builder(csv)?;
+                let builder = if extent == Extent::Piece { builder.with_header(false) } else { builder };
+                Encoder::Csv(Box::new(builder.build(output)))
             }
             FileFormat::Ndjson(lines) => {
                 let output = Compressor::new(output, lines.compression).map_err(failed)?;
@@ -130,7 +153,11 @@ impl FileWriter {
             }
             FileFormat::Json(json) => {
                 let output = Compressor::new(output, json.compression).map_err(failed)?;
-                Encoder::Array(JsonBuilder::new().with_explicit_nulls(true).build(output))
+                let builder = JsonBuilder::new().with_explicit_nulls(true);
+                match extent {
+                    Extent::Whole => Encoder::Array(builder.build(output)),
+                    Extent::Piece => Encoder::Elements(builder.build(output)),
+                }
             }
             FileFormat::Parquet(parquet) => {
                 let writer = ArrowWriter::try_new(output, Arc::clone(schema), Some(properties(parquet)?))
@@ -156,6 +183,7 @@ impl FileWriter {
             Encoder::Csv(writer) => writer.write(batch).map_err(failed)?,
             Encoder::Lines(writer) => writer.write(batch).map_err(failed)?,
             Encoder::Array(writer) => writer.write(batch).map_err(failed)?,
+            Encoder::Elements(writer) => writer.write(batch).map_err(failed)?,
             Encoder::Parquet(writer) => {
                 let failed = |error: parquet::errors::ParquetError| encode_error(&self.path, error);
                 writer.write(batch).map_err(failed)?;
@@ -173,7 +201,7 @@ impl FileWriter {
     pub fn size(&self) -> u64 {
         let held = match &self.encoder {
             Encoder::Parquet(writer) => writer.in_progress_size() as u64,
-            Encoder::Csv(_) | Encoder::Lines(_) | Encoder::Array(_) => 0,
+            Encoder::Csv(_) | Encoder::Lines(_) | Encoder::Array(_) | Encoder::Elements(_) => 0,
         };
         self.written.load(Ordering::Relaxed) + held
     }
@@ -201,21 +229,40 @@ impl FileWriter {
                 writer.finish().map_err(arrow_failed)?;
                 writer.into_inner().finish().map_err(failed)?
             }
+            Encoder::Elements(mut writer) => {
+                writer.finish().map_err(arrow_failed)?;
+                writer.into_inner().finish().map_err(failed)?
+            }
             Encoder::Parquet(writer) => writer.into_inner().map_err(|error| encode_error(&path, error))?,
         };
         let file = output.inner.into_inner().map_err(|error| failed(error.into_error()))?;
-        file.sync_all().map_err(failed)?;
-        let bytes = file.metadata().map_err(failed)?.len();
+        let bytes = made_durable(&file, &path)?;
         drop(file);
         let rows = if is_parquet { footer_rows(&path)? } else { rows };
         Ok((bytes, rows))
     }
 }
 
-fn footer_rows(path: &std::path::Path) -> Result<u64> {
+/// Makes a file durable; gives its bytes.
+pub(super) fn made_durable(file: &File, path: &std::path::Path) -> Result<u64> {
+    let size = file.sync_all().and_then(|()| file.metadata());
+    size.map(|metadata| metadata.len()).map_err(|error| write_error(path, error))
+}
+
+/// The rows of a Parquet file, as its footer says.
+pub(super) fn footer_rows(path: &std::path::Path) -> Result<u64> {
     let file = File::open(path).map_err(|error| write_error(path, error))?;
     let (_, rows, _) = super::parquet::describe(file, &path.display().to_string())?;
     Ok(rows)
+}
+
+/// The header of delimited text; empty where none is written.
+pub(super) fn header(csv: &CsvFormat, schema: &SchemaRef) -> Result<Vec<u8>> {
+    let mut writer = csv_builder(csv)?.build(Vec::new());
+    writer
+        .write(&RecordBatch::new_empty(Arc::clone(schema)))
+        .map_err(|error| ConnectorError::new(ErrorKind::Bug, "write a header", error.to_string()))?;
+    Ok(writer.into_inner())
 }
 
 fn csv_builder(csv: &CsvFormat) -> Result<arrow::csv::WriterBuilder> {
@@ -240,7 +287,8 @@ fn csv_builder(csv: &CsvFormat) -> Result<arrow::csv::WriterBuilder> {
     Ok(builder)
 }
 
-fn properties(format: &ParquetFormat) -> Result<WriterProperties> {
+/// How Parquet is written.
+pub(super) fn properties(format: &ParquetFormat) -> Result<WriterProperties> {
     let codec = match format.compression {
         ParquetCompression::None => basic::Compression::UNCOMPRESSED,
         ParquetCompression::Snappy => basic::Compression::SNAPPY,
@@ -266,7 +314,10 @@ pub fn declared_compression(format: &FileFormat) -> Compression {
     }
 }
 
-fn encode_error(path: &std::path::Path, error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
+pub(super) fn encode_error(
+    path: &std::path::Path,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> ConnectorError {
     ConnectorError::new(ErrorKind::Refused, format!("write {}", path.display()), error.to_string())
         .remedy("look for room on the disk; if there is, convert the column that is named")
         .caused_by(error)

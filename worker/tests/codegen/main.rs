@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -22,21 +22,14 @@ use arrow::json::ReaderBuilder;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::ScalarValue;
 use datafusion::prelude::SessionContext;
-use sha2::{Digest, Sha256};
+
+#[path = "../python/mod.rs"]
+mod python;
+
+use python::python;
 
 fn project() -> PathBuf {
     folder::workspace()
-}
-
-/// The Python that `scripts/setup test` made; its place depends on the versions it holds.
-fn python() -> PathBuf {
-    let requirements = std::fs::read(project().join("scripts/python/requirements.txt")).expect("requirements");
-    let hash: String = Sha256::digest(&requirements).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let cache = cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").expect("HOME")).join(".cache"));
-    let python = cache.join(format!("aggregator/venv-{hash}/bin/python"));
-    assert!(python.exists(), "{} is missing: run `scripts/setup test`, which makes it", python.display());
-    python
 }
 
 fn transformations() -> Vec<Located<Transformation>> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::harness::{Lake, attempt, positions};
 
-fn batch(ids: &[i64]) -> RecordBatch {
+pub(crate) fn batch(ids: &[i64]) -> RecordBatch {
     let names: Vec<Option<String>> = ids.iter().map(|id| (id % 3 != 0).then(|| format!("=name, \"{id}\"\n"))).collect();
     let arrays: Vec<(&str, ArrayRef)> = vec![
         ("id", Arc::new(Int64Array::from(ids.to_vec()))),
@@ -27,11 +27,11 @@ fn batch(ids: &[i64]) -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(arrays.into_iter().map(|(name, array)| (name, array, true))).unwrap()
 }
 
-fn mode(mode: WriteMode) -> WriteOptions {
+pub(crate) fn mode(mode: WriteMode) -> WriteOptions {
     WriteOptions { mode, ..WriteOptions::default() }
 }
 
-fn ids(rows: &[Vec<String>]) -> Vec<&str> {
+pub(crate) fn ids(rows: &[Vec<String>]) -> Vec<&str> {
     rows.iter().map(|row| row[0].as_str()).collect()
 }
 
@@ -299,7 +299,7 @@ async fn another_run_removes_what_a_run_has_saved() {
     );
 }
 
-fn split(number: u64) -> SavedSplit {
+pub(crate) fn split(number: u64) -> SavedSplit {
     let split = Split { state: json!({"number": number}), bytes: 1 };
     SavedSplit { number, source: "source".into(), split, schemas: "same".into(), ledger: Ledger::default() }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use aggregator_crds::connector::FileFormat;
 use aggregator_crds::pipeline::WriteMode;
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use super::commit::{Changes, Commits, Move};
 use super::listing::list;
@@ -23,6 +24,10 @@ enum Phase {
         attempt: Attempt,
         parts: Box<Parts>,
     },
+    /// Pieces are being joined, or this has failed.
+    Joining {
+        attempt: Attempt,
+    },
     Staged {
         attempt: Attempt,
         parts: Vec<Part>,
@@ -39,8 +44,10 @@ pub(super) struct FileSink {
     request: SinkRequest,
     commits: Commits,
     phase: Phase,
-    /// The files of saved splits.
+    /// The files of saved splits, in the order of these.
     kept: Vec<Part>,
+    /// Whether the files are pieces of the one that is asked for.
+    joins: bool,
     roll_bytes: u64,
 }
 
@@ -50,7 +57,7 @@ impl FileSink {
         let written = Written::new(declared, &request)?;
         let roll_bytes = if matches!(written.target, Target::File(_)) { u64::MAX } else { ROLL_BYTES };
         let commits = Commits::new(&root, &request.pipeline, &request.node);
-        Ok(Self { root, written, request, commits, phase: Phase::Opened, kept: Vec::new(), roll_bytes })
+        Ok(Self { root, written, request, commits, phase: Phase::Opened, kept: Vec::new(), joins: false, roll_bytes })
     }
 
     fn overwrites(&self) -> bool {
@@ -79,6 +86,10 @@ impl FileSink {
             }
         }
     }
+}
+
+fn interrupted() -> ConnectorError {
+    ConnectorError::new(ErrorKind::Interrupted, "join the pieces of a file", "the run was asked to stop")
 }
 
 /// The data files that the target has now: those of the format, however compressed.
@@ -195,8 +206,7 @@ impl Sink for FileSink {
     }
 
     fn keeps_splits(&self) -> bool {
-        // One file cannot be put together from several.
-        matches!(self.written.target, Target::Folder(_))
+        true
     }
 
     async fn saved(&mut self) -> Result<Vec<SavedSplit>> {
@@ -210,14 +220,19 @@ impl Sink for FileSink {
         let Phase::Fenced { attempt, parts } = &mut self.phase else { return Err(self.out_of_order("keep")) };
         let (commits, attempt, numbers) = (self.commits.clone(), attempt.clone(), numbers.clone());
         let next = numbers.last().map_or(0, |last| last + 1);
-        let kept = blocking(move || {
+        let mut kept = blocking(move || {
             commits.keep_splits(&attempt, &numbers)?;
             commits.saved_splits(&attempt.run)
         })
         .await?;
+        kept.sort_by_key(|saved| saved.split.number);
         self.kept = kept.into_iter().flat_map(|saved| saved.parts).collect();
         if more {
             parts.begin(prefix_of_split(next));
+            if matches!(self.written.target, Target::File(_)) {
+                parts.in_pieces();
+                self.joins = true;
+            }
         }
         Ok(())
     }
@@ -253,11 +268,32 @@ impl Sink for FileSink {
         let Phase::Fenced { attempt, mut parts } = std::mem::replace(&mut self.phase, Phase::Opened) else {
             return Err(self.out_of_order("stage"));
         };
+        if self.joins {
+            self.phase = Phase::Joining { attempt: attempt.clone() };
+        }
         let always = matches!(self.written.target, Target::File(_))
             || (self.overwrites() && self.request.write.partition_by.is_empty());
-        let always = always && self.kept.is_empty();
-        let mut parts = blocking(move || parts.finish(always)).await?;
-        parts.splice(0..0, std::mem::take(&mut self.kept));
+        let (mut staged, joins) = (std::mem::take(&mut self.kept), self.joins);
+        let (commits, owner) = (self.commits.clone(), attempt.clone());
+        // Who waits no longer for the file drops the guard, and the thread that joins it stops.
+        let stopped = CancellationToken::new();
+        let _guard = stopped.clone().drop_guard();
+        let parts = blocking(move || {
+            staged.extend(parts.finish(always && staged.is_empty() && !joins)?);
+            if !joins {
+                return Ok(staged);
+            }
+            if staged.is_empty() {
+                return parts.finish(true);
+            }
+            let proceed = || if stopped.is_cancelled() { Err(interrupted()) } else { Ok(()) };
+            let joined = parts.join(&staged, &proceed).map_err(|error| {
+                // An attempt that was overtaken has lost its pieces: that is what to tell.
+                commits.owned(&owner).err().filter(|fenced| fenced.kind == ErrorKind::Fenced).unwrap_or(error)
+            })?;
+            Ok(vec![joined])
+        })
+        .await?;
         let rows = parts.iter().map(|part| part.rows).sum();
         let bytes = parts.iter().map(|part| part.bytes).sum();
         self.phase = Phase::Staged { attempt, parts, rows };
@@ -279,7 +315,7 @@ impl Sink for FileSink {
 
     async fn abort(&mut self) -> Result<()> {
         let attempt = match std::mem::replace(&mut self.phase, Phase::Done) {
-            Phase::Fenced { attempt, .. } | Phase::Staged { attempt, .. } => attempt,
+            Phase::Fenced { attempt, .. } | Phase::Joining { attempt } | Phase::Staged { attempt, .. } => attempt,
             Phase::Opened | Phase::Done => return Ok(()),
         };
         // Saved splits are for the next attempt.

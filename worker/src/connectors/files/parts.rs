@@ -16,12 +16,15 @@ use serde::{Deserialize, Serialize};
 use super::data_file::NULL_PARTITION;
 use super::name::escaped;
 use crate::connector::{ConnectorError, ErrorKind, Result};
-use crate::format::{FileWriter, write_error};
+use crate::format::{Extent, FileWriter, Piece, join, write_error};
 
 /// At about this size, a part file ends and the next one begins.
 pub(crate) const ROLL_BYTES: u64 = 128 * 1024 * 1024;
 /// The most files that are open at once; beyond, the one that was written longest ago ends.
 const MAX_OPEN: usize = 32;
+
+/// The name of the file that pieces are joined into.
+const JOINED: &str = "joined";
 
 /// A complete, durable, staged file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +58,8 @@ pub(crate) struct Parts {
     kept: Vec<usize>,
     partitions: Vec<usize>,
     roll_bytes: u64,
+    /// Whether the files are to be joined into one.
+    extent: Extent,
     open: HashMap<String, OpenPart>,
     done: Vec<Part>,
     created: u64,
@@ -96,6 +101,7 @@ impl Parts {
             kept,
             partitions,
             roll_bytes,
+            extent: Extent::Whole,
             open: HashMap::new(),
             done: Vec::new(),
             created: 0,
@@ -157,7 +163,7 @@ impl Parts {
         self.clock += 1;
         if !self.open.contains_key(&folder) {
             self.make_room()?;
-            let part = self.create()?;
+            let part = self.create(self.extent)?;
             self.open.insert(folder.clone(), part);
         }
         let Some(part) = self.open.get_mut(&folder) else { return Ok(()) };
@@ -183,12 +189,42 @@ impl Parts {
         self.created = 0;
     }
 
-    fn create(&mut self) -> Result<OpenPart> {
+    /// From here on, files are pieces of one.
+    pub(crate) fn in_pieces(&mut self) {
+        self.extent = Extent::Piece;
+    }
+
+    /// Joins pieces into one file, in their order, and makes it durable. `proceed` is asked between short steps.
+    pub(crate) fn join(&self, pieces: &[Part], proceed: &dyn Fn() -> Result<()>) -> Result<Part> {
+        let place = |part: &Part| Piece { path: self.root.join(&part.staged), bytes: part.bytes, rows: part.rows };
+        let pieces: Vec<Piece> = pieces.iter().map(place).collect();
+        // An attempt that found all pieces saved has no folder yet.
+        self.create_staging()?;
+        let staged = self.staging.join(JOINED);
+        let (bytes, rows) = join(&self.root.join(&staged), &self.format, &self.schema, &pieces, proceed)?;
+        self.sync_staging()?;
+        Ok(Part { folder: String::new(), staged, rows, bytes })
+    }
+
+    fn create_staging(&self) -> Result<()> {
         let folder = self.root.join(&self.staging);
-        std::fs::create_dir_all(&folder).map_err(|error| write_error(&folder, error))?;
+        std::fs::create_dir_all(&folder).map_err(|error| write_error(&folder, error))
+    }
+
+    /// Makes every folder durable, up to the root, that may be new: the journal will name what is in it.
+    fn sync_staging(&self) -> Result<()> {
+        for folder in self.staging.ancestors() {
+            let folder = self.root.join(folder);
+            sync_folder(&folder).map_err(|error| write_error(&folder, error))?;
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, extent: Extent) -> Result<OpenPart> {
+        self.create_staging()?;
         let staged = self.staging.join(format!("{}-{:06}", self.prefix, self.created));
         self.created += 1;
-        let writer = FileWriter::create(&self.root.join(&staged), &self.format, &self.schema)?;
+        let writer = FileWriter::create(&self.root.join(&staged), &self.format, &self.schema, extent)?;
         Ok(OpenPart { writer, staged, last_used: self.clock })
     }
 
@@ -200,7 +236,7 @@ impl Parts {
     }
 
     /// Ends all files, makes them durable, and gives those that were made since the last time. Without any, and if
-    /// `always`, one without rows is made.
+    /// `always`, one without rows is made, which is whole.
     pub(crate) fn finish(&mut self, always: bool) -> Result<Vec<Part>> {
         let mut folders: Vec<String> = self.open.keys().cloned().collect();
         folders.sort();
@@ -208,16 +244,12 @@ impl Parts {
             self.close(&folder)?;
         }
         if self.done.is_empty() && always {
-            let part = self.create()?;
+            let part = self.create(Extent::Whole)?;
             self.open.insert(String::new(), part);
             self.close("")?;
         }
         if !self.done.is_empty() {
-            // The files, and every folder up to the root that may be new: the journal will name them.
-            for folder in self.staging.ancestors() {
-                let folder = self.root.join(folder);
-                sync_folder(&folder).map_err(|error| write_error(&folder, error))?;
-            }
+            self.sync_staging()?;
         }
         let mut done = self.take_done();
         done.sort_by(|one, two| one.staged.cmp(&two.staged));

@@ -1,0 +1,18 @@
+//! The Python that tests look at results with.
+
+use std::path::{Path, PathBuf};
+
+use aggregator_tests::folder;
+use sha2::{Digest, Sha256};
+
+/// The Python that `scripts/setup test` made; its place depends on the versions it holds.
+pub(crate) fn python() -> PathBuf {
+    let requirements =
+        std::fs::read(folder::workspace().join("scripts/python/requirements.txt")).expect("requirements");
+    let hash: String = Sha256::digest(&requirements).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let cache = cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").expect("HOME")).join(".cache"));
+    let python = cache.join(format!("aggregator/venv-{hash}/bin/python"));
+    assert!(python.exists(), "{} is missing: run `scripts/setup test`, which makes it", python.display());
+    python
+}
