@@ -23,6 +23,7 @@ mod recovery;
 mod rejects;
 mod report;
 mod resume;
+mod resume_sqlite;
 mod rows;
 mod s3;
 mod samples;

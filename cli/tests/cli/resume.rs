@@ -11,21 +11,21 @@ use crate::postgres::Database;
 use crate::rows::{Made, of_files, same, sorted, visible};
 use crate::s3::Store;
 
-const RUN: &str = "run -f m --state state";
+pub(crate) const RUN: &str = "run -f m --state state";
 /// How many files there are, and how many rows each has.
-const FILES: u64 = 12;
-const ROWS: u64 = 10_000;
+pub(crate) const FILES: u64 = 12;
+pub(crate) const ROWS: u64 = 10_000;
 
-fn made(file: u64) -> Made {
+pub(crate) fn made(file: u64) -> Made {
     Made { first: file * ROWS, end: (file + 1) * ROWS, version: "new" }
 }
 
-fn all() -> Vec<String> {
+pub(crate) fn all() -> Vec<String> {
     sorted((0..FILES).flat_map(|file| made(file).lines()).collect())
 }
 
 /// A Pipeline from `source` to `sink`, taken in small pieces.
-fn place(source: &str, sink: &str, rejects: &str, connectors: &str) -> Place {
+pub(crate) fn place(source: &str, sink: &str, rejects: &str, connectors: &str) -> Place {
     let place = Place::new();
     place.write(
         "m/pipeline.yaml",
@@ -56,14 +56,14 @@ spec:
     place
 }
 
-fn write_files(place: &Place) {
+pub(crate) fn write_files(place: &Place) {
     for file in 0..FILES {
         place.write(&format!("in/{file:02}.csv"), &made(file).csv());
     }
 }
 
 /// The manifests of saved splits below a folder.
-fn saved_files(folder: &Path) -> usize {
+pub(crate) fn saved_files(folder: &Path) -> usize {
     let entries = |folder: &Path| -> Vec<_> {
         std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
     };
@@ -86,7 +86,7 @@ fn saved_rows(database: &Database) -> usize {
 }
 
 /// Runs until `saved` says that there are at least so many splits, then sends the signal.
-fn stop(place: &Place, signal: Signal, at_least: usize, mut saved: impl FnMut() -> usize) {
+pub(crate) fn stop(place: &Place, signal: Signal, at_least: usize, mut saved: impl FnMut() -> usize) {
     let mut running = place.start(RUN);
     let reached = running.until(|_| saved() >= at_least);
     assert!(reached, "the run ended before {at_least} splits were saved: {:?}", running.wait());
@@ -97,7 +97,7 @@ fn stop(place: &Place, signal: Signal, at_least: usize, mut saved: impl FnMut() 
 }
 
 /// Runs to the end; gives the report, which must balance and count every row.
-fn finish(place: &Place, rows: u64) -> Value {
+pub(crate) fn finish(place: &Place, rows: u64) -> Value {
     finish_of(place, RUN, rows)
 }
 
@@ -108,7 +108,7 @@ fn finish_of(place: &Place, run: &str, rows: u64) -> Value {
     report
 }
 
-fn saved_earlier(report: &Value) -> u64 {
+pub(crate) fn saved_earlier(report: &Value) -> u64 {
     report["splits"]["savedEarlier"].as_u64().unwrap_or_else(|| panic!("no splits: {report}"))
 }
 

@@ -7,6 +7,7 @@ mod postgres;
 mod refusals;
 mod rows;
 mod shapes;
+mod splits;
 mod sqlite;
 mod versions;
 mod writing;

@@ -171,40 +171,40 @@ async fn a_merge_needs_a_unique_index_and_leaves_no_trace_of_an_attempt_that_gav
 
 #[tokio::test]
 async fn splits_of_an_attempt_that_died_are_merged_with_those_of_the_next_one() {
-    let postgres = Both::postgres().await;
-    let connector = &*postgres.connector;
-    postgres
-        .execute(
+    for both in Both::fresh().await {
+        let connector = &*both.connector;
+        both.execute(
             "CREATE TABLE people (id bigint PRIMARY KEY, name text); INSERT INTO people VALUES (1, 'old'), (2, 'old')",
         )
         .await;
-    let of = |epoch| Attempt { run: "one".into(), epoch };
-    let split = |number: u64| SavedSplit {
-        number,
-        source: "source".into(),
-        split: Split { state: serde_json::json!(number), bytes: 1 },
-        schemas: "same".into(),
-        ledger: Ledger::default(),
-    };
-    let first = rows(&[(1, Some("first")), (2, None), (3, Some("three"))]);
-    let mut sink = connector.sink(merge(&first, MissingRows::Delete, false)).await.expect("a sink");
-    sink.fence(&of(1)).await.expect("fenced");
-    sink.keep(&BTreeSet::new(), true).await.expect("kept");
-    sink.write(first).await.expect("written");
-    sink.flush().await.expect("sent");
-    sink.save(&split(0)).await.expect("saved");
-    drop(sink);
-    let second = rows(&[(1, None), (4, Some("four"))]);
-    let mut sink = connector.sink(merge(&second, MissingRows::Delete, false)).await.expect("a sink");
-    sink.fence(&of(2)).await.expect("fenced");
-    assert_eq!(sink.saved().await.expect("read").len(), 1);
-    sink.keep(&BTreeSet::from([0]), true).await.expect("kept");
-    sink.write(second).await.expect("written");
-    sink.flush().await.expect("sent");
-    sink.save(&split(1)).await.expect("saved");
-    let staged = sink.stage().await.expect("staged");
-    assert_eq!((staged.written, staged.deduplicated), (4, 1));
-    assert_eq!(staged.effects, Effects { deleted: 2, ..Effects::default() });
-    sink.commit(&positions(1)).await.expect("committed");
-    assert_eq!(postgres.texts(PEOPLE).await, ["3 three", "4 four"]);
+        let of = |epoch| Attempt { run: "one".into(), epoch };
+        let split = |number: u64| SavedSplit {
+            number,
+            source: "source".into(),
+            split: Split { state: serde_json::json!(number), bytes: 1 },
+            schemas: "same".into(),
+            ledger: Ledger::default(),
+        };
+        let first = rows(&[(1, Some("first")), (2, None), (3, Some("three"))]);
+        let mut sink = connector.sink(merge(&first, MissingRows::Delete, false)).await.expect("a sink");
+        sink.fence(&of(1)).await.expect("fenced");
+        sink.keep(&BTreeSet::new(), true).await.expect("kept");
+        sink.write(first).await.expect("written");
+        sink.flush().await.expect("sent");
+        sink.save(&split(0)).await.expect("saved");
+        drop(sink);
+        let second = rows(&[(1, None), (4, Some("four"))]);
+        let mut sink = connector.sink(merge(&second, MissingRows::Delete, false)).await.expect("a sink");
+        sink.fence(&of(2)).await.expect("fenced");
+        assert_eq!(sink.saved().await.expect("read").len(), 1);
+        sink.keep(&BTreeSet::from([0]), true).await.expect("kept");
+        sink.write(second).await.expect("written");
+        sink.flush().await.expect("sent");
+        sink.save(&split(1)).await.expect("saved");
+        let staged = sink.stage().await.expect("staged");
+        assert_eq!((staged.written, staged.deduplicated), (4, 1));
+        assert_eq!(staged.effects, Effects { deleted: 2, ..Effects::default() });
+        sink.commit(&positions(1)).await.expect("committed");
+        assert_eq!(both.texts(PEOPLE).await, ["3 three", "4 four"]);
+    }
 }

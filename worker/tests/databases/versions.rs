@@ -351,35 +351,36 @@ async fn all_attempts_of_a_run_begin_at_the_same_time_and_only_one_commits() {
 
 #[tokio::test]
 async fn splits_of_an_attempt_that_died_are_put_in_order_with_those_of_the_next_one() {
-    let postgres = Both::postgres().await;
-    let connector = &*postgres.connector;
-    let of = |epoch| Attempt { run: "one".into(), epoch };
-    let split = |number: u64| SavedSplit {
-        number,
-        source: "source".into(),
-        split: Split { state: serde_json::json!(number), bytes: 1 },
-        schemas: "same".into(),
-        ledger: Ledger::default(),
-    };
-    let first = rows(&[(1, Some("C"), None, 30), (2, Some("X"), None, 10)]);
-    let second = rows(&[(1, Some("A"), None, 10), (1, Some("C"), None, 40)]);
-    for (epoch, kept, piece) in [(1, None, &first), (2, Some(0), &second)] {
-        let mut sink = connector.sink(scd2(piece, Some("changed"), MissingRows::Keep)).await.expect("a sink");
-        sink.fence(&of(epoch)).await.expect("fenced");
-        sink.keep(&kept.into_iter().collect::<BTreeSet<u64>>(), true).await.expect("kept");
-        sink.write(piece.clone()).await.expect("written");
-        sink.flush().await.expect("sent");
-        sink.save(&split(epoch - 1)).await.expect("saved");
-        if epoch == 2 {
-            let staged = sink.stage().await.expect("staged");
-            assert_eq!((staged.written, staged.deduplicated), (3, 1));
-            assert_eq!((staged.effects.unchanged, staged.effects.closed), (1, 0));
-            sink.commit(&positions(1)).await.expect("committed");
+    for both in Both::fresh().await {
+        let connector = &*both.connector;
+        let of = |epoch| Attempt { run: "one".into(), epoch };
+        let split = |number: u64| SavedSplit {
+            number,
+            source: "source".into(),
+            split: Split { state: serde_json::json!(number), bytes: 1 },
+            schemas: "same".into(),
+            ledger: Ledger::default(),
+        };
+        let first = rows(&[(1, Some("C"), None, 30), (2, Some("X"), None, 10)]);
+        let second = rows(&[(1, Some("A"), None, 10), (1, Some("C"), None, 40)]);
+        for (epoch, kept, piece) in [(1, None, &first), (2, Some(0), &second)] {
+            let mut sink = connector.sink(scd2(piece, Some("changed"), MissingRows::Keep)).await.expect("a sink");
+            sink.fence(&of(epoch)).await.expect("fenced");
+            sink.keep(&kept.into_iter().collect::<BTreeSet<u64>>(), true).await.expect("kept");
+            sink.write(piece.clone()).await.expect("written");
+            sink.flush().await.expect("sent");
+            sink.save(&split(epoch - 1)).await.expect("saved");
+            if epoch == 2 {
+                let staged = sink.stage().await.expect("staged");
+                assert_eq!((staged.written, staged.deduplicated), (3, 1));
+                assert_eq!((staged.effects.unchanged, staged.effects.closed), (1, 0));
+                sink.commit(&positions(1)).await.expect("committed");
+            }
         }
+        assert_eq!(both.history().await, ["1 10-30 then A", "1 30- now C", "2 10- now X"]);
+        let mut late = connector.sink(scd2(&first, Some("changed"), MissingRows::Keep)).await.expect("a sink");
+        assert_eq!(late.fence(&attempt(2)).await.expect_err("overtaken").kind, ErrorKind::Fenced);
     }
-    assert_eq!(postgres.history().await, ["1 10-30 then A", "1 30- now C", "2 10- now X"]);
-    let mut late = connector.sink(scd2(&first, Some("changed"), MissingRows::Keep)).await.expect("a sink");
-    assert_eq!(late.fence(&attempt(2)).await.expect_err("overtaken").kind, ErrorKind::Fenced);
 }
 
 /// Numbers that look random and follow from a seed (SplitMix64).

@@ -24,8 +24,8 @@ pub(super) struct Relation {
     pub(super) primary_key: Vec<String>,
     /// The columns of each unique index that ON CONFLICT can use.
     pub(super) unique: Vec<Vec<String>>,
-    /// Whether its rows have a rowid.
-    pub(super) rowid: bool,
+    /// The name of its rowid, if it has one that no column hides.
+    pub(super) rowid: Option<&'static str>,
 }
 
 /// One of its columns.
@@ -111,8 +111,10 @@ pub(super) fn table(connection: &Connection, name: &str) -> Result<Option<Relati
             [name],
             |row| row.get::<_, i64>(0),
         )?;
+        let taken = |alias: &str| columns.iter().any(|column| column.name.eq_ignore_ascii_case(alias));
+        let rowid = ["rowid", "_rowid_", "oid"].into_iter().find(|alias| rowid > 0 && !taken(alias));
         let from = format!("main.{}", sql::identifier(name));
-        Ok(Some(Relation { name: name.to_owned(), from, columns, primary_key: key, unique, rowid: rowid > 0 }))
+        Ok(Some(Relation { name: name.to_owned(), from, columns, primary_key: key, unique, rowid }))
     };
     let Some(mut relation) = read().map_err(|error| fault(operation(), error))? else { return Ok(None) };
     resolve(connection, &mut relation)?;
@@ -161,7 +163,7 @@ fn from_query(connection: &Connection, database: &Database, stream: &str, query:
         columns,
         primary_key: Vec::new(),
         unique: Vec::new(),
-        rowid: false,
+        rowid: None,
     };
     resolve(connection, &mut relation)?;
     Ok(relation)

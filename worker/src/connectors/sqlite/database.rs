@@ -55,13 +55,29 @@ impl Database {
                 ConnectorError::new(ErrorKind::Refused, operation, error.to_string()).caused_by(error)
             })?;
         }
-        self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+        // Another file is attached for reading only, which is said in a URI.
+        self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_URI)
+    }
+
+    /// Opens a file that is there for writing.
+    pub(super) fn change(&self) -> Result<Connection> {
+        self.open(OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
+    /// The file as a URI that says to only read it.
+    pub(super) fn read_only_uri(&self) -> String {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_');
+        let path = self.path.as_os_str().as_encoded_bytes().iter();
+        let path = path.map(|&byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") });
+        format!("file:{}?mode=ro", path.collect::<String>())
     }
 
     fn open(&self, flags: OpenFlags) -> Result<Connection> {
         let operation = || format!("open {}", self.shown());
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags).map_err(|error| fault(operation(), error))?;
+        // A path is never a URI, whatever it begins with.
+        let path = if self.path.is_relative() { &Path::new(".").join(&self.path) } else { &self.path };
+        let connection = Connection::open_with_flags(path, flags).map_err(|error| fault(operation(), error))?;
         connection.busy_timeout(BUSY).map_err(|error| fault(operation(), error))?;
         // Double quotes then always name a column: a wrong name is an error, never a text.
         for config in
@@ -104,4 +120,21 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T>
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| ConnectorError::new(ErrorKind::Bug, "use SQLite", error.to_string()))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_no_uri_and_a_uri_leads_to_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database { path: folder.path().join("50% of ä?mode=rw#1.db") };
+        database.write().unwrap().execute_batch("CREATE TABLE t (n); INSERT INTO t VALUES (7)").unwrap();
+        assert!(database.path.is_file());
+        let other = Database { path: folder.path().join("other.db") }.write().unwrap();
+        other.execute("ATTACH ?1 AS side", [database.read_only_uri()]).unwrap();
+        assert_eq!(other.query_row("SELECT n FROM side.t", [], |row| row.get::<_, i64>(0)), Ok(7));
+        assert!(other.execute("DELETE FROM side.t", []).is_err());
+    }
 }

@@ -1,10 +1,17 @@
 //! The `sqlite` connector: tables and queries of a SQLite database file.
 
 mod catalogue;
+mod commits;
 mod database;
+mod extent;
+mod identity;
 mod moves;
+mod ranges;
+mod rehearse;
+mod side;
 mod sink;
 mod source;
+mod stage;
 mod target;
 mod types;
 mod value;
@@ -86,8 +93,12 @@ impl Connector for Sqlite {
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
         let database = self.database.clone();
         blocking(move || {
-            let relation: Relation = catalogue::readable(&database.read()?, &database, &request.stream)?;
-            Ok(Box::new(SqliteSource::new(database, request, &relation)?) as Box<dyn Source>)
+            let connection = database.read()?;
+            let relation: Relation = catalogue::readable(&connection, &database, &request.stream)?;
+            let size = extent::of(&connection, &relation)?;
+            let mut source = SqliteSource::new(database, request, &relation)?;
+            source.size = size;
+            Ok(Box::new(source) as Box<dyn Source>)
         })
         .await
     }

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::side::Waiting;
 use super::target::{Applied, Role, STAGE, Target, TargetColumn};
 use super::versions::{History, Versions};
 use crate::connectors::sql;
@@ -78,18 +79,25 @@ impl Target {
         })
     }
 
-    /// Of the staged rows with the same key, and of the same time, only the last one stays; gives the number of the others.
-    pub(super) fn deduplicate(&self, connection: &Connection) -> rusqlite::Result<u64> {
-        if self.key.is_empty() {
-            return Ok(0);
-        }
+    /// The columns of the staging table by which rows are told apart, with commas between them; None without a key.
+    fn identifying(&self) -> Option<String> {
         let (mut by, _) = self.key_columns();
         let effective = self.columns.iter().position(|column| column.role == Role::Effective);
         by.extend(effective.map(|number| format!("c{number}")));
-        let by = by.join(", ");
-        let statement = format!("DELETE FROM {STAGE} WHERE row NOT IN (SELECT max(row) FROM {STAGE} GROUP BY {by})");
-        let dropped = connection.execute(&statement, [])?;
-        if self.missing || self.versions.is_some() {
+        (!self.key.is_empty()).then(|| by.join(", "))
+    }
+
+    /// The columns by which rows of the table are looked up among the staged ones; None if none are.
+    pub(super) fn looked_up_by(&self) -> Option<String> {
+        self.identifying().filter(|_| self.missing || self.versions.is_some())
+    }
+
+    /// Of the staged rows with the same key, and of the same time, only the last one stays; gives the number of the others.
+    pub(super) fn deduplicate(&self, connection: &Connection, waiting: Waiting) -> rusqlite::Result<u64> {
+        let Some(by) = self.identifying() else { return Ok(0) };
+        let older = format!("row NOT IN (SELECT max(row) FROM {STAGE} GROUP BY {by})");
+        let dropped = connection.execute(&waiting.leave_out(&older), [])?;
+        if let (Waiting::Temporary, Some(by)) = (waiting, self.looked_up_by()) {
             connection.execute_batch(&format!("CREATE INDEX temp._aggregator_keys ON _aggregator_stage ({by})"))?;
         }
         Ok(dropped as u64)

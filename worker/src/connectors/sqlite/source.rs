@@ -1,6 +1,7 @@
 //! Reading a table or a query in one read transaction.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter;
@@ -8,15 +9,18 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use rusqlite::Connection;
 use rusqlite::types::{Value, ValueRef};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::catalogue::{Relation, RelationColumn};
-use super::database::{Database, fault};
+use super::database::{Database, blocking, fault};
+use super::extent::{bytes_of, weight};
+use super::identity::Identity;
+use super::ranges::{self, RowRange};
 use super::types::Kind;
 use super::value::{Builder, Fault, date, time, timestamp};
 use crate::connector::{
-    ConnectorError, CursorWindow, ErrorKind, EventStream, Reject, RejectReason, Result, Source, SourceEnd, SourceEvent,
-    SourceRequest,
+    ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Reject, RejectReason, Result, Size,
+    Source, SourceEnd, SourceEvent, SourceRequest, Split, is_long,
 };
 use crate::connectors::sql;
 
@@ -24,18 +28,42 @@ const AHEAD: usize = 2;
 /// A batch ends at this many bytes, however few rows they are.
 const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 const DAY: i64 = 86_400_000_000;
+/// How often a snapshot is taken until nobody has written meanwhile.
+const TRIES: usize = 3;
 
 /// A stream, ready to be read.
 pub(super) struct SqliteSource {
     database: Database,
-    request: SourceRequest,
+    rows: Arc<Rows>,
     statement: String,
     parameters: Vec<Value>,
+    /// The statement that reads a range of rowids, when the stream is a table and is read whole.
+    range: Option<String>,
+    /// How much of a range is read before the rest is left to another one.
+    split_bytes: u64,
+    /// Where all splits are read. Taken by a read, and given back when it has come to its end.
+    snapshot: Arc<Mutex<Option<Connection>>>,
+    pub(super) size: Size,
+}
+
+/// What the rows are.
+struct Rows {
+    request: SourceRequest,
     schema: SchemaRef,
     kinds: Vec<Kind>,
     /// The times between which rows are wanted; checked row by row, since text has several ways to write one.
     times: Option<Times>,
-    rowid: bool,
+    /// The number of the column that holds the rowid, after all others.
+    rowid: Option<usize>,
+    /// How many columns there are, of which some are read.
+    all_columns: usize,
+}
+
+impl Rows {
+    /// About how many bytes of the table so much is, as if all columns had been read and were equally large.
+    fn weight(&self, rows: u64, bytes: u64) -> u64 {
+        weight(rows, bytes).saturating_mul(self.all_columns as u64) / (self.kinds.len() as u64).max(1)
+    }
 }
 
 /// Reads a time from text, in its Arrow unit.
@@ -77,15 +105,20 @@ impl SqliteSource {
             (tail, parameters, times) = (part.0, part.1, part.2);
             expressions.push(sql::identifier(&column.name));
         }
-        if relation.rowid {
-            expressions.push("rowid".into());
-        }
+        let rowid = relation.rowid.map(|_| expressions.len());
+        expressions.extend(relation.rowid.map(str::to_owned));
         if expressions.is_empty() {
             expressions.push("NULL".into());
         }
-        let statement = format!("SELECT {} FROM {}{tail}", expressions.join(", "), relation.from);
+        let select = format!("SELECT {} FROM {}", expressions.join(", "), relation.from);
+        let statement = format!("{select}{tail}");
+        let whole = relation.rowid.filter(|_| request.window.is_none());
+        let range = whole.map(|rowid| format!("{select} NOT INDEXED WHERE {rowid} BETWEEN ?1 AND ?2 ORDER BY {rowid}"));
         let schema = Arc::new(Schema::new(fields));
-        Ok(Self { database, request, statement, parameters, schema, kinds, times, rowid: relation.rowid })
+        let all_columns = relation.columns.len();
+        let rows = Arc::new(Rows { request, schema, kinds, times, rowid, all_columns });
+        let (snapshot, size) = (Arc::default(), Size::default());
+        Ok(Self { database, rows, statement, parameters, range, split_bytes: u64::MAX, snapshot, size })
     }
 }
 
@@ -188,67 +221,164 @@ fn restriction(
 #[async_trait]
 impl Source for SqliteSource {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.schema)
+        Arc::clone(&self.rows.schema)
+    }
+
+    fn size(&self) -> Size {
+        self.size
     }
 
     async fn read(self: Box<Self>) -> Result<EventStream> {
-        let (sender, receiver) = mpsc::channel(AHEAD);
-        let (ready, started) = oneshot::channel();
-        tokio::task::spawn_blocking(move || {
-            let connection = match self.begin() {
-                Ok(connection) => connection,
-                Err(error) => {
-                    drop(ready.send(Err(error)));
-                    return;
-                }
-            };
-            if ready.send(Ok(())).is_err() {
-                return;
+        // A division that found too little to divide has taken the snapshot already.
+        let taken = held(&self.snapshot).take();
+        let connection = match taken {
+            Some(connection) => connection,
+            None => begin(&self.database, &self.rows.request.stream).await?,
+        };
+        let Self { rows, statement, parameters, .. } = *self;
+        Ok(Transfer { rows, statement, parameters, part: None }.start(connection, After::Close))
+    }
+
+    async fn divide(&mut self, bytes: u64, earlier: &[ReadSplit]) -> Result<Option<Division>> {
+        if self.range.is_none() {
+            return Ok(None);
+        }
+        let all = self.size.bytes.unwrap_or(u64::MAX);
+        let (connection, file) = self.begin_with_identity(is_long(all, bytes)).await?;
+        let (stands, rest) = ranges::divide(all, file.as_ref(), earlier)?;
+        *held(&self.snapshot) = Some(connection);
+        self.split_bytes = bytes;
+        Ok(Some(Division { stands, rest, position: None, note: None }))
+    }
+
+    async fn read_split(&mut self, split: &Split) -> Result<EventStream> {
+        let range = RowRange::of(split)?;
+        let taken = held(&self.snapshot).take();
+        let (Some(statement), Some(connection)) = (self.range.clone(), taken) else {
+            let operation = format!("read {}", self.rows.request.stream);
+            let detail = "a split was asked for before a division, or before the one before it had ended";
+            return Err(ConnectorError::new(ErrorKind::Bug, operation, detail));
+        };
+        let parameters = vec![Value::Integer(range.first), Value::Integer(range.last)];
+        let part = Some(Part { range, all_bytes: split.bytes, split_bytes: self.split_bytes });
+        let transfer = Transfer { rows: Arc::clone(&self.rows), statement, parameters, part };
+        Ok(transfer.start(connection, After::GiveBack(Arc::clone(&self.snapshot))))
+    }
+}
+
+fn held(snapshot: &Mutex<Option<Connection>>) -> std::sync::MutexGuard<'_, Option<Connection>> {
+    snapshot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Opens the file and takes the snapshot.
+async fn begin(database: &Database, stream: &str) -> Result<Connection> {
+    let (database, operation) = (database.clone(), format!("read {stream}"));
+    blocking(move || {
+        let connection = database.read()?;
+        connection
+            .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")
+            .map_err(|error| fault(operation, error))?;
+        Ok(connection)
+    })
+    .await
+}
+
+impl SqliteSource {
+    /// Takes the snapshot; says by what a later attempt knows that the file is still the same. None when it was written
+    /// meanwhile, or, unless `settled` is asked for, just before.
+    async fn begin_with_identity(&self, settled: bool) -> Result<(Connection, Option<Identity>)> {
+        let stream = &self.rows.request.stream;
+        let look = || {
+            Identity::of(&self.database.path)
+                .inspect_err(|error| tracing::debug!(%error, "cannot tell the state of {}", self.database.shown()))
+                .ok()
+        };
+        for _ in 0..TRIES {
+            let mut before = look();
+            let wait = before.as_ref().map(|file| file.settles_in(SystemTime::now())).unwrap_or_default();
+            if settled && !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+                before = look();
             }
-            let last = match self.transfer(&connection, &sender) {
+            let before = before.filter(|file| file.settles_in(SystemTime::now()).is_zero());
+            let connection = begin(&self.database, stream).await?;
+            // What is written from here on would show: the state is that of the snapshot.
+            let same = before.filter(|file| look().as_ref() == Some(file));
+            if same.is_some() || !settled {
+                return Ok((connection, same));
+            }
+        }
+        Ok((begin(&self.database, stream).await?, None))
+    }
+}
+
+/// What becomes of the connection when a read has come to its end.
+enum After {
+    /// The transaction is over.
+    Close,
+    /// The next split is read in the same transaction.
+    GiveBack(Arc<Mutex<Option<Connection>>>),
+}
+
+/// A range that is read up to a size.
+struct Part {
+    range: RowRange,
+    all_bytes: u64,
+    split_bytes: u64,
+}
+
+/// A statement whose rows are on their way.
+struct Transfer {
+    rows: Arc<Rows>,
+    statement: String,
+    parameters: Vec<Value>,
+    part: Option<Part>,
+}
+
+impl Transfer {
+    /// Reads on a thread that may block.
+    fn start(self, connection: Connection, after: After) -> EventStream {
+        let (sender, receiver) = mpsc::channel(AHEAD);
+        tokio::task::spawn_blocking(move || {
+            let last = match self.run(&connection, &sender) {
                 Ok(Some(end)) => Ok(SourceEvent::End(end)),
                 Ok(None) => return,
                 Err(error) => Err(error),
             };
-            // The transaction must be over before a sink of the same file commits.
-            drop(connection);
+            match after {
+                // The transaction must be over before a sink of the same file commits.
+                After::Close => drop(connection),
+                After::GiveBack(place) => *held(&place) = Some(connection),
+            }
             drop(sender.blocking_send(last));
         });
-        started.await.map_err(|error| ConnectorError::new(ErrorKind::Bug, "read SQLite", error.to_string()))??;
-        Ok(sql::events(receiver))
-    }
-}
-
-impl SqliteSource {
-    /// Opens the file and takes the snapshot.
-    fn begin(&self) -> Result<Connection> {
-        let connection = self.database.read()?;
-        connection
-            .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")
-            .map_err(|error| fault(format!("read {}", self.request.stream), error))?;
-        Ok(connection)
+        sql::events(receiver)
     }
 
     /// Sends all rows; None when nobody reads any more.
-    fn transfer(
-        &self,
-        connection: &Connection,
-        sender: &mpsc::Sender<Result<SourceEvent>>,
-    ) -> Result<Option<SourceEnd>> {
-        let operation = || format!("read {}", self.request.stream);
-        let failed = |error: rusqlite::Error| fault(operation(), error);
+    fn run(&self, connection: &Connection, sender: &mpsc::Sender<Result<SourceEvent>>) -> Result<Option<SourceEnd>> {
+        let source = &*self.rows;
+        let failed = |error: rusqlite::Error| fault(format!("read {}", source.request.stream), error);
         let mut statement = connection.prepare(&self.statement).map_err(failed)?;
         let mut rows = statement.query(rusqlite::params_from_iter(&self.parameters)).map_err(failed)?;
-        let batch_rows = self.request.batch_rows.max(1);
-        let mut batch = Batch::new(self, batch_rows);
+        let batch_rows = source.request.batch_rows.max(1);
+        let mut batch = Batch::new(source, batch_rows);
         let mut end = SourceEnd::default();
         while let Some(row) = rows.next().map_err(failed)? {
-            if let Some(times) = &self.times
-                && let ValueRef::Text(text) = row.get_ref(self.kinds.len()).map_err(failed)?
+            if let Some(times) = &source.times
+                && let ValueRef::Text(text) = row.get_ref(source.kinds.len()).map_err(failed)?
                 && let Some(Ok(at)) = std::str::from_utf8(text).ok().map(times.parse)
                 && !(times.lower..=times.upper).contains(&at)
             {
                 continue;
+            }
+            if let (Some(part), Some(rowid)) = (&self.part, source.rowid)
+                && let read = source.weight(end.read, end.bytes)
+                && read >= part.split_bytes
+            {
+                let next = row.get(rowid).map_err(failed)?;
+                end.cut = Some(Box::new(part.range.cut(next, read, part.all_bytes)?));
+                break;
             }
             end.read += 1;
             let bytes = batch.take(row, end.read).map_err(failed)??;
@@ -272,7 +402,7 @@ impl SqliteSource {
 
 /// Rows that are read together.
 struct Batch<'source> {
-    source: &'source SqliteSource,
+    source: &'source Rows,
     builders: Vec<Builder>,
     bad: Vec<usize>,
     rejects: Vec<Reject>,
@@ -281,7 +411,7 @@ struct Batch<'source> {
 }
 
 impl<'source> Batch<'source> {
-    fn new(source: &'source SqliteSource, rows: usize) -> Self {
+    fn new(source: &'source Rows, rows: usize) -> Self {
         let builders = source.kinds.iter().map(|kind| Builder::new(*kind, rows)).collect();
         Self { source, builders, bad: Vec::new(), rejects: Vec::new(), rows: 0, bytes: 0 }
     }
@@ -292,32 +422,28 @@ impl<'source> Batch<'source> {
         let mut first: Option<(usize, Fault)> = None;
         for (at, builder) in self.builders.iter_mut().enumerate() {
             let value = row.get_ref(at)?;
-            bytes += match value {
-                ValueRef::Null => 0,
-                ValueRef::Integer(_) | ValueRef::Real(_) => 8,
-                ValueRef::Text(held) | ValueRef::Blob(held) => held.len() as u64,
-            };
+            bytes += bytes_of(value);
             if let Err(fault) = builder.append(value) {
                 first.get_or_insert((at, fault));
             }
         }
         if let Some((at, fault)) = first {
             let column = self.source.schema.field(at).name();
-            let rowid = self.source.kinds.len() + usize::from(self.source.request.window.is_some());
-            let message = if self.source.rowid {
-                format!("{fault} (rowid {})", row.get::<_, i64>(rowid)?)
-            } else {
-                fault.into_owned()
+            // The rows of a table have no order but that of their rowids, and a split may begin at any of them.
+            let (message, line) = match self.source.rowid {
+                Some(rowid) => (format!("{fault} (rowid {})", row.get::<_, i64>(rowid)?), None),
+                None => (fault.into_owned(), Some(number)),
             };
             if !self.source.request.rejects {
-                let detail = format!("row {number}, column `{column}`: {message}");
+                let place = line.map(|number| format!("row {number}, ")).unwrap_or_default();
+                let detail = format!("{place}column `{column}`: {message}");
                 let operation = format!("read {}", self.source.request.stream);
                 return Ok(Err(ConnectorError::new(ErrorKind::Data, operation, detail)
                     .remedy("declare `rejects` in the Pipeline, or leave such rows out with a query stream")));
             }
             self.rejects.push(Reject {
                 location: self.source.request.stream.clone(),
-                line: Some(number),
+                line,
                 offset: None,
                 column: Some(column.clone()),
                 reason: RejectReason::CastFailed,

@@ -14,7 +14,7 @@ use crate::connector::{
 use crate::connectors::shape::{self, Misfit, There};
 use crate::connectors::sql;
 
-/// The staging table: `row` numbers the rows, `c0`, `c1`, … hold the columns as they were given.
+/// The staged rows, in a table or a view of that name: `row` numbers the rows, `c0`, `c1`, … hold the columns as they were given.
 pub(super) const STAGE: &str = "temp._aggregator_stage";
 
 /// How rows get into the table, and what has to be done to it.
@@ -289,26 +289,32 @@ impl Target {
         self.exists && self.mode == WriteMode::Overwrite
     }
 
-    /// The statement that creates the staging table. Its columns have no type, so they keep what they are given; rows
-    /// that are compared with those of the table have the table's types, so that equal ones look equal.
-    pub(super) fn stage_table(&self) -> String {
+    /// The columns of the staging table as it is created. They have no type, so they keep what they are given; rows that
+    /// are compared with those of the table have the table's types, so that equal ones look equal.
+    pub(super) fn stage_definitions(&self) -> String {
         let columns = if matches!(self.mode, WriteMode::Merge | WriteMode::Scd2) {
             let typed = self.columns.iter().enumerate();
             typed.map(|(number, column)| format!("c{number} {}", column.declared)).collect::<Vec<_>>().join(", ")
         } else {
             self.stage_columns()
         };
-        format!("CREATE TEMP TABLE _aggregator_stage (row INTEGER PRIMARY KEY, {columns})")
+        format!("row INTEGER PRIMARY KEY, {columns}")
     }
 
-    /// The statement that puts a row into the staging table.
-    pub(super) fn stage_insert(&self) -> String {
+    /// The statement that puts a row into that staging table.
+    pub(super) fn stage_insert(&self, table: &str) -> String {
         let marks: Vec<String> = (1..=self.columns.len()).map(|number| format!("?{number}")).collect();
-        format!("INSERT INTO {STAGE} ({}) VALUES ({})", self.stage_columns(), marks.join(", "))
+        format!("INSERT INTO {table} ({}) VALUES ({})", self.stage_columns(), marks.join(", "))
     }
 
     fn stage_columns(&self) -> String {
         (0..self.columns.len()).map(|number| format!("c{number}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// A text that differs when rows that wait are of another shape.
+    pub(super) fn shape(&self) -> String {
+        let columns = self.columns.iter().map(|column| (&column.name, column.kind, column.role));
+        format!("{}: {:?}", self.stage_definitions(), columns.collect::<Vec<_>>())
     }
 
     /// Brings the table into shape inside the open transaction.
