@@ -261,7 +261,7 @@ impl World {
             same(&format!("{name}, resumed"), &self.visible(), &expected);
             before = expected;
         }
-        let splits = self.source != Source::Http && self.sink != Sink::Sqlite && self.source != Source::Sqlite;
+        let splits = self.source != Source::Http;
         let due = OF_A_RUN.into_iter().filter(|point| *point != "split saved" || splits);
         for point in due {
             assert!(hit.contains(point), "{}: `{point}` was not hit", self.name);

@@ -105,6 +105,10 @@ pub(super) fn fault(operation: impl Into<String>, error: rusqlite::Error) -> Con
             (ErrorKind::Refused, Some("give this process the right to write the file and its folder"))
         }
         Some(ErrorCode::DiskFull) => (ErrorKind::Refused, Some("free space on the disk")),
+        Some(ErrorCode::SystemIoFailure) => (
+            ErrorKind::Refused,
+            Some("see that the disk has space and the file may grow; the system's log says what else is wrong"),
+        ),
         Some(ErrorCode::OperationInterrupted) => (ErrorKind::Interrupted, None),
         Some(ErrorCode::Unknown) | None if detail.contains("no such") => (ErrorKind::NotFound, None),
         Some(ErrorCode::Unknown) | None => (ErrorKind::Config, None),

@@ -27,11 +27,16 @@ pub(super) fn rehearse(
     let began = target.began(connection, run).map_err(failed)?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
     let outcome = target.apply(&transaction, &began);
-    transaction.rollback().map_err(failed)?;
-    let (applied, rejects) = match outcome {
-        Ok(applied) => (applied, Vec::new()),
-        Err(error) if refuses_a_row(&error) => one_by_one(connection, operation, target, &began, waiting, rejects)?,
+    let applied = match outcome {
+        Ok(applied) => Some(applied),
+        Err(error) if refuses_a_row(&error) => None,
+        // A full disk, say: SQLite may have rolled back by itself, and doing it again would be the error that is shown.
         Err(error) => return Err(failed(error)),
+    };
+    transaction.rollback().map_err(failed)?;
+    let (applied, rejects) = match applied {
+        Some(applied) => (applied, Vec::new()),
+        None => one_by_one(connection, operation, target, &began, waiting, rejects)?,
     };
     let deduplicated = deduplicated + applied.effects.unchanged;
     Ok(Staged { written: applied.written, deduplicated, bytes: 0, rejects, effects: applied.effects })
