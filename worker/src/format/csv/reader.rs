@@ -77,7 +77,7 @@ impl CsvReader {
     }
 
     /// Takes chunks of at least that size, or, without, record by record.
-    fn taking(
+    pub(crate) fn taking(
         input: Box<dyn Read + Send>,
         dialect: Dialect,
         plan: ReadPlan,
