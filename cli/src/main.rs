@@ -26,6 +26,7 @@ const STACK_BYTES: usize = 16 * 1024 * 1024;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     telemetry::start(arguments.global.verbose);
+    small_pages();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -43,6 +44,18 @@ fn main() -> ExitCode {
     runtime.shutdown_background();
     code
 }
+
+/// Memory comes in small pages. The allocator asks for large ones, which the system fills with zeros whole, over and over,
+/// as buffers come and go: a fifth of the time of a query over delimited text, and fifty MiB that nobody uses.
+#[cfg(target_os = "linux")]
+fn small_pages() {
+    if let Err(error) = nix::sys::prctl::set_thp_disable(true) {
+        tracing::debug!(%error, "large pages stay: memory may take longer");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn small_pages() {}
 
 async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
     let global = &arguments.global;

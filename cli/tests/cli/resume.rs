@@ -98,7 +98,11 @@ fn stop(place: &Place, signal: Signal, at_least: usize, mut saved: impl FnMut() 
 
 /// Runs to the end; gives the report, which must balance and count every row.
 fn finish(place: &Place, rows: u64) -> Value {
-    let report = place.json(RUN);
+    finish_of(place, RUN, rows)
+}
+
+fn finish_of(place: &Place, run: &str, rows: u64) -> Value {
+    let report = place.json(run);
     assert_eq!(report["ledger"]["balanced"], true, "{report}");
     assert_eq!(report["nodes"][0]["read"], rows, "{report}");
     report
@@ -289,4 +293,106 @@ fn objects_to_objects_go_on_after_kills_and_nothing_is_left_behind() {
     let expected = sorted(changed.lines().into_iter().chain((1..FILES).flat_map(|file| made(file).lines())).collect());
     same("resumed", &store.rows("rows/"), &expected);
     assert!(!store.staged(), "what was saved is gone when it is committed");
+}
+
+/// One file that is much larger than a split, written by a run of its own.
+fn one_large_file(name: &str, split: &str) {
+    let place = place("connector: large, stream: rows*", "connector: out, stream: rows/", "", "");
+    write_files(&place);
+    let manifest = std::fs::read_to_string(place.file("m/pipeline.yaml")).expect("manifests");
+    let large = "apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: large, namespace: test}
+spec: {file: {root: ../large}}
+---
+";
+    let making = manifest.replace("connector: large, stream: rows*", "connector: in, stream: \"*.csv\"").replace(
+        "connector: out, stream: rows/",
+        &format!("connector: large, stream: {name}, write: {{mode: Overwrite}}"),
+    );
+    place.write("making/pipeline.yaml", &format!("{large}{making}"));
+    finish_of(&place, "run -f making --state making-state", FILES * ROWS);
+    let manifest = format!("{large}{manifest}").replace("splitSize: 600Ki", &format!("splitSize: {split}"));
+    place.write("m/pipeline.yaml", &manifest);
+
+    let out = place.file("out");
+    stop(&place, Signal::SIGKILL, 2, || saved_files(&out));
+    let before = saved_files(&out);
+    stop(&place, Signal::SIGTERM, before + 1, || saved_files(&out));
+    let before = saved_files(&out) as u64;
+    assert_eq!(of_files(&place.file("out/rows")), Vec::<String>::new(), "nothing is visible yet");
+    let report = finish(&place, FILES * ROWS);
+    assert_eq!(saved_earlier(&report), before, "{report}");
+    assert!(report["splits"]["total"].as_u64() > Some(before), "{report}");
+    same("resumed", &of_files(&place.file("out/rows")), &all());
+
+    // A file that was replaced in between is read from its beginning.
+    std::fs::remove_dir_all(&out).expect("a fresh start");
+    std::fs::remove_dir_all(place.file("state")).expect("a fresh start");
+    stop(&place, Signal::SIGKILL, 2, || saved_files(&out));
+    let path = place.file(&format!("large/{name}"));
+    let copy = path.with_extension("copy");
+    std::fs::copy(&path, &copy).and_then(|_| std::fs::rename(&copy, &path)).expect("the same rows, but who knows");
+    let report = finish(&place, FILES * ROWS);
+    assert_eq!(saved_earlier(&report), 0, "{report}");
+    same("read again", &of_files(&place.file("out/rows")), &all());
+}
+
+#[test]
+fn one_large_file_of_text_goes_on_between_two_records() {
+    one_large_file("rows.csv", "100Ki");
+}
+
+#[test]
+fn one_large_compressed_file_goes_on() {
+    one_large_file("rows.ndjson.gz", "64Ki");
+}
+
+#[test]
+fn one_large_parquet_file_goes_on() {
+    one_large_file("rows.parquet", "100Ki");
+}
+
+#[test]
+fn rejects_of_a_resumed_file_stand_where_they_are() {
+    let place = place(
+        "connector: in, stream: rows.csv",
+        "connector: out, stream: rows/",
+        "  rejects: {connector: out, stream: bad/}",
+        "",
+    );
+    // A bad row after each thousand, and two-line notes, so that lines and rows differ.
+    let good = Made { first: 0, end: FILES * ROWS, version: "new" }.csv();
+    let mut text = String::new();
+    let mut expected = Vec::new();
+    let mut line = 1;
+    for (number, row) in good.lines().enumerate() {
+        text += row;
+        text += "\n";
+        line += 1;
+        if number % 1_000 == 999 {
+            expected.push(format!("{line}|{}|\"bad-{number},1,1.0,\"\"two\nlines\"\"\"", text.len()));
+            text += &format!("bad-{number},1,1.0,\"two\nlines\"\n");
+            line += 2;
+        }
+    }
+    place.write("in/rows.csv", &text);
+    let manifest = std::fs::read_to_string(place.file("m/pipeline.yaml")).expect("manifests");
+    let typed = "{file: {root: ../in, format: {csv: {schema: {columns: [{name: id, type: Int64}, {name: account, type: Int64}, \
+                 {name: amount, type: Float64}, {name: note, type: Utf8}]}}}}}";
+    place.write("m/pipeline.yaml", &manifest.replace("{file: {root: ../in}}", typed));
+    let out = place.file("out");
+    // Each split is saved by two sinks.
+    stop(&place, Signal::SIGKILL, 4, || saved_files(&out));
+    let report = finish(&place, FILES * ROWS + expected.len() as u64);
+    assert!(saved_earlier(&report) >= 1, "{report}");
+    same("resumed", &of_files(&place.file("out/rows")), &all());
+    let bad = std::fs::read_dir(place.file("out/bad")).expect("rejects").flatten();
+    let bad: String = bad.map(|entry| std::fs::read_to_string(entry.path()).expect("text")).collect();
+    let came = bad.lines().map(|line| {
+        let reject: Value = serde_json::from_str(line).expect("JSON");
+        let raw = reject["raw"].as_str().expect("raw").replace('"', "\"\"");
+        format!("{}|{}|\"{raw}\"", reject["line"], reject["byte_offset"])
+    });
+    same("rejects", &sorted(came.collect()), &sorted(expected));
 }

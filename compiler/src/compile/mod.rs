@@ -133,7 +133,7 @@ fn compile_located(
 }
 
 /// About so much of a stream may have to be read twice after an interruption.
-const DEFAULT_SPLIT_BYTES: u64 = 256 * 1024 * 1024;
+const DEFAULT_SPLIT_BYTES: u64 = 1024 * 1024 * 1024;
 
 impl Compiler<'_> {
     fn run(mut self) -> Compilation {

@@ -16,8 +16,8 @@ pub struct Execution {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub shards: Option<u32>,
-    /// About how much of a stream is read between two points from which an interrupted run goes on, as `128Mi`: so much
-    /// may have to be read twice. Default: 256Mi.
+    /// About how much of a stream is read between two points from which an interrupted run goes on, as `256Mi`: so much
+    /// may have to be read twice. Default: 1Gi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_size: Option<String>,
     /// What a stream that fails means for the others of a source of many `streams`. Default: Continue.

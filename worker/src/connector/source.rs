@@ -5,7 +5,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
-use super::{ConnectorError, Division, ErrorKind, Position, ReadSplit, Reject, Result, Size, Split};
+use super::{ConnectorError, Cut, Division, ErrorKind, Position, ReadSplit, Reject, Result, Size, Split};
 
 /// What to read.
 #[derive(Clone, Debug)]
@@ -73,6 +73,8 @@ pub struct SourceEnd {
     pub position: Option<Position>,
     /// What a person may want to know: `3 files, 1 already read`.
     pub note: Option<String>,
+    /// When [`Source::read_split`] ended before the split did, because there is more of it than a split should have.
+    pub cut: Option<Box<Cut>>,
 }
 
 /// A stream, ready to be read once.

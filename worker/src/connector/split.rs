@@ -15,6 +15,21 @@ pub struct Split {
     pub bytes: u64,
 }
 
+/// Whether so many bytes are more than one split should have.
+#[must_use]
+pub fn is_long(bytes: u64, split_bytes: u64) -> bool {
+    bytes > split_bytes.saturating_add(split_bytes / 2)
+}
+
+/// A split that was read in part: what is left is a split of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cut {
+    /// What was read.
+    pub read: Split,
+    /// What is left.
+    pub rest: Split,
+}
+
 /// A split that an earlier attempt has read to its end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReadSplit {

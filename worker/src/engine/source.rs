@@ -9,7 +9,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
 use super::counters::NodeCounters;
-use crate::connector::{ConnectorError, ErrorKind, EventStream, Position, SourceEvent};
+use crate::connector::{ConnectorError, Cut, ErrorKind, EventStream, Position, SourceEvent};
 use crate::cursor::CursorTracker;
 use crate::pace::Pace;
 use crate::rejects::RejectLane;
@@ -22,6 +22,7 @@ pub struct SourceOutcome(Arc<Mutex<Left>>);
 struct Left {
     position: Option<Position>,
     note: Option<String>,
+    cut: Option<Box<Cut>>,
 }
 
 impl SourceOutcome {
@@ -37,9 +38,15 @@ impl SourceOutcome {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).note.clone()
     }
 
+    /// The split that was read in part, and the rest of it.
+    #[must_use]
+    pub fn cut(&self) -> Option<Box<Cut>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).cut.clone()
+    }
+
     /// Notes what is known at the end.
-    pub fn set(&self, position: Option<Position>, note: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Left { position, note };
+    pub fn set(&self, position: Option<Position>, note: Option<String>, cut: Option<Box<Cut>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Left { position, note, cut };
     }
 }
 
@@ -105,7 +112,7 @@ impl Reading {
                         Some(tracker) => tracker.position(),
                         None => end.position,
                     };
-                    self.outcome.set(position, end.note);
+                    self.outcome.set(position, end.note, end.cut);
                     return Ok(None);
                 }
                 Some(Err(error)) => return Err(error),

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use serde::{Deserialize, Serialize};
 
 use super::compression::is_bomb;
 use crate::connector::{ConnectorError, ErrorKind, Reject, Result};
@@ -25,6 +26,30 @@ pub struct ReadPlan {
     pub threads: usize,
     /// Columns that have one value in the whole file: those of partition folders.
     pub constants: Vec<(String, Option<String>)>,
+    /// Where an earlier reader of the same content has stopped: nothing before it is given out.
+    pub from: Option<Place>,
+}
+
+/// A place between two records of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Place {
+    /// In text, of whatever encoding and compression.
+    Text {
+        /// The bytes before it, of the decoded text.
+        offset: u64,
+        /// The number of the line that begins there, from 1.
+        line: u64,
+    },
+    /// In Parquet: the rows before it.
+    Row(u64),
+}
+
+/// A place that the content does not have.
+pub(crate) fn no_such_place(location: &str, place: Place) -> ConnectorError {
+    let detail = format!("an earlier attempt stopped at {place:?}, where the file has nothing");
+    ConnectorError::new(ErrorKind::Data, format!("go on with {location}"), detail)
+        .remedy("start a new run in mode Full: it reads everything again")
 }
 
 impl ReadPlan {
@@ -51,6 +76,14 @@ pub trait BlockReader: Send {
     /// # Errors
     /// When the input cannot be read on, or a row is bad and rejects are not wanted.
     fn next_block(&mut self) -> Result<Option<Block>>;
+
+    /// Where the next block begins, if another reader can go on from there; None when none can.
+    ///
+    /// # Errors
+    /// When the input cannot be read on.
+    fn place(&mut self) -> Result<Option<Place>> {
+        Ok(None)
+    }
 
     /// What a person should know about the file: renamed columns, columns left out.
     fn notes(&self) -> Vec<String> {

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use arrow::array::timezone::Tz;
-use arrow::array::types::{Date32Type, Time64NanosecondType};
+use arrow::array::types::Time64NanosecondType;
 use arrow::compute::kernels::cast_utils::{Parser, string_to_datetime};
 use arrow::datatypes::TimeUnit;
+use chrono::NaiveDate;
 use serde_json::Value;
 
 /// One value as a text format holds it.
@@ -168,7 +169,16 @@ impl Cell<'_> {
         if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
             return Err(NOT_DATE);
         }
-        Date32Type::parse(text).ok_or(NOT_DATE)
+        let number = |digits: std::ops::Range<usize>| {
+            let digits = &bytes[digits];
+            let number = digits.iter().fold(0_u32, |number, byte| number * 10 + u32::from(byte.wrapping_sub(b'0')));
+            digits.iter().all(u8::is_ascii_digit).then_some(number)
+        };
+        let (Some(year), Some(month), Some(day)) = (number(0..4), number(5..7), number(8..10)) else {
+            return Err(NOT_DATE);
+        };
+        let date = i32::try_from(year).ok().and_then(|year| NaiveDate::from_ymd_opt(year, month, day));
+        Ok(date.ok_or(NOT_DATE)?.to_epoch_days())
     }
 
     /// The value as a time of day in nanoseconds: `HH:MM:SS`, with a fraction or without.
@@ -272,23 +282,40 @@ fn short_decimal(text: &str, precision: u8, scale: i8) -> Option<i128> {
     if digits.len() > 18 {
         return None;
     }
-    let (mut value, mut after_point, mut seen) = (0_i64, None, 0_u32);
-    for byte in digits {
-        match byte {
-            b'0'..=b'9' => {
-                value = value * 10 + i64::from(byte - b'0');
-                seen += 1;
-                after_point = after_point.map(|digits: u32| digits + 1);
-            }
-            b'.' if after_point.is_none() => after_point = Some(0),
-            _ => return None,
-        }
+    let mut value = 0_i64;
+    let mut take = |digits: &[u8]| {
+        let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        digits[..count].iter().for_each(|byte| value = value * 10 + i64::from(byte - b'0'));
+        count
+    };
+    let whole = take(digits);
+    let after_point = match &digits[whole..] {
+        [] => 0,
+        [b'.', fraction @ ..] if take(fraction) == fraction.len() => fraction.len(),
+        _ => return None,
+    };
+    let seen = u32::try_from(whole + after_point).ok().filter(|seen| *seen > 0)?;
+    let missing = u32::try_from(scale).ok()?.checked_sub(u32::try_from(after_point).ok()?)?;
+    // With 18 digits in all, 64 bits are enough for both.
+    let value = if negative { -value } else { value };
+    if seen + missing <= 18 && precision <= 18 {
+        let value = value * TENS[missing as usize];
+        return (value.abs() < TENS[usize::from(precision)]).then_some(i128::from(value));
     }
-    let missing = u32::try_from(scale).ok()?.checked_sub(after_point.unwrap_or(0)).filter(|_| seen > 0)?;
-    let magnitude = i128::from(value).checked_mul(10_i128.checked_pow(missing)?)?;
-    // Eighteen digits and a scale fit into 128 bits; whether they fit into the column is another question.
-    (magnitude < 10_i128.checked_pow(u32::from(precision))?).then_some(if negative { -magnitude } else { magnitude })
+    let value = i128::from(value).checked_mul(10_i128.checked_pow(missing)?)?;
+    (value.abs() < 10_i128.checked_pow(u32::from(precision))?).then_some(value)
 }
+
+/// The powers of ten that fit into 64 bits.
+const TENS: [i64; 19] = {
+    let mut tens = [1; 19];
+    let mut exponent = 1;
+    while exponent < tens.len() {
+        tens[exponent] = tens[exponent - 1] * 10;
+        exponent += 1;
+    }
+    tens
+};
 
 /// Arrow's own decimal parser rounds; a value that does not fit must be refused instead.
 fn exact_decimal(text: &str, precision: u8, scale: i8) -> Result<i128, Misfit> {

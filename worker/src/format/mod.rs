@@ -29,7 +29,7 @@ mod writer;
 #[cfg(feature = "formats")]
 pub(crate) use block::input_error;
 #[cfg(feature = "formats")]
-pub use block::{Block, BlockReader, ReadPlan};
+pub use block::{Block, BlockReader, Place, ReadPlan};
 #[cfg(feature = "http")]
 pub(crate) use compression::{decompress, is_bomb};
 #[cfg(feature = "formats")]

@@ -14,7 +14,7 @@ use super::csv::{self, CsvReader, Dialect};
 use super::encoding::by_label;
 use super::infer::Guesses;
 use super::json::{self, DocumentReader, LineReader, records_path};
-use super::parquet::{self, ParquetReader};
+use super::parquet::{self, ParquetReader, Tally};
 use super::ranged::{RangedFile, RangedReader, Ranges};
 use super::records::declared_schema;
 use super::writer::declared_compression;
@@ -126,23 +126,19 @@ pub fn open(
     count: &Arc<AtomicU64>,
 ) -> Result<Box<dyn BlockReader>> {
     if let FileFormat::Parquet(_) = format {
-        let (reader, size): (Box<dyn BlockReader>, u64) = match input {
+        return Ok(Box::new(match input {
             Input::File(file) => {
                 let size = file.metadata().map_err(|error| input_error(&plan.location, error))?.len();
-                (Box::new(ParquetReader::new(file, plan)?), size)
+                ParquetReader::new(file, plan, Some(Tally::new(size, count)))?
             }
             Input::Bytes(bytes) => {
                 let size = bytes.len() as u64;
-                (Box::new(ParquetReader::new(bytes, plan)?), size)
+                ParquetReader::new(bytes, plan, Some(Tally::new(size, count)))?
             }
             // What is fetched is counted as it comes.
-            Input::Ranges(ranges) => {
-                return Ok(Box::new(ParquetReader::new(RangedFile::new(ranges, Arc::clone(count)), plan)?));
-            }
+            Input::Ranges(ranges) => ParquetReader::new(RangedFile::new(ranges, Arc::clone(count)), plan, None)?,
             Input::Stream(_) => return Err(parquet_stream(&plan.location)),
-        };
-        count.fetch_add(size, std::sync::atomic::Ordering::Relaxed);
-        return Ok(reader);
+        }));
     }
     let counted = Box::new(CountingReader::new(input.into_stream(), Arc::clone(count)));
     let text = decompressed(counted, name, declared_compression(format), &plan.location)?;

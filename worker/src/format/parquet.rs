@@ -1,6 +1,9 @@
 //! Parquet to batches: columns by name, timestamps in microseconds, nothing rounded.
 
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aggregator_compiler::types;
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
@@ -9,9 +12,10 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::ChunkReader;
 
-use super::block::{Block, BlockReader, ReadPlan};
+use super::block::{Block, BlockReader, Place, ReadPlan, no_such_place};
 use super::column::{Fault, Faults, assemble};
 use super::csv::{constant, missing};
 use super::records::{allow, reject};
@@ -60,10 +64,67 @@ pub(crate) fn describe(file: impl ChunkReader + 'static, location: &str) -> Resu
     Ok((Schema::new(fields), rows, notes))
 }
 
+/// Counts the bytes of a file as its rows are passed: so far as those of a row group are as long as each other.
+pub(crate) struct Tally {
+    /// The bytes of the file that were not counted yet.
+    left: u64,
+    /// Of each row group that was not passed: its rows, and its bytes.
+    groups: VecDeque<(Range<u64>, u64)>,
+    count: Arc<AtomicU64>,
+}
+
+impl Tally {
+    /// Of a file of that size, of which nothing was read.
+    pub(crate) fn new(size: u64, count: &Arc<AtomicU64>) -> Self {
+        Self { left: size, groups: VecDeque::new(), count: Arc::clone(count) }
+    }
+
+    /// Takes notice of the row groups; what is before `row` is not read.
+    fn begin(&mut self, metadata: &ParquetMetaData, row: u64) {
+        let mut end = 0;
+        for group in metadata.row_groups() {
+            let begin = end;
+            end += u64::try_from(group.num_rows()).unwrap_or_default();
+            self.groups.push_back((begin..end, u64::try_from(group.compressed_size()).unwrap_or_default()));
+        }
+        self.left -= self.passed(row);
+    }
+
+    fn pass(&mut self, row: u64) {
+        let passed = self.passed(row);
+        self.left -= passed;
+        self.count.fetch_add(passed, Ordering::Relaxed);
+    }
+
+    /// The bytes between what was passed and `row`, which are then passed.
+    fn passed(&mut self, row: u64) -> u64 {
+        let mut passed = 0;
+        while let Some((rows, bytes)) = self.groups.front_mut() {
+            if rows.end <= row {
+                passed += *bytes;
+                self.groups.pop_front();
+                continue;
+            }
+            let part = row.saturating_sub(rows.start);
+            let of_group = *bytes / (rows.end - rows.start).max(1) * part;
+            (rows.start, *bytes) = (rows.start + part, *bytes - of_group);
+            passed += of_group;
+            break;
+        }
+        passed.min(self.left)
+    }
+
+    fn end(&mut self) {
+        self.count.fetch_add(std::mem::take(&mut self.left), Ordering::Relaxed);
+    }
+}
+
 /// Reads one Parquet file.
 pub(crate) struct ParquetReader {
     reader: ParquetRecordBatchReader,
     plan: ReadPlan,
+    /// None where what is fetched is counted as it comes.
+    tally: Option<Tally>,
     /// The row before the next batch, from 0.
     row: u64,
     notes: Vec<String>,
@@ -71,7 +132,7 @@ pub(crate) struct ParquetReader {
 
 impl ParquetReader {
     /// Reads the wanted columns of `file`.
-    pub(crate) fn new(file: impl ChunkReader + 'static, plan: ReadPlan) -> Result<Self> {
+    pub(crate) fn new(file: impl ChunkReader + 'static, plan: ReadPlan, mut tally: Option<Tally>) -> Result<Self> {
         let location = &plan.location;
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| corrupt(location, error))?;
         let schema: SchemaRef = Arc::clone(builder.schema());
@@ -88,13 +149,21 @@ impl ParquetReader {
                 Err(_) => return Err(missing(location, field, &names)),
             }
         }
+        let row = match plan.from {
+            None => 0,
+            Some(Place::Row(row)) => row,
+            Some(place) => return Err(no_such_place(location, place)),
+        };
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
-        let reader = builder
-            .with_projection(mask)
-            .with_batch_size(plan.batch_rows)
-            .build()
-            .map_err(|error| corrupt(location, error))?;
-        Ok(Self { reader, plan, row: 0, notes })
+        if let Some(tally) = &mut tally {
+            tally.begin(builder.metadata(), row);
+        }
+        let mut builder = builder.with_projection(mask).with_batch_size(plan.batch_rows);
+        if row > 0 {
+            builder = builder.with_offset(usize::try_from(row).unwrap_or(usize::MAX));
+        }
+        let reader = builder.build().map_err(|error| corrupt(location, error))?;
+        Ok(Self { reader, plan, tally, row, notes })
     }
 
     fn convert(&self, batch: &RecordBatch) -> Result<Block> {
@@ -195,11 +264,23 @@ fn row_text(batch: &RecordBatch, row: usize) -> String {
 
 impl BlockReader for ParquetReader {
     fn next_block(&mut self) -> Result<Option<Block>> {
-        let Some(batch) = self.reader.next() else { return Ok(None) };
+        let Some(batch) = self.reader.next() else {
+            if let Some(tally) = &mut self.tally {
+                tally.end();
+            }
+            return Ok(None);
+        };
         let batch = batch.map_err(|error| corrupt(&self.plan.location, error))?;
         let block = self.convert(&batch)?;
         self.row += block.read;
+        if let Some(tally) = &mut self.tally {
+            tally.pass(self.row);
+        }
         Ok(Some(block))
+    }
+
+    fn place(&mut self) -> Result<Option<Place>> {
+        Ok(Some(Place::Row(self.row)))
     }
 
     fn notes(&self) -> Vec<String> {

@@ -229,9 +229,10 @@ impl Course<'_> {
         let mut sources = read::open(&traffic, self.request, self.places, begun, to).await?;
         let completing = !self.report.committed_earlier.is_empty();
         let moved = match Pieces::of(&mut traffic, &mut sources, sinks, completing).await {
-            Ok((sinks, Some(pieces))) => {
+            Ok((sinks, Some(mut pieces))) => {
+                let moved = pieces.run(&mut traffic, sources, sinks).await;
                 self.report.splits = Some(pieces.report());
-                pieces.run(&mut traffic, sources, sinks).await
+                moved
             }
             Ok((sinks, None)) => whole(&mut traffic, self.request, sources, sinks).await,
             Err((sinks, error)) => Moved { sinks, outcomes: BTreeMap::new(), result: Err(error) },

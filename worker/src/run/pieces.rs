@@ -3,10 +3,11 @@
 //!
 //! ```text
 //! saved by all sinks ─► Source::divide ─► those that stand are kept ─► rest: read_split ─ write … ─ save, each in turn
-//!                                                                       └► no rows more: stage ─► ledger ─► commit
+//!                                                                  ▲    │ └► no rows more: stage ─► ledger ─► commit
+//!                                          what a long one has left ──┘────┘
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use aggregator_compiler::graph::NodeKind;
 use sha2::{Digest, Sha256};
@@ -17,16 +18,17 @@ use super::movement::Traffic;
 use super::read::{self, OpenSource};
 use super::report::SplitsReport;
 use super::sinks::NamedSink;
-use crate::connector::{ReadSplit, SavedSplit, Split};
+use crate::connector::{Cut, ReadSplit, SavedSplit, Split, is_long};
 
 /// The pieces that are left.
 pub(super) struct Pieces {
     /// Source nodes and their splits, in order.
-    rest: Vec<(String, Split)>,
+    rest: VecDeque<(String, Split)>,
     /// The number of the next split.
     next: u64,
-    /// How many an earlier attempt has saved.
+    /// How many are saved, and how many of these an earlier attempt has saved.
     saved: u64,
+    saved_earlier: u64,
 }
 
 /// The sinks, and what was found out with them; or the error, with the sinks all the same.
@@ -49,39 +51,53 @@ impl Pieces {
         }
     }
 
-    /// For the report.
+    /// For the report. A split that is longer than it should be counts as one until it was read.
     pub(super) fn report(&self) -> SplitsReport {
-        SplitsReport { total: self.saved + self.rest.len() as u64, saved_earlier: self.saved }
+        SplitsReport { total: self.saved + self.rest.len() as u64, saved_earlier: self.saved_earlier }
     }
 
     /// Moves the splits that are left, one after the other, and lets the sinks stage all.
     pub(super) async fn run(
-        self,
+        &mut self,
         traffic: &mut Traffic<'_>,
         mut sources: Vec<OpenSource<'_>>,
         mut sinks: Vec<NamedSink>,
     ) -> Moved {
         let outcomes =
             sources.iter().map(|open| (open.node.name.clone(), open.outcome.clone())).collect::<BTreeMap<_, _>>();
-        for (number, (source, split)) in (self.next..).zip(self.rest) {
+        while let Some((source, split)) = self.rest.front().cloned() {
             let before = traffic.ledger.clone();
             let moved;
             (sinks, moved) = one(traffic, &mut sources, sinks, (&source, &split)).await;
             let (ledger, schemas) = (traffic.ledger.minus(&before), schemas(traffic));
             let result = match moved {
-                Ok(()) => save(traffic, &mut sinks, &SavedSplit { number, source, split, schemas, ledger }).await,
+                Ok(cut) => {
+                    self.rest.pop_front();
+                    let split = match cut {
+                        Some(cut) => {
+                            let Cut { read, rest } = *cut;
+                            self.rest.push_front((source.clone(), rest));
+                            read
+                        }
+                        None => split,
+                    };
+                    let number = self.next;
+                    save(traffic, &mut sinks, &SavedSplit { number, source, split, schemas, ledger }).await
+                }
                 Err(error) => Err(error),
             };
             if result.is_err() {
                 return Moved { sinks, outcomes, result };
             }
+            self.next += 1;
+            self.saved += 1;
         }
         let lane = traffic.lane();
         let streams = read::of_split(traffic, &mut sources, None, &lane.lane).await;
         // The sources' transactions must be over before a sink changes what they have read.
         drop(sources);
         let (sinks, result) = match streams {
-            Ok(streams) => traffic.go(streams, lane, sinks, true).await,
+            Ok((streams, _)) => traffic.go(streams, lane, sinks, true).await,
             Err(error) => (sinks, Err(error)),
         };
         Moved { sinks, outcomes, result }
@@ -100,7 +116,7 @@ async fn divide(
     let mut earlier = if divisible { saved_by_all(sinks).await? } else { Vec::new() };
     let schemas = schemas(traffic);
     earlier.retain(|saved| saved.schemas == schemas);
-    let mut pieces = Pieces { rest: Vec::new(), next: 0, saved: 0 };
+    let mut pieces = Pieces { rest: VecDeque::new(), next: 0, saved: 0, saved_earlier: 0 };
     let mut kept = Vec::new();
     let mut divided = divisible;
     for open in sources.iter_mut().filter(|_| divisible) {
@@ -114,10 +130,11 @@ async fn divide(
         let stands = own.into_iter().zip(division.stands).filter(|(_, stands)| *stands);
         kept.extend(stands.map(|(saved, _)| saved.clone()));
         pieces.rest.extend(division.rest.into_iter().map(|split| (open.node.name.clone(), split)));
-        open.outcome.set(division.position, division.note);
+        open.outcome.set(division.position, division.note, None);
     }
     // One piece is a run in one go, which costs no bookkeeping.
-    divided = divided && kept.len() + pieces.rest.len() > 1;
+    let long = |split: &Split| is_long(split.bytes, traffic.pipeline.split_bytes);
+    divided = divided && (kept.len() + pieces.rest.len() > 1 || pieces.rest.iter().any(|(_, split)| long(split)));
     if !divided {
         kept.clear();
     }
@@ -129,7 +146,8 @@ async fn divide(
         return Ok(None);
     }
     pieces.next = earlier.iter().map(|saved| saved.number + 1).max().unwrap_or(0);
-    pieces.saved = kept.len() as u64;
+    pieces.saved_earlier = kept.len() as u64;
+    pieces.saved = pieces.saved_earlier;
     for saved in &kept {
         traffic.carry(&saved.ledger);
     }
@@ -163,10 +181,13 @@ async fn one(
     sources: &mut [OpenSource<'_>],
     sinks: Vec<NamedSink>,
     only: (&str, &Split),
-) -> (Vec<NamedSink>, Result<(), RunError>) {
+) -> (Vec<NamedSink>, Result<Option<Box<Cut>>, RunError>) {
     let lane = traffic.lane();
     match read::of_split(traffic, sources, Some(only), &lane.lane).await {
-        Ok(streams) => traffic.go(streams, lane, sinks, false).await,
+        Ok((streams, known)) => {
+            let (sinks, moved) = traffic.go(streams, lane, sinks, false).await;
+            (sinks, moved.map(|()| known.cut()))
+        }
         Err(error) => (sinks, Err(error)),
     }
 }

@@ -124,28 +124,29 @@ pub(super) async fn whole(
     Ok((streams, outcomes))
 }
 
-/// The streams of all sources, in which only the given split of one source has rows.
+/// The streams of all sources, in which only the given split of one source has rows, and what is known when it was read.
 pub(super) async fn of_split(
     traffic: &Traffic<'_>,
     sources: &mut [OpenSource<'_>],
     only: Option<(&str, &Split)>,
     lane: &RejectLane,
-) -> Result<SourceStreams, RunError> {
+) -> Result<(SourceStreams, SourceOutcome), RunError> {
     let mut streams = SourceStreams::new();
+    let known = SourceOutcome::default();
     for open in sources {
-        let events = match only {
+        let (events, outcome) = match only {
             Some((node, split)) if node == open.node.name => {
                 let reading = traffic.cancel.run_until_cancelled(open.source.read_split(split)).await;
-                reading.ok_or(RunError::Interrupted)?.map_err(|error| open.failed(error))?
+                (reading.ok_or(RunError::Interrupted)?.map_err(|error| open.failed(error))?, known.clone())
             }
-            _ => nothing(),
+            _ => (nothing(), SourceOutcome::default()),
         };
         let Some(own) = traffic.counters.get(&open.node.name) else { continue };
-        let (schema, outcome) = (Arc::clone(&open.schema), SourceOutcome::default());
+        let schema = Arc::clone(&open.schema);
         let stream = source_stream(schema, events, Arc::clone(own), lane.clone(), None, open.pace.clone(), outcome);
         streams.insert(open.node.name.clone(), SourceRows { stream, size: open.size() });
     }
-    Ok(streams)
+    Ok((streams, known))
 }
 
 fn nothing() -> EventStream {

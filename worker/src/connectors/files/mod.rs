@@ -6,8 +6,10 @@
 mod data_file;
 mod name;
 mod parts;
+mod reading;
 mod shape;
 mod source;
+mod split;
 mod store;
 mod target;
 

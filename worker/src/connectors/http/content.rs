@@ -94,6 +94,7 @@ impl Intake for ReadIntake<'_> {
             batch_rows: self.reading.batch_rows,
             threads: 1,
             constants: Vec::new(),
+            from: None,
         };
         let (digest, endless) = (arrival.digest(), arrival.endless());
         let (sender, events) = mpsc::channel(READ_AHEAD);

@@ -142,6 +142,6 @@ impl HttpSource {
             parts.push(format!("and {} more notes", self.pages.notes.len() - MOST));
         }
         let note = Some(parts.join("; "));
-        SourceEnd { read: self.pages.records, bytes: self.pages.bytes, position: None, note }
+        SourceEnd { read: self.pages.records, bytes: self.pages.bytes, note, ..SourceEnd::default() }
     }
 }

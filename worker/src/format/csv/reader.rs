@@ -19,7 +19,7 @@ use super::dialect::Dialect;
 use super::layout::{Decoded, Layout};
 use super::split::Splitter;
 use crate::connector::{ConnectorError, ErrorKind, Result};
-use crate::format::block::{Block, BlockReader, ReadPlan};
+use crate::format::block::{Block, BlockReader, Place, ReadPlan};
 use crate::format::cell::Cell;
 use crate::format::column::{Faults, build};
 use crate::format::infer::{Guess, Guesses};
@@ -100,6 +100,9 @@ impl CsvReader {
             // No line at all: nothing to read, and no column is missing.
             Header::Empty => plan.schema.fields().iter().map(|field| field.name().clone()).collect(),
         };
+        if let Some(place) = plan.from {
+            splitter.skip_to(place)?;
+        }
         let (threads, quote, location) = (plan.threads, dialect.quote, plan.location.clone());
         let layout = Layout::new(dialect, plan, &names)?;
         notes.extend(layout.notes.iter().cloned());
@@ -235,6 +238,16 @@ impl BlockReader for CsvReader {
         let Some(mut block) = self.ready.pop_front() else { return Ok(None) };
         block.rejects = allow(self.layout.plan.rejects, block.rejects)?;
         Ok(Some(block))
+    }
+
+    fn place(&mut self) -> Result<Option<Place>> {
+        if !self.ready.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(match &mut self.text {
+            Text::Parsed(splitter) => splitter.next_place()?,
+            Text::Chunked(chunked) => Place::Text { offset: chunked.offset, line: chunked.line },
+        }))
     }
 
     fn notes(&self) -> Vec<String> {
@@ -414,6 +427,55 @@ mod tests {
     type Outcome = (RecordBatch, Vec<Reject>, u64);
 
     fn read(text: &str, format: &CsvFormat, smallest: Option<usize>) -> Result<Outcome> {
+        let (mut reader, schema) = reader(text, format, smallest, None)?;
+        rest(&mut reader, &schema)
+    }
+
+    /// Reads in parts: each as long as the one before could not stop, by a reader of its own.
+    fn read_in_parts(text: &str, format: &CsvFormat, smallest: Option<usize>) -> Result<(Outcome, u64)> {
+        let (mut all, mut place, mut stops) = (Vec::new(), None, 0);
+        loop {
+            let (mut reader, schema) = reader(text, format, smallest, place)?;
+            let mut parts = Vec::new();
+            let stop = loop {
+                let Some(block) = reader.next_block()? else { break None };
+                parts.push(block);
+                if let Some(place) = reader.place()? {
+                    break Some(place);
+                }
+            };
+            all.extend(parts);
+            let Some(stop) = stop else { return Ok((joined(&schema, all), stops)) };
+            assert_ne!(place, Some(stop), "no progress");
+            (place, stops) = (Some(stop), stops + 1);
+        }
+    }
+
+    fn rest(reader: &mut CsvReader, schema: &arrow::datatypes::SchemaRef) -> Result<Outcome> {
+        let mut blocks = Vec::new();
+        while let Some(block) = reader.next_block()? {
+            assert!(block.batch.num_rows() <= 3);
+            blocks.push(block);
+        }
+        Ok(joined(schema, blocks))
+    }
+
+    fn joined(schema: &arrow::datatypes::SchemaRef, blocks: Vec<Block>) -> Outcome {
+        let (mut batches, mut rejects, mut read) = (Vec::new(), Vec::new(), 0);
+        for block in blocks {
+            batches.push(block.batch);
+            rejects.extend(block.rejects);
+            read += block.read;
+        }
+        (concat_batches(schema, &batches).unwrap(), rejects, read)
+    }
+
+    fn reader(
+        text: &str,
+        format: &CsvFormat,
+        smallest: Option<usize>,
+        from: Option<Place>,
+    ) -> Result<(CsvReader, arrow::datatypes::SchemaRef)> {
         let schema =
             Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("c", DataType::Utf8, true)]));
         let plan = ReadPlan {
@@ -424,18 +486,11 @@ mod tests {
             batch_rows: 3,
             threads: 2,
             constants: Vec::new(),
+            from,
         };
         let input = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
         let names = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
-        let mut reader = CsvReader::taking(input, Dialect::new(format)?, plan, Some(names), smallest)?;
-        let (mut batches, mut rejects, mut read) = (Vec::new(), Vec::new(), 0);
-        while let Some(block) = reader.next_block()? {
-            assert!(block.batch.num_rows() <= 3);
-            batches.push(block.batch);
-            rejects.extend(block.rejects);
-            read += block.read;
-        }
-        Ok((concat_batches(&schema, &batches).unwrap(), rejects, read))
+        Ok((CsvReader::taking(input, Dialect::new(format)?, plan, Some(names), smallest)?, schema))
     }
 
     /// Text of pieces that make trouble together: quotes in every place, ends of lines, characters of several bytes.
@@ -467,7 +522,7 @@ mod tests {
         let mut random = Random(seed);
         let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
         let _inside = runtime.enter();
-        let (mut rows, mut rejects) = (0, 0);
+        let (mut rows, mut rejects, mut stops) = (0, 0, 0);
         for number in 0..2_000 {
             let text = text(&mut random);
             let format = CsvFormat {
@@ -479,10 +534,16 @@ mod tests {
             let parsed = read(&text, &format, None).unwrap();
             let chunked = read(&text, &format, Some(1 + random.below(20))).unwrap();
             assert_eq!(chunked, parsed, "{number}: {text:?}");
+            for smallest in [None, Some(1 + random.below(20))].into_iter().filter(|_| number % 4 == 0) {
+                let (in_parts, times) = read_in_parts(&text, &format, smallest).unwrap();
+                assert_eq!(in_parts, parsed, "{number}, stopped {times} times: {text:?}");
+                stops += times;
+            }
             rows += parsed.0.num_rows();
             rejects += parsed.1.len();
         }
         assert!(rows > 1_000 && rejects > 1_000, "{rows} rows and {rejects} rejects are no test");
+        assert!(stops > 1_000, "{stops} stops are no test");
     }
 
     #[test]

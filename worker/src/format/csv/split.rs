@@ -6,7 +6,7 @@ use csv_core::ReadRecordResult;
 
 use super::dialect::Dialect;
 use crate::connector::{ConnectorError, ErrorKind, Result};
-use crate::format::block::{input_error, read_more};
+use crate::format::block::{Place as FilePlace, input_error, no_such_place, read_more};
 use crate::format::encoding::Utf8Reader;
 
 /// The most bytes of one record. An open quote makes the rest of a file one record.
@@ -161,6 +161,41 @@ impl Splitter {
         self.taken = 0;
         self.ended = false;
         self.parser = self.dialect.parser();
+    }
+
+    /// Where the next record begins.
+    pub(super) fn next_place(&mut self) -> Result<FilePlace> {
+        if self.taken.checked_sub(1).map_or(self.after_return, |last| self.text[last] == b'\r')
+            && self.dialect.terminator.is_none()
+        {
+            if self.taken == self.text.len() && !self.input_ended {
+                self.read_more()?;
+            }
+            // The second half of a line's end, which the parser passes over where it finds it.
+            self.taken += usize::from(self.text.get(self.taken) == Some(&b'\n'));
+        }
+        let line = self.line + self.dialect.count_lines(&self.text[..self.taken], self.after_return);
+        Ok(FilePlace::Text { offset: self.offset + self.taken as u64, line })
+    }
+
+    /// Passes over everything before a place that [`Self::next_place`] gave.
+    pub(super) fn skip_to(&mut self, place: FilePlace) -> Result<()> {
+        self.forget();
+        let FilePlace::Text { offset, line } = place else { return Err(no_such_place(&self.location, place)) };
+        let mut left = offset.checked_sub(self.offset).ok_or_else(|| no_such_place(&self.location, place))?;
+        loop {
+            let part = usize::try_from(left).unwrap_or(usize::MAX).min(self.text.len());
+            self.text.drain(..part);
+            left -= part as u64;
+            if left == 0 {
+                break;
+            }
+            if !self.read_more()? {
+                return Err(no_such_place(&self.location, place));
+            }
+        }
+        (self.offset, self.line, self.after_return) = (offset, line, false);
+        Ok(())
     }
 
     /// What was not split yet: the text that was read, the rest of the input, and the line and byte they begin at.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::row::RowSeed;
 use crate::connector::{ConnectorError, ErrorKind, RejectReason, Result};
-use crate::format::block::{Block, BlockReader, ReadPlan, input_error, read_more};
+use crate::format::block::{Block, BlockReader, Place, ReadPlan, input_error, no_such_place, read_more};
 use crate::format::cell::Cell;
 use crate::format::column::{Fault, Faults, assemble, build};
 use crate::format::csv::constant;
@@ -84,6 +84,23 @@ impl Lines {
         Ok(lines)
     }
 
+    /// Where the next line begins.
+    fn place(&self) -> Place {
+        Place::Text { offset: self.offset + self.taken as u64, line: self.lines + 1 }
+    }
+
+    /// Passes over everything before a place that [`Self::place`] gave; nothing was read yet.
+    fn skip_to(&mut self, place: Place) -> Result<()> {
+        let Place::Text { offset, line } = place else { return Err(no_such_place(&self.location, place)) };
+        let passed = std::io::copy(&mut self.input.by_ref().take(offset), &mut std::io::sink())
+            .map_err(|error| input_error(&self.location, error))?;
+        if passed < offset {
+            return Err(no_such_place(&self.location, place));
+        }
+        (self.offset, self.lines) = (offset, line.saturating_sub(1));
+        Ok(())
+    }
+
     fn too_long(&self) -> ConnectorError {
         ConnectorError::new(
             ErrorKind::Limit,
@@ -103,7 +120,11 @@ pub(crate) struct LineReader {
 impl LineReader {
     /// Reads `input`, which is decompressed.
     pub(crate) fn new(input: Box<dyn Read + Send>, encoding: &'static Encoding, plan: ReadPlan) -> Result<Self> {
-        Ok(Self { lines: Lines::new(input, encoding, plan.location.clone())?, plan })
+        let mut lines = Lines::new(input, encoding, plan.location.clone())?;
+        if let Some(place) = plan.from {
+            lines.skip_to(place)?;
+        }
+        Ok(Self { lines, plan })
     }
 }
 
@@ -165,6 +186,10 @@ impl BlockReader for LineReader {
             .collect();
         let rejects = allow(self.plan.rejects, rejects)?;
         Ok(Some(Block { batch, rejects, read: lines.len() as u64 }))
+    }
+
+    fn place(&mut self) -> Result<Option<Place>> {
+        Ok(Some(self.lines.place()))
     }
 }
 
