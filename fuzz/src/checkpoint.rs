@@ -27,7 +27,8 @@ pub(crate) fn run(input: &[u8]) -> &'static str {
     let (folder, runtime) = &*PLACE;
     let database = rusqlite::Connection::open(folder.path().join("checkpoints.sqlite")).expect("the store");
     database.execute_batch("PRAGMA synchronous = OFF").expect("a setting");
-    let statement = "INSERT OR REPLACE INTO checkpoints (pipeline, run, epoch, positions) VALUES (?1, 'r', 1, CAST(?2 AS TEXT))";
+    let statement =
+        "INSERT OR REPLACE INTO checkpoints (pipeline, run, epoch, positions) VALUES (?1, 'r', 1, CAST(?2 AS TEXT))";
     database.execute(statement, rusqlite::params![PIPELINE, input]).expect("stored");
     let store = LocalStore::new(folder.path());
     let positions = match runtime.block_on(store.positions(PIPELINE)) {
@@ -82,8 +83,7 @@ fn continues(position: &Position) -> bool {
         [Arc::new(Int64Array::from(ids)), Arc::new(StringArray::from(vec![Some("a"); 5]))];
     let batch = RecordBatch::try_new(schema, columns.to_vec()).expect("a batch");
     let tracked = tracker.track(&batch).expect("a batch of the schema");
-    let accounted =
-        tracked.batch.num_rows() as u64 + tracked.outside + tracked.seen + tracked.rejects.len() as u64;
+    let accounted = tracked.batch.num_rows() as u64 + tracked.outside + tracked.seen + tracked.rejects.len() as u64;
     assert_eq!(accounted, 5, "every row is accounted for");
     let next = tracker.position().expect("a position");
     assert!(window("flights", "id", None, Some(&next), None).is_ok(), "its own position is continued: {next:?}");

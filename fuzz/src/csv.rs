@@ -3,16 +3,16 @@
 //! for the size of a chunk.
 
 use aggregator_crds::connector::{CsvFormat, FileFormat, RaggedRows};
-use aggregator_worker::format::{Input, SchemaProbe};
+use aggregator_worker::format::{Input, Place, ReadPlan, SchemaProbe};
 use aggregator_worker::fuzzing::read_csv;
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 
 use crate::options;
-use crate::reading::{Outcome, all, fate, plan, schema, told};
+use crate::reading::{Outcome, all, fate, in_parts, plan, schema, told};
 
 const BATCH_ROWS: usize = 3;
 
-/// Chunks and the parser give the same rows and rejects, and so do batches of any size; a reject quotes the text at the place it
+/// Chunks and the parser give the same rows and rejects, and so do batches of any size and a read that stops and goes on; a reject quotes the text at the place it
 /// names; looking at the columns fails only where reading does.
 pub(crate) fn run(input: &[u8]) -> &'static str {
     let (options, text) = options::split(input);
@@ -25,9 +25,12 @@ pub(crate) fn run(input: &[u8]) -> &'static str {
     ]);
     let parsed = read(text, &format, &schema, None, BATCH_ROWS);
     assert_eq!(read(text, &format, &schema, None, 1), parsed, "one row a batch");
+    assert_eq!(stopping(text, &format, &schema, None), parsed, "stopped and gone on");
     if !options.contains(['e', 'c', 's']) {
         let smallest = options::number(&options).unwrap_or(64).clamp(1, 64 * 1024);
         assert_eq!(read(text, &format, &schema, Some(smallest), BATCH_ROWS), parsed, "in chunks of {smallest} bytes");
+        let stopped = stopping(text, &format, &schema, Some(smallest));
+        assert_eq!(stopped, parsed, "stopped and gone on in chunks of {smallest} bytes");
     }
     if let (Ok(outcome), Ok(text)) = (&parsed, std::str::from_utf8(text)) {
         check_rejects(outcome, text);
@@ -64,8 +67,19 @@ fn read(
     smallest: Option<usize>,
     batch_rows: usize,
 ) -> Result<Outcome, String> {
-    let names = ["a", "b", "c"].map(str::to_owned).to_vec();
-    all(read_csv(text.to_vec(), format, plan(schema, batch_rows), names, smallest), schema, batch_rows)
+    all(read_csv(text.to_vec(), format, plan(schema, batch_rows), names(), smallest), schema, batch_rows)
+}
+
+fn stopping(text: &[u8], format: &CsvFormat, schema: &SchemaRef, smallest: Option<usize>) -> Result<Outcome, String> {
+    let open = |from: Option<Place>| {
+        let plan = ReadPlan { from, ..plan(schema, BATCH_ROWS) };
+        read_csv(text.to_vec(), format, plan, names(), smallest)
+    };
+    in_parts(open, schema, BATCH_ROWS)
+}
+
+fn names() -> Vec<String> {
+    ["a", "b", "c"].map(str::to_owned).to_vec()
 }
 
 /// A reject's text stands where the reject says.

@@ -6,15 +6,15 @@ use std::sync::atomic::AtomicU64;
 
 use aggregator_crds::connector::{FileFormat, JsonFormat, NdjsonFormat};
 use aggregator_worker::connector::RejectReason;
-use aggregator_worker::format::{Input, RecordDecoder, SchemaProbe, infer_schema, open};
+use aggregator_worker::format::{BlockReader, Input, Place, ReadPlan, RecordDecoder, SchemaProbe, infer_schema, open};
 use arrow::datatypes::{DataType, Field, SchemaRef, TimeUnit};
 use serde_json::Value;
 
 use crate::options;
-use crate::reading::{Outcome, all, fate, plan, schema};
+use crate::reading::{Outcome, all, fate, in_parts, plan, schema};
 
-/// Lines read straight and lines read by way of a tree give the same rows and rejects, in batches of any size, and so does one
-/// document that holds them all; the columns that are guessed of the lines hold every one of them.
+/// Lines read straight and lines read by way of a tree give the same rows and rejects, in batches of any size, and so does a read
+/// that stops and goes on, and one document that holds them all; the columns that are guessed of the lines hold every one of them.
 pub(crate) fn run(input: &[u8]) -> &'static str {
     let (options, text) = options::split(input);
     let schema = columns(options.contains('r'));
@@ -22,6 +22,8 @@ pub(crate) fn run(input: &[u8]) -> &'static str {
     let lines = FileFormat::Ndjson(NdjsonFormat::default());
     let straight = read(text, &lines, &schema, batch_rows);
     assert_eq!(read(text, &lines, &schema, 1), straight, "one row a batch");
+    let stopped = in_parts(|from| reader(text, &lines, &schema, 1, from), &schema, 1);
+    assert_eq!(stopped, straight, "stopped and gone on");
     let Ok(outcome) = &straight else { return fate(&straight) };
     let records = records(text, outcome);
     if let Some(records) = records {
@@ -48,9 +50,19 @@ fn columns(required: bool) -> SchemaRef {
 }
 
 fn read(text: &[u8], format: &FileFormat, schema: &SchemaRef, batch_rows: usize) -> Result<Outcome, String> {
+    all(reader(text, format, schema, batch_rows, None), schema, batch_rows)
+}
+
+fn reader(
+    text: &[u8],
+    format: &FileFormat,
+    schema: &SchemaRef,
+    batch_rows: usize,
+    from: Option<Place>,
+) -> aggregator_worker::connector::Result<Box<dyn BlockReader>> {
     let input = Input::Stream(Box::new(std::io::Cursor::new(text.to_vec())));
-    let reader = open(input, "input", format, plan(schema, batch_rows), &Arc::<AtomicU64>::default());
-    all(reader, schema, batch_rows)
+    let plan = ReadPlan { from, ..plan(schema, batch_rows) };
+    open(input, "input", format, plan, &Arc::<AtomicU64>::default())
 }
 
 /// The lines as values; None when one of them is none, which is rejected as such, or was read though a part that no column
@@ -70,9 +82,8 @@ fn records(text: &[u8], outcome: &Outcome) -> Option<Vec<Value>> {
                 let number = number as u64 + 1;
                 let reject = outcome.rejects.iter().find(|reject| reject.line == Some(number));
                 // A value that no column wants is passed over without a look at its depth or size.
-                let told = reject.is_none_or(|reject| {
-                    reject.reason == RejectReason::Malformed || std::str::from_utf8(line).is_ok()
-                });
+                let told = reject
+                    .is_none_or(|reject| reject.reason == RejectReason::Malformed || std::str::from_utf8(line).is_ok());
                 assert!(told, "line {number} is no JSON: {reject:?}");
             }
         }

@@ -65,7 +65,8 @@ fn alone(columns: &str, whole: &[u8], copied: &Copied) {
 
 /// The rows of a COPY that was read to its end.
 fn tuples(whole: &[u8]) -> Vec<&[u8]> {
-    let word = |at: usize| whole.get(at..at + 4).map_or(0, |word| i32::from_be_bytes([word[0], word[1], word[2], word[3]]));
+    let word =
+        |at: usize| whole.get(at..at + 4).map_or(0, |word| i32::from_be_bytes([word[0], word[1], word[2], word[3]]));
     let mut at = 19 + word(15).cast_unsigned() as usize;
     let mut found = Vec::new();
     while let Some(count) = whole.get(at..at + 2).map(|count| i16::from_be_bytes([count[0], count[1]])) {

@@ -4,9 +4,9 @@ use std::io::Cursor;
 
 use aggregator_crds::connector::CsvFormat;
 
+use crate::connector::Result;
 pub use crate::connectors::http::fuzzing::{Answer, Asked, follow};
 pub use crate::connectors::postgres::fuzzing::{Copied, decode_copy};
-use crate::connector::Result;
 use crate::format::{BlockReader, CsvReader, Dialect, ReadPlan};
 
 /// Reads delimited text in chunks of about `smallest` bytes, or, without, record by record. `names` are the columns of

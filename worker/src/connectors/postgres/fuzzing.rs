@@ -34,8 +34,7 @@ pub fn decode_copy<'a>(
 ) -> Result<Copied> {
     let wires = wires(columns);
     let fields = wires.iter().enumerate();
-    let fields: Vec<Field> =
-        fields.map(|(at, wire)| Field::new(format!("c{at}"), wire.arrow(), true)).collect();
+    let fields: Vec<Field> = fields.map(|(at, wire)| Field::new(format!("c{at}"), wire.arrow(), true)).collect();
     let mut decoder = Decoder::new(Arc::new(Schema::new(fields)), &wires, batch_rows, "public.t", rejects);
     let mut decoded = Vec::new();
     for piece in pieces {

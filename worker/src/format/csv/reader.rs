@@ -182,7 +182,7 @@ impl Chunked {
         loop {
             let (length, location) = (text.len() as u64, &layout.plan.location);
             let lines = layout.dialect.count_lines(&text, false);
-            let mut splitter = Splitter::over(text, &layout.dialect, location, self.line, self.offset)?;
+            let mut splitter = Splitter::over(text, &layout.dialect, location, self.line, self.offset);
             let mut open = None;
             while let Some(mut records) = splitter.next(layout.plan.batch_rows)? {
                 if let Some(last) = records.rows.last().copied().filter(|row| row.open_quote)

@@ -136,13 +136,10 @@ impl Splitter {
     }
 
     /// Splits text that begins with a record, on that line and at that byte of the file.
-    pub(super) fn over(text: Vec<u8>, dialect: &Dialect, location: &str, line: u64, offset: u64) -> Result<Self> {
-        let input = Box::new(std::io::Cursor::new(text));
-        // The text is decoded already.
-        let input = Utf8Reader::new(input, encoding_rs::UTF_8).map_err(|error| input_error(location, error))?;
+    pub(super) fn over(text: Vec<u8>, dialect: &Dialect, location: &str, line: u64, offset: u64) -> Self {
         let (dialect, location) = (dialect.clone(), location.to_owned());
-        Ok(Self {
-            input,
+        Self {
+            input: Utf8Reader::decoded(text),
             parser: dialect.parser(),
             dialect,
             location,
@@ -153,7 +150,7 @@ impl Splitter {
             after_return: false,
             input_ended: false,
             ended: false,
-        })
+        }
     }
 
     /// Takes back what the last call of [`Self::next`] gave.
