@@ -66,8 +66,12 @@ fn reader(
 }
 
 /// The lines as values; None when one of them is none, which is rejected as such, or was read though a part that no column
-/// wants is none.
+/// wants is none, and of text in another encoding.
 fn records(text: &[u8], outcome: &Outcome) -> Option<Vec<Value>> {
+    if text.starts_with(b"\xfe\xff") || text.starts_with(b"\xff\xfe") {
+        // A byte order mark of UTF-16: its lines end elsewhere.
+        return None;
+    }
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let lines = text.split(|byte| *byte == b'\n').enumerate();
     let lines: Vec<(usize, &[u8])> = lines.filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace)).collect();

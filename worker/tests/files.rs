@@ -6,6 +6,8 @@
     reason = "a test may fail by a panic, also outside its own function"
 )]
 
+#[path = "files/duckdb.rs"]
+mod duckdb;
 #[path = "files/harness.rs"]
 mod harness;
 #[path = "files/reading.rs"]

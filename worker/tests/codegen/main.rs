@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use aggregator_compiler::manifest::{Located, ManifestText, Manifests};
 use aggregator_compiler::{compile_transformation, types};
 use aggregator_crds::Transformation;
 use aggregator_crds::transformation::TestCase;
-use aggregator_tests::folder;
+use aggregator_tests::{folder, python};
 use aggregator_worker::run::{Resources, run_step};
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
@@ -22,21 +22,9 @@ use arrow::json::ReaderBuilder;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::ScalarValue;
 use datafusion::prelude::SessionContext;
-use sha2::{Digest, Sha256};
 
 fn project() -> PathBuf {
     folder::workspace()
-}
-
-/// The Python that `scripts/setup test` made; its place depends on the versions it holds.
-fn python() -> PathBuf {
-    let requirements = std::fs::read(project().join("scripts/python/requirements.txt")).expect("requirements");
-    let hash: String = Sha256::digest(&requirements).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let cache = cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").expect("HOME")).join(".cache"));
-    let python = cache.join(format!("aggregator/venv-{hash}/bin/python"));
-    assert!(python.exists(), "{} is missing: run `scripts/setup test`, which makes it", python.display());
-    python
 }
 
 fn transformations() -> Vec<Located<Transformation>> {
@@ -111,7 +99,7 @@ fn by_python(code: &str, input: &RecordBatch, library: &str, params: &str) -> Ve
     std::fs::write(&module, code).expect("a module");
     let mut writer = FileWriter::try_new(File::create(&rows).expect("a file"), &input.schema()).expect("a writer");
     writer.write(input).and_then(|()| writer.finish()).expect("rows");
-    let run = Command::new(python())
+    let run = Command::new(python::interpreter())
         .arg(project().join("worker/tests/codegen/run.py"))
         .args([&module, &rows, &result])
         .args([library, params])
