@@ -188,7 +188,7 @@ impl Chunked {
                 if let Some(last) = records.rows.last().copied().filter(|row| row.open_quote)
                     && let Some(more) = self.more()?
                 {
-                    records.rows.pop();
+                    records.pop();
                     let rest = splitter.text_from(last);
                     open = Some((rest.to_vec(), more));
                 }
