@@ -26,3 +26,4 @@ mod samples;
 mod shop;
 mod signals;
 mod streams;
+mod trips;
