@@ -1,5 +1,11 @@
 //! The corpora: everything that was ever found, and inputs of every fate.
 
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test has no caller that could handle its failure, and says at which input it failed"
+)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
