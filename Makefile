@@ -42,6 +42,11 @@ bench: build ## Measure dist/aggregator beside its peers on TPC-H, and write doc
 	@scripts/setup bench
 	@scripts/bench/run --write $(BENCH)
 
+.PHONY: fuzz
+fuzz: ## Make inputs up for every fuzz target, or TARGET, for SECONDS each (60)
+	@scripts/setup fuzz
+	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)
+
 .PHONY: clean-demo
 clean-demo: ## Remove what the demo made, and the data it fetched
 	rm -rf .demo

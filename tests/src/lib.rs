@@ -10,4 +10,5 @@ pub mod golden;
 pub mod http;
 pub mod postgres;
 pub mod proxy;
+pub mod python;
 pub mod s3;

@@ -7,6 +7,9 @@ pub mod connectors;
 pub mod cursor;
 pub mod engine;
 pub mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod ledger;
 pub mod pace;
 #[doc(hidden)]

@@ -6,12 +6,12 @@
     reason = "a test may fail by a panic, also outside its own function"
 )]
 
+#[path = "files/duckdb.rs"]
+mod duckdb;
 #[path = "files/harness.rs"]
 mod harness;
 #[path = "files/joining.rs"]
 mod joining;
-#[path = "python/mod.rs"]
-mod python;
 #[path = "files/reading.rs"]
 mod reading;
 #[path = "files/writing.rs"]

@@ -30,3 +30,4 @@ mod samples;
 mod shop;
 mod signals;
 mod streams;
+mod trips;

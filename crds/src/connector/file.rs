@@ -91,6 +91,8 @@ pub struct CsvFormat {
     pub ragged_rows: RaggedRows,
     /// Which fields are quoted when writing.
     pub quoting: Quoting,
+    /// What becomes of text that a spreadsheet would run as a formula, when writing.
+    pub formulas: Formulas,
     /// The compression of the file. Default: by the ending of the name when reading, none when writing.
     pub compression: Compression,
     /// The columns and their types. Default: inferred.
@@ -114,6 +116,7 @@ impl Default for CsvFormat {
             encoding: "utf-8".into(),
             ragged_rows: RaggedRows::Reject,
             quoting: Quoting::Minimal,
+            formulas: Formulas::Keep,
             compression: Compression::Auto,
             schema: None,
         }
@@ -140,6 +143,18 @@ pub enum Quoting {
     Always,
     /// All that are not numbers.
     NonNumeric,
+}
+
+/// What becomes of text that a spreadsheet would run as a formula: text that begins with `=`, `+`, `-`, `@`, a tab or a
+/// carriage return.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Formulas {
+    /// It is written as it is.
+    #[default]
+    Keep,
+    /// An apostrophe is put before it, so that a spreadsheet shows it as text. Whoever reads the file otherwise reads the
+    /// apostrophe too.
+    Prefix,
 }
 
 /// One JSON object a line.

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::condition::Condition;
 
 pub use file::{
-    Compression, CsvFormat, FileConnector, FileFormat, InferSchema, JsonFormat, NdjsonFormat, ParquetCompression,
-    ParquetFormat, Quoting, RaggedRows, SchemaColumn, StreamSchema, VolumeRef,
+    Compression, CsvFormat, FileConnector, FileFormat, Formulas, InferSchema, JsonFormat, NdjsonFormat,
+    ParquetCompression, ParquetFormat, Quoting, RaggedRows, SchemaColumn, StreamSchema, VolumeRef,
 };
 pub use generator::{GeneratedColumn, GeneratedStream, GeneratorConnector, GeneratorKind};
 pub use http::{

@@ -8,12 +8,12 @@ mod files;
 mod generator;
 mod guard;
 #[cfg(feature = "http")]
-mod http;
+pub(crate) mod http;
 mod known;
 #[cfg(any(feature = "files", feature = "http"))]
 mod pipe;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 mod registry;
 #[cfg(feature = "s3")]
 mod s3;

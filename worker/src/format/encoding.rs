@@ -48,6 +48,12 @@ impl Utf8Reader {
         let input = Box::new(io::Cursor::new(head).chain(input));
         Ok(Self { input, decoder, raw: Vec::new(), decoded: Vec::new(), given: 0, ended: false })
     }
+
+    /// Gives text on that has been decoded before, as it is: what looks like a byte order mark is none there.
+    pub(crate) fn decoded(text: Vec<u8>) -> Self {
+        let input = Box::new(io::Cursor::new(text));
+        Self { input, decoder: None, raw: Vec::new(), decoded: Vec::new(), given: 0, ended: false }
+    }
 }
 
 impl Read for Utf8Reader {

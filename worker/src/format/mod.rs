@@ -36,6 +36,8 @@ pub use block::{Block, BlockReader, Place, ReadPlan};
 pub(crate) use compression::{decompress, is_bomb};
 #[cfg(feature = "formats")]
 pub use compression::{ending as compression_ending, split_name};
+#[cfg(feature = "fuzzing")]
+pub(crate) use csv::CsvReader;
 #[cfg(feature = "formats")]
 pub(crate) use csv::Dialect;
 #[cfg(feature = "formats")]

@@ -17,6 +17,7 @@ use parquet::file::properties::WriterProperties;
 
 use super::Dialect;
 use super::compression::Compressor;
+use super::csv::Texts;
 use crate::connector::{ConnectorError, ErrorKind, Result};
 
 /// Bytes of a row group that are held before it is written.
@@ -69,6 +70,13 @@ pub fn check_writable(format: &FileFormat, schema: &SchemaRef) -> Result<()> {
                 "give a quote: text that holds a delimiter needs one",
             );
         }
+        let null = csv.null_values.first().map_or("", String::as_str);
+        if dialect.escape.is_some_and(|escape| null.contains(char::from(escape))) {
+            return wrong(
+                format!("no value would be written as `{null}`, in which `escape` means something else"),
+                "put another text first in `nullValues`, or leave `escape` out when writing",
+            );
+        }
         if csv.header && csv.columns.as_ref().is_some_and(|columns| columns.len() != schema.fields().len()) {
             return wrong(
                 "`columns` names other columns than the rows have".into(),
@@ -114,7 +122,7 @@ impl JsonFormat for Elements {
 }
 
 enum Encoder {
-    Csv(Box<arrow::csv::Writer<Output>>),
+    Csv(Box<arrow::csv::Writer<Output>>, Option<Texts>),
     Lines(arrow::json::Writer<Output, LineDelimited>),
     Array(arrow::json::Writer<Output, JsonArray>),
     Elements(arrow::json::Writer<Output, Elements>),
@@ -143,9 +151,10 @@ impl FileWriter {
         let encoder = match format {
             FileFormat::Csv(csv) => {
                 let output = Compressor::new(output, csv.compression).map_err(failed)?;
-                let builder = csv_builder(csv)?;
+                let dialect = Dialect::new(csv)?;
+                let builder = csv_builder(csv, &dialect);
                 let builder = if extent == Extent::Piece { builder.with_header(false) } else { builder };
-                Encoder::Csv(Box::new(builder.build(output)))
+                Encoder::Csv(Box::new(builder.build(output)), Texts::of(csv, &dialect))
             }
             FileFormat::Ndjson(lines) => {
                 let output = Compressor::new(output, lines.compression).map_err(failed)?;
@@ -166,9 +175,9 @@ impl FileWriter {
             }
         };
         let mut writer = Self { encoder, written, rows: 0, path: path.to_owned(), schema: Arc::clone(schema) };
-        if let Encoder::Csv(csv) = &mut writer.encoder {
+        if let Encoder::Csv(..) = &writer.encoder {
             // The header stands in a file without rows, too.
-            csv.write(&RecordBatch::new_empty(Arc::clone(schema))).map_err(|error| encode_error(path, error))?;
+            writer.write(&RecordBatch::new_empty(Arc::clone(schema)))?;
         }
         Ok(writer)
     }
@@ -180,7 +189,8 @@ impl FileWriter {
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let failed = |error: arrow::error::ArrowError| encode_error(&self.path, error);
         match &mut self.encoder {
-            Encoder::Csv(writer) => writer.write(batch).map_err(failed)?,
+            Encoder::Csv(writer, None) => writer.write(batch).map_err(failed)?,
+            Encoder::Csv(writer, Some(texts)) => writer.write(&texts.written(batch)?).map_err(failed)?,
             Encoder::Lines(writer) => writer.write(batch).map_err(failed)?,
             Encoder::Array(writer) => writer.write(batch).map_err(failed)?,
             Encoder::Elements(writer) => writer.write(batch).map_err(failed)?,
@@ -201,7 +211,7 @@ impl FileWriter {
     pub fn size(&self) -> u64 {
         let held = match &self.encoder {
             Encoder::Parquet(writer) => writer.in_progress_size() as u64,
-            Encoder::Csv(_) | Encoder::Lines(_) | Encoder::Array(_) | Encoder::Elements(_) => 0,
+            Encoder::Csv(..) | Encoder::Lines(_) | Encoder::Array(_) | Encoder::Elements(_) => 0,
         };
         self.written.load(Ordering::Relaxed) + held
     }
@@ -216,7 +226,7 @@ impl FileWriter {
         let failed = |error: io::Error| write_error(&path, error);
         let is_parquet = matches!(encoder, Encoder::Parquet(_));
         let output = match encoder {
-            Encoder::Csv(writer) => writer.into_inner().finish().map_err(failed)?,
+            Encoder::Csv(writer, _) => writer.into_inner().finish().map_err(failed)?,
             Encoder::Lines(mut writer) => {
                 writer.finish().map_err(arrow_failed)?;
                 writer.into_inner().finish().map_err(failed)?
@@ -258,16 +268,17 @@ pub(super) fn footer_rows(path: &std::path::Path) -> Result<u64> {
 
 /// The header of delimited text; empty where none is written.
 pub(super) fn header(csv: &CsvFormat, schema: &SchemaRef) -> Result<Vec<u8>> {
-    let mut writer = csv_builder(csv)?.build(Vec::new());
+    let mut writer = csv_builder(csv, &Dialect::new(csv)?).build(Vec::new());
     writer
         .write(&RecordBatch::new_empty(Arc::clone(schema)))
         .map_err(|error| ConnectorError::new(ErrorKind::Bug, "write a header", error.to_string()))?;
     Ok(writer.into_inner())
 }
 
-fn csv_builder(csv: &CsvFormat) -> Result<arrow::csv::WriterBuilder> {
-    let dialect = Dialect::new(csv)?;
+fn csv_builder(csv: &CsvFormat, dialect: &Dialect) -> arrow::csv::WriterBuilder {
     let style = match csv.quoting {
+        // A row that begins with a comment's character is none inside quotes.
+        _ if dialect.comment.is_some() => arrow::csv::QuoteStyle::Always,
         Quoting::Minimal => arrow::csv::QuoteStyle::Necessary,
         Quoting::Always => arrow::csv::QuoteStyle::Always,
         Quoting::NonNumeric => arrow::csv::QuoteStyle::NonNumeric,
@@ -284,7 +295,7 @@ fn csv_builder(csv: &CsvFormat) -> Result<arrow::csv::WriterBuilder> {
     if let Some(terminator) = dialect.terminator {
         builder = builder.with_line_terminator(arrow::csv::writer::Terminator::Any(terminator));
     }
-    Ok(builder)
+    builder
 }
 
 /// How Parquet is written.

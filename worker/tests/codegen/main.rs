@@ -11,7 +11,7 @@ use aggregator_compiler::manifest::{Located, ManifestText, Manifests};
 use aggregator_compiler::{compile_transformation, types};
 use aggregator_crds::Transformation;
 use aggregator_crds::transformation::TestCase;
-use aggregator_tests::folder;
+use aggregator_tests::{folder, python};
 use aggregator_worker::run::{Resources, run_step};
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
@@ -22,11 +22,6 @@ use arrow::json::ReaderBuilder;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::ScalarValue;
 use datafusion::prelude::SessionContext;
-
-#[path = "../python/mod.rs"]
-mod python;
-
-use python::python;
 
 fn project() -> PathBuf {
     folder::workspace()
@@ -104,7 +99,7 @@ fn by_python(code: &str, input: &RecordBatch, library: &str, params: &str) -> Ve
     std::fs::write(&module, code).expect("a module");
     let mut writer = FileWriter::try_new(File::create(&rows).expect("a file"), &input.schema()).expect("a writer");
     writer.write(input).and_then(|()| writer.finish()).expect("rows");
-    let run = Command::new(python())
+    let run = Command::new(python::interpreter())
         .arg(project().join("worker/tests/codegen/run.py"))
         .args([&module, &rows, &result])
         .args([library, params])

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aggregator_crds::pipeline::WriteMode;
+use aggregator_tests::python;
 use aggregator_worker::connector::{Attempt, ErrorKind, Sink};
 use arrow::array::RecordBatch;
 use serde_json::{Value, json};
 
 use super::harness::{Lake, attempt, positions};
-use super::python::python;
 use super::writing::{batch, ids, mode, split};
 
 fn of(epoch: u64) -> Attempt {
@@ -48,7 +48,7 @@ fn range(ids: std::ops::Range<i64>) -> RecordBatch {
 
 fn compare(joined: &Path, whole: &Path) {
     let script = aggregator_tests::folder::package().join("tests/files/compare.py");
-    let run = Command::new(python()).arg(script).args([joined, whole]).output().unwrap();
+    let run = Command::new(python::interpreter()).arg(script).args([joined, whole]).output().unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }
 

@@ -7,6 +7,7 @@ use aggregator_crds::pipeline::WriteMode;
 use aggregator_worker::connector::{Attempt, ErrorKind, PlannedChange, SavedSplit, Split, WriteOptions};
 use aggregator_worker::ledger::Ledger;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::{Value, json};
 
 use super::harness::{Lake, attempt, positions};
@@ -302,4 +303,47 @@ async fn another_run_removes_what_a_run_has_saved() {
 pub(crate) fn split(number: u64) -> SavedSplit {
     let split = Split { state: json!({"number": number}), bytes: 1 };
     SavedSplit { number, source: "source".into(), split, schemas: "same".into(), ledger: Ledger::default() }
+}
+
+#[tokio::test]
+async fn formulas_are_kept_or_made_text_and_escapes_come_back() {
+    let texts = ["=1+1", "+1", "-1", "@a", "\tx", "a\\", "\\", "\"", "a=1", "#x"];
+    let fields = [("=id", DataType::Int64), ("text", DataType::Utf8)];
+    let fields = fields.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec();
+    let ids = Int64Array::from_iter_values((0..10).map(|id| -id));
+    let rows = RecordBatch::try_new(
+        Arc::new(Schema::new(fields)),
+        vec![Arc::new(ids), Arc::new(StringArray::from(texts.to_vec()))],
+    )
+    .unwrap();
+    for (format, prefix) in [
+        (json!({}), ""),
+        (json!({"escape": "\\"}), ""),
+        (json!({"escape": "\\", "quoting": "Always"}), ""),
+        (json!({"comment": "#", "columns": ["text"], "header": false}), ""),
+        (json!({"formulas": "Prefix"}), "'"),
+        (json!({"formulas": "Prefix", "escape": "\\"}), "'"),
+    ] {
+        let rows = if format["comment"] == "#" { rows.project(&[1]).unwrap() } else { rows.clone() };
+        let lake = Lake::new(Some(json!({"csv": format})));
+        lake.write("out.csv", &rows, mode(WriteMode::Append), 1).await;
+        let again = lake.read("out.csv").await.unwrap();
+        assert!(again.rejects.is_empty(), "{format}: {:?}", again.rejects);
+        let schema = again.batch.schema();
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let id = format!("{prefix}=id");
+        assert_eq!(names, if rows.num_columns() == 1 { vec!["text"] } else { vec![&id, "text"] }, "{format}");
+        let expected = texts
+            .map(|text| format!("{}{text}", if text.starts_with(['=', '+', '-', '@', '\t']) { prefix } else { "" }));
+        let found: Vec<String> = again.rows().into_iter().map(|mut row| row.pop().unwrap()).collect();
+        assert_eq!(found, expected, "{format}");
+        if rows.num_columns() == 2 {
+            assert_eq!(again.rows()[9][0], "-9", "numbers are no formulas: {format}");
+        }
+    }
+    let lake = Lake::new(Some(json!({"csv": {"escape": "\\", "nullValues": ["\\N"]}})));
+    let error = lake.sink("out.csv", rows.schema(), mode(WriteMode::Append)).await.err().expect("null cannot be told");
+    assert_eq!(error.kind, ErrorKind::Config);
+    assert_eq!(error.detail, "no value would be written as `\\N`, in which `escape` means something else");
+    assert!(error.remedy.unwrap().contains("nullValues"));
 }

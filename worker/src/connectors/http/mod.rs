@@ -19,6 +19,8 @@ mod content;
 mod document;
 mod endpoint;
 mod failure;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod link;
 mod mistaken;
 mod oauth;

@@ -4,6 +4,8 @@ mod catalogue;
 mod commits;
 mod decode;
 mod fault;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod line;
 mod load;
 mod moves;

@@ -299,8 +299,13 @@ fn list(bytes: &[u8], items: &mut Builder, length: &mut usize) -> Result<(), Fau
                 None
             }
         };
-        items.append(value)?;
+        let appended = items.append(value);
+        if appended.is_err() {
+            // Where items are arrays themselves, what the broken one has left ends here: the next one must not begin with it.
+            items.append_null();
+        }
         *length += 1;
+        appended?;
     }
     Ok(())
 }

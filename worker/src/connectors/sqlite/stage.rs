@@ -46,10 +46,14 @@ pub(super) fn stage_batch(
     let mut bytes = 0;
     let mut insert = transaction.prepare(&target.stage_insert(table)).map_err(failed)?;
     'rows: for row in 0..batch.num_rows() {
-        for (number, (column, TargetColumn { name, role, .. })) in columns.iter().zip(&target.columns).enumerate() {
+        for (number, (column, TargetColumn { name, kind, role, .. })) in columns.iter().zip(&target.columns).enumerate()
+        {
             let value = cell(column, row);
             let message = match value {
                 ValueRef::Real(real) if real.is_nan() => Some("NaN, which SQLite would store as null"),
+                ValueRef::Text(text) if kind.has_years() && !is_four_digits(text) => {
+                    Some("the year is not between 0000 and 9999, where SQLite's dates end")
+                }
                 ValueRef::Null if target.key.contains(name) => {
                     Some("the key is null, so the row could not be found again")
                 }
@@ -89,6 +93,11 @@ fn times(column: &ArrayRef, kind: Kind) -> std::result::Result<ArrayRef, String>
             .transpose()
     });
     Ok(Arc::new(texts.collect::<std::result::Result<StringArray, String>>()?))
+}
+
+/// Whether a date or timestamp begins with a year of four digits.
+fn is_four_digits(text: &[u8]) -> bool {
+    text.get(4) == Some(&b'-') && text[..4].iter().all(u8::is_ascii_digit)
 }
 
 fn cell(column: &ArrayRef, row: usize) -> ValueRef<'_> {

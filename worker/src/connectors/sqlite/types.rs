@@ -141,6 +141,11 @@ impl Kind {
         }
     }
 
+    /// Whether its text begins with a year.
+    pub(super) fn has_years(self) -> bool {
+        matches!(self, Self::Date | Self::Timestamp | Self::TimestampTz)
+    }
+
     /// Whether values of this kind come back unchanged from a column that was declared so.
     pub(super) fn fits(self, declared: &str) -> bool {
         let upper = declared.to_uppercase();

@@ -182,16 +182,29 @@ pub(super) fn time(text: &str) -> Result<i64, Fault> {
 /// Microseconds from 1970-01-01, UTC. A text without an offset is taken as UTC.
 pub(super) fn timestamp(text: &str) -> Result<i64, Fault> {
     let wrong = || Fault::from(format!("`{text}` is not a timestamp as 2026-01-02T03:04:05"));
-    let instant = match text.parse::<jiff::Timestamp>() {
-        Ok(instant) => instant,
-        Err(_) if text.len() <= 10 || text.ends_with(['Z', 'z']) => return Err(wrong()),
+    if text.len() <= 10 {
+        return Err(wrong());
+    }
+    let plain = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+    // An offset is passed over here, so the instant comes first. It ends a day before the last civil time, which stands for
+    // "for ever" in many tables.
+    let since = match text.parse::<jiff::Timestamp>() {
+        Ok(instant) => instant.as_duration(),
+        Err(_) if has_offset(plain) => return Err(wrong()),
         Err(_) => {
-            let civil: jiff::civil::DateTime = text.parse().map_err(|_| wrong())?;
-            civil.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| wrong())?.timestamp()
+            let civil: jiff::civil::DateTime = plain.parse().map_err(|_| wrong())?;
+            civil.duration_since(jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0))
         }
     };
-    let below = i64::from(instant.subsec_nanosecond()) % 1000;
-    if below == 0 { Ok(instant.as_microsecond()) } else { Err(finer(text)) }
+    if since.subsec_nanos() % 1000 != 0 {
+        return Err(finer(text));
+    }
+    i64::try_from(since.as_micros()).map_err(|_| wrong())
+}
+
+/// Whether a time is followed by `+01:00` or the like.
+fn has_offset(text: &str) -> bool {
+    text.get(10..).is_some_and(|time| time.contains(['+', '-']))
 }
 
 fn whole(nanoseconds: i64, text: &str) -> Result<i64, Fault> {
@@ -259,6 +272,12 @@ mod tests {
         assert_eq!(timestamp("1970-01-01 00:00:01").ok(), Some(1_000_000));
         assert_eq!(timestamp("1970-01-01T00:00:01.5Z").ok(), Some(1_500_000));
         assert_eq!(timestamp("1970-01-01T01:00:00+01:00").ok(), Some(0));
+        assert_eq!(timestamp("9999-12-31T23:59:59.999999Z").ok(), Some(253_402_300_799_999_999));
+        assert_eq!(timestamp("9999-12-31 23:59:59.999999").ok(), Some(253_402_300_799_999_999));
+        assert_eq!(timestamp("0001-01-01T00:00:00").ok(), Some(-62_135_596_800_000_000));
+        assert_eq!(timestamp("1969-12-31T23:59:59.5").ok(), Some(-500_000));
+        assert!(timestamp("9999-12-31T23:59:59-01:00").is_err(), "an hour later");
+        assert!(timestamp("2026-01-02T03:04:05+25:61").is_err(), "no offset");
         assert!(timestamp("1970-01-01").is_err());
         assert!(timestamp("1970-01-01T00:00:00.0000001").is_err_and(|fault| fault.contains("finer")));
         assert!(timestamp("soon").is_err());

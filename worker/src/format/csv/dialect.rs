@@ -60,7 +60,11 @@ impl Dialect {
         if let Some(terminator) = self.terminator {
             builder.terminator(Terminator::Any(terminator));
         }
-        builder.build()
+        let mut parser = builder.build();
+        // The parser passes over a byte order mark before the first thing it reads. The reader has done that for the file, and
+        // a part of it may begin with the same character: what it reads first is a blank line.
+        parser.read_record(&[self.terminator.unwrap_or(b'\n')], &mut [0; 1], &mut [0; 1]);
+        parser
     }
 
     /// Whether it has only what most files have: no escape, no comments, lines that end as everywhere.

@@ -7,6 +7,8 @@ mod layout;
 mod quotes;
 mod reader;
 mod split;
+mod written;
 
 pub(crate) use dialect::Dialect;
 pub(crate) use reader::{CsvReader, constant, infer, missing};
+pub(crate) use written::Texts;

@@ -77,7 +77,7 @@ impl CsvReader {
     }
 
     /// Takes chunks of at least that size, or, without, record by record.
-    fn taking(
+    pub(crate) fn taking(
         input: Box<dyn Read + Send>,
         dialect: Dialect,
         plan: ReadPlan,
@@ -182,13 +182,13 @@ impl Chunked {
         loop {
             let (length, location) = (text.len() as u64, &layout.plan.location);
             let lines = layout.dialect.count_lines(&text, false);
-            let mut splitter = Splitter::over(text, &layout.dialect, location, self.line, self.offset)?;
+            let mut splitter = Splitter::over(text, &layout.dialect, location, self.line, self.offset);
             let mut open = None;
             while let Some(mut records) = splitter.next(layout.plan.batch_rows)? {
                 if let Some(last) = records.rows.last().copied().filter(|row| row.open_quote)
                     && let Some(more) = self.more()?
                 {
-                    records.rows.pop();
+                    records.pop();
                     let rest = splitter.text_from(last);
                     open = Some((rest.to_vec(), more));
                 }

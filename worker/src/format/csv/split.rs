@@ -45,26 +45,46 @@ pub(super) struct Records {
 impl Records {
     /// Makes the bytes of rows that are not UTF-8 harmless and names those rows.
     pub(super) fn take_undecodable(&mut self) -> Vec<usize> {
-        if std::str::from_utf8(&self.fields).is_ok() {
+        // Halves of a character on either side of a delimiter make a whole one here, where there is no delimiter.
+        let whole = std::str::from_utf8(&self.fields).is_ok_and(|text| {
+            self.rows.iter().all(|row| {
+                text.is_char_boundary(row.fields_start)
+                    && self.ends_of(*row).iter().all(|end| text.is_char_boundary(row.fields_start + end))
+            })
+        });
+        if whole {
             return Vec::new();
         }
         let mut undecodable = Vec::new();
-        for (index, row) in self.rows.iter().enumerate() {
-            let end = self.end_of(*row);
-            let bytes = &mut self.fields[row.fields_start..end];
-            if std::str::from_utf8(bytes).is_err() {
-                bytes.fill(b'?');
+        for index in 0..self.rows.len() {
+            let row = self.rows[index];
+            let bytes = &self.fields[row.fields_start..self.end_of(row)];
+            let sound = std::str::from_utf8(bytes)
+                .is_ok_and(|text| self.ends_of(row).iter().all(|end| text.is_char_boundary(*end)));
+            if !sound {
+                let end = self.end_of(row);
+                self.fields[row.fields_start..end].fill(b'?');
                 undecodable.push(index);
             }
         }
         undecodable
     }
 
+    /// Where the fields of a row end, from its beginning.
+    fn ends_of(&self, row: Row) -> &[usize] {
+        &self.ends[row.ends_start..row.ends_start + row.fields]
+    }
+
+    /// Takes the last row out, with its fields: who reads them again may find other ones.
+    pub(super) fn pop(&mut self) -> Option<Row> {
+        let row = self.rows.pop()?;
+        self.fields.truncate(row.fields_start);
+        self.ends.truncate(row.ends_start);
+        Some(row)
+    }
+
     fn end_of(&self, row: Row) -> usize {
-        match row.fields {
-            0 => row.fields_start,
-            fields => row.fields_start + self.ends[row.ends_start + fields - 1],
-        }
+        row.fields_start + self.ends_of(row).last().copied().unwrap_or_default()
     }
 
     /// The fields of all rows as text.
@@ -136,13 +156,10 @@ impl Splitter {
     }
 
     /// Splits text that begins with a record, on that line and at that byte of the file.
-    pub(super) fn over(text: Vec<u8>, dialect: &Dialect, location: &str, line: u64, offset: u64) -> Result<Self> {
-        let input = Box::new(std::io::Cursor::new(text));
-        // The text is decoded already.
-        let input = Utf8Reader::new(input, encoding_rs::UTF_8).map_err(|error| input_error(location, error))?;
+    pub(super) fn over(text: Vec<u8>, dialect: &Dialect, location: &str, line: u64, offset: u64) -> Self {
         let (dialect, location) = (dialect.clone(), location.to_owned());
-        Ok(Self {
-            input,
+        Self {
+            input: Utf8Reader::decoded(text),
             parser: dialect.parser(),
             dialect,
             location,
@@ -153,7 +170,7 @@ impl Splitter {
             after_return: false,
             input_ended: false,
             ended: false,
-        })
+        }
     }
 
     /// Takes back what the last call of [`Self::next`] gave.

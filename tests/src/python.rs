@@ -1,17 +1,21 @@
-//! The Python that tests look at results with.
+//! The Python that `scripts/setup test` made.
 
 use std::path::{Path, PathBuf};
 
-use aggregator_tests::folder;
 use sha2::{Digest, Sha256};
 
-/// The Python that `scripts/setup test` made; its place depends on the versions it holds.
-pub(crate) fn python() -> PathBuf {
-    let requirements =
-        std::fs::read(folder::workspace().join("scripts/python/requirements.txt")).expect("requirements");
+use crate::folder;
+
+/// The interpreter; its place depends on the versions of the libraries it has.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn interpreter() -> PathBuf {
+    let requirements = std::fs::read(folder::workspace().join("scripts/python/requirements.txt")).unwrap();
     let hash: String = Sha256::digest(&requirements).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let cache = cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").expect("HOME")).join(".cache"));
+    let cache = cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").unwrap()).join(".cache"));
     let python = cache.join(format!("aggregator/venv-{hash}/bin/python"));
     assert!(python.exists(), "{} is missing: run `scripts/setup test`, which makes it", python.display());
     python
