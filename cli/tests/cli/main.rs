@@ -15,6 +15,7 @@ mod http;
 mod incremental;
 mod json;
 mod kill;
+mod limits;
 mod postgres;
 mod recovery;
 mod rejects;

@@ -17,6 +17,8 @@ mod encoding;
 #[cfg(feature = "formats")]
 mod json;
 #[cfg(feature = "formats")]
+mod large;
+#[cfg(feature = "formats")]
 mod open;
 #[cfg(feature = "formats")]
 mod parquet;
@@ -40,6 +42,8 @@ pub(crate) use csv::CsvReader;
 pub(crate) use csv::Dialect;
 #[cfg(feature = "formats")]
 pub(crate) use infer::Guess;
+#[cfg(feature = "http")]
+pub(crate) use json::too_deep;
 #[cfg(feature = "http")]
 pub(crate) use open::text;
 #[cfg(feature = "formats")]
