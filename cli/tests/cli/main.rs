@@ -17,6 +17,7 @@ mod http;
 mod incremental;
 mod json;
 mod kill;
+mod limits;
 mod points;
 mod postgres;
 mod recovery;

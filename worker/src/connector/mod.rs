@@ -9,6 +9,7 @@
 
 mod environment;
 mod error;
+mod limit;
 mod position;
 mod reject;
 mod sink;
@@ -21,6 +22,10 @@ use async_trait::async_trait;
 
 pub use environment::{Environment, SecretValue, Secrets};
 pub use error::{ConnectorError, ErrorKind, Result};
+pub(crate) use limit::check_columns;
+#[cfg(any(feature = "formats", feature = "postgres"))]
+pub(crate) use limit::row_too_large;
+pub use limit::{MAX_COLUMNS, MAX_ROW};
 pub use position::Position;
 pub use reject::{Reject, RejectReason};
 pub use sink::{

@@ -147,6 +147,12 @@ impl Guesses {
         }
     }
 
+    /// Refuses more columns than a stream may have; `location` is where they were found.
+    #[cfg(feature = "formats")]
+    pub(crate) fn check(&self, location: &str) -> crate::connector::Result<()> {
+        crate::connector::check_columns(location, self.columns.len())
+    }
+
     /// The schema that keeps every value; every column may be null.
     pub(crate) fn schema(&self) -> SchemaRef {
         let fields: Vec<Field> =

@@ -19,6 +19,8 @@ mod join;
 #[cfg(feature = "formats")]
 mod json;
 #[cfg(feature = "formats")]
+mod large;
+#[cfg(feature = "formats")]
 mod open;
 #[cfg(feature = "formats")]
 mod parquet;
@@ -44,6 +46,8 @@ pub(crate) use csv::Dialect;
 pub(crate) use infer::Guess;
 #[cfg(feature = "formats")]
 pub use join::{Piece, join};
+#[cfg(feature = "http")]
+pub(crate) use json::too_deep;
 #[cfg(feature = "http")]
 pub(crate) use open::text;
 #[cfg(feature = "formats")]

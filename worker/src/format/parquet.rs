@@ -18,8 +18,9 @@ use parquet::file::reader::ChunkReader;
 use super::block::{Block, BlockReader, Place, ReadPlan, no_such_place};
 use super::column::{Fault, Faults, assemble};
 use super::csv::{constant, missing};
+use super::large::{check_footer, check_rows};
 use super::records::{allow, reject};
-use crate::connector::{ConnectorError, ErrorKind, RejectReason, Result};
+use crate::connector::{ConnectorError, ErrorKind, RejectReason, Result, check_columns};
 
 fn corrupt(location: &str, error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
     ConnectorError::new(ErrorKind::Data, format!("read {location}"), format!("the Parquet file is corrupt: {error}"))
@@ -48,6 +49,7 @@ fn readable(data_type: &DataType) -> Option<DataType> {
 /// The columns of a file, its rows, and what a person should know of columns that cannot be read.
 pub(crate) fn describe(file: impl ChunkReader + 'static, location: &str) -> Result<(Schema, u64, Vec<String>)> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| corrupt(location, error))?;
+    check_columns(location, builder.schema().fields().len())?;
     let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
     let mut notes = Vec::new();
     let mut fields = Vec::new();
@@ -155,6 +157,7 @@ impl ParquetReader {
             Some(place) => return Err(no_such_place(location, place)),
         };
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+        check_footer(builder.metadata(), &mask, location)?;
         if let Some(tally) = &mut tally {
             tally.begin(builder.metadata(), row);
         }
@@ -167,6 +170,7 @@ impl ParquetReader {
     }
 
     fn convert(&self, batch: &RecordBatch) -> Result<Block> {
+        check_rows(batch, &self.plan.location, self.row)?;
         let rows = batch.num_rows();
         let mut faults = Faults::default();
         let columns = self

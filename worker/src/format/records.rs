@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::cell::Cell;
 use super::column::{Fault, Faults, assemble, build, check_type};
 use super::infer::{Guess, Guesses};
-use crate::connector::{ConnectorError, ErrorKind, Reject, RejectReason, Result};
+use crate::connector::{ConnectorError, ErrorKind, Reject, RejectReason, Result, check_columns};
 
 /// The schema that a manifest declares; None when it is to be inferred.
 ///
@@ -19,6 +19,7 @@ use crate::connector::{ConnectorError, ErrorKind, Reject, RejectReason, Result};
 /// [`ErrorKind::Config`] when a column's type is not known or cannot be read from text, or a name stands twice.
 pub fn declared_schema(schema: &StreamSchema) -> Result<Option<SchemaRef>> {
     let StreamSchema::Columns(columns) = schema else { return Ok(None) };
+    check_columns("the declared schema", columns.len())?;
     let mut fields: Vec<Field> = Vec::with_capacity(columns.len());
     for column in columns {
         let operation = || format!("read the declared schema, column `{}`", column.name);

@@ -113,6 +113,35 @@ async fn a_wrong_password_a_missing_table_and_a_missing_right_say_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_value_that_is_too_large_is_refused_with_its_row() {
+    let (server, database, connector) = fresh().await;
+    execute(
+        &server,
+        &database,
+        "CREATE TABLE files (id int, content text); INSERT INTO files VALUES (1, 'a'), (2, repeat('x', 64 * 1024 * 1024))",
+    )
+    .await;
+    let error = read(&*connector, request("public.files")).await.expect_err("a large value");
+    assert_eq!(error.kind, ErrorKind::Limit, "{error}");
+    assert!(error.operation.ends_with(", row 2") && error.detail == "the row is larger than 64 MiB", "{error}");
+    assert!(error.remedy.as_deref().is_some_and(|remedy| remedy.starts_with("leave the column out")), "{error:?}");
+    let mut narrow = request("public.files");
+    narrow.columns = Some(vec!["id".into()]);
+    assert_eq!(read(&*connector, narrow).await.expect("small values").rows(), ["1", "2"]);
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("files.sqlite");
+    let large =
+        "CREATE TABLE files (id INTEGER, content BLOB); INSERT INTO files VALUES (1, x'00'), (2, zeroblob(67108865))";
+    rusqlite::Connection::open(&path).and_then(|database| database.execute_batch(large)).expect("a database");
+    let connector = open(json!({"sqlite": {"path": path}}));
+    let error = read(&*connector, request("files")).await.expect_err("a large value");
+    assert_eq!(error.kind, ErrorKind::Limit, "{error}");
+    assert!(error.to_string().starts_with("read files: string or blob too big"), "{error}");
+    assert!(error.remedy.as_deref().is_some_and(|remedy| remedy.contains("more than 64 MiB")), "{error:?}");
+}
+
+#[tokio::test]
 async fn tls_verifies_who_the_server_is() {
     let server = Postgres::start_with_tls();
     let database = server.database().await;

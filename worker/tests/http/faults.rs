@@ -223,6 +223,18 @@ async fn pages_that_lie_are_found_out() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_nested_too_deep_is_told_from_one_that_is_no_json() {
+    let deep = format!("{}{}", "[".repeat(128), "]".repeat(128));
+    let router = Router::new().route("/items", get(move || async { deep }));
+    let server = HttpServer::start(router).await.unwrap();
+    let error = fails(&server.url(), json!({})).await;
+    assert_eq!(error.kind, ErrorKind::Limit, "{error}");
+    assert_eq!(error.operation, format!("read page 1 of `items` from {}/items", server.url()));
+    assert_eq!(error.detail, "page 1 is nested deeper than 127 levels, at its line 1 column 128");
+    assert!(error.remedy.is_some_and(|remedy| remedy.starts_with("ask the API for less in one answer")));
+}
+
+#[tokio::test]
 async fn a_loop_is_found() {
     let router = Router::new().route(
         "/items",

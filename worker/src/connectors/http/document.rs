@@ -41,6 +41,11 @@ impl Document {
         }
         self.decode(api, operation, answer)?;
         serde_json::from_slice(&answer.body).map(Some).map_err(|error| {
+            if let Some(detail) = format::too_deep(&format!("page {number}"), &error) {
+                return api.error(ErrorKind::Limit, operation, &detail).remedy(
+                    "ask the API for less in one answer, as by `fields` or `expand`, or read another endpoint",
+                );
+            }
             let media = answer.head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
             let what = if error.is_eof() && !answer.body.is_empty() { "JSON that was cut off" } else { "no JSON" };
             let detail = format!(

@@ -9,7 +9,7 @@ use super::api::Api;
 use super::document::Document;
 use super::endpoint::{Answers, Endpoint};
 use super::pages::Pages;
-use crate::connector::{ConnectorError, ErrorKind, Result};
+use crate::connector::{ConnectorError, ErrorKind, Result, check_columns};
 use crate::format::{SchemaProbe, infer_schema};
 
 /// What is known of an endpoint before it is read.
@@ -32,6 +32,7 @@ impl Shape {
             Answers::Document(document) => of_documents(document, &mut pages, endpoint.infer).await?,
             Answers::Content(format) => of_content(format, &mut pages, endpoint.infer).await?,
         };
+        check_columns(&format!("endpoint `{}`", endpoint.name), shape.schema.fields().len())?;
         if shape.schema.fields().is_empty() {
             let operation = format!("infer the schema of endpoint `{}`", endpoint.name);
             let remedy = match &endpoint.answers {

@@ -8,7 +8,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::types::Wire;
 use super::value::{Builder, Fault};
-use crate::connector::{ConnectorError, ErrorKind, Reject, RejectReason, Result};
+use crate::connector::{ConnectorError, ErrorKind, MAX_ROW, Reject, RejectReason, Result, row_too_large};
 use crate::connectors::sql;
 
 /// A batch ends at this many bytes of the wire, however few rows they are.
@@ -101,7 +101,8 @@ impl Decoder {
             joined.drain(..used);
             self.carry = joined;
         }
-        Ok(())
+        // What is left is the beginning of one row, unless nothing may come any more.
+        self.check_size(self.carry.len())
     }
 
     /// The server says that this was all; gives the last batch.
@@ -140,6 +141,7 @@ impl Decoder {
                             format!("a row of {columns} columns came where {} are expected", self.builders.len());
                         return Err(self.broken(&detail));
                     }
+                    self.check_size(length)?;
                     self.tuple(&bytes[at + 2..at + length])?;
                     self.batch_bytes += length as u64;
                     at += length;
@@ -150,6 +152,13 @@ impl Decoder {
             }
         }
         Ok(at)
+    }
+
+    fn check_size(&self, length: usize) -> Result<()> {
+        if length <= MAX_ROW {
+            return Ok(());
+        }
+        Err(row_too_large(&format!("{}, row {}", self.location, self.read + 1), "the row"))
     }
 
     fn tuple(&mut self, mut fields: &[u8]) -> Result<()> {
@@ -316,6 +325,25 @@ mod tests {
             assert_eq!(rows, [(Some(1), Some("a".into())), (None, Some(String::new())), (Some(-3), None)]);
             assert_eq!((decoder.read, decoder.bytes), (3, bytes.len() as u64));
         }
+    }
+
+    #[test]
+    fn a_row_that_is_too_large_is_refused_before_it_is_all_there() {
+        let mut decoder = decoder(&[Wire::Text], true);
+        let mut batches = Vec::new();
+        let good = stream(&[]);
+        decoder.feed(&good[..19], &mut batches).expect("a header");
+        decoder
+            .feed(&[[0, 1, 0, 0, 0, 1].as_slice(), b"a", &[0, 1, 0x40, 0, 0, 0]].concat(), &mut batches)
+            .expect("a row");
+        // A value of a gibibyte, piece by piece.
+        let piece = vec![b'x'; 64 * 1024];
+        let (fed, error) = (1..=16 * 1024)
+            .find_map(|number| Some((number * piece.len(), decoder.feed(&piece, &mut batches).err()?)))
+            .expect("a limit");
+        assert!(fed <= MAX_ROW + piece.len(), "{fed} bytes were taken");
+        assert_eq!(error.kind, ErrorKind::Limit);
+        assert_eq!(error.to_string(), "read public.t, row 2: the row is larger than 64 MiB");
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aggregator_crds::ConnectorType;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::connector::{ConnectorError, Environment, ErrorKind, Result};
+use crate::connector::{ConnectorError, Environment, ErrorKind, MAX_ROW, Result};
 
 /// How long to wait for another program that writes.
 const BUSY: Duration = Duration::from_secs(30);
@@ -39,7 +40,12 @@ impl Database {
             return Err(ConnectorError::new(ErrorKind::NotFound, format!("open {}", self.shown()), detail)
                 .remedy("correct `path`; a relative one starts at the manifest's folder"));
         }
-        self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)
+        let connection = self.open(OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let most = i32::try_from(MAX_ROW).unwrap_or(i32::MAX);
+        connection
+            .set_limit(Limit::SQLITE_LIMIT_LENGTH, most)
+            .map_err(|error| fault(format!("open {}", self.shown()), error))?;
+        Ok(connection)
     }
 
     /// Whether nothing is at the path.
@@ -108,6 +114,12 @@ pub(super) fn fault(operation: impl Into<String>, error: rusqlite::Error) -> Con
         Some(ErrorCode::SystemIoFailure) => (
             ErrorKind::Refused,
             Some("see that the disk has space and the file may grow; the system's log says what else is wrong"),
+        ),
+        Some(ErrorCode::TooBig) => (
+            ErrorKind::Limit,
+            Some(
+                "a value or a row has more than 64 MiB: leave the column out, or keep such content in files of its own",
+            ),
         ),
         Some(ErrorCode::OperationInterrupted) => (ErrorKind::Interrupted, None),
         Some(ErrorCode::Unknown) | None if detail.contains("no such") => (ErrorKind::NotFound, None),

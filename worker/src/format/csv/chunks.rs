@@ -4,7 +4,7 @@
 
 use memchr::{memchr_iter, memrchr_iter};
 
-use crate::connector::Result;
+use crate::connector::{MAX_ROW, Result};
 use crate::format::block::read_more;
 use crate::format::encoding::Utf8Reader;
 
@@ -41,11 +41,12 @@ impl Chunks {
                 self.rest = text.split_off(end);
                 return Ok(Some(text));
             }
-            if text.len() > super::split::MAX_RECORD {
+            if text.len() > MAX_ROW {
                 // Whoever splits it says so.
                 return Ok(Some(text));
             }
-            wanted = text.len() * 2;
+            // No more than tells that the record is too long.
+            wanted = (text.len() * 2).min(MAX_ROW + 1);
         }
     }
 

@@ -18,7 +18,7 @@ use super::chunks::Chunks;
 use super::dialect::Dialect;
 use super::layout::{Decoded, Layout};
 use super::split::Splitter;
-use crate::connector::{ConnectorError, ErrorKind, Result};
+use crate::connector::{ConnectorError, ErrorKind, Result, check_columns};
 use crate::format::block::{Block, BlockReader, Place, ReadPlan};
 use crate::format::cell::Cell;
 use crate::format::column::{Faults, build};
@@ -50,6 +50,8 @@ enum Text {
 struct Chunked {
     chunks: Chunks,
     workers: Workers<Worked>,
+    /// The last one given is so long that no other one is held beside it.
+    long: bool,
     /// The size of the next chunk, in bytes.
     size: usize,
     smallest: usize,
@@ -95,7 +97,7 @@ impl CsvReader {
             }
             Header::Absent => match positional {
                 Some(names) => names,
-                None => numbered(first_width(&mut splitter)?),
+                None => numbered(first_width(&mut splitter, &plan.location)?),
             },
             // No line at all: nothing to read, and no column is missing.
             Header::Empty => plan.schema.fields().iter().map(|field| field.name().clone()).collect(),
@@ -112,6 +114,7 @@ impl CsvReader {
             Text::Chunked(Box::new(Chunked {
                 chunks,
                 workers: Workers::new(threads),
+                long: false,
                 size: smallest,
                 smallest,
                 line,
@@ -144,6 +147,7 @@ impl Chunked {
         let Worked { text, decoded } = worked.map_err(|error| {
             ConnectorError::new(ErrorKind::Bug, format!("read {}", layout.plan.location), error.to_string())
         })?;
+        self.long = self.long && text.len() <= LARGEST_CHUNK;
         match decoded? {
             Some(decoded) => {
                 let rows = usize::try_from(decoded.block.read).unwrap_or(usize::MAX).max(1);
@@ -166,8 +170,9 @@ impl Chunked {
 
     /// Lets chunks be decoded, as many as there are threads.
     fn give(&mut self, layout: &Arc<Layout>) -> Result<()> {
-        while self.workers.has_room() {
+        while self.workers.has_room() && !self.long {
             let Some(text) = self.chunks.next(self.size)? else { break };
+            self.long = text.len() > LARGEST_CHUNK;
             let (layout, last) = (Arc::clone(layout), self.chunks.ended());
             self.workers.give(move || {
                 let decoded = layout.decode(&text, last);
@@ -211,7 +216,10 @@ impl Chunked {
     /// The text of the next chunk.
     fn more(&mut self) -> Result<Option<Vec<u8>>> {
         match self.workers.take() {
-            Some(Ok(worked)) => Ok(Some(worked.text)),
+            Some(Ok(Worked { text, .. })) => {
+                self.long = self.long && text.len() <= LARGEST_CHUNK;
+                Ok(Some(text))
+            }
             Some(Err(error)) => Err(ConnectorError::new(ErrorKind::Bug, "read delimited text", error.to_string())),
             None => self.chunks.next(self.size),
         }
@@ -256,8 +264,9 @@ impl BlockReader for CsvReader {
 }
 
 /// The fields of the first record, which is still to be read.
-fn first_width(splitter: &mut Splitter) -> Result<usize> {
+fn first_width(splitter: &mut Splitter, location: &str) -> Result<usize> {
     let width = splitter.next(1)?.map_or(0, |records| records.rows[0].fields);
+    check_columns(location, width)?;
     splitter.take_back();
     Ok(width)
 }
@@ -314,6 +323,7 @@ fn header(splitter: &mut Splitter, dialect: &Dialect, location: &str) -> Result<
             )
             .remedy("correct the file, or `quote`, `encoding` and `skipRows` of the Connector"));
         }
+        check_columns(&format!("{location}:{}", splitter.place(row).line), row.fields)?;
         let text = records.text()?;
         let fields = (0..row.fields).map(|field| dialect.trimmed(&text[records.field(row, field)]).to_owned());
         found = Some(fields.collect::<Vec<_>>());
@@ -382,6 +392,7 @@ pub(crate) fn infer(
         };
         let broken: HashSet<usize> = records.take_undecodable().into_iter().collect();
         if names.is_empty() {
+            check_columns(location, records.rows[0].fields)?;
             names = numbered(records.rows[0].fields);
         }
         looked += records.rows.len() as u64;

@@ -5,12 +5,10 @@ use std::io::Read;
 use csv_core::ReadRecordResult;
 
 use super::dialect::Dialect;
-use crate::connector::{ConnectorError, ErrorKind, Result};
+use crate::connector::{ConnectorError, ErrorKind, MAX_ROW, Result};
 use crate::format::block::{Place as FilePlace, input_error, no_such_place, read_more};
 use crate::format::encoding::Utf8Reader;
 
-/// The most bytes of one record. An open quote makes the rest of a file one record.
-pub(super) const MAX_RECORD: usize = 64 * 1024 * 1024;
 /// The most bytes of the fields of one block.
 const BLOCK_BYTES: usize = 8 * 1024 * 1024;
 const CHUNK: usize = 256 * 1024;
@@ -286,7 +284,7 @@ impl Splitter {
         let mut closed = false;
         let open_quote = loop {
             if !closed && self.taken == self.text.len() {
-                if self.text.len() - start > MAX_RECORD {
+                if self.text.len() - start > MAX_ROW {
                     return Err(self.too_long(start));
                 }
                 closed = self.input_ended || !self.read_more()?;
@@ -334,7 +332,7 @@ impl Splitter {
         ConnectorError::new(
             ErrorKind::Limit,
             format!("read {}:{line}", self.location),
-            format!("the record that begins here is longer than {} MiB", MAX_RECORD >> 20),
+            format!("the record that begins here is longer than {} MiB", MAX_ROW >> 20),
         )
         .remedy("look for a quote that is not closed, or set `quote: \"\"` if quotes mean nothing in this file")
     }

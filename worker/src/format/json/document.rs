@@ -8,6 +8,7 @@ use encoding_rs::Encoding;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use super::depth::too_deep;
 use crate::connector::{ConnectorError, ErrorKind, Result};
 use crate::format::block::{Block, BlockReader, ReadPlan, input_error};
 use crate::format::encoding::Utf8Reader;
@@ -46,8 +47,15 @@ fn load(
             .remedy("write one record a line and declare the format `ndjson`, which is read as a stream"));
     }
     let mut document: Value = serde_json::from_slice(&text).map_err(|error| {
-        ConnectorError::new(ErrorKind::Data, operation(), format!("the file is not a JSON document: {error}"))
-            .remedy("correct the file, or declare the format `ndjson` if each line is a record")
+        let (kind, detail, remedy) = match too_deep("the document", &error) {
+            Some(detail) => (ErrorKind::Limit, detail, "write what is nested deeper as text that holds JSON"),
+            None => (
+                ErrorKind::Data,
+                format!("the file is not a JSON document: {error}"),
+                "correct the file, or declare the format `ndjson` if each line is a record",
+            ),
+        };
+        ConnectorError::new(kind, operation(), detail).remedy(remedy)
     })?;
     if path.to_string() == "$[*]"
         && let Value::Array(records) = &mut document
@@ -130,6 +138,7 @@ pub(crate) fn infer(
         for (key, value) in record {
             guesses.merge(key, Guess::of_json(value));
         }
+        guesses.check(location)?;
     }
     Ok(records.len().min(most) as u64)
 }

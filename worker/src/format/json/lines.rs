@@ -8,8 +8,9 @@ use encoding_rs::Encoding;
 use serde::de::DeserializeSeed;
 use serde_json::Value;
 
+use super::depth::too_deep;
 use super::row::RowSeed;
-use crate::connector::{ConnectorError, ErrorKind, RejectReason, Result};
+use crate::connector::{ConnectorError, ErrorKind, MAX_ROW, RejectReason, Result};
 use crate::format::block::{Block, BlockReader, Place, ReadPlan, input_error, no_such_place, read_more};
 use crate::format::cell::Cell;
 use crate::format::column::{Fault, Faults, assemble, build};
@@ -18,8 +19,6 @@ use crate::format::encoding::Utf8Reader;
 use crate::format::infer::{Guess, Guesses};
 use crate::format::records::{allow, not_an_object, reject};
 
-/// The most bytes of one line.
-const MAX_LINE: usize = 64 * 1024 * 1024;
 /// The most bytes of a block.
 const BLOCK_BYTES: usize = 8 * 1024 * 1024;
 const CHUNK: usize = 256 * 1024;
@@ -60,10 +59,10 @@ impl Lines {
         let mut lines = Vec::new();
         let mut searched = 0;
         while lines.len() < most && self.taken < BLOCK_BYTES {
-            let end = self.text[searched..].iter().position(|byte| *byte == b'\n').map(|end| searched + end);
+            let end = memchr::memchr(b'\n', &self.text[searched..]).map(|end| searched + end);
             if end.is_none() && !self.ended {
                 searched = self.text.len();
-                if searched - self.taken > MAX_LINE {
+                if searched - self.taken > MAX_ROW {
                     return Err(self.too_long());
                 }
                 self.ended = !read_more(&mut self.input, &mut self.text, CHUNK, &self.location)?;
@@ -105,7 +104,7 @@ impl Lines {
         ConnectorError::new(
             ErrorKind::Limit,
             format!("read {}:{}", self.location, self.lines + 1),
-            format!("the line is longer than {} MiB", MAX_LINE >> 20),
+            format!("the line is longer than {} MiB", MAX_ROW >> 20),
         )
         .remedy("put one record on a line, or declare the format `json` if the file is one document")
     }
@@ -128,6 +127,11 @@ impl LineReader {
     }
 }
 
+/// Why a line cannot be read.
+fn not_json(error: &serde_json::Error) -> String {
+    too_deep("the line", error).unwrap_or_else(|| format!("the line is not JSON: {error}"))
+}
+
 fn read_row<'t>(text: &'t [u8], places: &HashMap<&str, usize>, row: &mut [Cell<'t>]) -> Result<(), Fault> {
     let malformed = |message: String| Fault { column: None, reason: RejectReason::Malformed, message };
     let text = std::str::from_utf8(text)
@@ -135,14 +139,14 @@ fn read_row<'t>(text: &'t [u8], places: &HashMap<&str, usize>, row: &mut [Cell<'
     if !text.trim_start().starts_with('{') {
         return Err(match serde_json::from_str::<Value>(text) {
             Ok(record) => not_an_object(&record),
-            Err(error) => malformed(format!("the line is not JSON: {error}")),
+            Err(error) => malformed(not_json(&error)),
         });
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     RowSeed { places, row }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
-        .map_err(|error| malformed(format!("the line is not JSON: {error}")))
+        .map_err(|error| malformed(not_json(&error)))
 }
 
 impl BlockReader for LineReader {
@@ -215,6 +219,7 @@ pub(crate) fn infer(
                 for (key, value) in &record {
                     guesses.merge(key, Guess::of_json(value));
                 }
+                guesses.check(location)?;
             }
         }
     }

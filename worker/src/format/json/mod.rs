@@ -1,8 +1,11 @@
 //! JSON text to batches: one object a line, or one document that holds the records.
 
+mod depth;
 mod document;
 mod lines;
 mod row;
 
+#[cfg(feature = "http")]
+pub(crate) use depth::too_deep;
 pub(crate) use document::{DocumentReader, infer as infer_document, records_path};
 pub(crate) use lines::{LineReader, infer as infer_lines};

@@ -1,0 +1,67 @@
+//! Values of Parquet files that are larger than a value may be: refused by what the footer tells before they are read, and
+//! by what they are after.
+
+use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, SchemaRef};
+use parquet::arrow::ProjectionMask;
+use parquet::file::metadata::ParquetMetaData;
+
+use crate::connector::{MAX_ROW, Result, row_too_large};
+
+/// Refuses a file in which the values of a wanted column are too large on average. Nothing of them is read yet.
+pub(super) fn check_footer(metadata: &ParquetMetaData, wanted: &ProjectionMask, location: &str) -> Result<()> {
+    for group in metadata.row_groups() {
+        let columns = group.columns().iter().enumerate().filter(|(leaf, _)| wanted.leaf_included(*leaf));
+        for (_, column) in columns {
+            let bytes = usize::try_from(column.uncompressed_size()).unwrap_or_default();
+            let values = usize::try_from(column.num_values()).unwrap_or_default().max(1);
+            if bytes / values > MAX_ROW {
+                let place = format!("{location}, column `{}`", column.column_path().string());
+                return Err(row_too_large(&place, "a value"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses rows that hold a value that is too large; `row` is the number of rows before them.
+pub(super) fn check_rows(batch: &RecordBatch, location: &str, row: u64) -> Result<()> {
+    let schema: SchemaRef = batch.schema();
+    for (field, column) in schema.fields().iter().zip(batch.columns()) {
+        // Together they are no more than one may be, nearly always.
+        if column.get_buffer_memory_size() > MAX_ROW
+            && let Some(at) = too_large(column)
+        {
+            let place = format!("{location}, row {}, column `{}`", row + at as u64 + 1, field.name());
+            return Err(row_too_large(&place, "the value"));
+        }
+    }
+    Ok(())
+}
+
+/// The first value that is too large.
+fn too_large(column: &ArrayRef) -> Option<usize> {
+    match column.data_type() {
+        DataType::Utf8 => long(column.as_string::<i32>().offsets()),
+        DataType::LargeUtf8 => long(column.as_string::<i64>().offsets()),
+        DataType::Binary => long(column.as_binary::<i32>().offsets()),
+        DataType::LargeBinary => long(column.as_binary::<i64>().offsets()),
+        // The lower half of a view is its length.
+        DataType::Utf8View => column.as_string_view().views().iter().position(|view| is_large(*view)),
+        DataType::BinaryView => column.as_binary_view().views().iter().position(|view| is_large(*view)),
+        DataType::List(_) => {
+            let (lists, at) = (column.as_list::<i32>(), too_large(column.as_list::<i32>().values())?);
+            lists.offsets().windows(2).position(|ends| (at as i64) < i64::from(ends[1]))
+        }
+        _ => None,
+    }
+}
+
+fn long<O: OffsetSizeTrait>(offsets: &OffsetBuffer<O>) -> Option<usize> {
+    offsets.windows(2).position(|ends| (ends[1] - ends[0]).as_usize() > MAX_ROW)
+}
+
+fn is_large(view: u128) -> bool {
+    usize::try_from(view & u128::from(u32::MAX)).is_ok_and(|length| length > MAX_ROW)
+}
