@@ -18,11 +18,16 @@ const OVERHEAD: u64 = 8;
 pub(super) fn of(connection: &Connection, relation: &Relation) -> Result<Size> {
     let Some(rowid) = relation.rowid else { return Ok(Size::default()) };
     let failed = |error| fault(format!("look at the ends of {}", relation.name), error);
-    let head = Sample::take(connection, relation, &format!("ORDER BY {rowid}")).map_err(failed)?;
+    let sample = |order: String| match Sample::take(connection, relation, &order) {
+        // Whether that row can be read is the read's affair, which may do without the column.
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::TooBig) => Ok(Sample::TOO_LARGE),
+        taken => taken.map_err(failed),
+    };
+    let head = sample(format!("ORDER BY {rowid}"))?;
     if head.all {
         return Ok(Size { rows: Some(head.rows), bytes: Some(head.bytes) });
     }
-    let tail = Sample::take(connection, relation, &format!("ORDER BY {rowid} DESC")).map_err(failed)?;
+    let tail = sample(format!("ORDER BY {rowid} DESC"))?;
     let from = &relation.from;
     let query = format!(
         "SELECT (page_count - freelist_count) * page_size, (SELECT min({rowid}) FROM {from}), \
@@ -62,6 +67,9 @@ struct Sample {
 }
 
 impl Sample {
+    /// Of rows that are larger than can be read.
+    const TOO_LARGE: Self = Self { rows: 0, bytes: 0, largest: u64::MAX, all: false };
+
     fn take(connection: &Connection, relation: &Relation, order: &str) -> rusqlite::Result<Self> {
         let mut statement = connection.prepare(&format!("SELECT * FROM {} NOT INDEXED {order}", relation.from))?;
         let columns = statement.column_count();
