@@ -109,7 +109,7 @@ impl CsvReader {
         let layout = Layout::new(dialect, plan, &names)?;
         notes.extend(layout.notes.iter().cloned());
         let text = if let Some(smallest) = smallest {
-            let (input, rest, line, offset) = splitter.into_rest();
+            let (input, rest, line, offset) = splitter.into_rest()?;
             let chunks = Chunks::new(input, rest, quote, location);
             Text::Chunked(Box::new(Chunked {
                 chunks,

@@ -214,15 +214,19 @@ impl Splitter {
     }
 
     /// What was not split yet: the text that was read, the rest of the input, and the line and byte they begin at.
-    pub(super) fn into_rest(mut self) -> (Utf8Reader, Vec<u8>, u64, u64) {
+    pub(super) fn into_rest(mut self) -> Result<(Utf8Reader, Vec<u8>, u64, u64)> {
         self.forget();
-        if self.after_return && self.dialect.terminator.is_none() && self.text.first() == Some(&b'\n') {
-            // The second half of a line's end.
-            self.taken = 1;
-            self.offset += 1;
-            self.text.drain(..1);
+        if self.after_return && self.dialect.terminator.is_none() {
+            if self.text.is_empty() && !self.input_ended {
+                self.read_more()?;
+            }
+            if self.text.first() == Some(&b'\n') {
+                // The second half of a line's end.
+                self.offset += 1;
+                self.text.drain(..1);
+            }
         }
-        (self.input, self.text, self.line, self.offset)
+        Ok((self.input, self.text, self.line, self.offset))
     }
 
     /// The text of a row of the current block and all that follows.
