@@ -14,6 +14,29 @@ use tempfile::TempDir;
 /// How long a process may take to get somewhere.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Connectors to write below a folder `m`: `in` and `out` are folders of files, `from-lite` and `lite` SQLite files, beside it.
+pub(crate) const CONNECTORS: &str = "apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: in, namespace: test}
+spec: {file: {root: ../in}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: out, namespace: test}
+spec: {file: {root: ../out, format: {ndjson: {}}}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: from-lite, namespace: test}
+spec: {sqlite: {path: ../in.sqlite}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: lite, namespace: test}
+spec: {sqlite: {path: ../out.sqlite}}
+---
+";
+
 /// A folder with manifests and data, in which the binary is started.
 pub(crate) struct Place(TempDir);
 
@@ -82,6 +105,21 @@ impl Place {
         command.args(arguments.iter().map(AsRef::as_ref)).current_dir(self.path());
         command.env_remove("RUST_LOG").env_remove("AGGREGATOR_STATE").env_remove("RUST_BACKTRACE");
         command.stdin(Stdio::null());
+        command
+    }
+
+    /// As [`Self::command`], by way of other programs that start it: `env`, say.
+    pub(crate) fn command_by(&self, starters: &[&str], arguments: &[&str]) -> Command {
+        let own = self.command(arguments);
+        let (first, more) = starters.split_first().expect("a program");
+        let mut command = Command::new(first);
+        command.args(more).arg(own.get_program()).args(own.get_args()).current_dir(self.path()).stdin(Stdio::null());
+        for (name, value) in own.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         command
     }
 

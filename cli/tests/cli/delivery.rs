@@ -1,5 +1,5 @@
-//! What a source's sync mode and a sink's write mode make of each row: the table of `docs/delivery.md` is written from it,
-//! and the tests that kill runs hold them to it.
+//! What a source's sync mode and a sink's write mode make of each row: the table of `docs/delivery.md` is written from it.
+//! `points.rs` holds runs of the sync mode FullRefresh to it, `kill.rs` has those of Incremental.
 
 use aggregator_tests::folder;
 
@@ -40,6 +40,19 @@ pub(crate) enum Mode {
     Upsert,
     Merge,
     Scd2,
+}
+
+impl Mode {
+    /// As a Pipeline writes it, for rows with an `id`; a Merge takes those for deletes for which the expression holds.
+    pub(crate) fn write(self, deleted: &str) -> String {
+        match self {
+            Self::Append => "mode: Append".into(),
+            Self::Overwrite => "mode: Overwrite".into(),
+            Self::Upsert => "mode: Upsert, key: [id]".into(),
+            Self::Merge => format!("mode: Merge, key: [id], delete: {{where: \"{deleted}\"}}"),
+            Self::Scd2 => "mode: SCD2, key: [id]".into(),
+        }
+    }
 }
 
 pub(crate) fn guarantee(sync: Sync, mode: Mode) -> Guarantee {

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::Signal;
 
-use crate::aggregator::Place;
+use crate::aggregator::{CONNECTORS, Place};
+use crate::delivery::Mode;
 use crate::postgres::{Database, Session};
 use crate::rows::{Made, of_files, of_sqlite, same, sorted};
 use crate::s3::Store;
@@ -191,25 +192,6 @@ fn spilled(id: u32) -> bool {
     })
 }
 
-const FILES: &str = "apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {name: in, namespace: test}
-spec:
-  file: {root: ../in}
----
-apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {name: out, namespace: test}
-spec:
-  file: {root: ../out, format: {ndjson: {}}}
----
-apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {name: lite, namespace: test}
-spec:
-  sqlite: {path: ../out.sqlite}
-";
-
 /// Writes a Pipeline from one source to sinks of the form `CONNECTOR STREAM`.
 fn pipeline(place: &Place, source: &str, sinks: &[&str], write: &str) {
     let mut text = format!(
@@ -222,17 +204,8 @@ fn pipeline(place: &Place, source: &str, sinks: &[&str], write: &str) {
             "    - {{name: sink{number}, from: source, connector: {connector}, stream: {stream}, write: {{{write}}}}}\n"
         );
     }
-    place.write("m/files.yaml", FILES);
+    place.write("m/files.yaml", CONNECTORS);
     place.write("m/pipeline.yaml", &text);
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Mode {
-    Append,
-    Overwrite,
-    Upsert,
-    Merge,
-    Scd2,
 }
 
 /// What SCD2 makes of both: each version with the number of the run that began it, and how it stands. An old row that
@@ -250,6 +223,9 @@ fn versions(old: Made, new: Made) -> Vec<String> {
     sorted(of_old.chain(of_new).collect())
 }
 
+/// Which rows of a Merge delete their key.
+const DELETED: &str = "note LIKE 'new %' AND id % 7 = 3";
+
 /// Whether a Merge deletes the row of that line: some of the new rows say so, of keys that are there and that are not.
 fn deletes(line: &str) -> bool {
     let id: u64 = line.split('|').next().and_then(|id| id.parse().ok()).expect("an id");
@@ -257,16 +233,6 @@ fn deletes(line: &str) -> bool {
 }
 
 impl Mode {
-    fn write(self) -> &'static str {
-        match self {
-            Self::Append => "mode: Append",
-            Self::Overwrite => "mode: Overwrite",
-            Self::Upsert => "mode: Upsert, key: [id]",
-            Self::Scd2 => "mode: SCD2, key: [id]",
-            Self::Merge => "mode: Merge, key: [id], delete: {where: \"note LIKE 'new %' AND id % 7 = 3\"}",
-        }
-    }
-
     /// The query for the lines that readers see.
     fn query(self) -> &'static str {
         if self == Self::Scd2 {
@@ -295,7 +261,7 @@ fn from_files(mode: Mode, sinks: &[&str], database: Option<Database>, store: Opt
     let place = Place::new();
     // Files are told apart by name, so each is read once; an Overwrite is of everything there is.
     let sync = if mode == Mode::Overwrite { "FullRefresh" } else { "Incremental" };
-    pipeline(&place, &format!("connector: in, stream: \"*.csv\", sync: {{mode: {sync}}}"), sinks, mode.write());
+    pipeline(&place, &format!("connector: in, stream: \"*.csv\", sync: {{mode: {sync}}}"), sinks, &mode.write(DELETED));
     if let Some(database) = &database {
         place.write("m/db.yaml", &database.manifest());
     }
@@ -355,7 +321,12 @@ fn file_to_postgres_merge() {
 fn postgres_to_file(name: &str, mode: Mode, kills: u32) {
     let (place, database) = (Place::new(), Database::new());
     let sync = if mode == Mode::Append { "{mode: Incremental, cursor: id, key: [id]}" } else { "{mode: FullRefresh}" };
-    pipeline(&place, &format!("connector: db, stream: public.events, sync: {sync}"), &["out rows/"], mode.write());
+    pipeline(
+        &place,
+        &format!("connector: db, stream: public.events, sync: {sync}"),
+        &["out rows/"],
+        &mode.write(DELETED),
+    );
     place.write("m/db.yaml", &database.manifest());
     database.execute(&format!("CREATE TABLE events AS {}", OLD.sql()));
     place.ok(RUN);
@@ -470,7 +441,7 @@ fn s3_to_file(name: &str, mode: Mode, kills: u32) {
     let (place, store) = (Place::new(), Store::new());
     let sync = if mode == Mode::Append { "Incremental" } else { "FullRefresh" };
     let source = format!("connector: drops, stream: \"*.csv\", sync: {{mode: {sync}}}");
-    pipeline(&place, &source, &["out rows/"], mode.write());
+    pipeline(&place, &source, &["out rows/"], &mode.write(DELETED));
     place.write("m/store.yaml", &store.manifest());
     store.put("in/a.csv", &OLD.csv());
     place.ok(RUN);

@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::aggregator::{Place, Said};
+use crate::aggregator::{CONNECTORS, Place, Said};
 use crate::delivery::{Guarantee, Mode, Sync, guarantee};
 use crate::postgres::Database;
 use crate::rows::{execute_sqlite, of_files, of_sqlite, same, sorted};
@@ -64,16 +64,6 @@ enum Sink {
 }
 
 impl Mode {
-    fn write(self) -> &'static str {
-        match self {
-            Self::Append => "mode: Append",
-            Self::Overwrite => "mode: Overwrite",
-            Self::Upsert => "mode: Upsert, key: [id]",
-            Self::Merge => "mode: Merge, key: [id], delete: {where: \"id % 7 = 3\"}",
-            Self::Scd2 => "mode: SCD2, key: [id]",
-        }
-    }
-
     /// What a run makes of what is there: lines `id|note`, for SCD2 with how the version stands.
     fn apply(self, before: &[String], round: Round) -> Vec<String> {
         let new = || round.rows().map(|(id, note)| format!("{id}|{note}"));
@@ -113,28 +103,6 @@ struct World {
     /// What the HTTP server answers, and the server.
     served: Option<(Arc<Mutex<String>>, HttpServer, Runtime)>,
 }
-
-const CONNECTORS: &str = "apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {name: in, namespace: test}
-spec: {file: {root: ../in}}
----
-apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {name: out, namespace: test}
-spec: {file: {root: ../out, format: {ndjson: {}}}}
----
-apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {name: from-lite, namespace: test}
-spec: {sqlite: {path: ../in.sqlite}}
----
-apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {name: lite, namespace: test}
-spec: {sqlite: {path: ../out.sqlite}}
----
-";
 
 fn serve() -> (Arc<Mutex<String>>, HttpServer, Runtime) {
     let runtime =
@@ -180,7 +148,7 @@ impl World {
             "apiVersion: aggregator.dev/v1alpha1\nkind: Pipeline\nmetadata: {{name: move, namespace: test}}\nspec:\n  \
              sources: [{{name: source, {from}, sync: {{mode: FullRefresh}}}}]\n  \
              sinks: [{{name: sink, from: source, {to}, write: {{{}}}}}]\n  execution: {{splitSize: 100Ki}}\n",
-            mode.write()
+            mode.write("id % 7 = 3")
         );
         place.write("m/pipeline.yaml", &text);
         let table = "CREATE TABLE events (id bigint, note text)";

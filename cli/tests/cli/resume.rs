@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::aggregator::Place;
+use crate::aggregator::{CONNECTORS, Place};
 use crate::postgres::Database;
 use crate::rows::{Made, of_files, same, sorted, visible};
 use crate::s3::Store;
@@ -30,17 +30,7 @@ pub(crate) fn place(source: &str, sink: &str, rejects: &str, connectors: &str) -
     place.write(
         "m/pipeline.yaml",
         &format!(
-            "apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {{name: in, namespace: test}}
-spec: {{file: {{root: ../in}}}}
----
-apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {{name: out, namespace: test}}
-spec: {{file: {{root: ../out, format: {{ndjson: {{}}}}}}}}
----
-{connectors}
+            "{CONNECTORS}{connectors}
 apiVersion: aggregator.dev/v1alpha1
 kind: Pipeline
 metadata: {{name: move, namespace: test}}

@@ -121,8 +121,32 @@ impl JsonFormat for Elements {
     }
 }
 
+/// Delimited text, as the format wants it.
+struct Delimited<W: Write> {
+    writer: arrow::csv::Writer<W>,
+    texts: Option<Texts>,
+}
+
+impl<W: Write> Delimited<W> {
+    fn new(csv: &CsvFormat, extent: Extent, output: W) -> Result<Self> {
+        let dialect = Dialect::new(csv)?;
+        let builder = csv_builder(csv, &dialect);
+        let builder = if extent == Extent::Piece { builder.with_header(false) } else { builder };
+        Ok(Self { writer: builder.build(output), texts: Texts::of(csv, &dialect) })
+    }
+
+    /// Writes rows, and before the first ones, which may be none, the header.
+    fn write(&mut self, batch: &RecordBatch, failed: impl Fn(ArrowError) -> ConnectorError) -> Result<()> {
+        match &self.texts {
+            Some(texts) => self.writer.write(&texts.written(batch)?),
+            None => self.writer.write(batch),
+        }
+        .map_err(failed)
+    }
+}
+
 enum Encoder {
-    Csv(Box<arrow::csv::Writer<Output>>, Option<Texts>),
+    Csv(Box<Delimited<Output>>),
     Lines(arrow::json::Writer<Output, LineDelimited>),
     Array(arrow::json::Writer<Output, JsonArray>),
     Elements(arrow::json::Writer<Output, Elements>),
@@ -151,10 +175,7 @@ impl FileWriter {
         let encoder = match format {
             FileFormat::Csv(csv) => {
                 let output = Compressor::new(output, csv.compression).map_err(failed)?;
-                let dialect = Dialect::new(csv)?;
-                let builder = csv_builder(csv, &dialect);
-                let builder = if extent == Extent::Piece { builder.with_header(false) } else { builder };
-                Encoder::Csv(Box::new(builder.build(output)), Texts::of(csv, &dialect))
+                Encoder::Csv(Box::new(Delimited::new(csv, extent, output)?))
             }
             FileFormat::Ndjson(lines) => {
                 let output = Compressor::new(output, lines.compression).map_err(failed)?;
@@ -189,8 +210,7 @@ impl FileWriter {
     pub fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         let failed = |error: arrow::error::ArrowError| encode_error(&self.path, error);
         match &mut self.encoder {
-            Encoder::Csv(writer, None) => writer.write(batch).map_err(failed)?,
-            Encoder::Csv(writer, Some(texts)) => writer.write(&texts.written(batch)?).map_err(failed)?,
+            Encoder::Csv(writer) => writer.write(batch, failed)?,
             Encoder::Lines(writer) => writer.write(batch).map_err(failed)?,
             Encoder::Array(writer) => writer.write(batch).map_err(failed)?,
             Encoder::Elements(writer) => writer.write(batch).map_err(failed)?,
@@ -226,7 +246,7 @@ impl FileWriter {
         let failed = |error: io::Error| write_error(&path, error);
         let is_parquet = matches!(encoder, Encoder::Parquet(_));
         let output = match encoder {
-            Encoder::Csv(writer, _) => writer.into_inner().finish().map_err(failed)?,
+            Encoder::Csv(csv) => csv.writer.into_inner().finish().map_err(failed)?,
             Encoder::Lines(mut writer) => {
                 writer.finish().map_err(arrow_failed)?;
                 writer.into_inner().finish().map_err(failed)?
@@ -268,11 +288,11 @@ pub(super) fn footer_rows(path: &std::path::Path) -> Result<u64> {
 
 /// The header of delimited text; empty where none is written.
 pub(super) fn header(csv: &CsvFormat, schema: &SchemaRef) -> Result<Vec<u8>> {
-    let mut writer = csv_builder(csv, &Dialect::new(csv)?).build(Vec::new());
-    writer
-        .write(&RecordBatch::new_empty(Arc::clone(schema)))
-        .map_err(|error| ConnectorError::new(ErrorKind::Bug, "write a header", error.to_string()))?;
-    Ok(writer.into_inner())
+    let mut delimited = Delimited::new(csv, Extent::Whole, Vec::new())?;
+    delimited.write(&RecordBatch::new_empty(Arc::clone(schema)), |error| {
+        ConnectorError::new(ErrorKind::Bug, "write a header", error.to_string())
+    })?;
+    Ok(delimited.writer.into_inner())
 }
 
 fn csv_builder(csv: &CsvFormat, dialect: &Dialect) -> arrow::csv::WriterBuilder {

@@ -4,14 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aggregator_crds::pipeline::{MissingRows, WriteMode};
-use aggregator_worker::connector::{
-    Attempt, Connector, DELETED, Effects, ErrorKind, SavedSplit, SinkRequest, Split, Staged, WriteOptions,
-};
-use aggregator_worker::ledger::Ledger;
+use aggregator_worker::connector::{Connector, DELETED, Effects, ErrorKind, SinkRequest, Staged, WriteOptions};
 use arrow::array::{BooleanArray, Int64Array, RecordBatch, StringArray};
 
 use crate::both::Both;
-use crate::rows::{attempt, batch, into, positions, write};
+use crate::rows::{attempt, batch, into, of_one_run, positions, split, write};
 
 /// Rows of a Merge; a name of None marks a row as deleted.
 fn rows(rows: &[(i64, Option<&str>)]) -> RecordBatch {
@@ -177,17 +174,9 @@ async fn splits_of_an_attempt_that_died_are_merged_with_those_of_the_next_one() 
             "CREATE TABLE people (id bigint PRIMARY KEY, name text); INSERT INTO people VALUES (1, 'old'), (2, 'old')",
         )
         .await;
-        let of = |epoch| Attempt { run: "one".into(), epoch };
-        let split = |number: u64| SavedSplit {
-            number,
-            source: "source".into(),
-            split: Split { state: serde_json::json!(number), bytes: 1 },
-            schemas: "same".into(),
-            ledger: Ledger::default(),
-        };
         let first = rows(&[(1, Some("first")), (2, None), (3, Some("three"))]);
         let mut sink = connector.sink(merge(&first, MissingRows::Delete, false)).await.expect("a sink");
-        sink.fence(&of(1)).await.expect("fenced");
+        sink.fence(&of_one_run(1)).await.expect("fenced");
         sink.keep(&BTreeSet::new(), true).await.expect("kept");
         sink.write(first).await.expect("written");
         sink.flush().await.expect("sent");
@@ -195,7 +184,7 @@ async fn splits_of_an_attempt_that_died_are_merged_with_those_of_the_next_one() 
         drop(sink);
         let second = rows(&[(1, None), (4, Some("four"))]);
         let mut sink = connector.sink(merge(&second, MissingRows::Delete, false)).await.expect("a sink");
-        sink.fence(&of(2)).await.expect("fenced");
+        sink.fence(&of_one_run(2)).await.expect("fenced");
         assert_eq!(sink.saved().await.expect("read").len(), 1);
         sink.keep(&BTreeSet::from([0]), true).await.expect("kept");
         sink.write(second).await.expect("written");

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use aggregator_crds::pipeline::WriteMode;
 use aggregator_tests::postgres::{PASSWORD, Postgres, USER};
 use aggregator_worker::connector::{
-    Attempt, Connector, CursorWindow, Environment, Position, Reject, Result, SecretValue, Secrets, SinkRequest, Source,
-    SourceEnd, SourceEvent, SourceRequest, Staged, WriteOptions,
+    Attempt, Connector, CursorWindow, Environment, Position, Reject, Result, SavedSplit, SecretValue, Secrets,
+    SinkRequest, Source, SourceEnd, SourceEvent, SourceRequest, Split, Staged, WriteOptions,
 };
+use aggregator_worker::ledger::Ledger;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -137,6 +138,22 @@ pub(crate) fn into(stream: &str, batch: &RecordBatch, mode: WriteMode, key: &[&s
 
 pub(crate) fn attempt(epoch: u64) -> Attempt {
     Attempt { run: format!("run-{epoch}"), epoch }
+}
+
+/// An attempt of one run that is the same for all of them.
+pub(crate) fn of_one_run(epoch: u64) -> Attempt {
+    Attempt { run: "one".into(), epoch }
+}
+
+/// A saved split of that number.
+pub(crate) fn split(number: u64) -> SavedSplit {
+    SavedSplit {
+        number,
+        source: "source".into(),
+        split: Split { state: serde_json::json!(number), bytes: 1 },
+        schemas: "same".into(),
+        ledger: Ledger::default(),
+    }
 }
 
 pub(crate) fn positions(state: i64) -> BTreeMap<String, Position> {

@@ -6,17 +6,16 @@ use std::sync::Arc;
 
 use aggregator_crds::pipeline::{MissingRows, WriteMode};
 use aggregator_worker::connector::{
-    Attempt, Connector, Division, ErrorKind, ReadSplit, SavedSplit, Sink, SinkRequest, Source, SourceEvent,
-    SourceRequest, Split, WriteOptions,
+    Attempt, Connector, Division, ErrorKind, ReadSplit, Sink, SinkRequest, Source, SourceEvent, SourceRequest, Split,
+    WriteOptions,
 };
-use aggregator_worker::ledger::Ledger;
 use arrow::array::{Int64Array, RecordBatch, StringArray};
 use futures::StreamExt;
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::rows::{batch, into, open, positions, request, rows};
+use crate::rows::{batch, into, of_one_run, open, positions, request, rows, split};
 
 const PEOPLE: &str = "SELECT id || ' ' || name FROM people ORDER BY id, name";
 
@@ -66,20 +65,6 @@ fn people(rows: &[(i64, &str)]) -> RecordBatch {
     ])
 }
 
-fn of(epoch: u64) -> Attempt {
-    Attempt { run: "one".into(), epoch }
-}
-
-fn split(number: u64) -> SavedSplit {
-    SavedSplit {
-        number,
-        source: "source".into(),
-        split: Split { state: json!(number), bytes: 1 },
-        schemas: "same".into(),
-        ledger: Ledger::default(),
-    }
-}
-
 async fn fenced(lite: &Lite, request: SinkRequest, attempt: &Attempt) -> Box<dyn Sink> {
     let mut sink = lite.connector().sink(request).await.expect("a sink");
     sink.fence(attempt).await.expect("fenced");
@@ -104,7 +89,7 @@ const TABLE: &str = "CREATE TABLE people (id INTEGER, name TEXT)";
 #[tokio::test]
 async fn what_was_saved_outlives_attempts_and_is_committed_once() {
     let lite = Lite::new(TABLE);
-    let mut first = fenced(&lite, append(), &of(1)).await;
+    let mut first = fenced(&lite, append(), &of_one_run(1)).await;
     assert!(first.keeps_splits());
     assert_eq!(numbers(&mut first).await, [] as [u64; 0]);
     first.keep(&BTreeSet::new(), true).await.expect("kept");
@@ -115,7 +100,7 @@ async fn what_was_saved_outlives_attempts_and_is_committed_once() {
     first.write(people(&[(9, "unsaved")])).await.expect("written");
     drop(first);
 
-    let mut second = fenced(&lite, append(), &of(2)).await;
+    let mut second = fenced(&lite, append(), &of_one_run(2)).await;
     assert_eq!(second.saved().await.expect("read"), [split(0), split(1), split(2)]);
     // The first one has changed at the source.
     second.keep(&BTreeSet::from([1, 2]), true).await.expect("kept");
@@ -123,7 +108,7 @@ async fn what_was_saved_outlives_attempts_and_is_committed_once() {
     second.write(people(&[(9, "unsaved")])).await.expect("written");
     second.abort().await.expect("given up");
 
-    let mut third = fenced(&lite, append(), &of(3)).await;
+    let mut third = fenced(&lite, append(), &of_one_run(3)).await;
     assert_eq!(numbers(&mut third).await, [1, 2, 3], "aborting keeps what was saved");
     third.keep(&BTreeSet::from([1, 2, 3]), true).await.expect("kept");
     save(&mut third, 4, &[(6, "f")]).await;
@@ -139,15 +124,15 @@ async fn what_was_saved_outlives_attempts_and_is_committed_once() {
 #[tokio::test]
 async fn an_attempt_that_was_overtaken_can_neither_save_nor_remove() {
     let lite = Lite::new(TABLE);
-    let mut old = fenced(&lite, append(), &of(1)).await;
+    let mut old = fenced(&lite, append(), &of_one_run(1)).await;
     old.keep(&BTreeSet::new(), true).await.expect("kept");
     for number in 0..3 {
         save(&mut old, number, &[(i64::try_from(number).expect("small"), "old")]).await;
     }
     old.write(people(&[(99, "old")])).await.expect("written");
-    let mut asleep = fenced(&lite, append(), &of(2)).await;
+    let mut asleep = fenced(&lite, append(), &of_one_run(2)).await;
     assert_eq!(numbers(&mut asleep).await, [0, 1, 2]);
-    let mut new = fenced(&lite, append(), &of(3)).await;
+    let mut new = fenced(&lite, append(), &of_one_run(3)).await;
     assert_eq!(numbers(&mut new).await, [0, 1, 2]);
     // They wake up.
     let sleepers = async |old: &mut Box<dyn Sink>, asleep: &mut Box<dyn Sink>| {
@@ -170,7 +155,7 @@ async fn an_attempt_that_was_overtaken_can_neither_save_nor_remove() {
     assert_eq!(numbers(&mut new).await, [0, 2, 3]);
     drop(new);
 
-    let mut last = fenced(&lite, append(), &of(4)).await;
+    let mut last = fenced(&lite, append(), &of_one_run(4)).await;
     assert_eq!(numbers(&mut last).await, [0, 2, 3]);
     last.keep(&BTreeSet::from([0, 2, 3]), true).await.expect("kept");
     assert_eq!(last.stage().await.expect("staged").written, 3);
@@ -182,23 +167,23 @@ async fn an_attempt_that_was_overtaken_can_neither_save_nor_remove() {
 #[tokio::test]
 async fn the_side_file_alone_refuses_an_attempt_that_looked_at_the_target_before() {
     let lite = Lite::new(TABLE);
-    let mut old = fenced(&lite, append(), &of(1)).await;
+    let mut old = fenced(&lite, append(), &of_one_run(1)).await;
     old.keep(&BTreeSet::new(), true).await.expect("kept");
     save(&mut old, 0, &[(1, "old")]).await;
-    let new = fenced(&lite, append(), &of(2)).await;
+    let new = fenced(&lite, append(), &of_one_run(2)).await;
     // As if the old attempt had looked just before the new one came.
     lite.execute("UPDATE _aggregator_commits SET epoch = 1");
     assert_eq!(old.save(&split(1)).await.expect_err("overtaken").kind, ErrorKind::Fenced);
     assert_eq!(old.keep(&BTreeSet::from([0]), true).await.expect_err("overtaken").kind, ErrorKind::Fenced);
     lite.execute("UPDATE _aggregator_commits SET epoch = 2");
     drop((old, new));
-    assert_eq!(numbers(&mut fenced(&lite, append(), &of(3)).await).await, [0]);
+    assert_eq!(numbers(&mut fenced(&lite, append(), &of_one_run(3)).await).await, [0]);
 }
 
 #[tokio::test]
 async fn another_run_removes_them_and_whoever_still_writes_is_told() {
     let lite = Lite::new(TABLE);
-    let mut first = fenced(&lite, append(), &of(1)).await;
+    let mut first = fenced(&lite, append(), &of_one_run(1)).await;
     first.keep(&BTreeSet::new(), true).await.expect("kept");
     save(&mut first, 0, &[(1, "a")]).await;
     assert!(!lite.side_files().is_empty());
@@ -217,7 +202,7 @@ async fn another_run_removes_them_and_whoever_still_writes_is_told() {
     assert_eq!(other.stage().await.expect("staged").written, 1);
     assert_eq!(lite.side_files(), [] as [&str; 0]);
     other.commit(&positions(2)).await.expect("committed");
-    let mut third = fenced(&lite, append(), &of(3)).await;
+    let mut third = fenced(&lite, append(), &of_one_run(3)).await;
     third.keep(&BTreeSet::new(), true).await.expect("kept");
     third.write(people(&[(4, "d")])).await.expect("written");
     third.abort().await.expect("given up");
@@ -228,7 +213,7 @@ async fn another_run_removes_them_and_whoever_still_writes_is_told() {
 #[tokio::test]
 async fn what_a_kill_leaves_after_the_commit_and_in_the_middle_of_a_removal_is_removed() {
     let lite = Lite::new(TABLE);
-    let mut first = fenced(&lite, append(), &of(1)).await;
+    let mut first = fenced(&lite, append(), &of_one_run(1)).await;
     first.keep(&BTreeSet::new(), true).await.expect("kept");
     save(&mut first, 0, &[(1, "a")]).await;
     first.stage().await.expect("staged");
@@ -245,17 +230,17 @@ async fn what_a_kill_leaves_after_the_commit_and_in_the_middle_of_a_removal_is_r
         }
     };
     restore();
-    let mut again = fenced(&lite, append(), &of(2)).await;
+    let mut again = fenced(&lite, append(), &of_one_run(2)).await;
     assert_eq!(numbers(&mut again).await, [] as [u64; 0], "the run was committed");
     assert_eq!(lite.side_files(), [] as [&str; 0]);
 
     restore();
     std::fs::remove_file(of_name(&files[0])).expect("the database goes first");
-    fenced(&lite, append(), &of(3)).await;
+    fenced(&lite, append(), &of_one_run(3)).await;
     assert_eq!(lite.side_files(), [] as [&str; 0]);
     restore();
     std::fs::write(of_name(&files[0]), vec![b'x'; 16_384]).expect("damaged");
-    fenced(&lite, append(), &of(4)).await;
+    fenced(&lite, append(), &of_one_run(4)).await;
     assert_eq!(lite.side_files(), [] as [&str; 0]);
     assert_eq!(lite.texts(PEOPLE), ["1 a"]);
 }
@@ -275,13 +260,13 @@ async fn staging_leaves_what_was_saved_as_it_is() {
     for (write, expected) in [(upsert, kept_90), (merge, &kept_90[..3])] {
         let lite = Lite::new(keyed);
         let request = || SinkRequest { write: write.clone(), rejects: true, ..append() };
-        let mut sink = fenced(&lite, request(), &of(1)).await;
+        let mut sink = fenced(&lite, request(), &of_one_run(1)).await;
         sink.keep(&BTreeSet::new(), true).await.expect("kept");
         save(&mut sink, 0, &[(1, "a"), (2, "new"), (4, "bad")]).await;
         save(&mut sink, 1, &[(1, "b"), (3, "old")]).await;
         for epoch in 2..5 {
             // An attempt that dies after it has staged, two times, and one that does not.
-            sink = fenced(&lite, request(), &of(epoch)).await;
+            sink = fenced(&lite, request(), &of_one_run(epoch)).await;
             assert_eq!(numbers(&mut sink).await, [0, 1]);
             sink.keep(&BTreeSet::from([0, 1]), true).await.expect("kept");
             let staged = sink.stage().await.expect("staged");
@@ -299,23 +284,23 @@ async fn staging_leaves_what_was_saved_as_it_is() {
 #[tokio::test]
 async fn rows_of_another_shape_are_not_taken_over_and_a_locked_file_is_left_alone() {
     let lite = Lite::new(TABLE);
-    let mut first = fenced(&lite, append(), &of(1)).await;
+    let mut first = fenced(&lite, append(), &of_one_run(1)).await;
     first.keep(&BTreeSet::new(), true).await.expect("kept");
     save(&mut first, 0, &[(1, "a")]).await;
     drop(first);
     let wider = batch(vec![("id", Arc::new(Int64Array::from(vec![1])))]);
-    let mut other = fenced(&lite, into("people", &wider, WriteMode::Append, &[]), &of(2)).await;
+    let mut other = fenced(&lite, into("people", &wider, WriteMode::Append, &[]), &of_one_run(2)).await;
     assert_eq!(numbers(&mut other).await, [] as [u64; 0]);
     assert_eq!(lite.side_files(), [] as [&str; 0]);
 
-    let mut third = fenced(&lite, append(), &of(3)).await;
+    let mut third = fenced(&lite, append(), &of_one_run(3)).await;
     third.keep(&BTreeSet::new(), true).await.expect("kept");
     save(&mut third, 0, &[(1, "a")]).await;
     drop(third);
     // An attempt that was stopped in the middle of a batch.
     let stopped = Connection::open(lite.0.path().join(&lite.side_files()[0])).expect("a file");
     stopped.execute_batch("BEGIN IMMEDIATE").expect("locked");
-    let mut fourth = fenced(&lite, append(), &of(4)).await;
+    let mut fourth = fenced(&lite, append(), &of_one_run(4)).await;
     assert_eq!(numbers(&mut fourth).await, [] as [u64; 0]);
     fourth.keep(&BTreeSet::new(), true).await.expect("kept");
     save(&mut fourth, 0, &[(2, "b")]).await;
@@ -323,7 +308,7 @@ async fn rows_of_another_shape_are_not_taken_over_and_a_locked_file_is_left_alon
     fourth.commit(&positions(4)).await.expect("committed");
     assert_eq!(lite.texts(PEOPLE), ["2 b"]);
     drop(stopped);
-    fenced(&lite, append(), &of(5)).await;
+    fenced(&lite, append(), &of_one_run(5)).await;
     assert_eq!(lite.side_files(), [] as [&str; 0]);
 }
 
@@ -335,7 +320,7 @@ async fn who_may_not_read_the_target_may_not_read_what_waits() {
     let mode = |path: &Path| std::fs::metadata(path).expect("a file").permissions().mode() & 0o777;
     let target = lite.0.path().join("t.db");
     std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o600)).expect("set");
-    let mut sink = fenced(&lite, append(), &of(1)).await;
+    let mut sink = fenced(&lite, append(), &of_one_run(1)).await;
     sink.keep(&BTreeSet::new(), true).await.expect("kept");
     save(&mut sink, 0, &[(1, "a")]).await;
     let files = lite.side_files();

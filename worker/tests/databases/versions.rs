@@ -5,16 +5,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aggregator_crds::pipeline::{MissingRows, Scd2Columns, WriteMode};
-use aggregator_worker::connector::{
-    Attempt, Connector, ErrorKind, SavedSplit, SinkRequest, Split, Staged, WriteOptions,
-};
-use aggregator_worker::ledger::Ledger;
+use aggregator_worker::connector::{Attempt, Connector, ErrorKind, SinkRequest, Staged, WriteOptions};
 use arrow::array::{
     ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 
 use crate::both::Both;
-use crate::rows::{attempt, batch, into, positions, write};
+use crate::rows::{attempt, batch, into, of_one_run, positions, split, write};
 
 /// A row: its key, its values, and the second from which it holds.
 type Row<'a> = (i64, Option<&'a str>, Option<f64>, i64);
@@ -353,19 +350,11 @@ async fn all_attempts_of_a_run_begin_at_the_same_time_and_only_one_commits() {
 async fn splits_of_an_attempt_that_died_are_put_in_order_with_those_of_the_next_one() {
     for both in Both::fresh().await {
         let connector = &*both.connector;
-        let of = |epoch| Attempt { run: "one".into(), epoch };
-        let split = |number: u64| SavedSplit {
-            number,
-            source: "source".into(),
-            split: Split { state: serde_json::json!(number), bytes: 1 },
-            schemas: "same".into(),
-            ledger: Ledger::default(),
-        };
         let first = rows(&[(1, Some("C"), None, 30), (2, Some("X"), None, 10)]);
         let second = rows(&[(1, Some("A"), None, 10), (1, Some("C"), None, 40)]);
         for (epoch, kept, piece) in [(1, None, &first), (2, Some(0), &second)] {
             let mut sink = connector.sink(scd2(piece, Some("changed"), MissingRows::Keep)).await.expect("a sink");
-            sink.fence(&of(epoch)).await.expect("fenced");
+            sink.fence(&of_one_run(epoch)).await.expect("fenced");
             sink.keep(&kept.into_iter().collect::<BTreeSet<u64>>(), true).await.expect("kept");
             sink.write(piece.clone()).await.expect("written");
             sink.flush().await.expect("sent");

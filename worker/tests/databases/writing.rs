@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aggregator_crds::pipeline::WriteMode;
-use aggregator_worker::connector::{Attempt, ErrorKind, SavedSplit, Sink, Split};
-use aggregator_worker::ledger::Ledger;
+use aggregator_worker::connector::{ErrorKind, SavedSplit, Sink};
 use arrow::array::{Int64Array, RecordBatch, StringArray};
 
-use crate::rows::{attempt, batch, execute, fresh, into, positions, texts, write};
+use crate::rows::{attempt, batch, execute, fresh, into, of_one_run, positions, split, texts, write};
 
 fn people(rows: &[(i64, &str)]) -> RecordBatch {
     batch(vec![
@@ -155,20 +154,12 @@ async fn an_older_attempt_cannot_commit() {
 #[tokio::test]
 async fn an_attempt_that_was_overtaken_takes_nothing_away_that_its_successor_keeps() {
     let (server, database, connector) = fresh().await;
-    let of = |epoch| Attempt { run: "one".into(), epoch };
     let sink =
         async || connector.sink(into("public.people", &people(&[]), WriteMode::Append, &[])).await.expect("a sink");
-    let split = |number: u64| SavedSplit {
-        number,
-        source: "source".into(),
-        split: Split { state: serde_json::json!(number), bytes: 1 },
-        schemas: "same".into(),
-        ledger: Ledger::default(),
-    };
     let numbers = |saved: Vec<SavedSplit>| saved.iter().map(|saved| saved.number).collect::<BTreeSet<u64>>();
     execute(&server, &database, "CREATE TABLE people (id bigint, name text)").await;
     let mut old = sink().await;
-    old.fence(&of(1)).await.expect("fenced");
+    old.fence(&of_one_run(1)).await.expect("fenced");
     old.keep(&BTreeSet::new(), true).await.expect("kept");
     for number in 0..3 {
         old.write(people(&[(number, "old")])).await.expect("written");
@@ -177,14 +168,14 @@ async fn an_attempt_that_was_overtaken_takes_nothing_away_that_its_successor_kee
     old.write(people(&[(99, "old")])).await.expect("written");
     assert_eq!(old.flush().await.expect("sent"), []);
     let mut new = sink().await;
-    new.fence(&of(2)).await.expect("fenced");
+    new.fence(&of_one_run(2)).await.expect("fenced");
     assert_eq!(numbers(new.saved().await.expect("read")), BTreeSet::from([0, 1, 2]));
     // The old attempt is in a transaction that has locks on the staging table: its connection is ended.
     new.keep(&BTreeSet::from([0, 2]), true).await.expect("kept");
     assert_eq!(old.save(&split(3)).await.expect_err("overtaken").kind, ErrorKind::Transient);
     // One that was between two transactions is told.
     let mut late = sink().await;
-    late.fence(&of(3)).await.expect("fenced");
+    late.fence(&of_one_run(3)).await.expect("fenced");
     assert_eq!(new.keep(&BTreeSet::from([0]), true).await.expect_err("overtaken").kind, ErrorKind::Fenced);
     new.write(people(&[(98, "old")])).await.expect("into its own transaction");
     assert_eq!(new.save(&split(3)).await.expect_err("overtaken").kind, ErrorKind::Fenced);

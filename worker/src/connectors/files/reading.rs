@@ -50,6 +50,15 @@ impl Kept {
     }
 }
 
+/// A split of one file, which is read up to a size.
+pub(super) struct Part {
+    pub(super) split: FileSplit,
+    /// About how many bytes it has.
+    pub(super) all_bytes: u64,
+    /// About how many a split should have.
+    pub(super) split_bytes: u64,
+}
+
 /// What is to be read.
 pub(super) struct Reading<S> {
     pub(super) store: S,
@@ -57,8 +66,8 @@ pub(super) struct Reading<S> {
     pub(super) format: FileFormat,
     pub(super) request: SourceRequest,
     pub(super) files: Vec<DataFile>,
-    /// For a split of one file: which, its bytes, and those that a split should have.
-    pub(super) part: Option<(FileSplit, u64, u64)>,
+    /// For a split of one file.
+    pub(super) part: Option<Part>,
     pub(super) kept: Arc<Kept>,
     /// Where the next run goes on.
     pub(super) position: Option<Position>,
@@ -101,9 +110,9 @@ impl<S: Store> Reading<S> {
             let (Ended::Whole(read, bytes) | Ended::Cut(read, bytes, _)) = ended else { return Ok(()) };
             end.read += read;
             end.bytes += bytes;
-            if let (Ended::Cut(_, bytes, place), Some((split, all, _))) = (ended, &self.part) {
-                let (read, rest) = split.cut(place, bytes);
-                let rest = rest.split(all.saturating_sub(bytes))?;
+            if let (Ended::Cut(_, bytes, place), Some(part)) = (ended, &self.part) {
+                let (read, rest) = part.split.cut(place, bytes);
+                let rest = rest.split(part.all_bytes.saturating_sub(bytes))?;
                 end.cut = Some(Box::new(Cut { read: read.split(bytes)?, rest }));
             }
         }
@@ -116,7 +125,7 @@ impl<S: Store> Reading<S> {
 
     /// The file, at the place where this split begins.
     fn open(&self, file: &DataFile) -> Result<OpenFile> {
-        let place = self.part.as_ref().and_then(|(split, ..)| split.from).map(|from| from.place);
+        let place = self.part.as_ref().and_then(|part| part.split.from).map(|from| from.place);
         if let Some(kept) = self.kept.take(&file.path, place) {
             return Ok(kept);
         }
@@ -172,9 +181,10 @@ impl<S: Store> Reading<S> {
 
     /// Whether a split ends after so many bytes, because enough is left for another one.
     fn is_enough(&self, bytes: u64) -> bool {
-        self.part
-            .as_ref()
-            .is_some_and(|(_, all, wanted)| bytes >= *wanted && is_long(all.saturating_sub(bytes) + wanted, *wanted))
+        self.part.as_ref().is_some_and(|Part { all_bytes, split_bytes, .. }| {
+            let left = all_bytes.saturating_sub(bytes);
+            bytes >= *split_bytes && is_long(split_bytes.saturating_add(left), *split_bytes)
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 
 use super::data_file::DataFile;
-use super::reading::{Kept, Reading, summary};
+use super::reading::{Kept, Part, Reading, summary};
 use super::split::{FileSplit, FilesRead, divide};
 use super::{Store, blocking, not_found, shape_of};
 use crate::connector::{
@@ -180,14 +180,15 @@ impl<S: Store> Source for FileSource<S> {
         let wanted = FileSplit::of(split)?;
         let files: Vec<DataFile> =
             self.files.iter().filter(|file| wanted.files.contains_key(&file.path)).cloned().collect();
-        let part = (files.len() == 1).then_some((wanted, split.bytes, self.split_bytes));
+        let (all_bytes, split_bytes) = (split.bytes, self.split_bytes);
+        let part = (files.len() == 1).then_some(Part { split: wanted, all_bytes, split_bytes });
         Ok(self.reading(files, part)?.start())
     }
 }
 
 impl<S: Store> FileSource<S> {
     /// What is to be read of some of the files.
-    fn reading(&self, files: Vec<DataFile>, part: Option<(FileSplit, u64, u64)>) -> Result<Reading<S>> {
+    fn reading(&self, files: Vec<DataFile>, part: Option<Part>) -> Result<Reading<S>> {
         let incremental = self.request.incremental || self.request.window.is_some();
         Ok(Reading {
             store: self.store.clone(),

@@ -178,17 +178,21 @@ impl Splitter {
         self.parser = self.dialect.parser();
     }
 
-    /// Where the next record begins.
-    pub(super) fn next_place(&mut self) -> Result<FilePlace> {
-        if self.taken.checked_sub(1).map_or(self.after_return, |last| self.text[last] == b'\r')
-            && self.dialect.terminator.is_none()
-        {
+    /// Takes the second half of a line's end of which the parser has taken the first one; it would pass over it itself.
+    fn end_line(&mut self) -> Result<()> {
+        let after_return = self.taken.checked_sub(1).map_or(self.after_return, |last| self.text[last] == b'\r');
+        if after_return && self.dialect.terminator.is_none() {
             if self.taken == self.text.len() && !self.input_ended {
                 self.read_more()?;
             }
-            // The second half of a line's end, which the parser passes over where it finds it.
             self.taken += usize::from(self.text.get(self.taken) == Some(&b'\n'));
         }
+        Ok(())
+    }
+
+    /// Where the next record begins.
+    pub(super) fn next_place(&mut self) -> Result<FilePlace> {
+        self.end_line()?;
         let line = self.line + self.dialect.count_lines(&self.text[..self.taken], self.after_return);
         Ok(FilePlace::Text { offset: self.offset + self.taken as u64, line })
     }
@@ -215,17 +219,8 @@ impl Splitter {
 
     /// What was not split yet: the text that was read, the rest of the input, and the line and byte they begin at.
     pub(super) fn into_rest(mut self) -> Result<(Utf8Reader, Vec<u8>, u64, u64)> {
+        self.end_line()?;
         self.forget();
-        if self.after_return && self.dialect.terminator.is_none() {
-            if self.text.is_empty() && !self.input_ended {
-                self.read_more()?;
-            }
-            if self.text.first() == Some(&b'\n') {
-                // The second half of a line's end.
-                self.offset += 1;
-                self.text.drain(..1);
-            }
-        }
         Ok((self.input, self.text, self.line, self.offset))
     }
 

@@ -179,6 +179,19 @@ mod tests {
     }
 
     #[test]
+    fn a_header_is_written_as_in_one_go() {
+        for format in [r#"{"csv": {"formulas": "Prefix"}}"#, r#"{"csv": {"escape": "\\\\"}}"#, r#"{"csv": {}}"#] {
+            let place = Place::new(format);
+            let column: ArrayRef = Arc::new(StringArray::from(vec!["=1", "a\\b"]));
+            let all = RecordBatch::try_from_iter([("=a\\b", column)]).unwrap();
+            place.join(&place.pieces(&[all.slice(0, 1), all.slice(1, 1)]), &all.schema(), &|| Ok(())).unwrap();
+            let whole = place.write("whole", &all, Extent::Whole);
+            let text = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+            assert_eq!(text(place.path("joined")), text(whole.path), "{format}");
+        }
+    }
+
+    #[test]
     fn pieces_of_other_columns_are_refused() {
         let place = Place::new(r#"{"parquet": {}}"#);
         let parts = [rows(0..10), rows(10..20).project(&[0, 1]).unwrap()];
