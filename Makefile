@@ -42,6 +42,11 @@ bench: build ## Measure dist/aggregator beside its peers on TPC-H, and write doc
 	@scripts/setup bench
 	@scripts/bench/run --write $(BENCH)
 
+.PHONY: soak
+soak: ## Kill runs at KILLS random moments (1000) for every pair of source and sink: hours
+	@scripts/setup test
+	AGGREGATOR_KILLS=$(or $(KILLS),1000) cargo test --workspace --locked --test cli -- --nocapture moments::
+
 .PHONY: fuzz
 fuzz: ## Make inputs up for every fuzz target, or TARGET, for SECONDS each (60)
 	@scripts/setup fuzz

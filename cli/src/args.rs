@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aggregator_worker::checkpoint::Shard;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::help;
@@ -124,6 +125,9 @@ pub(crate) struct RunArgs {
     /// The memory for rows that wait, as 512Mi; without it: half of the container's or machine's, at most 2Gi
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) memory: Option<u64>,
+    /// Share the run with others: this process is the I-th, from 0, of N (docs/sharding.md)
+    #[arg(long, value_name = "I/N", value_parser = clap::value_parser!(Shard))]
+    pub(crate) shard: Option<Shard>,
     /// Write the report to this file, as JSON, also when the run fails (docs/report.md)
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,

@@ -46,6 +46,7 @@ Examples:
   aggregator run -f . --state state
   aggregator run -f . --pipeline turnover --param day=2026-11-01 --mode Full
   aggregator run -f . --secrets secrets --memory 512Mi --report report.json
+  aggregator run -f . --state state --shard 0/4    the first of four processes
 
 Ctrl-C stops a run; the next one goes on from where it can.";
 

@@ -3,7 +3,8 @@
 use aggregator_worker::connector::Effects;
 use aggregator_worker::ledger::{Entry, EntryKind};
 use aggregator_worker::run::{
-    Outcome, QualityReport, RejectGroup, RejectSample, RejectsReport, RunMode, RunReport, StreamReport,
+    Outcome, QualityReport, RejectGroup, RejectSample, RejectsReport, RunMode, RunReport, ShardReport, ShardState,
+    StreamReport,
 };
 
 use crate::output::{self, count};
@@ -19,6 +20,9 @@ const SAMPLES: usize = 5;
 pub(crate) fn show(report: &RunReport) {
     for warning in &report.warnings {
         output::error_line(&warning.to_string());
+    }
+    if let Some(shard) = &report.shard {
+        output::paragraph(&of_shard(shard));
     }
     if report.nodes.is_empty() {
         return;
@@ -46,12 +50,38 @@ pub(crate) fn show(report: &RunReport) {
     output::paragraph(&summary(report));
 }
 
+/// Whether the figures are of one shard's part, of which nothing is written yet.
+fn of_part(report: &RunReport) -> bool {
+    let whole = [ShardState::Completing, ShardState::Streams];
+    report.shard.is_some_and(|shard| !whole.contains(&shard.state))
+}
+
+/// Which of several processes this is, and how far the run is that they share.
+fn of_shard(shard: &ShardReport) -> String {
+    let state = match shard.state {
+        ShardState::Working => "its part of the run is not saved; run it again, and it goes on",
+        ShardState::Waiting => "its part of the run is saved; the last shard to end commits all of it",
+        ShardState::Finishing => "its part of the run is saved; another shard commits all of it now",
+        ShardState::Completing => "all parts of the run were saved; this shard took them together",
+        ShardState::Succeeded => "nothing to do: another shard has committed the run, which was not divided",
+        ShardState::Streams => "its streams are runs of their own",
+    };
+    format!("shard {} of {}: {state}", shard.index, shard.of)
+}
+
 /// A row for each node. Of a source, `IN` is what it read; of a sink, `OUT` is what the target has.
 fn ledger(report: &RunReport) {
     type Figure = fn(&Entry) -> u64;
     let all: [(&str, Figure); 5] = [
         ("IN", |entry| if entry.kind == EntryKind::Source { entry.read } else { entry.taken }),
-        ("OUT", |entry| if writes(entry) { entry.written } else { entry.out }),
+        (
+            "OUT",
+            if of_part(report) {
+                |entry| entry.out
+            } else {
+                |entry| if writes(entry) { entry.written } else { entry.out }
+            },
+        ),
         ("FILTERED", |entry| entry.filtered),
         ("REJECTED", |entry| entry.rejected),
         ("DEDUPLICATED", |entry| entry.deduplicated),
@@ -213,8 +243,13 @@ fn summary(report: &RunReport) -> String {
         (false, Some(error)) if error.reason != "LedgerMismatch" => "the ledger was not closed, the run failed first",
         (false, _) => "the ledger is not balanced",
     };
+    let sunk: fn(&Entry) -> u64 = if of_part(report) { |entry| entry.taken } else { |entry| entry.written };
     // What was staged is written only once it is committed.
-    let written = if report.error.is_some() { "staged and given up" } else { "written" };
+    let written = match (&report.error, of_part(report)) {
+        (Some(_), false) => "staged and given up",
+        (_, true) => "moved",
+        (None, false) => "written",
+    };
     let outcome = match report.outcome {
         Outcome::Succeeded if report.mode == RunMode::DryRun => "dry run succeeded",
         Outcome::Succeeded => "succeeded",
@@ -228,7 +263,7 @@ fn summary(report: &RunReport) -> String {
         report.mode,
         report.attempt,
         count(sum(EntryKind::Source, |entry| entry.read)),
-        count(sum(EntryKind::Sink, |entry| entry.written)),
+        count(sum(EntryKind::Sink, sunk)),
         count(report.rejects.total),
         report.seconds,
     )

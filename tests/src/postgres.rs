@@ -149,6 +149,16 @@ impl Postgres {
         self.spawn();
     }
 
+    /// Starts PostgreSQL's load generator on a database, with a script of its own language and more arguments. It is the
+    /// caller's to wait for.
+    #[must_use]
+    pub fn load(&self, database: &str, script: &Path, arguments: &[&str]) -> Child {
+        let mut command = Command::new(program("pgbench"));
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", USER, "--no-vacuum", "-f"]);
+        command.arg(script).args(arguments).arg(database).env("PGPASSWORD", PASSWORD);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// The port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -17,11 +17,15 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     let manifests = Arc::new(manifests::load(&args.selection.files)?);
     let (namespace, pipeline) = manifests::select(&manifests, &args.selection)?;
     let mode = match args.mode {
+        Mode::Preview if args.shard.is_some() => return Err(alone("Preview")),
         Mode::Preview => return super::preview::sinks(&manifests, &namespace, &pipeline, &args, global).await,
         Mode::Full => RunMode::Full,
         Mode::Incremental => RunMode::Incremental,
         Mode::DryRun => RunMode::DryRun,
     };
+    if args.shard.is_some() && mode == RunMode::DryRun {
+        return Err(alone("DryRun"));
+    }
     let mut resources = Resources::of_this_machine();
     if let Some(memory) = args.memory {
         resources.memory = memory;
@@ -47,7 +51,7 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
         cancel,
         progress: shown.clone(),
     };
-    let store = LocalStore::new(&args.state.state);
+    let store = LocalStore::of_shard(&args.state.state, args.shard);
     let done = CancellationToken::new();
     let drawing = (output::watched() && global.output == Output::Table)
         .then(|| tokio::spawn(progress::draw(shown, done.clone())));
@@ -73,6 +77,10 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
             }
         }
     }
+}
+
+fn alone(mode: &str) -> Failure {
+    Failure::usage(format!("--mode {mode} writes nothing that processes could share"), "leave --shard out")
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

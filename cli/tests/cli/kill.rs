@@ -5,13 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
 use crate::aggregator::{CONNECTORS, Place};
 use crate::delivery::Mode;
 use crate::postgres::{Database, Session};
+use crate::random::Random;
 use crate::rows::{Made, of_files, of_sqlite, same, sorted};
 use crate::s3::Store;
 
@@ -69,28 +70,6 @@ fn rows_of(lists: &[Made]) -> Vec<String> {
 /// What an Upsert by id makes of both.
 fn upserted(old: Made, new: Made) -> Vec<String> {
     rows_of(&[Made { end: new.first, ..old }, new])
-}
-
-/// Numbers that look random and follow from a seed (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn seeded() -> Self {
-        let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-        let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_nanos().into();
-        let seed = seed.unwrap_or_else(now);
-        println!("repeat with SEED={seed}");
-        Self(seed)
-    }
-
-    /// From 0 to below 1.
-    fn share(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        f64::from(u32::try_from((mixed ^ (mixed >> 31)) >> 32).expect("32 bits")) / 4_294_967_296.0
-    }
 }
 
 impl Scenario<'_> {

@@ -1,5 +1,7 @@
 //! A database of the shared server, asked without the binary.
 
+use std::path::Path;
+use std::process::Child;
 use std::sync::Arc;
 
 use aggregator_tests::postgres::{PASSWORD, Postgres, USER};
@@ -45,6 +47,11 @@ impl Database {
         name
     }
 
+    /// Starts the load generator on it.
+    pub(crate) fn load(&self, script: &Path, arguments: &[&str]) -> Child {
+        self.server.load(&self.name, script, arguments)
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.server.port()
     }
@@ -65,6 +72,12 @@ impl Database {
     /// The rows of a query, sorted; none when a table is not there.
     pub(crate) fn rows(&self, query: &str) -> Vec<String> {
         self.session().rows(query)
+    }
+
+    /// Whether the server does nothing for any other connection to it.
+    pub(crate) fn is_idle(&self) -> bool {
+        let others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        self.rows(others).is_empty()
     }
 
     /// A Connector named `db`, and the Secret with its password.

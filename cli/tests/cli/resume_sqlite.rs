@@ -9,12 +9,8 @@ use crate::aggregator::Place;
 use crate::resume::{FILES, ROWS, RUN, all, finish, made, place, saved_earlier, saved_files, stop, write_files};
 use crate::rows::{Made, execute_sqlite, of_files, of_sqlite, same, sorted};
 
-const CONNECTORS: &str = "apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {name: lite, namespace: test}
-spec: {sqlite: {path: ../lite.sqlite}}
----
-apiVersion: aggregator.dev/v1alpha1
+/// A second SQLite file.
+const OTHER: &str = "apiVersion: aggregator.dev/v1alpha1
 kind: Connector
 metadata: {name: other, namespace: test}
 spec: {sqlite: {path: ../other.sqlite}}
@@ -60,9 +56,9 @@ fn saved_sides(place: &Place) -> usize {
 
 fn files_to_sqlite(mode: &str, before: &str, expected: &[String]) {
     let sink = format!("connector: lite, stream: target, write: {{{mode}}}");
-    let place = place("connector: in, stream: \"*.csv\"", &sink, "", CONNECTORS);
+    let place = place("connector: in, stream: \"*.csv\"", &sink, "", "");
     write_files(&place);
-    let file = place.file("lite.sqlite");
+    let file = place.file("out.sqlite");
     execute_sqlite(&file, before);
     let old = of_sqlite(&file, ROWS_OF_TARGET);
     stop(&place, Signal::SIGKILL, 3, || saved_sides(&place));
@@ -100,7 +96,7 @@ fn files_that_are_merged_into_a_table_of_sqlite_go_on() {
 #[test]
 fn rejects_beside_the_rows_in_one_file_are_kept_once() {
     let rejects = "  rejects: {connector: lite, stream: bad}";
-    let place = place("connector: in, stream: \"*.csv\"", "connector: lite, stream: target", rejects, CONNECTORS);
+    let place = place("connector: in, stream: \"*.csv\"", "connector: lite, stream: target", rejects, "");
     write_files(&place);
     for file in 0..FILES {
         place.write(&format!("in/{file:02}.csv"), &format!("{}bad-{file},1,1.0,\n", made(file).csv()));
@@ -109,7 +105,7 @@ fn rejects_beside_the_rows_in_one_file_are_kept_once() {
     let typed = "{file: {root: ../in, format: {csv: {schema: {columns: [{name: id, type: Int64}, {name: account, type: Int64}, \
                  {name: amount, type: Float64}, {name: note, type: Utf8}]}}}}}";
     place.write("m/pipeline.yaml", &manifest.replace("{file: {root: ../in}}", typed));
-    let file = place.file("lite.sqlite");
+    let file = place.file("out.sqlite");
     // Each split is saved by two sinks.
     stop(&place, Signal::SIGKILL, 5, || saved_sides(&place));
     let report = finish(&place, FILES * (ROWS + 1));
@@ -123,8 +119,8 @@ fn rejects_beside_the_rows_in_one_file_are_kept_once() {
 #[test]
 fn a_table_of_sqlite_goes_on_until_its_file_changes() {
     for journal in ["delete", "wal"] {
-        let place = place("connector: lite, stream: events", "connector: out, stream: rows/", "", CONNECTORS);
-        let file = place.file("lite.sqlite");
+        let place = place("connector: lite, stream: events", "connector: out, stream: rows/", "", "");
+        let file = place.file("out.sqlite");
         write_events(&file, journal, Made { first: 0, end: FILES * ROWS, version: "new" });
         let out = place.file("out");
         stop(&place, Signal::SIGKILL, 2, || saved_files(&out));
@@ -156,8 +152,8 @@ fn a_table_of_sqlite_goes_on_until_its_file_changes() {
 #[test]
 fn a_table_of_sqlite_to_another_file_goes_on_after_each_kill() {
     let sink = "connector: other, stream: target, write: {mode: Overwrite}";
-    let place = place("connector: lite, stream: events", sink, "", CONNECTORS);
-    write_events(&place.file("lite.sqlite"), "wal", Made { first: 0, end: FILES * ROWS, version: "new" });
+    let place = place("connector: lite, stream: events", sink, "", OTHER);
+    write_events(&place.file("out.sqlite"), "wal", Made { first: 0, end: FILES * ROWS, version: "new" });
     execute_sqlite(&place.file("other.sqlite"), TARGET);
     let old = of_sqlite(&place.file("other.sqlite"), ROWS_OF_TARGET);
     let mut kills = 0;
@@ -186,8 +182,8 @@ fn a_table_of_sqlite_to_another_file_goes_on_after_each_kill() {
 fn within_one_file_a_run_ends_all_the_same() {
     for journal in ["delete", "wal"] {
         let sink = "connector: lite, stream: target, write: {mode: Upsert, key: [id]}";
-        let place = place("connector: lite, stream: events", sink, "", CONNECTORS);
-        let file = place.file("lite.sqlite");
+        let place = place("connector: lite, stream: events", sink, "", "");
+        let file = place.file("out.sqlite");
         write_events(&file, journal, Made { first: 0, end: FILES * ROWS, version: "new" });
         execute_sqlite(&file, TARGET);
         let old = of_sqlite(&file, ROWS_OF_TARGET);

@@ -52,6 +52,17 @@ impl Store {
         String::from_utf8(self.runtime.block_on(self.bucket.get(key))).expect("text")
     }
 
+    /// Whether the server has noticed every connection that the other side has closed, and so ended what it did for it.
+    pub(crate) fn is_idle(&self) -> bool {
+        const CLOSE_WAIT: &str = "08";
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the connections");
+        let port = format!(":{:04X}", self.server.port());
+        table.lines().skip(1).all(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            !(words[1].ends_with(&port) && words[3] == CLOSE_WAIT)
+        })
+    }
+
     /// Whether anything is staged.
     pub(crate) fn staged(&self) -> bool {
         self.keys().iter().any(|key| key.starts_with("_aggregator/staging/"))
@@ -62,12 +73,22 @@ impl Store {
         self.keys().iter().filter(|key| key.contains("/split-") && key.ends_with(".json")).count()
     }
 
+    fn records(&self) -> Vec<Value> {
+        let keys = self.keys().into_iter();
+        let records = keys.filter(|key| key.starts_with("_aggregator/") && key.matches('/').count() == 1);
+        records.map(|key| serde_json::from_str(&self.text(&key)).expect("a record")).collect()
+    }
+
+    /// Whether a commit is decided whose objects have not all got their names: readers see none of them.
+    pub(crate) fn is_copying(&self) -> bool {
+        self.records().iter().any(|record| record["journal"]["phase"] == "copying")
+    }
+
     /// The rows of all NDJSON objects whose keys begin like that, as of the last commit that readers are to see.
     pub(crate) fn rows(&self, prefix: &str) -> Vec<String> {
         let keys = self.keys();
         let mut hidden = BTreeSet::new();
-        for key in keys.iter().filter(|key| key.starts_with("_aggregator/") && key.matches('/').count() == 1) {
-            let record: Value = serde_json::from_str(&self.text(key)).expect("a record");
+        for record in self.records() {
             let names = |list: &Value| -> Vec<String> {
                 let list = list.as_array().into_iter().flatten();
                 list.map(|name| name.as_str().or(name["to"].as_str()).expect("a name").to_owned()).collect()

@@ -1,13 +1,14 @@
 //! Checkpoints in a SQLite file of a local folder, for runs without a cluster.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{Begun, CheckpointError, CheckpointStore, Positions, RunKind, Unfinished};
+use super::lock::Locks;
+use super::shard::{LastRun, SharedRun, Step, next};
+use super::{Begun, CheckpointError, CheckpointStore, Division, Idle, Joined, Positions, RunKind, Shard, Unfinished};
 use crate::connector::Attempt;
 
 const SCHEMA: &str = "
@@ -27,33 +28,38 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     positions TEXT NOT NULL,
     changed_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
 ) STRICT;
+CREATE TABLE IF NOT EXISTS shared_runs (
+    pipeline TEXT PRIMARY KEY,
+    run TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    shards INTEGER NOT NULL,
+    division TEXT,
+    saved TEXT NOT NULL DEFAULT '[]'
+) STRICT;
 ";
 
-/// Checkpoints in the file `checkpoints.sqlite` of a folder, and a lock file a Pipeline beside it.
-///
-/// The lock is the operating system's: it ends with the process, however that ends.
+/// Checkpoints in the file `checkpoints.sqlite` of a folder, and lock files of each Pipeline beside it.
 pub struct LocalStore {
     folder: PathBuf,
-    locks: Arc<Mutex<Vec<Held>>>,
+    shard: Option<Shard>,
+    locks: Locks,
 }
 
-/// A lock that this process holds, until the last of its parts is given back.
-struct Held {
-    pipeline: String,
-    _file: File,
-    parts: usize,
-}
-
-/// A Pipeline's identity without that of a stream. Names of namespaces and Pipelines have no colon.
-fn of_all_streams(pipeline: &str) -> &str {
-    pipeline.split_once(':').map_or(pipeline, |(pipeline, _)| pipeline)
-}
+/// How often a process looks whether another one has divided the run.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl LocalStore {
     /// A store in that folder; the folder is created when it is first used.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), locks: Arc::default() }
+        Self::of_shard(folder, None)
+    }
+
+    /// The store of one of the processes that share each run, if they do.
+    #[must_use]
+    pub fn of_shard(folder: impl Into<PathBuf>, shard: Option<Shard>) -> Self {
+        let folder = folder.into();
+        Self { locks: Locks::new(&folder, shard), folder, shard }
     }
 
     fn file(&self) -> PathBuf {
@@ -92,37 +98,6 @@ impl LocalStore {
         })
     }
 
-    /// Takes the Pipeline's lock, or one more part of it: its streams share one.
-    fn lock(&self, pipeline: &str) -> Result<(), CheckpointError> {
-        let pipeline = of_all_streams(pipeline);
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = locks.iter_mut().find(|held| held.pipeline == pipeline) {
-            held.parts += 1;
-            return Ok(());
-        }
-        let path = self.folder.join(format!("{}.lock", pipeline.replace('/', ".")));
-        let folder = |source| CheckpointError::Folder { path: path.display().to_string(), source };
-        std::fs::create_dir_all(&self.folder).map_err(folder)?;
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(folder)?;
-        match file.try_lock() {
-            Ok(()) => {
-                locks.push(Held { pipeline: pipeline.to_owned(), _file: file, parts: 1 });
-                Ok(())
-            }
-            Err(TryLockError::WouldBlock) => {
-                Err(CheckpointError::Busy { pipeline: pipeline.to_owned(), lock: path.display().to_string() })
-            }
-            Err(TryLockError::Error(source)) => Err(folder(source)),
-        }
-    }
-
-    fn unlock(&self, pipeline: &str) {
-        let pipeline = of_all_streams(pipeline);
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        locks.iter_mut().filter(|held| held.pipeline == pipeline).for_each(|held| held.parts -= 1);
-        locks.retain(|held| held.parts > 0);
-    }
-
     /// The folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -139,6 +114,163 @@ impl From<rusqlite::Error> for CheckpointErrorKind {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
+}
+
+/// What an attempt is asked for.
+struct Asked {
+    pipeline: String,
+    kind: RunKind,
+    plan: String,
+    above: u64,
+}
+
+/// What there is of the Pipeline's last run.
+struct Look {
+    run: String,
+    epoch: u64,
+    shared: Option<SharedRun>,
+    step: Step,
+}
+
+impl Asked {
+    /// The last run and its last epoch, and how it stands.
+    fn last(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Option<(String, u64, LastRun)>> {
+        let last = transaction.query_row(
+            "SELECT run, epoch, phase = 'Succeeded', kind = ?2 AND plan = ?3 FROM attempts WHERE pipeline = ?1",
+            params![self.pipeline, self.kind.as_str(), self.plan],
+            |row| {
+                let how = match (row.get(2)?, row.get(3)?) {
+                    (_, false) => LastRun::Other,
+                    (true, true) => LastRun::Succeeded,
+                    (false, true) => LastRun::GoesOn,
+                };
+                Ok((row.get(0)?, unsigned(row.get(1)?), how))
+            },
+        );
+        last.optional()
+    }
+
+    fn begin(&self, transaction: &Transaction<'_>) -> Result<Begun, CheckpointErrorKind> {
+        let last = self.last(transaction)?;
+        let before = last.as_ref().map_or(0, |(_, epoch, _)| *epoch);
+        let (run, resumed) = match last {
+            Some((run, _, LastRun::GoesOn)) => (run, true),
+            _ => (uuid::Uuid::now_v7().to_string(), false),
+        };
+        let epoch = before.max(self.above) + 1;
+        transaction.execute(
+            "INSERT INTO attempts (pipeline, run, kind, plan, epoch, phase) VALUES (?1, ?2, ?3, ?4, ?5, 'Running')
+             ON CONFLICT (pipeline) DO UPDATE SET run = excluded.run, kind = excluded.kind, plan = excluded.plan,
+                 epoch = excluded.epoch, phase = excluded.phase, changed_at = CURRENT_TIMESTAMP",
+            params![self.pipeline, run, self.kind.as_str(), self.plan, signed(epoch)],
+        )?;
+        self.begun(transaction, Attempt { run, epoch }, resumed)
+    }
+
+    fn begun(
+        &self,
+        transaction: &Transaction<'_>,
+        attempt: Attempt,
+        resumed: bool,
+    ) -> Result<Begun, CheckpointErrorKind> {
+        let (positions, committed) = load(transaction, &self.pipeline)?;
+        Ok(Begun { attempt, resumed, positions, committed })
+    }
+
+    fn look(&self, transaction: &Transaction<'_>, shard: Shard) -> Result<Look, CheckpointErrorKind> {
+        let (run, epoch, last) = self.last(transaction)?.unwrap_or((String::new(), 0, LastRun::Other));
+        let shared = shared_run(transaction, &self.pipeline, &run)?;
+        let step = next(last, epoch, shared.as_ref(), shard);
+        Ok(Look { run, epoch, shared, step })
+    }
+
+    /// Takes the step, if it is still the one to take.
+    fn join(
+        &self,
+        transaction: &Transaction<'_>,
+        shard: Shard,
+        step: Step,
+        free: bool,
+    ) -> Result<Option<Joined>, CheckpointErrorKind> {
+        let look = self.look(transaction, shard)?;
+        if look.step != step {
+            return Ok(None);
+        }
+        let Look { run, shared, .. } = look;
+        let joined = match step {
+            Step::Divide => {
+                let begun = self.begin(transaction)?;
+                transaction.execute(
+                    "INSERT INTO shared_runs (pipeline, run, epoch, shards) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (pipeline) DO UPDATE SET run = excluded.run, epoch = excluded.epoch,
+                         shards = excluded.shards, division = NULL, saved = '[]'",
+                    params![self.pipeline, begun.attempt.run, signed(begun.attempt.epoch), shard.of],
+                )?;
+                Joined::Divide(begun)
+            }
+            Step::Work => {
+                let division = shared.and_then(|shared| shared.division).unwrap_or(Division::Whole);
+                transaction.execute("UPDATE attempts SET phase = 'Running' WHERE pipeline = ?1", [&self.pipeline])?;
+                Joined::Work(self.begun(transaction, Attempt { run, epoch: look.epoch }, true)?, division)
+            }
+            Step::Finish | Step::Idle(_) => {
+                take_part(transaction, &self.pipeline, &run, None, shard.index)?;
+                match step {
+                    Step::Idle(why) => Joined::Idle(run, why),
+                    _ if !free => Joined::Idle(run, Idle::Finishing),
+                    _ => Joined::Finish(self.begin(transaction)?),
+                }
+            }
+        };
+        Ok(Some(joined))
+    }
+}
+
+/// What is remembered of how that run is shared.
+fn shared_run(
+    transaction: &Transaction<'_>,
+    pipeline: &str,
+    run: &str,
+) -> Result<Option<SharedRun>, CheckpointErrorKind> {
+    let stored: Option<(i64, u32, Option<String>, String)> = transaction
+        .query_row(
+            "SELECT epoch, shards, division, saved FROM shared_runs WHERE pipeline = ?1 AND run = ?2",
+            [pipeline, run],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )
+        .optional()?;
+    let Some((epoch, of, division, saved)) = stored else { return Ok(None) };
+    let broken =
+        |source| CheckpointErrorKind::Other(CheckpointError::Corrupt { pipeline: pipeline.to_owned(), source });
+    let division = division.map(|text| serde_json::from_str(&text)).transpose().map_err(broken)?;
+    let saved = serde_json::from_str(&saved).map_err(broken)?;
+    Ok(Some(SharedRun { epoch: unsigned(epoch), of, division, saved }))
+}
+
+/// Notes that a shard has taken part in a run; gives the number of runs that it was noted for.
+fn take_part(
+    transaction: &Transaction<'_>,
+    pipeline: &str,
+    run: &str,
+    epoch: Option<u64>,
+    index: u32,
+) -> Result<usize, CheckpointErrorKind> {
+    let Some(mut shared) = shared_run(transaction, pipeline, run)? else { return Ok(0) };
+    if epoch.is_some_and(|epoch| epoch != shared.epoch) {
+        return Ok(0);
+    }
+    shared.saved.insert(index);
+    let saved = serde_json::json!(shared.saved).to_string();
+    Ok(transaction.execute("UPDATE shared_runs SET saved = ?2 WHERE pipeline = ?1", [pipeline, &saved])?)
+}
+
+/// Whether the attempt was still the newest: it has changed one row.
+fn still(changed: usize, pipeline: &str, attempt: &Attempt) -> Result<(), CheckpointErrorKind> {
+    if changed == 1 {
+        return Ok(());
+    }
+    let error = CheckpointError::Superseded { pipeline: pipeline.to_owned(), epoch: attempt.epoch };
+    Err(CheckpointErrorKind::Other(error))
 }
 
 /// The stored positions, and the attempt that stored them.
@@ -175,30 +307,63 @@ impl CheckpointStore for LocalStore {
     }
 
     async fn begin(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Begun, CheckpointError> {
-        self.lock(pipeline)?;
-        let (name, plan) = (pipeline.to_owned(), plan.to_owned());
+        self.locks.take(pipeline)?;
+        let asked = Asked { pipeline: pipeline.to_owned(), kind, plan: plan.to_owned(), above };
+        self.with(move |transaction| asked.begin(transaction)).await
+    }
+
+    fn shard(&self) -> Option<Shard> {
+        self.shard
+    }
+
+    async fn join(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Joined, CheckpointError> {
+        let shard = self.shard.unwrap_or(Shard { index: 0, of: 1 });
+        self.locks.keep(pipeline)?;
+        loop {
+            let asked = Asked { pipeline: pipeline.to_owned(), kind, plan: plan.to_owned(), above };
+            let step = self.with(move |transaction| Ok(asked.look(transaction, shard)?.step)).await?;
+            let free = !matches!(step, Step::Divide | Step::Finish) || self.locks.act_for_all(pipeline)?;
+            if !free && step == Step::Divide {
+                // It tells the division, or dies and lets the lock go.
+                tokio::time::sleep(LOOK).await;
+                continue;
+            }
+            let asked = Asked { pipeline: pipeline.to_owned(), kind, plan: plan.to_owned(), above };
+            let joined = self.with(move |transaction| asked.join(transaction, shard, step, free)).await?;
+            match joined {
+                // Things changed between the look and the lock.
+                None => self.locks.act_for_one(pipeline),
+                Some(joined) => {
+                    if matches!(joined, Joined::Idle(..)) {
+                        self.locks.give_back(pipeline);
+                    }
+                    return Ok(joined);
+                }
+            }
+        }
+    }
+
+    async fn divided(&self, pipeline: &str, attempt: &Attempt, division: &Division) -> Result<(), CheckpointError> {
+        let (name, own) = (pipeline.to_owned(), attempt.clone());
+        let division = serde_json::to_string(division)
+            .map_err(|source| CheckpointError::Corrupt { pipeline: pipeline.to_owned(), source })?;
         self.with(move |transaction| {
-            let last: Option<(String, u64, bool)> = transaction
-                .query_row(
-                    "SELECT run, epoch, phase <> 'Succeeded' AND kind = ?2 AND plan = ?3 FROM attempts WHERE pipeline = ?1",
-                    params![name, kind.as_str(), plan],
-                    |row| Ok((row.get(0)?, unsigned(row.get(1)?), row.get(2)?)),
-                )
-                .optional()?;
-            let before = last.as_ref().map_or(0, |(_, epoch, _)| *epoch);
-            let (run, resumed) = match last {
-                Some((run, _, true)) => (run, true),
-                _ => (uuid::Uuid::now_v7().to_string(), false),
-            };
-            let epoch = before.max(above) + 1;
-            transaction.execute(
-                "INSERT INTO attempts (pipeline, run, kind, plan, epoch, phase) VALUES (?1, ?2, ?3, ?4, ?5, 'Running')
-                 ON CONFLICT (pipeline) DO UPDATE SET run = excluded.run, kind = excluded.kind, plan = excluded.plan,
-                     epoch = excluded.epoch, phase = excluded.phase, changed_at = CURRENT_TIMESTAMP",
-                params![name, run, kind.as_str(), plan, signed(epoch)],
+            let changed = transaction.execute(
+                "UPDATE shared_runs SET division = ?4 WHERE pipeline = ?1 AND run = ?2 AND epoch = ?3",
+                params![name, own.run, signed(own.epoch), division],
             )?;
-            let (positions, committed) = load(transaction, &name)?;
-            Ok(Begun { attempt: Attempt { run, epoch }, resumed, positions, committed })
+            still(changed, &name, &own)
+        })
+        .await?;
+        self.locks.act_for_one(pipeline);
+        Ok(())
+    }
+
+    async fn saved(&self, pipeline: &str, attempt: &Attempt) -> Result<(), CheckpointError> {
+        let (name, own, index) = (pipeline.to_owned(), attempt.clone(), self.shard.map_or(0, |shard| shard.index));
+        self.with(move |transaction| {
+            let changed = take_part(transaction, &name, &own.run, Some(own.epoch), index)?;
+            still(changed, &name, &own)
         })
         .await
     }
@@ -213,10 +378,7 @@ impl CheckpointStore for LocalStore {
                  WHERE pipeline = ?1 AND run = ?2 AND epoch = ?3",
                 params![name, attempt.run, signed(attempt.epoch)],
             )?;
-            if changed != 1 {
-                let error = CheckpointError::Superseded { pipeline: name, epoch: attempt.epoch };
-                return Err(CheckpointErrorKind::Other(error));
-            }
+            still(changed, &name, &attempt)?;
             transaction.execute(
                 "INSERT INTO checkpoints (pipeline, run, epoch, positions) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (pipeline) DO UPDATE SET run = excluded.run, epoch = excluded.epoch,
@@ -226,7 +388,7 @@ impl CheckpointStore for LocalStore {
             Ok(())
         })
         .await?;
-        self.unlock(pipeline);
+        self.locks.give_back(pipeline);
         Ok(())
     }
 
@@ -245,7 +407,7 @@ impl CheckpointStore for LocalStore {
             Ok(())
         })
         .await?;
-        self.unlock(pipeline);
+        self.locks.give_back(pipeline);
         Ok(())
     }
 }

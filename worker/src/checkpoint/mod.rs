@@ -1,6 +1,8 @@
 //! What a Pipeline remembers between runs: its runs, its attempts, and how far each source was read.
 
 mod local;
+mod lock;
+mod shard;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::connector::{Attempt, Position};
 
 pub use local::LocalStore;
+pub use shard::{Division, Idle, Joined, Shard};
 
 /// Positions by source node.
 pub type Positions = BTreeMap<String, Position>;
@@ -115,6 +118,30 @@ pub trait CheckpointStore: Send + Sync {
     /// # Errors
     /// [`CheckpointError::Busy`] while another process runs the Pipeline.
     async fn begin(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Begun, CheckpointError>;
+
+    /// Which of several processes that share each run this one is, if they do.
+    fn shard(&self) -> Option<Shard> {
+        None
+    }
+
+    /// Instead of [`CheckpointStore::begin`], where processes share a run: says what this one does next, and waits while
+    /// another one divides the run. Asked anew after each step. Only for a store that is of a [`Shard`].
+    ///
+    /// # Errors
+    /// [`CheckpointError::Busy`] while another process is the same shard, or runs the Pipeline by itself.
+    async fn join(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Joined, CheckpointError>;
+
+    /// The attempt that this process has begun to share is divided so.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Superseded`] when it is not the newest.
+    async fn divided(&self, pipeline: &str, attempt: &Attempt, division: &Division) -> Result<(), CheckpointError>;
+
+    /// The sinks have all that is this shard's own of the shared attempt.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Superseded`] when it is not the one that is shared now.
+    async fn saved(&self, pipeline: &str, attempt: &Attempt) -> Result<(), CheckpointError>;
 
     /// The run has committed: stores its positions, if the attempt is still the newest.
     ///

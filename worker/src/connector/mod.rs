@@ -34,7 +34,7 @@ pub use sink::{
 };
 pub use size::Size;
 pub use source::{CursorWindow, EventStream, Source, SourceEnd, SourceEvent, SourceRequest};
-pub use split::{Cut, Division, ReadSplit, SavedSplit, Split, is_long};
+pub use split::{Cut, Division, ReadSplit, SavedSplit, SharedNumber, Split, is_long};
 
 /// The answer of a system that was reached.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]

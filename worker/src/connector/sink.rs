@@ -222,8 +222,11 @@ pub struct PlannedChange {
 /// of all of them. Dropping a sink before `commit` leaves nothing visible in the target.
 ///
 /// A sink that keeps splits is asked after `fence` what earlier attempts of the run have `saved`, told which of that to
-/// `keep`, and `save` is called after the last row of each split. What was saved outlives the attempt, and is removed
-/// when another run takes the sink over.
+/// `keep`, and then `begin` is called before the first row of each split and `save` after the last one. What was saved
+/// outlives the attempt, and is removed when another run takes the sink over.
+///
+/// Where processes share an attempt, one of them calls `fence`, `saved` and `keep` and drops the sink; then each calls
+/// `join`, `begin` and `save`, and drops it too. The next attempt finds what they have saved and commits it.
 #[async_trait]
 pub trait Sink: Send {
     /// What a run would change in the target. Changes nothing.
@@ -254,7 +257,24 @@ pub trait Sink: Send {
         Ok(())
     }
 
-    /// Makes the rows that were written since the last `save` or `keep` durable, as this split, still invisible.
+    /// Whether several processes can write splits of one attempt at the same time.
+    fn shares(&self) -> bool {
+        false
+    }
+
+    /// Instead of `fence`, `saved` and `keep`: takes part in an attempt for which another process has called these. Gives
+    /// the splits that are saved by now, in no order. [`Sink::abort`] is not called afterwards.
+    async fn join(&mut self, _attempt: &Attempt) -> Result<Vec<SavedSplit>> {
+        Err(ConnectorError::new(ErrorKind::Bug, "share an attempt", "this sink has one writer"))
+    }
+
+    /// The rows that come next are of the split of that number. In a shared attempt, a split of that number that is
+    /// saved already is written anew.
+    async fn begin(&mut self, _number: u64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Makes the rows that were written since `begin` durable, as this split, still invisible.
     ///
     /// # Errors
     /// [`super::ErrorKind::Fenced`] when a newer attempt has taken the sink over: nothing was saved.

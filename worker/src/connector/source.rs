@@ -99,6 +99,18 @@ pub trait Source: Send {
         Ok(None)
     }
 
+    /// Whether several processes can read splits of one division.
+    fn shares(&self) -> bool {
+        false
+    }
+
+    /// Instead of `divide`: prepares to read splits, of about `bytes` each, of a division that another process has made,
+    /// and gives them back as this process reads them: in its own snapshot, where the system has snapshots. What has
+    /// changed since the division is for the attempt that completes the run, which divides anew and sees what stands.
+    async fn share(&mut self, _bytes: u64, _splits: Vec<Split>) -> Result<Vec<Split>> {
+        Err(ConnectorError::new(ErrorKind::Bug, "share a read", "this source has one reader"))
+    }
+
     /// Starts reading one split of the division, as [`Source::read`] does for all of them; one at a time.
     async fn read_split(&mut self, _split: &Split) -> Result<EventStream> {
         Err(ConnectorError::new(ErrorKind::Bug, "read a split", "this source was not divided"))

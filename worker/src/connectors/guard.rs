@@ -171,6 +171,14 @@ impl Source for GuardedSource {
         Ok(division)
     }
 
+    fn shares(&self) -> bool {
+        self.source.shares()
+    }
+
+    async fn share(&mut self, bytes: u64, splits: Vec<Split>) -> Result<Vec<Split>> {
+        self.source.share(bytes, splits).await.map_err(|error| self.guard.error(error))
+    }
+
     async fn read_split(&mut self, split: &Split) -> Result<EventStream> {
         let events = self.source.read_split(split).await.map_err(|error| self.guard.error(error))?;
         Ok(self.guard.events(events))
@@ -207,6 +215,18 @@ impl Sink for GuardedSink {
 
     async fn keep(&mut self, numbers: &BTreeSet<u64>, more: bool) -> Result<()> {
         self.sink.keep(numbers, more).await.map_err(|error| self.guard.error(error))
+    }
+
+    fn shares(&self) -> bool {
+        self.sink.shares()
+    }
+
+    async fn join(&mut self, attempt: &Attempt) -> Result<Vec<SavedSplit>> {
+        self.sink.join(attempt).await.map_err(|error| self.guard.error(error))
+    }
+
+    async fn begin(&mut self, number: u64) -> Result<()> {
+        self.sink.begin(number).await.map_err(|error| self.guard.error(error))
     }
 
     async fn save(&mut self, split: &SavedSplit) -> Result<()> {

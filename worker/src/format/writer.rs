@@ -145,12 +145,28 @@ impl<W: Write> Delimited<W> {
     }
 }
 
+/// How many rows of a batch a Parquet writer is given at a time: it goes one call deeper for each row group that they end.
+struct RowsAtOnce(usize);
+
+impl RowsAtOnce {
+    const ROW_GROUPS: usize = 16;
+
+    fn of(format: &ParquetFormat) -> Self {
+        Self(usize::try_from(format.row_group_rows).unwrap_or(1).saturating_mul(Self::ROW_GROUPS).max(1))
+    }
+
+    fn pieces(&self, batch: &RecordBatch) -> impl Iterator<Item = RecordBatch> {
+        let (all, most) = (batch.num_rows(), self.0);
+        (0..all).step_by(most).map(move |first| batch.slice(first, most.min(all - first)))
+    }
+}
+
 enum Encoder {
     Csv(Box<Delimited<Output>>),
     Lines(arrow::json::Writer<Output, LineDelimited>),
     Array(arrow::json::Writer<Output, JsonArray>),
     Elements(arrow::json::Writer<Output, Elements>),
-    Parquet(Box<ArrowWriter<CountingWriter>>),
+    Parquet(Box<ArrowWriter<CountingWriter>>, RowsAtOnce),
 }
 
 /// Writes one file. Blocking.
@@ -192,7 +208,7 @@ impl FileWriter {
             FileFormat::Parquet(parquet) => {
                 let writer = ArrowWriter::try_new(output, Arc::clone(schema), Some(properties(parquet)?))
                     .map_err(|error| encode_error(path, error))?;
-                Encoder::Parquet(Box::new(writer))
+                Encoder::Parquet(Box::new(writer), RowsAtOnce::of(parquet))
             }
         };
         let mut writer = Self { encoder, written, rows: 0, path: path.to_owned(), schema: Arc::clone(schema) };
@@ -214,11 +230,13 @@ impl FileWriter {
             Encoder::Lines(writer) => writer.write(batch).map_err(failed)?,
             Encoder::Array(writer) => writer.write(batch).map_err(failed)?,
             Encoder::Elements(writer) => writer.write(batch).map_err(failed)?,
-            Encoder::Parquet(writer) => {
+            Encoder::Parquet(writer, at_once) => {
                 let failed = |error: parquet::errors::ParquetError| encode_error(&self.path, error);
-                writer.write(batch).map_err(failed)?;
-                if writer.memory_size() > ROW_GROUP_BYTES {
-                    writer.flush().map_err(failed)?;
+                for rows in at_once.pieces(batch) {
+                    writer.write(&rows).map_err(failed)?;
+                    if writer.memory_size() > ROW_GROUP_BYTES {
+                        writer.flush().map_err(failed)?;
+                    }
                 }
             }
         }
@@ -230,7 +248,7 @@ impl FileWriter {
     #[must_use]
     pub fn size(&self) -> u64 {
         let held = match &self.encoder {
-            Encoder::Parquet(writer) => writer.in_progress_size() as u64,
+            Encoder::Parquet(writer, _) => writer.in_progress_size() as u64,
             Encoder::Csv(..) | Encoder::Lines(_) | Encoder::Array(_) | Encoder::Elements(_) => 0,
         };
         self.written.load(Ordering::Relaxed) + held
@@ -244,7 +262,7 @@ impl FileWriter {
         let Self { encoder, written: _, rows, path, schema } = self;
         let arrow_failed = |error: arrow::error::ArrowError| encode_error(&path, error);
         let failed = |error: io::Error| write_error(&path, error);
-        let is_parquet = matches!(encoder, Encoder::Parquet(_));
+        let is_parquet = matches!(encoder, Encoder::Parquet(..));
         let output = match encoder {
             Encoder::Csv(csv) => csv.writer.into_inner().finish().map_err(failed)?,
             Encoder::Lines(mut writer) => {
@@ -263,7 +281,7 @@ impl FileWriter {
                 writer.finish().map_err(arrow_failed)?;
                 writer.into_inner().finish().map_err(failed)?
             }
-            Encoder::Parquet(writer) => writer.into_inner().map_err(|error| encode_error(&path, error))?,
+            Encoder::Parquet(writer, _) => writer.into_inner().map_err(|error| encode_error(&path, error))?,
         };
         let file = output.inner.into_inner().map_err(|error| failed(error.into_error()))?;
         let bytes = made_durable(&file, &path)?;
@@ -363,4 +381,23 @@ pub(crate) fn write_error(path: &std::path::Path, error: io::Error) -> Connector
     ConnectorError::new(kind, format!("write {}", path.display()), error.to_string())
         .remedy("give this user the right to write there, and room on the disk")
         .caused_by(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::Int64Array;
+
+    use super::*;
+
+    #[test]
+    fn one_batch_may_end_any_number_of_row_groups() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let format = serde_json::from_str(r#"{"parquet": {"rowGroupRows": 1}}"#).expect("a format");
+        let ids = Int64Array::from_iter_values(0..20_000);
+        let batch = RecordBatch::try_from_iter([("id", Arc::new(ids) as arrow::array::ArrayRef)]).expect("a batch");
+        let mut writer =
+            FileWriter::create(&folder.path().join("f"), &format, &batch.schema(), Extent::Whole).expect("a file");
+        writer.write(&batch).expect("written");
+        assert_eq!(writer.finish().expect("finished").1, 20_000);
+    }
 }

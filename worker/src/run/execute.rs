@@ -18,12 +18,15 @@ use super::pieces::Pieces;
 use super::places::Places;
 use super::quality::Verdict;
 use super::read::{self, OpenSource};
-use super::rejected::within_percent;
-use super::report::{Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectsReport, ReportedError, RunReport};
+use super::rejected::within;
+use super::report::{
+    Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectsReport, ReportedError, RunReport, ShardReport,
+    ShardState,
+};
 use super::session::session;
 use super::sinks::{self, NamedSink, Records};
 use super::{Live, RunMode, RunRequest, Subject};
-use crate::checkpoint::{Begun, CheckpointStore, Positions, RunKind, Unfinished};
+use crate::checkpoint::{Begun, CheckpointStore, Division, Joined, Positions, RunKind, Shard, Unfinished};
 use crate::connector::Attempt;
 use crate::engine::SourceOutcome;
 use crate::ledger::{EntryKind, Ledger};
@@ -48,6 +51,7 @@ pub(super) fn unbegun(request: &RunRequest) -> RunReport {
         completed_earlier_attempt: false,
         committed_earlier: Vec::new(),
         splits: None,
+        shard: None,
         mode: request.mode,
         outcome: Outcome::Succeeded,
         error: None,
@@ -78,8 +82,9 @@ pub(super) async fn one(shared: &Shared<'_>, manifests: &Manifests, stream: Opti
     let started = Instant::now();
     let mut report = unbegun(shared.request);
     let mut ended = attempt(shared, manifests, stream, &mut report).await;
-    if ended.is_ok() && report.completed_earlier_attempt {
-        // That was the last run's affair; this one was asked for what is there now.
+    if ended.is_ok() && report.completed_earlier_attempt && shared.store.shard().is_none() {
+        // That was the last run's affair; this one was asked for what is there now. Where processes share a run, the others
+        // would not know of one more.
         report.committed_earlier.clear();
         ended = attempt(shared, manifests, stream, &mut report).await;
     }
@@ -115,36 +120,98 @@ async fn attempt(
         return Ok(());
     }
 
-    let opening = async {
-        let mut sinks = sinks::open(&pipeline, places, pipeline.rejects.is_some()).await?;
-        let epoch = Records::read(&mut sinks).await?.epoch();
-        Ok((sinks, epoch))
-    };
-    let (sinks, epoch) = request.cancel.run_until_cancelled(opening).await.unwrap_or(Err(RunError::Interrupted))?;
     let kind = if request.mode == RunMode::Full { RunKind::Full } else { RunKind::Incremental };
-    let mut begun = store.begin(&pipeline.id(), kind, &fingerprint(request, manifests), epoch).await?;
-    report.run.clone_from(&begun.attempt.run);
-    report.attempt = begun.attempt.epoch;
-    report.resumed = begun.resumed;
-    points::pass("begun");
-    let ended = {
-        let mut course = Course { request, pipeline: &pipeline, places, state: &state, report };
-        course.fence_move_commit(&mut begun, sinks).await
-    };
-    match ended {
-        Ok(positions) => {
-            store.succeed(&pipeline.id(), &begun.attempt, &positions).await?;
-            points::pass("recorded");
-            Ok(())
-        }
-        Err(error) => {
-            let how = if matches!(error, RunError::Interrupted) { Unfinished::Interrupted } else { Unfinished::Failed };
-            if let Err(unstored) = store.end(&pipeline.id(), &begun.attempt, how).await {
-                tracing::warn!(error = %unstored, "could not note how the attempt ended");
+    let plan = fingerprint(request, manifests);
+    let course = Course { request, pipeline: &pipeline, places, state: &state, report };
+    // Of many streams, each is one shard's alone.
+    if let Some(shard) = store.shard().filter(|_| stream.is_none()) {
+        return share(course, store, shard, kind, &plan).await;
+    }
+    let (sinks, epoch) = course.open().await?;
+    let begun = store.begin(&pipeline.id(), kind, &plan, epoch).await?;
+    complete(course, store, begun, sinks).await
+}
+
+/// An attempt that ends the run: from the fences to the checkpoint.
+async fn complete(
+    mut course: Course<'_>,
+    store: &dyn CheckpointStore,
+    mut begun: Begun,
+    sinks: Vec<NamedSink>,
+) -> Result<(), RunError> {
+    course.begins(&begun);
+    let pipeline = course.pipeline.id();
+    let positions = course.fence_move_commit(&mut begun, sinks).await;
+    let positions = ended(store, &pipeline, &begun, positions).await?;
+    store.succeed(&pipeline, &begun.attempt, &positions).await?;
+    points::pass("recorded");
+    Ok(())
+}
+
+/// What one of several processes does for the run that they share, step by step.
+async fn share(
+    mut course: Course<'_>,
+    store: &dyn CheckpointStore,
+    shard: Shard,
+    kind: RunKind,
+    plan: &str,
+) -> Result<(), RunError> {
+    let (request, pipeline) = (course.request, course.pipeline.id());
+    loop {
+        let (sinks, epoch) = course.open().await?;
+        let joined = request.cancel.run_until_cancelled(store.join(&pipeline, kind, plan, epoch)).await;
+        let joined = joined.ok_or(RunError::Interrupted)??;
+        let said = |state| Some(ShardReport::new(shard, state));
+        match joined {
+            Joined::Divide(mut begun) => {
+                course.begins(&begun);
+                course.report.shard = said(ShardState::Working);
+                let division = course.divide(&mut begun, sinks).await;
+                let division = ended(store, &pipeline, &begun, division).await?;
+                store.divided(&pipeline, &begun.attempt, &division).await?;
             }
-            Err(error)
+            Joined::Work(mut begun, division) => {
+                course.begins(&begun);
+                course.report.shard = said(ShardState::Working);
+                let splits = match division {
+                    Division::Whole => serde_json::json!([]),
+                    Division::Splits(splits) => splits,
+                };
+                let worked = course.work(&mut begun, splits, shard, sinks).await;
+                ended(store, &pipeline, &begun, worked).await?;
+                store.saved(&pipeline, &begun.attempt).await?;
+            }
+            Joined::Finish(begun) => {
+                course.report.shard = said(ShardState::Completing);
+                return complete(course, store, begun, sinks).await;
+            }
+            Joined::Idle(run, why) => {
+                course.report.run = run;
+                course.report.shard = said(why.into());
+                if course.report.nodes.is_empty() {
+                    // Of no rows, every one is accounted for.
+                    course.report.ledger.told(Vec::new());
+                }
+                return Ok(());
+            }
         }
     }
+}
+
+/// Notes an attempt that did not end well.
+async fn ended<T>(
+    store: &dyn CheckpointStore,
+    pipeline: &str,
+    begun: &Begun,
+    ended: Result<T, RunError>,
+) -> Result<T, RunError> {
+    if let Err(error) = &ended {
+        let how = if matches!(error, RunError::Interrupted) { Unfinished::Interrupted } else { Unfinished::Failed };
+        if let Err(unstored) = store.end(pipeline, &begun.attempt, how).await {
+            tracing::warn!(error = %unstored, "could not note how the attempt ended");
+        }
+    }
+    ended
 }
 
 /// A text that changes when what the run would do changes: a hash of all objects it may name, and its parameters.
@@ -166,37 +233,82 @@ fn fingerprint(request: &RunRequest, manifests: &Manifests) -> String {
 }
 
 /// One attempt on its way.
-struct Course<'a> {
-    request: &'a RunRequest,
-    pipeline: &'a CompiledPipeline,
-    places: &'a Places,
-    state: &'a SessionState,
-    report: &'a mut RunReport,
+pub(super) struct Course<'a> {
+    pub(super) request: &'a RunRequest,
+    pub(super) pipeline: &'a CompiledPipeline,
+    pub(super) places: &'a Places,
+    pub(super) state: &'a SessionState,
+    pub(super) report: &'a mut RunReport,
 }
 
-impl Course<'_> {
-    async fn fence_move_commit(&mut self, begun: &mut Begun, mut sinks: Vec<NamedSink>) -> Result<Positions, RunError> {
-        for named in &mut sinks {
+impl<'a> Course<'a> {
+    /// Opens the sinks; gives the greatest epoch that one of them has seen as well.
+    async fn open(&self) -> Result<(Vec<NamedSink>, u64), RunError> {
+        let opening = async {
+            let mut sinks = sinks::open(self.pipeline, self.places, self.pipeline.rejects.is_some()).await?;
+            let epoch = Records::read(&mut sinks).await?.epoch();
+            Ok((sinks, epoch))
+        };
+        self.request.cancel.run_until_cancelled(opening).await.unwrap_or(Err(RunError::Interrupted))
+    }
+
+    /// Tells which attempt it is.
+    fn begins(&mut self, begun: &Begun) {
+        self.report.run.clone_from(&begun.attempt.run);
+        self.report.attempt = begun.attempt.epoch;
+        self.report.resumed = begun.resumed;
+        points::pass("begun");
+    }
+
+    /// Takes the sinks over, and settles where the attempt starts reading. Gives what the sinks have committed, if the
+    /// run has committed in some of them.
+    pub(super) async fn fence(&self, begun: &mut Begun, sinks: &mut [NamedSink]) -> Result<Option<Records>, RunError> {
+        for named in &mut *sinks {
             let fenced = self.request.cancel.run_until_cancelled(named.sink.fence(&begun.attempt)).await;
             fenced.ok_or(RunError::Interrupted)?.map_err(|error| named.failed(error))?;
         }
         points::pass("fenced");
         // Read once nobody else can commit any more: a commit that was on its way has arrived or is refused.
-        let records = Records::read(&mut sinks).await?;
-        begun.positions = if self.request.mode == RunMode::Full { Positions::new() } else { records.start(begun)? };
-        let committed = records.committed_by(&begun.attempt.run).cloned();
-        if committed.is_some() {
+        let records = Records::read(sinks).await?;
+        begun.positions = self.start(&records, begun)?;
+        Ok(records.committed_by(&begun.attempt.run).is_some().then_some(records))
+    }
+
+    /// Where an attempt starts reading.
+    pub(super) fn start(&self, records: &Records, begun: &Begun) -> Result<Positions, RunError> {
+        if self.request.mode == RunMode::Full { Ok(Positions::new()) } else { records.start(begun) }
+    }
+
+    /// The nodes that rows go through on their way to the sinks.
+    pub(super) fn traffic(&self, begun: &Begun, sinks: &[NamedSink]) -> Result<Traffic<'a>, RunError> {
+        let pipeline = self.pipeline;
+        let written = pipeline.nodes.iter().filter(|node| sinks.iter().any(|named| named.node == node.name));
+        let judged = pipeline.quality.iter().map(|check| check.node.as_str());
+        let wanted = ancestors(pipeline, written.map(|node| node.name.as_str()).chain(judged));
+        let cancel = self.request.cancel.child_token();
+        Traffic::new(pipeline, wanted, self.state, &begun.attempt.run, cancel)
+    }
+
+    /// The sources of these nodes; read up to `to`, where there is one.
+    pub(super) async fn sources(
+        &self,
+        traffic: &Traffic<'a>,
+        begun: &Begun,
+        to: &Positions,
+    ) -> Result<Vec<OpenSource<'a>>, RunError> {
+        read::open(traffic, self.request, self.places, begun, to).await
+    }
+
+    async fn fence_move_commit(&mut self, begun: &mut Begun, mut sinks: Vec<NamedSink>) -> Result<Positions, RunError> {
+        let mut to = Positions::new();
+        if let Some(records) = self.fence(begun, &mut sinks).await? {
             // An earlier attempt of this run died between its sinks' commits: those that have it are done.
-            for named in &sinks {
-                if records.0.get(&named.node).is_some_and(|record| record.run.as_deref() == Some(&begun.attempt.run)) {
-                    self.report.committed_earlier.push(named.node.clone());
-                }
-            }
-            sinks.retain(|named| {
-                records.0.get(&named.node).is_none_or(|record| record.run.as_deref() != Some(&begun.attempt.run))
-            });
+            let run = Some(begun.attempt.run.as_str());
+            let done = |named: &NamedSink| records.0.get(&named.node).is_some_and(|it| it.run.as_deref() == run);
+            self.report.committed_earlier.extend(sinks.iter().filter(|named| done(named)).map(|it| it.node.clone()));
+            sinks.retain(|named| !done(named));
+            to = records.committed_by(&begun.attempt.run).cloned().unwrap_or_default();
         }
-        let to = committed.unwrap_or_default();
         if sinks.is_empty() {
             self.report.ledger.balanced = true;
             self.report.completed_earlier_attempt = true;
@@ -227,14 +339,9 @@ impl Course<'_> {
         sinks: Vec<NamedSink>,
         to: &Positions,
     ) -> Result<(Vec<NamedSink>, Positions), RunError> {
-        let pipeline = self.pipeline;
-        let written = pipeline.nodes.iter().filter(|node| sinks.iter().any(|named| named.node == node.name));
-        let judged = pipeline.quality.iter().map(|check| check.node.as_str());
-        let wanted = ancestors(pipeline, written.map(|node| node.name.as_str()).chain(judged));
-        let cancel = self.request.cancel.child_token();
-        let mut traffic = Traffic::new(pipeline, wanted, self.state, &begun.attempt.run, cancel)?;
+        let mut traffic = self.traffic(begun, &sinks)?;
         self.request.progress.show(traffic.shown());
-        let mut sources = read::open(&traffic, self.request, self.places, begun, to).await?;
+        let mut sources = self.sources(&traffic, begun, to).await?;
         let completing = !self.report.committed_earlier.is_empty();
         let moved = match Pieces::of(&mut traffic, &mut sources, sinks, completing).await {
             Ok((sinks, Some(mut pieces))) => {
@@ -258,7 +365,7 @@ impl Course<'_> {
     }
 
     /// Writes what is known so far into the report.
-    fn note(&mut self, traffic: &Traffic<'_>, outcomes: &BTreeMap<String, SourceOutcome>) {
+    pub(super) fn note(&mut self, traffic: &Traffic<'_>, outcomes: &BTreeMap<String, SourceOutcome>) {
         let report = &mut *self.report;
         let Traffic { ledger, verdicts, .. } = traffic;
         report.rejects = traffic.rejects.clone();
@@ -300,7 +407,7 @@ impl Course<'_> {
             return Err(RunError::LedgerMismatch(imbalances));
         }
         let budget = self.pipeline.rejects.as_ref().and_then(|target| target.budget.as_ref());
-        within_percent(budget, ledger.rejected(), ledger.read())?;
+        within(budget, ledger.rejected(), ledger.read())?;
         let broken: Vec<String> = self
             .pipeline
             .quality

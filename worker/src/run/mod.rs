@@ -28,6 +28,7 @@ mod rejected;
 mod report;
 mod secrets;
 mod session;
+mod shares;
 mod sinks;
 mod step;
 mod streams;
@@ -49,7 +50,7 @@ pub use plan::{PipelinePlan, PlannedSink, PlannedSource, PlannedTransform, plan}
 pub use preview::{Preview, PreviewRequest, preview};
 pub use report::{
     Cost, LedgerReport, NodeReport, Outcome, QualityReport, QualityValue, RejectGroup, RejectSample, RejectsReport,
-    ReportedError, RunReport, SplitsReport, StreamReport,
+    ReportedError, RunReport, ShardReport, ShardState, SplitsReport, StreamReport,
 };
 pub use secrets::SecretSource;
 pub use session::Resources;

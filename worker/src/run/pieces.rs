@@ -33,7 +33,7 @@ pub(super) struct Pieces {
 }
 
 /// The sinks, and what was found out with them; or the error, with the sinks all the same.
-type Found = Result<(Vec<NamedSink>, Option<Pieces>), (Vec<NamedSink>, RunError)>;
+type Divided = Result<(Vec<NamedSink>, Option<Pieces>), (Vec<NamedSink>, RunError)>;
 
 impl Pieces {
     /// Divides what is to be read, apart from what earlier attempts of the run have saved. None when the run is to be
@@ -43,7 +43,7 @@ impl Pieces {
         sources: &mut [OpenSource<'_>],
         mut sinks: Vec<NamedSink>,
         completing: bool,
-    ) -> Found {
+    ) -> Divided {
         let cancel = traffic.cancel.clone();
         let dividing = divide(traffic, sources, &mut sinks, completing);
         match cancel.run_until_cancelled(dividing).await.unwrap_or(Err(RunError::Interrupted)) {
@@ -67,32 +67,19 @@ impl Pieces {
         let outcomes =
             sources.iter().map(|open| (open.node.name.clone(), open.outcome.clone())).collect::<BTreeMap<_, _>>();
         while let Some((source, split)) = self.rest.front().cloned() {
-            let before = traffic.ledger.clone();
             let moved;
-            (sinks, moved) = one(traffic, &mut sources, sinks, (&source, &split)).await;
-            let (ledger, schemas) = (traffic.ledger.minus(&before), schemas(traffic));
-            let result = match moved {
-                Ok(cut) => {
+            (sinks, moved) = one(traffic, &mut sources, sinks, self.next, (&source, &split)).await;
+            match moved {
+                Ok(rest) => {
                     self.rest.pop_front();
-                    let split = match cut {
-                        Some(cut) => {
-                            let Cut { read, rest } = *cut;
-                            self.rest.push_front((source.clone(), rest));
-                            read
-                        }
-                        None => split,
-                    };
-                    let number = self.next;
-                    save(traffic, &mut sinks, &SavedSplit { number, source, split, schemas, ledger }).await
+                    if let Some(rest) = rest {
+                        self.rest.push_front((source, rest));
+                    }
                 }
-                Err(error) => Err(error),
-            };
-            if result.is_err() {
-                return Moved { sinks, outcomes, result };
+                Err(error) => return Moved { sinks, outcomes, result: Err(error) },
             }
             self.next += 1;
             self.saved += 1;
-            points::pass("split saved");
         }
         let lane = traffic.lane();
         let streams = read::of_split(traffic, &mut sources, None, &lane.lane).await;
@@ -115,60 +102,82 @@ async fn divide(
     // What completes an earlier attempt's commit reads up to where that ended.
     let divisible =
         !completing && traffic.pipeline.indivisible().is_none() && sinks.iter().all(|named| named.sink.keeps_splits());
-    let mut earlier = if divisible { saved_by_all(sinks).await? } else { Vec::new() };
-    let schemas = schemas(traffic);
-    earlier.retain(|saved| saved.schemas == schemas);
-    let mut pieces = Pieces { rest: VecDeque::new(), next: 0, saved: 0, saved_earlier: 0 };
-    let mut kept = Vec::new();
-    let mut divided = divisible;
-    for open in sources.iter_mut().filter(|_| divisible) {
-        let own: Vec<&SavedSplit> = earlier.iter().filter(|saved| saved.source == open.node.name).collect();
-        let read: Vec<ReadSplit> = own.iter().map(|saved| saved.read()).collect();
-        let division = open.source.divide(traffic.pipeline.split_bytes, &read).await;
-        let Some(division) = division.map_err(|error| open.failed(error))? else {
-            divided = false;
-            break;
-        };
-        let stands = own.into_iter().zip(division.stands).filter(|(_, stands)| *stands);
-        kept.extend(stands.map(|(saved, _)| saved.clone()));
-        pieces.rest.extend(division.rest.into_iter().map(|split| (open.node.name.clone(), split)));
-        open.outcome.set(division.position, division.note, None);
-    }
+    let earlier = if divisible { saved_by_all(sinks).await? } else { Vec::new() };
+    let found = if divisible { of_sources(traffic, sources, &earlier).await? } else { None };
     // One piece is a run in one go, which costs no bookkeeping.
     let long = |split: &Split| is_long(split.bytes, traffic.pipeline.split_bytes);
-    divided = divided && (kept.len() + pieces.rest.len() > 1 || pieces.rest.iter().any(|(_, split)| long(split)));
-    if !divided {
-        kept.clear();
-    }
-    let numbers: BTreeSet<u64> = kept.iter().map(|saved| saved.number).collect();
+    let found = found
+        .filter(|found| found.kept.len() + found.rest.len() > 1 || found.rest.iter().any(|(_, split)| long(split)));
+    let numbers = found.as_ref().map(Found::numbers).unwrap_or_default();
     for named in sinks {
-        named.sink.keep(&numbers, divided).await.map_err(|error| named.failed(error))?;
+        named.sink.keep(&numbers, found.is_some()).await.map_err(|error| named.failed(error))?;
     }
     points::pass("divided");
-    if !divided {
-        return Ok(None);
-    }
-    pieces.next = earlier.iter().map(|saved| saved.number + 1).max().unwrap_or(0);
-    pieces.saved_earlier = kept.len() as u64;
-    pieces.saved = pieces.saved_earlier;
+    let Some(Found { kept, rest }) = found else { return Ok(None) };
     for saved in &kept {
         traffic.carry(&saved.ledger);
     }
-    Ok(Some(pieces))
+    let (next, saved) = (earlier.iter().map(|saved| saved.number + 1).max().unwrap_or(0), kept.len() as u64);
+    Ok(Some(Pieces { rest: rest.into(), next, saved, saved_earlier: saved }))
+}
+
+/// What there is to read, split by split.
+pub(super) struct Found {
+    /// What was saved and still stands.
+    pub(super) kept: Vec<SavedSplit>,
+    /// Source nodes and the splits that are left of them, in order.
+    pub(super) rest: Vec<(String, Split)>,
+}
+
+impl Found {
+    /// The numbers of what stands.
+    pub(super) fn numbers(&self) -> BTreeSet<u64> {
+        self.kept.iter().map(|saved| saved.number).collect()
+    }
+}
+
+/// Divides all sources, apart from what all sinks have of them. None when one of them can be read in one go only.
+pub(super) async fn of_sources(
+    traffic: &mut Traffic<'_>,
+    sources: &mut [OpenSource<'_>],
+    earlier: &[SavedSplit],
+) -> Result<Option<Found>, RunError> {
+    let schemas = schemas(traffic);
+    let mut found = Found { kept: Vec::new(), rest: Vec::new() };
+    for open in sources {
+        let of_it = |saved: &&SavedSplit| saved.source == open.node.name && saved.schemas == schemas;
+        let own: Vec<&SavedSplit> = earlier.iter().filter(of_it).collect();
+        let read: Vec<ReadSplit> = own.iter().map(|saved| saved.read()).collect();
+        let division = open.source.divide(traffic.pipeline.split_bytes, &read).await;
+        let Some(division) = division.map_err(|error| open.failed(error))? else { return Ok(None) };
+        let stands = own.into_iter().zip(division.stands).filter(|(_, stands)| *stands);
+        found.kept.extend(stands.map(|(saved, _)| saved.clone()));
+        found.rest.extend(division.rest.into_iter().map(|split| (open.node.name.clone(), split)));
+        open.outcome.set(division.position, division.note, None);
+    }
+    Ok(Some(found))
 }
 
 /// A text that differs when the rows of some sink have other columns or types: what was saved of them is of no use then.
-fn schemas(traffic: &Traffic<'_>) -> String {
+pub(super) fn schemas(traffic: &Traffic<'_>) -> String {
     let sinks = traffic.pipeline.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Sink(_)));
     let digest = Sha256::digest(format!("{:?}", sinks.map(|node| (&node.name, &node.schema)).collect::<Vec<_>>()));
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The splits that every sink has, in the order they were written.
-async fn saved_by_all(sinks: &mut [NamedSink]) -> Result<Vec<SavedSplit>, RunError> {
-    let mut common: Option<BTreeMap<u64, SavedSplit>> = None;
+pub(super) async fn saved_by_all(sinks: &mut [NamedSink]) -> Result<Vec<SavedSplit>, RunError> {
+    let mut all = Vec::with_capacity(sinks.len());
     for named in sinks {
-        let saved = named.sink.saved().await.map_err(|error| named.failed(error))?;
+        all.push(named.sink.saved().await.map_err(|error| named.failed(error))?);
+    }
+    Ok(common(all))
+}
+
+/// The splits that are in each of the lists, in the order they were written.
+pub(super) fn common(all: Vec<Vec<SavedSplit>>) -> Vec<SavedSplit> {
+    let mut common: Option<BTreeMap<u64, SavedSplit>> = None;
+    for saved in all {
         let mut saved: BTreeMap<u64, SavedSplit> = saved.into_iter().map(|split| (split.number, split)).collect();
         if let Some(common) = &common {
             // A number may have been given again after an attempt that saved in one sink only: then the contents differ.
@@ -176,23 +185,41 @@ async fn saved_by_all(sinks: &mut [NamedSink]) -> Result<Vec<SavedSplit>, RunErr
         }
         common = Some(saved);
     }
-    Ok(common.unwrap_or_default().into_values().collect())
+    common.unwrap_or_default().into_values().collect()
 }
 
-async fn one(
+/// Moves one split into the sinks and lets them save it. What is left of a long one comes back.
+pub(super) async fn one(
     traffic: &mut Traffic<'_>,
     sources: &mut [OpenSource<'_>],
-    sinks: Vec<NamedSink>,
-    only: (&str, &Split),
-) -> (Vec<NamedSink>, Result<Option<Box<Cut>>, RunError>) {
-    let lane = traffic.lane();
-    match read::of_split(traffic, sources, Some(only), &lane.lane).await {
-        Ok((streams, known)) => {
-            let (sinks, moved) = traffic.go(streams, lane, sinks, false).await;
-            (sinks, moved.map(|()| known.cut()))
+    mut sinks: Vec<NamedSink>,
+    number: u64,
+    (source, split): (&str, &Split),
+) -> (Vec<NamedSink>, Result<Option<Split>, RunError>) {
+    for named in &mut sinks {
+        if let Err(error) = named.sink.begin(number).await {
+            let error = named.failed(error);
+            return (sinks, Err(error));
         }
-        Err(error) => (sinks, Err(error)),
     }
+    let before = traffic.ledger.clone();
+    let lane = traffic.lane();
+    let (streams, known) = match read::of_split(traffic, sources, Some((source, split)), &lane.lane).await {
+        Ok(reading) => reading,
+        Err(error) => return (sinks, Err(error)),
+    };
+    let (mut sinks, moved) = traffic.go(streams, lane, sinks, false).await;
+    if let Err(error) = moved {
+        return (sinks, Err(error));
+    }
+    let (split, rest) = match known.cut().map(|cut| *cut) {
+        Some(Cut { read, rest }) => (read, Some(rest)),
+        None => (split.clone(), None),
+    };
+    let (ledger, schemas) = (traffic.ledger.minus(&before), schemas(traffic));
+    let saved = SavedSplit { number, source: source.to_owned(), split, rest, schemas, ledger };
+    let result = save(traffic, &mut sinks, &saved).await;
+    (sinks, result.map(|()| saved.rest))
 }
 
 async fn save(traffic: &Traffic<'_>, sinks: &mut [NamedSink], split: &SavedSplit) -> Result<(), RunError> {
@@ -200,5 +227,6 @@ async fn save(traffic: &Traffic<'_>, sinks: &mut [NamedSink], split: &SavedSplit
         let saved = traffic.cancel.run_until_cancelled(named.sink.save(split)).await;
         saved.ok_or(RunError::Interrupted)?.map_err(|error| named.failed(error))?;
     }
+    points::pass("split saved");
     Ok(())
 }

@@ -49,7 +49,6 @@ pub(super) async fn collect(mut collector: Collector) -> Collected {
 
 impl Collector {
     async fn take(&mut self) -> Result<(), RunError> {
-        let most = self.budget.as_ref().and_then(|budget| budget.rows);
         loop {
             let group = tokio::select! {
                 biased;
@@ -62,11 +61,7 @@ impl Collector {
             };
             let Some(group) = group else { break };
             self.report.add(&group);
-            if let Some(most) = most
-                && self.report.total > most
-            {
-                return Err(RunError::RejectBudget { rejected: self.report.total, budget: format!("{most} rows") });
-            }
+            within_rows(self.budget.as_ref(), self.report.total)?;
             let batch = rejects::to_batch(&self.run, &group)
                 .map_err(|error| RunError::Query { node: self.sink.node.clone(), detail: error.to_string() })?;
             self.counters.taken.add(batch.num_rows() as u64);
@@ -83,8 +78,9 @@ impl Collector {
     }
 }
 
-/// Whether the share of rejected rows is within the budget.
-pub(super) fn within_percent(budget: Option<&RejectBudget>, rejected: u64, read: u64) -> Result<(), RunError> {
+/// Whether the rejected rows of the whole run are within the budget: those that others have saved are among them.
+pub(super) fn within(budget: Option<&RejectBudget>, rejected: u64, read: u64) -> Result<(), RunError> {
+    within_rows(budget, rejected)?;
     let Some(text) = budget.and_then(|budget| budget.percent.as_deref()) else { return Ok(()) };
     // Validation has seen that it is a number.
     let Ok(percent) = text.parse::<f64>() else { return Ok(()) };
@@ -96,6 +92,13 @@ pub(super) fn within_percent(budget: Option<&RejectBudget>, rejected: u64, read:
     Ok(())
 }
 
+fn within_rows(budget: Option<&RejectBudget>, rejected: u64) -> Result<(), RunError> {
+    match budget.and_then(|budget| budget.rows) {
+        Some(most) if rejected > most => Err(RunError::RejectBudget { rejected, budget: format!("{most} rows") }),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,10 +106,14 @@ mod tests {
     #[test]
     fn the_share_of_rejects_is_held_against_the_rows_read() {
         let budget = RejectBudget { rows: None, percent: Some("0.5".into()) };
-        assert!(within_percent(Some(&budget), 5, 1000).is_ok());
-        let error = within_percent(Some(&budget), 6, 1000).expect_err("0.6 %");
+        assert!(within(Some(&budget), 5, 1000).is_ok());
+        let error = within(Some(&budget), 6, 1000).expect_err("0.6 %");
         assert_eq!(error.to_string(), "6 rejected rows are over the budget of 0.5 % of 1000 rows read");
-        assert!(within_percent(Some(&budget), 0, 0).is_ok());
-        assert!(within_percent(None, 1000, 1000).is_ok());
+        assert!(within(Some(&budget), 0, 0).is_ok());
+        assert!(within(None, 1000, 1000).is_ok());
+        let budget = RejectBudget { rows: Some(7), percent: None };
+        assert!(within(Some(&budget), 7, 10).is_ok());
+        let error = within(Some(&budget), 8, 10).expect_err("one more");
+        assert_eq!(error.to_string(), "8 rejected rows are over the budget of 7 rows");
     }
 }

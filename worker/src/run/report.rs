@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::RunMode;
 use super::error::RunError;
+use crate::checkpoint::Idle;
 use crate::connector::{Effects, Reject};
 use crate::engine::NodeCounters;
 use crate::ledger::{Edge, EntryKind, Imbalance, Ledger, is_zero};
@@ -43,6 +44,9 @@ pub struct RunReport {
     /// Into how many pieces the run was divided, so that an interruption loses little; none when it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub splits: Option<SplitsReport>,
+    /// For one of several processes that share the run: which it is, and how far the run is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardReport>,
     /// What was asked for.
     pub mode: RunMode,
     /// How it ended.
@@ -245,8 +249,14 @@ pub struct LedgerReport {
 
 impl LedgerReport {
     pub(super) fn of(ledger: &Ledger) -> Self {
-        let imbalances = ledger.imbalances();
-        Self { balanced: imbalances.is_empty(), imbalances }
+        let mut report = Self::default();
+        report.told(ledger.imbalances());
+        report
+    }
+
+    /// Takes over what is known.
+    pub(super) fn told(&mut self, imbalances: Vec<Imbalance>) {
+        *self = Self { balanced: imbalances.is_empty(), imbalances };
     }
 }
 
@@ -287,6 +297,46 @@ impl QualityValue {
             serde_json::Value::Null => "NULL".to_owned(),
             serde_json::Value::String(text) => format!("'{text}'"),
             other => other.to_string(),
+        }
+    }
+}
+
+/// What one of several processes that share a run says of it. Unless it has completed the run, the report's figures are
+/// of what it moved itself, and its sinks have written nothing yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShardReport {
+    /// Which one, from 0.
+    pub index: u32,
+    /// How many there are.
+    pub of: u32,
+    /// How far the run is.
+    pub state: ShardState,
+}
+
+/// How far a run is that processes share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum ShardState {
+    /// This shard's part did not end well.
+    Working,
+    /// What is this shard's own is saved; others have something left.
+    Waiting,
+    /// Another process completes the run.
+    Finishing,
+    /// This process has completed the run, or tried to.
+    Completing,
+    /// The run had succeeded already.
+    Succeeded,
+    /// Of a source of many streams: this shard's streams are runs of their own.
+    Streams,
+}
+
+impl From<Idle> for ShardState {
+    fn from(why: Idle) -> Self {
+        match why {
+            Idle::Waiting => Self::Waiting,
+            Idle::Finishing => Self::Finishing,
+            Idle::Succeeded => Self::Succeeded,
         }
     }
 }

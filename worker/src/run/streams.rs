@@ -17,7 +17,7 @@ use futures::future::BoxFuture;
 use super::error::RunError;
 use super::execute::{Shared, one, unbegun};
 use super::places::Places;
-use super::report::{Outcome, RunReport, StreamReport};
+use super::report::{Outcome, RunReport, ShardReport, ShardState, StreamReport};
 use super::session::environment;
 use super::{RunRequest, Subject};
 use crate::checkpoint::CheckpointStore;
@@ -52,7 +52,13 @@ async fn all(shared: &Shared<'_>, pipeline: &Located<Pipeline>) -> RunReport {
     let mut report = unbegun(request);
     let found = request.cancel.run_until_cancelled(find(shared.places, &request.manifests, pipeline, request)).await;
     match found.unwrap_or(Err(RunError::Interrupted)) {
-        Ok(streams) => {
+        Ok(mut streams) => {
+            if let Some(shard) = shared.store.shard() {
+                let places = 0..streams.len() as u64;
+                streams =
+                    streams.into_iter().zip(places).filter(|(_, at)| shard.takes(*at)).map(|(it, _)| it).collect();
+                report.shard = Some(ShardReport::new(shard, ShardState::Streams));
+            }
             let ended = each(shared, pipeline, &streams).await;
             report.add_streams(ended);
         }

@@ -151,6 +151,7 @@ pub(crate) fn split(number: u64) -> SavedSplit {
         number,
         source: "source".into(),
         split: Split { state: serde_json::json!(number), bytes: 1 },
+        rest: None,
         schemas: "same".into(),
         ledger: Ledger::default(),
     }

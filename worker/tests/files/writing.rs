@@ -302,7 +302,7 @@ async fn another_run_removes_what_a_run_has_saved() {
 
 pub(crate) fn split(number: u64) -> SavedSplit {
     let split = Split { state: json!({"number": number}), bytes: 1 };
-    SavedSplit { number, source: "source".into(), split, schemas: "same".into(), ledger: Ledger::default() }
+    SavedSplit { number, source: "source".into(), split, rest: None, schemas: "same".into(), ledger: Ledger::default() }
 }
 
 #[tokio::test]

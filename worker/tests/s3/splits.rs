@@ -15,6 +15,7 @@ fn saved(number: u64, rows: &[i64]) -> SavedSplit {
         number,
         source: "flights".into(),
         split: Split { state: json!(rows), bytes: 10 },
+        rest: None,
         schemas: "s".into(),
         ledger: Ledger::default(),
     }

@@ -214,7 +214,14 @@ impl Commits {
         };
         let next =
             CommitRecord { epoch: attempt.epoch, run: Some(attempt.run.clone()), positions: positions.clone(), rows };
-        let journal = Journal { changes: changes()?, next };
+        let changes = changes()?;
+        // What is gone must be found out before anything is decided: afterwards there is no way back.
+        if let Some(gone) = changes.moves.iter().find(|it| !self.root.join(&it.from).is_file()) {
+            return Err(lost(&self.root.join(&gone.from), &self.root.join(&gone.to)).remedy(
+                "somebody removed it: leave that folder alone, and run in mode Full: it reads everything again",
+            ));
+        }
+        let journal = Journal { changes, next };
         // From the rename of this record on, the commit stands: whoever comes next finishes it.
         self.save(&State { record, journal: Some(journal.clone()) }, step)?;
         self.finish(&journal, step)?;
@@ -238,7 +245,13 @@ impl Commits {
             match fs::rename(&from, &to) {
                 // It was moved before an interruption.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(lost(&from, &to)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Err(lost(&from, &to).remedy(format!(
+                        "somebody removed it after the commit was decided: restore it from a backup; without one, remove {}, \
+                         which forgets the commit, look what is in the target, and run in mode Full",
+                        self.file().display()
+                    )));
+                }
                 other => other.map_err(failed)?,
             }
         }
@@ -284,7 +297,6 @@ fn lost(from: &Path, to: &Path) -> ConnectorError {
         format!("finish the commit of {}", to.display()),
         format!("the staged file {} is gone", from.display()),
     )
-    .remedy("somebody removed it: restore it from a backup, or reset the checkpoint and run in mode Full")
 }
 
 #[cfg(test)]
@@ -426,6 +438,30 @@ mod tests {
         }
         assert_eq!(folder.visible(), content(&[("old-1", "old 1"), ("old-2", "old 2")]));
         assert_eq!(commits.last(&mut |_| Ok(())).unwrap().unwrap().run, None);
+    }
+
+    #[test]
+    fn a_staged_file_that_is_gone_stops_a_commit_before_it_is_decided_and_afterwards_there_is_a_way_out() {
+        let (folder, commits, attempt) = Folder::new();
+        let gone = folder.0.path().join(commits.staging(&attempt)).join("0");
+        let kept = folder.0.path().join("kept");
+        fs::rename(&gone, &kept).unwrap();
+        let changes = || Ok(replacement(&commits, &attempt));
+        let error = commits.commit(&attempt, &positions(), 2, changes, &mut |_| Ok(())).expect_err("gone");
+        assert!(error.detail.ends_with("is gone"), "{error}");
+        assert_eq!(folder.visible(), content(&[("old-1", "old 1"), ("old-2", "old 2")]));
+        // Decided, and then it goes.
+        fs::rename(&kept, &gone).unwrap();
+        let step = &mut |name: &str| if name == "move" { Err(stop()) } else { Ok(()) };
+        assert_eq!(commits.commit(&attempt, &positions(), 2, changes, step).expect_err("killed").detail, "killed here");
+        fs::remove_file(&gone).unwrap();
+        let next = Attempt { run: "run-1".into(), epoch: 2 };
+        let error = commits.fence(&next, &mut |_| Ok(())).expect_err("gone");
+        let remedy = error.remedy.unwrap();
+        let record = commits.file();
+        assert!(remedy.contains(&format!("remove {},", record.display())), "{remedy}");
+        fs::remove_file(record).unwrap();
+        commits.fence(&next, &mut |_| Ok(())).unwrap();
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::commit::{Commits, Step};
 use crate::connector::{Attempt, ConnectorError, ErrorKind, Result, SavedSplit};
-use crate::connectors::files::{Part, escaped, sync_folder};
+use crate::connectors::files::{Part, escaped, is_manifest, manifest_of_split, sync_folder};
 use crate::format::{input_error, write_error};
 
 /// The content of a manifest.
@@ -22,11 +22,6 @@ pub(super) struct SavedParts {
     pub(super) split: SavedSplit,
     /// Its files; where they are is told below the root.
     pub(super) parts: Vec<Part>,
-}
-
-/// The beginning of the name of a split's files; its manifest's ends with `.json`.
-pub(super) fn prefix(number: u64) -> String {
-    format!("split-{number:06}")
 }
 
 impl Commits {
@@ -43,7 +38,7 @@ impl Commits {
     pub(super) fn save_split(&self, attempt: &Attempt, saved: &SavedParts, step: Step<'_>) -> Result<()> {
         let _lock = self.owned(attempt)?;
         let folder = self.root().join(self.staging(attempt));
-        let path = folder.join(format!("{}.json", prefix(saved.split.number)));
+        let path = folder.join(manifest_of_split(saved.split.number));
         let new = path.with_extension("new");
         let failed = |error: io::Error| write_error(&path, error);
         let text = serde_json::to_vec(saved)
@@ -120,7 +115,7 @@ pub(super) fn remove_unsaved(root: &Path, folder: &Path) -> Result<()> {
 fn manifests(folder: &Path) -> Result<Vec<(PathBuf, SavedParts)>> {
     let mut found = Vec::new();
     for (path, name) in entries(folder)? {
-        if !(name.starts_with("split-") && name.ends_with(".json")) {
+        if !is_manifest(&name) {
             continue;
         }
         let text = fs::read(&path).map_err(|error| input_error(&path.display().to_string(), error))?;

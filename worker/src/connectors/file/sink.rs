@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::commit::{Changes, Commits, Move};
 use super::listing::list;
-use super::saved::{SavedParts, prefix as prefix_of_split, remove_unsaved};
+use super::saved::{SavedParts, remove_unsaved};
 use crate::connector::{
     Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, SavedSplit, Sink,
     SinkRequest, Staged,
 };
-use crate::connectors::files::{Part, Parts, ROLL_BYTES, Target, Written, blocking, prefix_of_run};
+use crate::connectors::files::{Part, Parts, ROLL_BYTES, Target, Written, blocking, prefix_of_run, prefix_of_split};
 use crate::points;
 
 /// How far an attempt has come.
@@ -49,6 +49,8 @@ pub(super) struct FileSink {
     kept: Vec<Part>,
     /// Whether the files are pieces of the one that is asked for.
     joins: bool,
+    /// Whether other processes write for the same attempt.
+    shared: bool,
     roll_bytes: u64,
 }
 
@@ -58,7 +60,8 @@ impl FileSink {
         let written = Written::new(declared, &request)?;
         let roll_bytes = if matches!(written.target, Target::File(_)) { u64::MAX } else { ROLL_BYTES };
         let commits = Commits::new(&root, &request.pipeline, &request.node);
-        Ok(Self { root, written, request, commits, phase: Phase::Opened, kept: Vec::new(), joins: false, roll_bytes })
+        let (phase, kept) = (Phase::Opened, Vec::new());
+        Ok(Self { root, written, request, commits, phase, kept, joins: false, shared: false, roll_bytes })
     }
 
     fn overwrites(&self) -> bool {
@@ -75,6 +78,24 @@ impl FileSink {
             format!("write stream `{}`", self.request.stream),
             format!("{call} was called out of order"),
         )
+    }
+
+    /// Begins to write for an attempt that owns the sink.
+    fn write_as(&mut self, attempt: &Attempt) -> Result<()> {
+        let staging = PathBuf::from(self.commits.staging(attempt));
+        let parts = self.written.parts(&self.root, staging, &self.request, self.roll_bytes)?;
+        self.phase = Phase::Fenced { attempt: attempt.clone(), parts: Box::new(parts) };
+        Ok(())
+    }
+
+    /// What is written from here on is of splits: files of their own, and of one that is asked for, pieces.
+    fn write_pieces(&mut self) -> Result<()> {
+        let Phase::Fenced { parts, .. } = &mut self.phase else { return Err(self.out_of_order("write pieces")) };
+        if matches!(self.written.target, Target::File(_)) {
+            parts.in_pieces();
+            self.joins = true;
+        }
+        Ok(())
     }
 
     /// Ends the attempt's phase that holds staged files: what a commit needs.
@@ -200,10 +221,7 @@ impl Sink for FileSink {
         check_inside(&self.root, &self.written.target)?;
         let (commits, owner) = (self.commits.clone(), attempt.clone());
         blocking(move || commits.fence(&owner, &mut points::step)).await?;
-        let staging = PathBuf::from(self.commits.staging(attempt));
-        let parts = self.written.parts(&self.root, staging, &self.request, self.roll_bytes)?;
-        self.phase = Phase::Fenced { attempt: attempt.clone(), parts: Box::new(parts) };
-        Ok(())
+        self.write_as(attempt)
     }
 
     fn keeps_splits(&self) -> bool {
@@ -218,9 +236,8 @@ impl Sink for FileSink {
     }
 
     async fn keep(&mut self, numbers: &BTreeSet<u64>, more: bool) -> Result<()> {
-        let Phase::Fenced { attempt, parts } = &mut self.phase else { return Err(self.out_of_order("keep")) };
+        let Phase::Fenced { attempt, .. } = &mut self.phase else { return Err(self.out_of_order("keep")) };
         let (commits, attempt, numbers) = (self.commits.clone(), attempt.clone(), numbers.clone());
-        let next = numbers.last().map_or(0, |last| last + 1);
         let mut kept = blocking(move || {
             commits.keep_splits(&attempt, &numbers)?;
             commits.saved_splits(&attempt.run)
@@ -228,13 +245,27 @@ impl Sink for FileSink {
         .await?;
         kept.sort_by_key(|saved| saved.split.number);
         self.kept = kept.into_iter().flat_map(|saved| saved.parts).collect();
-        if more {
-            parts.begin(prefix_of_split(next));
-            if matches!(self.written.target, Target::File(_)) {
-                parts.in_pieces();
-                self.joins = true;
-            }
-        }
+        if more { self.write_pieces() } else { Ok(()) }
+    }
+
+    fn shares(&self) -> bool {
+        true
+    }
+
+    async fn join(&mut self, attempt: &Attempt) -> Result<Vec<SavedSplit>> {
+        check_inside(&self.root, &self.written.target)?;
+        let (commits, owner) = (self.commits.clone(), attempt.clone());
+        blocking(move || commits.owned(&owner).map(drop)).await?;
+        self.write_as(attempt)?;
+        self.write_pieces()?;
+        self.shared = true;
+        self.saved().await
+    }
+
+    async fn begin(&mut self, number: u64) -> Result<()> {
+        let shared = self.shared;
+        let Phase::Fenced { parts, .. } = &mut self.phase else { return Err(self.out_of_order("begin")) };
+        parts.begin(prefix_of_split(number, shared));
         Ok(())
     }
 
@@ -243,15 +274,13 @@ impl Sink for FileSink {
             return Err(self.out_of_order("save"));
         };
         let (commits, split) = (self.commits.clone(), split.clone());
-        let next = split.number + 1;
-        let (attempt, mut parts, saved) = blocking(move || {
+        let (attempt, parts, saved) = blocking(move || {
             let saved = SavedParts { split, parts: parts.finish(false)? };
             commits.save_split(&attempt, &saved, &mut points::step)?;
             Ok((attempt, parts, saved))
         })
         .await?;
         self.kept.extend(saved.parts);
-        parts.begin(prefix_of_split(next));
         self.phase = Phase::Fenced { attempt, parts };
         Ok(())
     }
@@ -319,6 +348,10 @@ impl Sink for FileSink {
             Phase::Fenced { attempt, .. } | Phase::Joining { attempt } | Phase::Staged { attempt, .. } => attempt,
             Phase::Opened | Phase::Done => return Ok(()),
         };
+        // What others of a shared attempt are writing looks just like this one's: the next attempt clears it away.
+        if self.shared {
+            return Ok(());
+        }
         // Saved splits are for the next attempt.
         let (root, staging) = (self.root.clone(), self.root.join(self.commits.staging(&attempt)));
         blocking(move || remove_unsaved(&root, &staging)).await

@@ -176,10 +176,20 @@ impl<S: Store> Source for FileSource<S> {
         Ok(Some(Division { stands, rest, position, note }))
     }
 
+    fn shares(&self) -> bool {
+        true
+    }
+
+    async fn share(&mut self, bytes: u64, splits: Vec<Split>) -> Result<Vec<Split>> {
+        self.split_bytes = bytes;
+        Ok(splits)
+    }
+
     async fn read_split(&mut self, split: &Split) -> Result<EventStream> {
         let wanted = FileSplit::of(split)?;
-        let files: Vec<DataFile> =
-            self.files.iter().filter(|file| wanted.files.contains_key(&file.path)).cloned().collect();
+        // A file that has changed since another process divided them is not read: the split will not stand.
+        let same = |file: &&DataFile| wanted.files.get(&file.path) == Some(&file.identity);
+        let files: Vec<DataFile> = self.files.iter().filter(same).cloned().collect();
         let (all_bytes, split_bytes) = (split.bytes, self.split_bytes);
         let part = (files.len() == 1).then_some(Part { split: wanted, all_bytes, split_bytes });
         Ok(self.reading(files, part)?.start())

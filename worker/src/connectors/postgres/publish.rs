@@ -126,9 +126,9 @@ impl PostgresSink {
         let mut all = Done::default();
         let mut indexed = false;
         let mut pieces = vec![(0, count)];
-        while let Some((start, length)) = pieces.pop() {
+        while let Some((start, end)) = pieces.pop() {
             self.line.idle()?.execute(operation, "SAVEPOINT _aggregator").await?;
-            match self.try_pass(operation, pass, Some((start, start + length))).await? {
+            match self.try_pass(operation, pass, Some((start, end))).await? {
                 Ok(done) => {
                     all.written += done.written;
                     all.closed += done.closed;
@@ -137,22 +137,23 @@ impl PostgresSink {
                 }
                 Err(error) => {
                     let refusal = blame(operation, error)?;
-                    if length == 0 {
-                        // No row is to blame for what a statement without rows meets.
-                        return Err(refusal.into_error());
-                    }
                     self.line.idle()?.execute(operation, "ROLLBACK TO SAVEPOINT _aggregator").await?;
-                    if length == 1 {
-                        let raw = self.staged_row(operation, start).await?;
-                        rejects.push(refusal.into_reject(&self.target.shown, raw));
-                        continue;
-                    }
                     if !indexed {
                         self.line.idle()?.execute(operation, &format!("CREATE INDEX ON {stage} ({row})")).await?;
                         indexed = true;
                     }
-                    let half = length / 2;
-                    pieces.extend([(start + half, length - half), (start, half)]);
+                    // Between the rows that several processes have staged are large gaps.
+                    let Some((first, last)) = self.staged_rows(operation, (start, end)).await? else {
+                        // No row is to blame for what a statement without rows meets.
+                        return Err(refusal.into_error());
+                    };
+                    if first == last {
+                        let raw = self.staged_row(operation, first).await?;
+                        rejects.push(refusal.into_reject(&self.target.shown, raw));
+                        continue;
+                    }
+                    let half = first + (last - first) / 2 + 1;
+                    pieces.extend([(half, last + 1), (first, half)]);
                 }
             }
         }
@@ -202,6 +203,18 @@ impl PostgresSink {
         let rows = self.line.idle()?.fetch(operation, query).await?;
         let count: i64 = rows.first().map_or(Ok(0), |row| get(row, "count"))?;
         Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// The smallest and the greatest number of a staged row in that range.
+    async fn staged_rows(&mut self, operation: &str, (start, end): (i64, i64)) -> Result<Option<(i64, i64)>> {
+        let row = sql::identifier(ROW);
+        let text = format!(
+            "SELECT min({row}) AS first, max({row}) AS last FROM {} WHERE {row} >= {start} AND {row} < {end}",
+            self.stage.table
+        );
+        let rows = self.line.idle()?.fetch(operation, sqlx::query(sqlx::AssertSqlSafe(text))).await?;
+        let Some(found) = rows.first() else { return Ok(None) };
+        Ok(get::<Option<i64>>(found, "first")?.zip(get(found, "last")?))
     }
 
     async fn staged_row(&mut self, operation: &str, number: i64) -> Result<String> {

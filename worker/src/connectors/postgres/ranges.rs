@@ -33,6 +33,12 @@ impl PageRange {
         })
     }
 
+    fn split(&self, bytes: u64, operation: &str) -> Result<Split> {
+        let state = serde_json::to_value(self)
+            .map_err(|error| ConnectorError::new(ErrorKind::Bug, operation, error.to_string()))?;
+        Ok(Split { state, bytes })
+    }
+
     /// As a condition on the rows of `t`.
     pub(super) fn condition(&self) -> String {
         format!("t.ctid >= '({},0)'::tid AND t.ctid < '({},0)'::tid", self.first, self.end)
@@ -84,11 +90,23 @@ pub(super) async fn divide(
             continue;
         }
         let range = PageRange { first, end: first + length, snapshot: snapshot.clone() };
-        let state = serde_json::to_value(&range)
-            .map_err(|error| ConnectorError::new(ErrorKind::Bug, operation, error.to_string()))?;
-        rest.push(Split { state, bytes: length.min(pages - first) * page });
+        rest.push(range.split(length.min(pages - first) * page, operation)?);
     }
     Ok(Some(Division { stands, rest, position: None, note: None }))
+}
+
+/// The ranges of a division that was made in another snapshot, as they are read in that of the open transaction.
+pub(super) async fn share(session: &mut Session, operation: &str, splits: Vec<Split>) -> Result<Vec<Split>> {
+    let rows = session.fetch(operation, sqlx::query("SELECT pg_current_snapshot()::text AS snapshot")).await?;
+    let Some(row) = rows.first() else {
+        return Err(ConnectorError::new(ErrorKind::Bug, operation, "the server told no snapshot"));
+    };
+    let snapshot: String = get(row, "snapshot")?;
+    let shared = splits.into_iter().map(|split| {
+        let range = PageRange { snapshot: snapshot.clone(), ..PageRange::of(&split)? };
+        range.split(split.bytes, operation)
+    });
+    shared.collect()
 }
 
 /// Whether the rows that are visible in a range now are those that were read in its snapshot. The server looks at the

@@ -31,10 +31,23 @@ pub(super) struct PostgresSink {
     discards: Vec<PlannedChange>,
     attempt: Option<Attempt>,
     /// Whether the transaction is open.
-    open: bool,
+    is_open: bool,
     /// The number of the first row of the split that is being written.
     saved_row: i64,
     written: u64,
+    /// Where processes share the attempt: the numbers of the splits that were saved when this one joined it.
+    shared: Option<BTreeSet<u64>>,
+}
+
+/// The bits of a staged row's number that tell it from others of its split, where several processes stage rows.
+const ROW_BITS: u32 = 35;
+
+/// The number of the first row of a split, where several processes stage rows: rows have the order of their splits.
+fn first_row(number: u64, operation: &str) -> Result<i64> {
+    let first = i64::try_from(number).ok().and_then(|number| number.checked_mul(1 << ROW_BITS));
+    first.ok_or_else(|| {
+        ConnectorError::new(ErrorKind::Limit, operation, format!("{number} is more than a split's number may be"))
+    })
 }
 
 impl PostgresSink {
@@ -59,7 +72,8 @@ impl PostgresSink {
             shape,
             discards,
             attempt: None,
-            open: false,
+            is_open: false,
+            shared: None,
             saved_row: 0,
             written: 0,
         }
@@ -80,14 +94,14 @@ impl PostgresSink {
         })
     }
 
-    async fn begin(&mut self) -> Result<()> {
-        if self.open {
+    async fn open(&mut self) -> Result<()> {
+        if self.is_open {
             return Ok(());
         }
         self.attempt()?;
         let operation = self.operation();
         self.line.idle()?.execute(&operation, "BEGIN").await?;
-        self.open = true;
+        self.is_open = true;
         if self.straight() {
             self.change().await
         } else if self.stage.lasting {
@@ -164,13 +178,48 @@ impl Sink for PostgresSink {
         }
     }
 
+    fn shares(&self) -> bool {
+        true
+    }
+
+    async fn join(&mut self, attempt: &Attempt) -> Result<Vec<SavedSplit>> {
+        self.commits.owned(self.line.idle()?, attempt).await?;
+        self.attempt = Some(attempt.clone());
+        self.stage.join();
+        self.loader = Loader::new(&self.target, Some(&self.stage.table), self.request.rejects);
+        let saved = self.saved().await?;
+        self.shared = Some(saved.iter().map(|split| split.number).collect());
+        Ok(saved)
+    }
+
+    async fn begin(&mut self, number: u64) -> Result<()> {
+        let Some(saved) = &self.shared else { return Ok(()) };
+        let again = saved.contains(&number);
+        self.loader.next_row = first_row(number, &self.operation())?;
+        self.saved_row = self.loader.next_row;
+        if again {
+            let operation = self.operation();
+            self.open().await?;
+            self.stage.discard(self.line.idle()?, &operation, number).await?;
+        }
+        Ok(())
+    }
+
     async fn save(&mut self, split: &SavedSplit) -> Result<()> {
         let (operation, attempt) = (self.operation(), self.attempt()?);
-        self.begin().await?;
+        self.open().await?;
         self.loader.flush(&mut self.line).await?;
         let rows = self.saved_row..self.loader.next_row;
+        if self.shared.is_some() && rows.end > first_row(split.number + 1, &operation)? {
+            let detail = format!(
+                "a split has {} rows, and one of several processes may have 2^{ROW_BITS}",
+                rows.end - rows.start
+            );
+            return Err(ConnectorError::new(ErrorKind::Limit, operation, detail)
+                .remedy("set a smaller `execution.splitSize`, or run without --shard"));
+        }
         self.stage.save(self.line.idle()?, &operation, &self.commits, &attempt, split, rows).await?;
-        self.open = false;
+        self.is_open = false;
         self.line.idle()?.execute(&operation, "COMMIT").await?;
         self.saved_row = self.loader.next_row;
         Ok(())
@@ -179,7 +228,7 @@ impl Sink for PostgresSink {
     async fn write(&mut self, batch: RecordBatch) -> Result<Vec<Reject>> {
         let operation = self.operation();
         let (batch, mut refused) = self.shape.fit(batch, self.request.rejects, &operation)?;
-        self.begin().await?;
+        self.open().await?;
         self.loader.write(&mut self.line, &batch).await?;
         refused.append(&mut self.loader.refused);
         Ok(refused)
@@ -191,7 +240,7 @@ impl Sink for PostgresSink {
     }
 
     async fn stage(&mut self) -> Result<Staged> {
-        self.begin().await?;
+        self.open().await?;
         self.loader.flush(&mut self.line).await?;
         let mut staged = if self.straight() {
             Staged { written: self.loader.copied, ..Staged::default() }
@@ -214,14 +263,14 @@ impl Sink for PostgresSink {
     async fn commit(&mut self, positions: &BTreeMap<String, Position>) -> Result<()> {
         let attempt = self.attempt()?;
         let operation = self.operation();
-        if !self.open {
+        if !self.is_open {
             return Err(ConnectorError::new(ErrorKind::Bug, operation, "nothing was staged"));
         }
         if let Err(error) = self.commits.record(self.line.idle()?, &attempt, positions, self.written).await {
             self.abort().await?;
             return Err(error);
         }
-        self.open = false;
+        self.is_open = false;
         self.line.idle()?.execute(&operation, "COMMIT").await.map_err(|error| match error.kind {
             ErrorKind::Transient => error.remedy(
                 "whether it was committed is unknown here; the next attempt reads it from the table of commits",
@@ -235,7 +284,7 @@ impl Sink for PostgresSink {
         let operation = self.operation();
         // In the middle of a COPY the connection is given up: the server rolls back by itself.
         self.line.give_up();
-        if std::mem::take(&mut self.open)
+        if std::mem::take(&mut self.is_open)
             && let Ok(session) = self.line.idle()
             && let Err(error) = session.execute(&operation, "ROLLBACK").await
         {

@@ -220,6 +220,19 @@ impl Source for PostgresSource {
         Ok(division)
     }
 
+    fn shares(&self) -> bool {
+        true
+    }
+
+    async fn share(&mut self, _bytes: u64, splits: Vec<Split>) -> Result<Vec<Split>> {
+        let operation = self.operation();
+        let mut session = self.session()?;
+        begin(&mut session, &operation).await?;
+        let splits = ranges::share(&mut session, &operation, splits).await?;
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
+        Ok(splits)
+    }
+
     async fn read_split(&mut self, split: &Split) -> Result<EventStream> {
         let condition = format!(" WHERE {}", PageRange::of(split)?.condition());
         let session = self.session()?;

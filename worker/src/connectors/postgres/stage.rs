@@ -160,6 +160,25 @@ impl Stage {
         rows.first().map_or(Ok(0), |row| get(row, "next"))
     }
 
+    /// Goes on with the lasting table that another process of the same attempt has made.
+    pub(super) fn join(&mut self) {
+        self.table = self.lasting_table();
+        self.lasting = true;
+    }
+
+    /// Removes a split that is saved and will be written anew, in the open transaction.
+    pub(super) async fn discard(&self, session: &mut Session, operation: &str, number: u64) -> Result<()> {
+        let row = sql::identifier(ROW);
+        let statement = format!(
+            "WITH p AS (DELETE FROM {} WHERE {} AND number = {number} RETURNING first_row, end_row) \
+             DELETE FROM {} s USING p WHERE s.{row} >= p.first_row AND s.{row} < p.end_row",
+            self.splits,
+            self.mine(),
+            self.table
+        );
+        session.execute(operation, &statement).await.map(drop)
+    }
+
     /// Holds the lasting table in that mode until the open transaction ends.
     async fn lock(&self, session: &mut Session, operation: &str, mode: &str) -> Result<()> {
         session.execute(operation, &format!("LOCK TABLE {} IN {mode} MODE", self.lasting_table())).await.map(drop)

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::commit::{Commits, paths};
 use super::upload::StagedPart;
 use crate::connector::{Attempt, ConnectorError, ErrorKind, Result, SavedSplit};
-use crate::connectors::files::escaped;
+use crate::connectors::files::{escaped, is_manifest, manifest_of_split};
 
 /// The list of what an attempt took over.
 const KEPT: &str = "kept.json";
@@ -27,23 +27,16 @@ pub(super) struct SavedParts {
     pub(super) parts: Vec<StagedPart>,
 }
 
-/// The beginning of the names of a split's objects; its manifest's ends with `.json`.
-pub(super) fn prefix(number: u64) -> String {
-    format!("split-{number:06}")
-}
-
-fn is_manifest(name: &str) -> bool {
-    name.starts_with("split-") && name.ends_with(".json")
-}
-
 impl Commits {
-    /// What earlier attempts of the run have saved: the path of each manifest, and its content.
-    pub(super) async fn saved_splits(&self, attempt: &Attempt) -> Result<Vec<(String, SavedParts)>> {
+    /// What attempts of the run have saved, up to this one if it is shared, else up to the one before: the path of each
+    /// manifest, and its content.
+    pub(super) async fn saved_splits(&self, attempt: &Attempt, shared: bool) -> Result<Vec<(String, SavedParts)>> {
         let own = escaped(&attempt.run);
         let staged = paths(self.bucket.list(&self.stagings()).await?);
+        let above = if shared { attempt.epoch + 1 } else { attempt.epoch };
         let epoch_of = |path: &str| {
             let (run, epoch) = self.attempt_of(path)?;
-            (run == own && epoch < attempt.epoch && path.ends_with(&format!("/{KEPT}"))).then_some(epoch)
+            (run == own && epoch < above && path.ends_with(&format!("/{KEPT}"))).then_some(epoch)
         };
         // An attempt without a list has saved nothing.
         let Some((latest, list)) = staged.iter().filter_map(|path| Some((epoch_of(path)?, path))).max() else {
@@ -62,7 +55,7 @@ impl Commits {
     /// Makes the objects of a split count. Gives the manifest's path.
     pub(super) async fn save_split(&self, attempt: &Attempt, saved: &SavedParts) -> Result<()> {
         self.check_owner(attempt).await?;
-        let path = format!("{}/{}.json", self.staging(attempt), prefix(saved.split.number));
+        let path = format!("{}/{}", self.staging(attempt), manifest_of_split(saved.split.number));
         self.write(&path, saved).await?;
         // An attempt that took over meanwhile may not have seen it: then this one must not go on.
         self.check_owner(attempt).await

@@ -10,13 +10,13 @@ use tempfile::TempDir;
 
 use super::bucket::Bucket;
 use super::commit::{Changes, Commits};
-use super::saved::{SavedParts, prefix as prefix_of_split};
+use super::saved::SavedParts;
 use super::upload::{StagedPart, Uploads};
 use crate::connector::{
     Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, SavedSplit, Sink,
     SinkRequest, Staged,
 };
-use crate::connectors::files::{Parts, ROLL_BYTES, Target, Written, blocking, hidden, prefix_of_run};
+use crate::connectors::files::{Parts, ROLL_BYTES, Target, Written, blocking, hidden, prefix_of_run, prefix_of_split};
 use crate::points;
 
 /// What an attempt writes with.
@@ -54,6 +54,8 @@ pub(super) struct S3Sink {
     saved: BTreeMap<u64, (String, SavedParts)>,
     /// The objects of saved splits.
     kept: Vec<StagedPart>,
+    /// Whether other processes write for the same attempt.
+    shared: bool,
 }
 
 impl S3Sink {
@@ -70,7 +72,7 @@ impl S3Sink {
         };
         let commits = Commits::new(&bucket, &request.pipeline, &request.node);
         let (saved, kept) = (BTreeMap::new(), Vec::new());
-        Ok(Self { bucket, folder, written, request, commits, phase: Phase::Opened, saved, kept })
+        Ok(Self { bucket, folder, written, request, commits, phase: Phase::Opened, saved, kept, shared: false })
     }
 
     fn overwrites(&self) -> bool {
@@ -101,6 +103,23 @@ impl S3Sink {
                 Err(ConnectorError::new(ErrorKind::Bug, "write a stream", "it is not fenced"))
             }
         }
+    }
+
+    /// Begins to write for an attempt that owns the sink.
+    async fn write_as(&mut self, attempt: &Attempt) -> Result<()> {
+        let local = blocking(|| {
+            tempfile::Builder::new().prefix("aggregator-").tempdir().map_err(|error| {
+                let detail = format!("there is no room for files in {}: {error}", std::env::temp_dir().display());
+                ConnectorError::new(ErrorKind::Refused, "write part files", detail)
+                    .remedy("make room there, or name another folder in the environment variable TMPDIR")
+            })
+        })
+        .await?;
+        let parts = self.written.parts(local.path(), PathBuf::new(), &self.request, ROLL_BYTES)?;
+        let uploads = Uploads::new(self.bucket.clone(), local.path().to_owned(), self.commits.staging(attempt));
+        let parts = Some(Box::new(parts));
+        self.phase = Phase::Fenced(Box::new(Writing { attempt: attempt.clone(), parts, uploads, _local: local }));
+        Ok(())
     }
 
     /// What a commit of these parts does. Names hold the attempt, so they are free.
@@ -174,19 +193,7 @@ impl Sink for S3Sink {
 
     async fn fence(&mut self, attempt: &Attempt) -> Result<()> {
         self.commits.fence(attempt, &mut points::step).await?;
-        let local = blocking(|| {
-            tempfile::Builder::new().prefix("aggregator-").tempdir().map_err(|error| {
-                let detail = format!("there is no room for files in {}: {error}", std::env::temp_dir().display());
-                ConnectorError::new(ErrorKind::Refused, "write part files", detail)
-                    .remedy("make room there, or name another folder in the environment variable TMPDIR")
-            })
-        })
-        .await?;
-        let parts = self.written.parts(local.path(), PathBuf::new(), &self.request, ROLL_BYTES)?;
-        let uploads = Uploads::new(self.bucket.clone(), local.path().to_owned(), self.commits.staging(attempt));
-        let parts = Some(Box::new(parts));
-        self.phase = Phase::Fenced(Box::new(Writing { attempt: attempt.clone(), parts, uploads, _local: local }));
-        Ok(())
+        self.write_as(attempt).await
     }
 
     fn keeps_splits(&self) -> bool {
@@ -195,12 +202,12 @@ impl Sink for S3Sink {
 
     async fn saved(&mut self) -> Result<Vec<SavedSplit>> {
         let attempt = self.writing("saved")?.attempt.clone();
-        let saved = self.commits.saved_splits(&attempt).await?;
+        let saved = self.commits.saved_splits(&attempt, self.shared).await?;
         self.saved = saved.into_iter().map(|(path, saved)| (saved.split.number, (path, saved))).collect();
         Ok(self.saved.values().map(|(_, saved)| saved.split.clone()).collect())
     }
 
-    async fn keep(&mut self, numbers: &BTreeSet<u64>, more: bool) -> Result<()> {
+    async fn keep(&mut self, numbers: &BTreeSet<u64>, _more: bool) -> Result<()> {
         let attempt = self.writing("keep")?.attempt.clone();
         let mut manifests = BTreeSet::new();
         for (number, (path, saved)) in std::mem::take(&mut self.saved) {
@@ -209,18 +216,29 @@ impl Sink for S3Sink {
                 self.kept.extend(saved.parts);
             }
         }
-        self.commits.keep_splits(&attempt, &manifests).await?;
-        if more {
-            let next = numbers.last().map_or(0, |last| last + 1);
-            self.writing("keep")?.begin(prefix_of_split(next));
-        }
+        self.commits.keep_splits(&attempt, &manifests).await
+    }
+
+    fn shares(&self) -> bool {
+        true
+    }
+
+    async fn join(&mut self, attempt: &Attempt) -> Result<Vec<SavedSplit>> {
+        self.commits.check_owner(attempt).await?;
+        self.write_as(attempt).await?;
+        self.shared = true;
+        self.saved().await
+    }
+
+    async fn begin(&mut self, number: u64) -> Result<()> {
+        let shared = self.shared;
+        self.writing("begin")?.begin(prefix_of_split(number, shared));
         Ok(())
     }
 
     async fn save(&mut self, split: &SavedSplit) -> Result<()> {
         let writing = self.writing("save")?;
         let parts = writing.finish(false).await?;
-        writing.begin(prefix_of_split(split.number + 1));
         let attempt = writing.attempt.clone();
         let saved = SavedParts { split: split.clone(), parts };
         self.commits.save_split(&attempt, &saved).await?;
@@ -263,6 +281,10 @@ impl Sink for S3Sink {
             Phase::Staged { attempt, .. } => attempt,
             Phase::Opened | Phase::Done => return Ok(()),
         };
+        // What others of a shared attempt are writing looks just like this one's: the commit clears it away.
+        if self.shared {
+            return Ok(());
+        }
         // Saved splits are for the next attempt.
         self.commits.remove_unsaved(&attempt).await
     }

@@ -1,0 +1,131 @@
+//! Kill -9 at random moments, over and over, for every source and sink: a run, the attempt that goes on with it, the one
+//! after that. Nothing is lost, nothing doubled.
+//!
+//! A kill counts when it ended a process that was at work. `make soak` does the same with many more.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::aggregator::PATIENCE;
+use crate::pair::{OF_TABLES, RUN, Round, Sink, Source, World};
+use crate::random::Random;
+use crate::rows::same;
+use crate::s3::Store;
+
+/// How many kills each pair gets, unless the environment says otherwise.
+const KILLS: u32 = 50;
+/// How many attempts of a run are killed before one is let live, at most.
+const IN_A_ROW: u32 = 4;
+
+fn kills() -> u32 {
+    let wanted = std::env::var("AGGREGATOR_KILLS").ok();
+    wanted.map_or(KILLS, |text| text.parse().expect("AGGREGATOR_KILLS is a number"))
+}
+
+impl World {
+    /// Kills a run after a time. Says whether it was still at work.
+    fn kill_after(&self, time: Duration) -> bool {
+        let mut running = self.place.start(RUN);
+        std::thread::sleep(time);
+        running.signal(Signal::SIGKILL);
+        let said = running.wait();
+        let killed = said.signal() == Some(Signal::SIGKILL as i32);
+        assert!(killed || said.code() == Some(0), "{}: {}{}", self.name, said.stdout, said.stderr);
+        self.settle();
+        killed
+    }
+
+    /// Waits until the servers have done what the process had asked of them before it died.
+    fn settle(&self) {
+        let started = Instant::now();
+        while self.database.as_ref().is_some_and(|database| !database.is_idle())
+            || self.store.as_ref().is_some_and(|store| !store.is_idle())
+        {
+            assert!(started.elapsed() < PATIENCE, "{}: a server is still at work for a dead process", self.name);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Whether a commit is decided of which readers see nothing yet, or a part: names are given one after the other.
+    fn is_halfway(&self) -> bool {
+        let records = std::fs::read_dir(self.place.file("out/_aggregator")).into_iter().flatten().flatten();
+        let records = records.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|it| it == "json"));
+        let journal = |path| std::fs::read_to_string(path).expect("a record").contains("\"journal\"");
+        records.into_iter().any(journal) || self.store.as_ref().is_some_and(Store::is_copying)
+    }
+
+    /// Plays so many kills.
+    fn play_moments(&self, kills: u32) {
+        let name = &self.name;
+        let mut random = Random::seeded();
+        let (mut round, mut hit, mut decided) = (0, 0, 0);
+        self.fill(Round(0));
+        let started = Instant::now();
+        self.place.ok(RUN);
+        let length = started.elapsed();
+        let mut shown = self.mode.apply(&[], Round(0));
+        same(&format!("{name}, undisturbed"), &self.visible(), &shown);
+        while hit < kills {
+            round += 1;
+            self.fill(Round(round));
+            for _ in 0..=(random.share() * f64::from(IN_A_ROW)) as u32 {
+                let applied = self.mode.apply(&shown, Round(round));
+                if !self.kill_after(length.mul_f64(random.share())) {
+                    shown = applied;
+                    same(&format!("{name}, round {round}, ended"), &self.visible(), &shown);
+                    continue;
+                }
+                hit += 1;
+                let between = if self.is_halfway() { applied.clone() } else { self.visible() };
+                if between == applied {
+                    decided += u32::from(applied != shown);
+                    shown = applied;
+                } else {
+                    same(&format!("{name}, round {round}, killed"), &between, &shown);
+                }
+            }
+            let report = self.place.json(RUN.trim_end_matches(" --output json"));
+            assert_eq!(report["ledger"]["balanced"], true, "{name}: {report}");
+            shown = self.mode.apply(&shown, Round(round));
+            same(&format!("{name}, round {round}, resumed"), &self.visible(), &shown);
+        }
+        println!("{name}: {hit} kills in runs of {length:?}, {decided} of them after the commit was decided");
+    }
+}
+
+/// Every source into a sink, each with one of its modes in turn.
+fn all_into(sink: Sink) {
+    let modes = if matches!(sink, Sink::File | Sink::S3) { &OF_TABLES[..2] } else { &OF_TABLES[..] };
+    let sources = [Source::File, Source::S3, Source::Postgres, Source::Sqlite, Source::Http];
+    for (source, mode) in sources.into_iter().zip(modes.iter().cycle()) {
+        let world = World::new(source, sink, *mode);
+        if source == Source::Sqlite {
+            // To tell later that a file has not changed, a run in pieces waits until its last change is two seconds old.
+            // Kills that hit it then show nothing.
+            let manifest = std::fs::read_to_string(world.place.file("m/pipeline.yaml")).expect("manifests");
+            world.place.write("m/pipeline.yaml", &manifest.replace("splitSize: 100Ki", "splitSize: 10Mi"));
+        }
+        world.play_moments(kills());
+    }
+}
+
+#[test]
+fn every_source_into_files() {
+    all_into(Sink::File);
+}
+
+#[test]
+fn every_source_into_objects() {
+    all_into(Sink::S3);
+}
+
+#[test]
+fn every_source_into_postgres() {
+    all_into(Sink::Postgres);
+}
+
+#[test]
+fn every_source_into_sqlite() {
+    all_into(Sink::Sqlite);
+}
