@@ -1,6 +1,7 @@
-//! Named points of a run, at which a test lets the process end as if its power had failed.
+//! Named points of a run, at which a test lets the process end as if its power had failed, or stop until it is woken.
 //!
-//! Only debug builds have them: with `AGGREGATOR_DIE_AT` set to a point's name, the process ends by SIGKILL as it passes.
+//! Only debug builds have them: with `AGGREGATOR_DIE_AT` set to a point's name, the process ends by SIGKILL as it passes;
+//! with `AGGREGATOR_STOP_AT`, it is stopped by SIGSTOP.
 
 /// All points that a run itself passes, in order. Sinks have their own within, as `rename record`.
 pub const OF_A_RUN: [&str; 11] = [
@@ -37,9 +38,14 @@ pub const OF_SINKS: [&str; 13] = [
 /// Passes a point.
 #[cfg(all(debug_assertions, unix))]
 pub(crate) fn pass(point: &str) {
-    if std::env::var("AGGREGATOR_DIE_AT").is_ok_and(|wanted| wanted == point) {
-        let ended = nix::sys::signal::kill(nix::unistd::Pid::this(), nix::sys::signal::Signal::SIGKILL);
-        tracing::error!(?ended, point, "the process was to end here");
+    use nix::sys::signal::Signal;
+
+    for (variable, signal) in [("AGGREGATOR_DIE_AT", Signal::SIGKILL), ("AGGREGATOR_STOP_AT", Signal::SIGSTOP)] {
+        if std::env::var(variable).is_ok_and(|wanted| wanted == point) {
+            // To this thread, which goes no step further: another one might have to be woken first.
+            let sent = nix::sys::signal::raise(signal);
+            tracing::debug!(?sent, point, "the process was to end or stop here");
+        }
     }
 }
 

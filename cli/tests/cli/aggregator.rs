@@ -143,8 +143,14 @@ impl Place {
     }
 
     pub(crate) fn start(&self, arguments: &str) -> Running {
+        self.start_with(arguments, &[])
+    }
+
+    /// Starts the binary with more variables in its environment.
+    pub(crate) fn start_with(&self, arguments: &str, variables: &[(&str, &str)]) -> Running {
         let words: Vec<&str> = arguments.split_whitespace().collect();
         let mut command = self.command(&words);
+        command.envs(variables.iter().copied());
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         Running { child: Some(child) }
     }
@@ -178,6 +184,15 @@ impl Running {
 
     pub(crate) fn ended(&mut self) -> bool {
         self.child().try_wait().expect("a child of ours").is_some()
+    }
+
+    /// Waits until the process is stopped. Says false when it ended before.
+    pub(crate) fn until_stopped(&mut self) -> bool {
+        self.until(|id| {
+            let status = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+            // After the name, which stands in brackets.
+            status.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        })
     }
 
     /// Waits for a condition that the process brings about. Says false when the process ended before.

@@ -36,5 +36,6 @@ mod samples;
 mod shards;
 mod shop;
 mod signals;
+mod sleepers;
 mod streams;
 mod trips;

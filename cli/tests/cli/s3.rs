@@ -79,9 +79,10 @@ impl Store {
         records.map(|key| serde_json::from_str(&self.text(&key)).expect("a record")).collect()
     }
 
-    /// Whether a commit is decided whose objects have not all got their names: readers see none of them.
-    pub(crate) fn is_copying(&self) -> bool {
-        self.records().iter().any(|record| record["journal"]["phase"] == "copying")
+    /// A commit that is decided and whose objects have not all got their names: readers see none of them.
+    pub(crate) fn copying(&self) -> Option<String> {
+        let mut records = self.records().into_iter().filter(|record| record["journal"]["phase"] == "copying");
+        records.next().map(|record| record["journal"]["next"].to_string())
     }
 
     /// The rows of all NDJSON objects whose keys begin like that, as of the last commit that readers are to see.

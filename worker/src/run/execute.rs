@@ -27,7 +27,7 @@ use super::session::session;
 use super::sinks::{self, NamedSink, Records};
 use super::{Live, RunMode, RunRequest, Subject};
 use crate::checkpoint::{Begun, CheckpointStore, Division, Joined, Positions, RunKind, Shard, Unfinished};
-use crate::connector::Attempt;
+use crate::connector::{Attempt, ConnectorError, ErrorKind};
 use crate::engine::SourceOutcome;
 use crate::ledger::{EntryKind, Ledger};
 use crate::{points, rejects};
@@ -142,6 +142,7 @@ async fn complete(
     course.begins(&begun);
     let pipeline = course.pipeline.id();
     let positions = course.fence_move_commit(&mut begun, sinks).await;
+    let positions = course.unless_overtaken(&begun, positions).await;
     let positions = ended(store, &pipeline, &begun, positions).await?;
     store.succeed(&pipeline, &begun.attempt, &positions).await?;
     points::pass("recorded");
@@ -178,6 +179,7 @@ async fn share(
                     Division::Splits(splits) => splits,
                 };
                 let worked = course.work(&mut begun, splits, shard, sinks).await;
+                let worked = course.unless_overtaken(&begun, worked).await;
                 ended(store, &pipeline, &begun, worked).await?;
                 store.saved(&pipeline, &begun.attempt).await?;
             }
@@ -252,6 +254,22 @@ impl<'a> Course<'a> {
         self.request.cancel.run_until_cancelled(opening).await.unwrap_or(Err(RunError::Interrupted))
     }
 
+    /// What an attempt that was overtaken meets is a consequence: its staged rows are gone, or its connections. Then that
+    /// is what to tell.
+    async fn unless_overtaken<T>(&self, begun: &Begun, ended: Result<T, RunError>) -> Result<T, RunError> {
+        let Err(RunError::Connector { error, .. }) = &ended else { return ended };
+        if matches!(error.kind, ErrorKind::Fenced | ErrorKind::Interrupted | ErrorKind::Config) {
+            return ended;
+        }
+        match tokio::time::timeout(LOOKING, self.open()).await {
+            Ok(Ok((_, epoch))) if epoch > begun.attempt.epoch => {
+                tracing::debug!(%error, "an attempt that was overtaken has failed");
+                Err(overtaken_by(epoch))
+            }
+            _ => ended,
+        }
+    }
+
     /// Tells which attempt it is.
     fn begins(&mut self, begun: &Begun) {
         self.report.run.clone_from(&begun.attempt.run);
@@ -270,6 +288,9 @@ impl<'a> Course<'a> {
         points::pass("fenced");
         // Read once nobody else can commit any more: a commit that was on its way has arrived or is refused.
         let records = Records::read(sinks).await?;
+        if records.epoch() > begun.attempt.epoch {
+            return Err(overtaken_by(records.epoch()));
+        }
         begun.positions = self.start(&records, begun)?;
         Ok(records.committed_by(&begun.attempt.run).is_some().then_some(records))
     }
@@ -442,6 +463,16 @@ async fn whole(
         }
         Err(error) => Moved { sinks, outcomes: BTreeMap::new(), result: Err(error) },
     }
+}
+
+/// How long an attempt that failed looks whether it was overtaken.
+const LOOKING: Duration = Duration::from_secs(2);
+
+fn overtaken_by(epoch: u64) -> RunError {
+    let detail = format!("attempt {epoch} has taken over");
+    let error = ConnectorError::new(ErrorKind::Fenced, "go on with the run", detail)
+        .remedy("nothing to do: the newer attempt does the work");
+    RunError::Connector { node: None, error }
 }
 
 /// How long a failed or interrupted run waits for its sinks to remove what they had staged.

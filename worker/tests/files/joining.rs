@@ -29,6 +29,7 @@ async fn resumed(lake: &Lake, stream: &str, epoch: u64, keep: &[u64]) -> Box<dyn
 }
 
 async fn save(sink: &mut dyn Sink, number: u64, batches: &[RecordBatch]) {
+    sink.begin(number).await.unwrap();
     for batch in batches {
         sink.write(batch.clone()).await.unwrap();
     }

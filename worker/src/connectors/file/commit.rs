@@ -3,9 +3,10 @@
 //! Writing the journal is the commit. Whoever meets a journal finishes it: each of its steps may be done twice.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,11 @@ use crate::format::write_error;
 pub(super) const STAGING: &str = ".aggregator-staging";
 /// Where commits are recorded.
 const RECORDS: &str = "_aggregator";
+
+/// How long a commit may take that others wait for: it renames files, and makes that durable.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often those look.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A rename, of paths below the root.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,12 +66,15 @@ pub(super) type Step<'s> = &'s mut dyn FnMut(&str) -> Result<()>;
 pub(super) struct Commits {
     root: PathBuf,
     id: String,
+    /// How long others may hold the lock.
+    patience: Duration,
 }
 
 impl Commits {
     /// The commits of `node` of `pipeline`.
     pub(super) fn new(root: &Path, pipeline: &str, node: &str) -> Self {
-        Self { root: root.to_owned(), id: format!("{}.{}", escaped(pipeline), escaped(node)) }
+        let id = format!("{}.{}", escaped(pipeline), escaped(node));
+        Self { root: root.to_owned(), id, patience: PATIENCE }
     }
 
     /// Where an attempt writes, below the root.
@@ -111,8 +120,20 @@ impl Commits {
         let lock = fs::create_dir_all(&folder)
             .and_then(|()| File::options().create(true).truncate(false).write(true).open(&path))
             .map_err(|error| write_error(&path, error))?;
-        lock.lock().map_err(|error| write_error(&path, error))?;
-        Ok(lock)
+        let started = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(lock),
+                Err(TryLockError::Error(error)) => return Err(write_error(&path, error)),
+                Err(TryLockError::WouldBlock) if started.elapsed() >= self.patience => break,
+                // Nothing tells when a lock is free, and one that is waited for cannot be given up.
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
+            }
+        }
+        let seconds = self.patience.as_secs();
+        let detail = format!("another process has held {} for more than {seconds} seconds", path.display());
+        Err(ConnectorError::new(ErrorKind::Transient, "wait for a commit", detail)
+            .remedy("it commits, or was stopped in the middle of it: look for it, and wake or end it"))
     }
 
     fn load(&self) -> Result<Option<State>> {
@@ -462,6 +483,18 @@ mod tests {
         assert!(remedy.contains(&format!("remove {},", record.display())), "{remedy}");
         fs::remove_file(record).unwrap();
         commits.fence(&next, &mut |_| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_process_that_holds_the_lock_for_ever_is_told() {
+        let (_folder, commits, attempt) = Folder::new();
+        let other = Commits { patience: Duration::from_millis(20), ..commits.clone() };
+        let held = commits.owned(&attempt).unwrap();
+        let error = other.last(&mut |_| Ok(())).expect_err("held");
+        assert_eq!(error.kind, ErrorKind::Transient);
+        assert!(error.detail.contains(".lock for more than"), "{error}");
+        drop(held);
+        assert!(other.last(&mut |_| Ok(())).unwrap().is_some());
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(super) struct Decoder {
     pub(super) bytes: u64,
     location: String,
     rejects: bool,
+    /// Whether rejects say which row of the read they are.
+    numbered: bool,
 }
 
 struct RowFault {
@@ -85,7 +87,13 @@ impl Decoder {
             bytes: 0,
             location: location.into(),
             rejects,
+            numbered: true,
         }
+    }
+
+    /// For a part of a table: where a row stands in it says nothing of where it stands in the table.
+    pub(super) fn of_part(self) -> Self {
+        Self { numbered: false, ..self }
     }
 
     /// Takes a piece; the batches that it completed are put into `out`.
@@ -245,7 +253,7 @@ impl Decoder {
         let (number, value) = fault.columns.first().ok_or_else(|| self.broken("a reject without a cause"))?;
         Ok(Reject {
             location: self.location.clone(),
-            line: Some(first + fault.row as u64 + 1),
+            line: self.numbered.then(|| first + fault.row as u64 + 1),
             offset: None,
             column: Some(self.schema.field(*number).name().clone()),
             reason: RejectReason::CastFailed,
@@ -374,6 +382,13 @@ mod tests {
         assert_eq!((rejects[0].line, rejects[0].column.as_deref()), (Some(2), Some("c0")));
         assert_eq!(rejects[0].raw, r#"{"c0":"infinity","c1":"bad"}"#);
         assert_eq!(lenient.read, 3);
+
+        let (mut part, mut taken) = (decoder(&wires, true).of_part(), Vec::new());
+        part.feed(&bytes, &mut taken).expect("rejects are allowed");
+        taken.extend(part.finish().expect("a trailer"));
+        let lines: Vec<Option<u64>> =
+            taken.iter().flat_map(|decoded| &decoded.rejects).map(|reject| reject.line).collect();
+        assert_eq!(lines, [None], "of a part of a table");
 
         let error = decoder(&wires, false).feed(&bytes, &mut Vec::new()).expect_err("no rejects allowed");
         assert!(error.to_string().contains("row 2, column `c0`: the date is infinity"), "{error}");

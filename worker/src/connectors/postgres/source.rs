@@ -203,7 +203,8 @@ impl Source for PostgresSource {
     async fn read(self: Box<Self>) -> Result<EventStream> {
         let mut session = self.session()?;
         begin(&mut session, &self.operation()).await?;
-        Ok(self.start(session, &self.tail, After::Close))
+        let decoder = self.decoder();
+        Ok(self.start(session, decoder, &self.tail, After::Close))
     }
 
     async fn divide(&mut self, bytes: u64, earlier: &[ReadSplit]) -> Result<Option<Division>> {
@@ -236,7 +237,8 @@ impl Source for PostgresSource {
     async fn read_split(&mut self, split: &Split) -> Result<EventStream> {
         let condition = format!(" WHERE {}", PageRange::of(split)?.condition());
         let session = self.session()?;
-        Ok(self.start(session, &condition, After::GiveBack(Arc::clone(&self.session))))
+        let decoder = self.decoder().of_part();
+        Ok(self.start(session, decoder, &condition, After::GiveBack(Arc::clone(&self.session))))
     }
 }
 
@@ -265,18 +267,17 @@ impl PostgresSource {
         })
     }
 
-    fn start(&self, session: Session, tail: &str, after: After) -> EventStream {
+    fn decoder(&self) -> Decoder {
+        let (schema, location) = (Arc::clone(&self.schema), self.request.stream.clone());
+        Decoder::new(schema, &self.wires, self.request.batch_rows, location, self.request.rejects)
+    }
+
+    fn start(&self, session: Session, decoder: Decoder, tail: &str, after: After) -> EventStream {
         let transfer = Transfer {
             session,
             operation: self.operation(),
             statement: format!("COPY ({}{tail}) TO STDOUT (FORMAT binary)", self.select),
-            decoder: Decoder::new(
-                Arc::clone(&self.schema),
-                &self.wires,
-                self.request.batch_rows,
-                self.request.stream.clone(),
-                self.request.rejects,
-            ),
+            decoder,
         };
         let (sender, receiver) = mpsc::channel(AHEAD);
         tokio::spawn(async move {

@@ -31,6 +31,8 @@ impl Chunks {
         let mut text = std::mem::take(&mut self.rest);
         let mut wanted = size;
         loop {
+            // A record of many megabytes takes no more than it needs.
+            text.reserve_exact((wanted + READ).saturating_sub(text.len()));
             while text.len() < wanted && !self.ended {
                 self.ended = !read_more(&mut self.input, &mut text, READ, &self.location)?;
             }

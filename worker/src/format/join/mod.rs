@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_header_is_written_as_in_one_go() {
-        for format in [r#"{"csv": {"formulas": "Prefix"}}"#, r#"{"csv": {"escape": "\\\\"}}"#, r#"{"csv": {}}"#] {
+        for format in [r#"{"csv": {"formulas": "Prefix"}}"#, r#"{"csv": {"escape": "\\"}}"#, r#"{"csv": {}}"#] {
             let place = Place::new(format);
             let column: ArrayRef = Arc::new(StringArray::from(vec!["=1", "a\\b"]));
             let all = RecordBatch::try_from_iter([("=a\\b", column)]).unwrap();
