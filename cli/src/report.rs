@@ -74,14 +74,7 @@ fn ledger(report: &RunReport) {
     type Figure = fn(&Entry) -> u64;
     let all: [(&str, Figure); 5] = [
         ("IN", |entry| if entry.kind == EntryKind::Source { entry.read } else { entry.taken }),
-        (
-            "OUT",
-            if of_part(report) {
-                |entry| entry.out
-            } else {
-                |entry| if writes(entry) { entry.written } else { entry.out }
-            },
-        ),
+        ("OUT", |entry| if writes(entry) { entry.written } else { entry.out }),
         ("FILTERED", |entry| entry.filtered),
         ("REJECTED", |entry| entry.rejected),
         ("DEDUPLICATED", |entry| entry.deduplicated),

@@ -146,6 +146,11 @@ impl Place {
         self.start_with(arguments, &[])
     }
 
+    /// Runs the binary, which is to kill itself at a named point.
+    pub(crate) fn die_at(&self, point: &str, arguments: &str) -> Said {
+        self.start_with(arguments, &[("AGGREGATOR_DIE_AT", point)]).wait()
+    }
+
     /// Starts the binary with more variables in its environment.
     pub(crate) fn start_with(&self, arguments: &str, variables: &[(&str, &str)]) -> Running {
         let words: Vec<&str> = arguments.split_whitespace().collect();

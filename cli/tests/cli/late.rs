@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use crate::aggregator::{PATIENCE, Place};
+use crate::aggregator::{CONNECTORS, PATIENCE, Place};
 use crate::postgres::Database;
 use crate::rows::ndjson;
 
@@ -27,12 +27,7 @@ fn place(database: &Database, lag: &str) -> Place {
     place.write(
         "m/pipeline.yaml",
         &format!(
-            "{}apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {{name: out, namespace: test}}
-spec: {{file: {{root: ../out, format: {{ndjson: {{}}}}}}}}
----
-apiVersion: aggregator.dev/v1alpha1
+            "{CONNECTORS}{}apiVersion: aggregator.dev/v1alpha1
 kind: Pipeline
 metadata: {{name: move, namespace: test}}
 spec:

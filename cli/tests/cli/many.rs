@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use aggregator_worker::points::OF_A_RUN;
 use nix::sys::signal::Signal;
 
-use crate::aggregator::{CONNECTORS, Place, Said};
+use crate::aggregator::{CONNECTORS, Place};
 use crate::delivery::Mode;
 use crate::pair::{RUN, Round, Sink};
 use crate::postgres::Database;
@@ -80,10 +80,7 @@ impl World {
         for (number, point) in (1..).zip(OF_A_RUN) {
             let (name, round) = (format!("{:?}, {:?}, at `{point}`", self.sink, self.mode), Round(number));
             self.fill(round);
-            let words: Vec<&str> = RUN.split_whitespace().collect();
-            let output = self.place.command(&words).env("AGGREGATOR_DIE_AT", point).output();
-            let said = Said::from(output.expect("the binary starts"));
-            if said.signal() == Some(Signal::SIGKILL as i32) {
+            if self.place.die_at(point, RUN).signal() == Some(Signal::SIGKILL as i32) {
                 hit.insert(point);
             }
             let applied = self.mode.apply(&before, round);

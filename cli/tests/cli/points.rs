@@ -10,18 +10,11 @@ use aggregator_worker::points::{OF_A_RUN, OF_SINKS};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::aggregator::Said;
 use crate::delivery::{Guarantee, Mode, Sync, guarantee};
 use crate::pair::{OF_TABLES, RUN, Round, Sink, Source, World};
 use crate::rows::same;
 
 impl World {
-    fn die_at(&self, point: &str) -> Said {
-        let words: Vec<&str> = RUN.split_whitespace().collect();
-        let mut command = self.place.command(&words);
-        Said::from(command.env("AGGREGATOR_DIE_AT", point).output().expect("the binary starts"))
-    }
-
     /// Goes through all points; gives those that were hit.
     fn play(&self) -> BTreeSet<&'static str> {
         let mut hit = BTreeSet::new();
@@ -33,7 +26,7 @@ impl World {
         for (number, point) in (1..).zip(OF_A_RUN.iter().chain(of_sink)) {
             let (name, round) = (format!("{}, at `{point}`", self.name), Round(number));
             self.fill(round);
-            let said = self.die_at(point);
+            let said = self.place.die_at(point, RUN);
             let killed = said.signal() == Some(Signal::SIGKILL as i32);
             assert!(killed || said.code() == Some(0), "{name}: {}{}", said.stdout, said.stderr);
             let applied = self.mode.apply(&before, round);

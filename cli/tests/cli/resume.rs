@@ -52,6 +52,14 @@ pub(crate) fn write_files(place: &Place) {
     }
 }
 
+/// Declares the columns of the files, so that one bad row is a reject and not another type.
+pub(crate) fn declare_columns(place: &Place) {
+    let manifest = std::fs::read_to_string(place.file("m/pipeline.yaml")).expect("manifests");
+    let typed = "{file: {root: ../in, format: {csv: {schema: {columns: [{name: id, type: Int64}, {name: account, type: Int64}, \
+                 {name: amount, type: Float64}, {name: note, type: Utf8}]}}}}}";
+    place.write("m/pipeline.yaml", &manifest.replace("{file: {root: ../in}}", typed));
+}
+
 /// The manifests of saved splits below a folder.
 pub(crate) fn saved_files(folder: &Path) -> usize {
     let entries = |folder: &Path| -> Vec<_> {
@@ -155,11 +163,7 @@ fn a_file_that_changed_is_read_again_and_rejects_are_kept_once() {
     for file in 0..FILES {
         place.write(&format!("in/{file:02}.csv"), &format!("{}bad-{file},1,1.0,\n", made(file).csv()));
     }
-    // The column's type is declared, so that one bad row is a reject and not another type.
-    let manifest = std::fs::read_to_string(place.file("m/pipeline.yaml")).expect("manifests");
-    let typed = "{file: {root: ../in, format: {csv: {schema: {columns: [{name: id, type: Int64}, {name: account, type: Int64}, \
-                 {name: amount, type: Float64}, {name: note, type: Utf8}]}}}}}";
-    place.write("m/pipeline.yaml", &manifest.replace("{file: {root: ../in}}", typed));
+    declare_columns(&place);
     let out = place.file("out");
     stop(&place, Signal::SIGKILL, 3, || saved_files(&out) / 2);
     // The first file is in the first split, which was saved.

@@ -3,9 +3,9 @@
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::aggregator::{Place, Running, Said};
+use crate::aggregator::{CONNECTORS, Place, Running, Said};
 use crate::postgres::Database;
-use crate::resume::{FILES, ROWS, RUN, all, made, place, saved_earlier, write_files};
+use crate::resume::{FILES, ROWS, RUN, all, declare_columns, made, place, saved_earlier, write_files};
 use crate::rows::{Made, of_files, of_sqlite, same, sorted};
 use crate::s3::Store;
 
@@ -34,9 +34,7 @@ fn state(report: &Value) -> &str {
 
 /// Runs one shard until it kills itself at a point.
 fn die(place: &Place, index: u32, point: &str) {
-    let words = run(index);
-    let words: Vec<&str> = words.split_whitespace().collect();
-    let said = Said::from(place.command(&words).env("AGGREGATOR_DIE_AT", point).output().expect("the binary starts"));
+    let said = place.die_at(point, &run(index));
     assert_eq!(said.signal(), Some(Signal::SIGKILL as i32), "`{point}`: {}{}", said.stdout, said.stderr);
 }
 
@@ -248,10 +246,7 @@ fn rejects_of_all_shards_are_held_against_one_budget() {
         for file in 0..FILES {
             place.write(&format!("in/{file:02}.csv"), &format!("{}bad-{file},1,1.0,\n", made(file).csv()));
         }
-        let manifest = std::fs::read_to_string(place.file("m/pipeline.yaml")).expect("manifests");
-        let typed = "{file: {root: ../in, format: {csv: {schema: {columns: [{name: id, type: Int64}, \
-                     {name: account, type: Int64}, {name: amount, type: Float64}, {name: note, type: Utf8}]}}}}}";
-        place.write("m/pipeline.yaml", &manifest.replace("{file: {root: ../in}}", typed));
+        declare_columns(&place);
         shard(&place, 0);
         shard(&place, 1);
         let said = place.say(&run(2));
@@ -329,17 +324,12 @@ fn each_of_many_streams_is_one_shards_own() {
     place.write(
         "m/pipeline.yaml",
         &format!(
-            "{}apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {{name: lake, namespace: test}}
-spec: {{file: {{root: ../lake, format: {{ndjson: {{}}}}}}}}
----
-apiVersion: aggregator.dev/v1alpha1
+            "{CONNECTORS}{}apiVersion: aggregator.dev/v1alpha1
 kind: Pipeline
 metadata: {{name: replicate, namespace: test}}
 spec:
   sources: [{{name: all, connector: db, streams: {{include: [\"public.t*\"]}}}}]
-  sinks: [{{name: lake, from: all, connector: lake, stream: \"${{stream.name}}/\", write: {{mode: Append}}}}]
+  sinks: [{{name: out, from: all, connector: out, stream: \"${{stream.name}}/\", write: {{mode: Append}}}}]
 ",
             database.manifest()
         ),
@@ -349,7 +339,7 @@ spec:
     let streams: Vec<usize> = reports.iter().map(|report| report["streams"].as_array().map_or(0, Vec::len)).collect();
     assert_eq!((streams, state(&reports[0])), (vec![3, 2, 2], "Streams"));
     for table in 0..7 {
-        let rows = of_files(&place.file(&format!("lake/t{table}")));
+        let rows = of_files(&place.file(&format!("out/t{table}")));
         assert_eq!(rows.len(), table + 1, "{rows:?}");
     }
 }

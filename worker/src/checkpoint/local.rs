@@ -1,6 +1,7 @@
 //! Checkpoints in a SQLite file of a local folder, for runs without a cluster.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::lock::Locks;
 use super::shard::{LastRun, SharedRun, Step, next};
-use super::{Begun, CheckpointError, CheckpointStore, Division, Idle, Joined, Positions, RunKind, Shard, Unfinished};
+use super::{Begun, CheckpointError, CheckpointStore, Idle, Joined, Positions, RunKind, Shard, Sharing, Unfinished};
 use crate::connector::Attempt;
 
 const SCHEMA: &str = "
@@ -33,7 +34,7 @@ CREATE TABLE IF NOT EXISTS shared_runs (
     run TEXT NOT NULL,
     epoch INTEGER NOT NULL,
     shards INTEGER NOT NULL,
-    division TEXT,
+    sharing TEXT,
     saved TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 ";
@@ -42,7 +43,7 @@ CREATE TABLE IF NOT EXISTS shared_runs (
 pub struct LocalStore {
     folder: PathBuf,
     shard: Option<Shard>,
-    locks: Locks,
+    locks: Arc<Locks>,
 }
 
 /// How often a process looks whether another one has divided the run.
@@ -59,7 +60,7 @@ impl LocalStore {
     #[must_use]
     pub fn of_shard(folder: impl Into<PathBuf>, shard: Option<Shard>) -> Self {
         let folder = folder.into();
-        Self { locks: Locks::new(&folder, shard), folder, shard }
+        Self { locks: Arc::new(Locks::new(&folder, shard)), folder, shard }
     }
 
     fn file(&self) -> PathBuf {
@@ -124,14 +125,6 @@ struct Asked {
     above: u64,
 }
 
-/// What there is of the Pipeline's last run.
-struct Look {
-    run: String,
-    epoch: u64,
-    shared: Option<SharedRun>,
-    step: Step,
-}
-
 impl Asked {
     /// The last run and its last epoch, and how it stands.
     fn last(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Option<(String, u64, LastRun)>> {
@@ -177,49 +170,40 @@ impl Asked {
         Ok(Begun { attempt, resumed, positions, committed })
     }
 
-    fn look(&self, transaction: &Transaction<'_>, shard: Shard) -> Result<Look, CheckpointErrorKind> {
-        let (run, epoch, last) = self.last(transaction)?.unwrap_or((String::new(), 0, LastRun::Other));
-        let shared = shared_run(transaction, &self.pipeline, &run)?;
-        let step = next(last, epoch, shared.as_ref(), shard);
-        Ok(Look { run, epoch, shared, step })
-    }
-
-    /// Takes the step, if it is still the one to take.
+    /// Takes the next step of a shard; None while another process takes it for all.
     fn join(
         &self,
         transaction: &Transaction<'_>,
         shard: Shard,
-        step: Step,
-        free: bool,
+        locks: &Locks,
     ) -> Result<Option<Joined>, CheckpointErrorKind> {
-        let look = self.look(transaction, shard)?;
-        if look.step != step {
-            return Ok(None);
-        }
-        let Look { run, shared, .. } = look;
-        let joined = match step {
+        let (run, epoch, last) = self.last(transaction)?.unwrap_or((String::new(), 0, LastRun::Other));
+        let shared = shared_run(transaction, &self.pipeline, &run)?;
+        let for_all = || locks.act_for_all(&self.pipeline).map_err(CheckpointErrorKind::Other);
+        let joined = match next(last, epoch, shared.as_ref(), shard) {
+            // Who divides tells it, or dies and lets the lock go.
+            Step::Divide if !for_all()? => return Ok(None),
             Step::Divide => {
                 let begun = self.begin(transaction)?;
                 transaction.execute(
                     "INSERT INTO shared_runs (pipeline, run, epoch, shards) VALUES (?1, ?2, ?3, ?4)
                      ON CONFLICT (pipeline) DO UPDATE SET run = excluded.run, epoch = excluded.epoch,
-                         shards = excluded.shards, division = NULL, saved = '[]'",
+                         shards = excluded.shards, sharing = NULL, saved = '[]'",
                     params![self.pipeline, begun.attempt.run, signed(begun.attempt.epoch), shard.of],
                 )?;
                 Joined::Divide(begun)
             }
-            Step::Work => {
-                let division = shared.and_then(|shared| shared.division).unwrap_or(Division::Whole);
+            Step::Work(splits) => {
                 transaction.execute("UPDATE attempts SET phase = 'Running' WHERE pipeline = ?1", [&self.pipeline])?;
-                Joined::Work(self.begun(transaction, Attempt { run, epoch: look.epoch }, true)?, division)
+                Joined::Work(self.begun(transaction, Attempt { run, epoch }, true)?, splits.clone())
             }
-            Step::Finish | Step::Idle(_) => {
+            Step::Finish => {
                 take_part(transaction, &self.pipeline, &run, None, shard.index)?;
-                match step {
-                    Step::Idle(why) => Joined::Idle(run, why),
-                    _ if !free => Joined::Idle(run, Idle::Finishing),
-                    _ => Joined::Finish(self.begin(transaction)?),
-                }
+                if for_all()? { Joined::Finish(self.begin(transaction)?) } else { Joined::Idle(run, Idle::Finishing) }
+            }
+            Step::Idle(why) => {
+                take_part(transaction, &self.pipeline, &run, None, shard.index)?;
+                Joined::Idle(run, why)
             }
         };
         Ok(Some(joined))
@@ -234,17 +218,17 @@ fn shared_run(
 ) -> Result<Option<SharedRun>, CheckpointErrorKind> {
     let stored: Option<(i64, u32, Option<String>, String)> = transaction
         .query_row(
-            "SELECT epoch, shards, division, saved FROM shared_runs WHERE pipeline = ?1 AND run = ?2",
+            "SELECT epoch, shards, sharing, saved FROM shared_runs WHERE pipeline = ?1 AND run = ?2",
             [pipeline, run],
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
         )
         .optional()?;
-    let Some((epoch, of, division, saved)) = stored else { return Ok(None) };
+    let Some((epoch, of, sharing, saved)) = stored else { return Ok(None) };
     let broken =
         |source| CheckpointErrorKind::Other(CheckpointError::Corrupt { pipeline: pipeline.to_owned(), source });
-    let division = division.map(|text| serde_json::from_str(&text)).transpose().map_err(broken)?;
+    let sharing = sharing.map(|text| serde_json::from_str(&text)).transpose().map_err(broken)?;
     let saved = serde_json::from_str(&saved).map_err(broken)?;
-    Ok(Some(SharedRun { epoch: unsigned(epoch), of, division, saved }))
+    Ok(Some(SharedRun { epoch: unsigned(epoch), of, sharing, saved }))
 }
 
 /// Notes that a shard has taken part in a run; gives the number of runs that it was noted for.
@@ -319,20 +303,11 @@ impl CheckpointStore for LocalStore {
     async fn join(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Joined, CheckpointError> {
         let shard = self.shard.unwrap_or(Shard { index: 0, of: 1 });
         self.locks.keep(pipeline)?;
+        let asked = Arc::new(Asked { pipeline: pipeline.to_owned(), kind, plan: plan.to_owned(), above });
         loop {
-            let asked = Asked { pipeline: pipeline.to_owned(), kind, plan: plan.to_owned(), above };
-            let step = self.with(move |transaction| Ok(asked.look(transaction, shard)?.step)).await?;
-            let free = !matches!(step, Step::Divide | Step::Finish) || self.locks.act_for_all(pipeline)?;
-            if !free && step == Step::Divide {
-                // It tells the division, or dies and lets the lock go.
-                tokio::time::sleep(LOOK).await;
-                continue;
-            }
-            let asked = Asked { pipeline: pipeline.to_owned(), kind, plan: plan.to_owned(), above };
-            let joined = self.with(move |transaction| asked.join(transaction, shard, step, free)).await?;
-            match joined {
-                // Things changed between the look and the lock.
-                None => self.locks.act_for_one(pipeline),
+            let (asked, locks) = (Arc::clone(&asked), Arc::clone(&self.locks));
+            match self.with(move |transaction| asked.join(transaction, shard, &locks)).await? {
+                None => tokio::time::sleep(LOOK).await,
                 Some(joined) => {
                     if matches!(joined, Joined::Idle(..)) {
                         self.locks.give_back(pipeline);
@@ -343,14 +318,14 @@ impl CheckpointStore for LocalStore {
         }
     }
 
-    async fn divided(&self, pipeline: &str, attempt: &Attempt, division: &Division) -> Result<(), CheckpointError> {
+    async fn divided(&self, pipeline: &str, attempt: &Attempt, sharing: &Sharing) -> Result<(), CheckpointError> {
         let (name, own) = (pipeline.to_owned(), attempt.clone());
-        let division = serde_json::to_string(division)
+        let sharing = serde_json::to_string(sharing)
             .map_err(|source| CheckpointError::Corrupt { pipeline: pipeline.to_owned(), source })?;
         self.with(move |transaction| {
             let changed = transaction.execute(
-                "UPDATE shared_runs SET division = ?4 WHERE pipeline = ?1 AND run = ?2 AND epoch = ?3",
-                params![name, own.run, signed(own.epoch), division],
+                "UPDATE shared_runs SET sharing = ?4 WHERE pipeline = ?1 AND run = ?2 AND epoch = ?3",
+                params![name, own.run, signed(own.epoch), sharing],
             )?;
             still(changed, &name, &own)
         })

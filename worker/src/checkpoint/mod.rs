@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::connector::{Attempt, Position};
 
 pub use local::LocalStore;
-pub use shard::{Division, Idle, Joined, Shard};
+pub use shard::{Idle, Joined, Shard, Sharing};
 
 /// Positions by source node.
 pub type Positions = BTreeMap<String, Position>;
@@ -131,11 +131,11 @@ pub trait CheckpointStore: Send + Sync {
     /// [`CheckpointError::Busy`] while another process is the same shard, or runs the Pipeline by itself.
     async fn join(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Joined, CheckpointError>;
 
-    /// The attempt that this process has begun to share is divided so.
+    /// The attempt that this process has begun to share is shared so.
     ///
     /// # Errors
     /// [`CheckpointError::Superseded`] when it is not the newest.
-    async fn divided(&self, pipeline: &str, attempt: &Attempt, division: &Division) -> Result<(), CheckpointError>;
+    async fn divided(&self, pipeline: &str, attempt: &Attempt, sharing: &Sharing) -> Result<(), CheckpointError>;
 
     /// The sinks have all that is this shard's own of the shared attempt.
     ///

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::Begun;
 
 /// Which of several processes that share a run one is. Written as `0/4`, the first of four.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     /// From 0.
     pub index: u32,
@@ -61,8 +61,8 @@ impl FromStr for Shard {
 pub enum Joined {
     /// It divides the run, while all others wait, and tells [`super::CheckpointStore::divided`].
     Divide(Begun),
-    /// It moves what is its own of the division, and tells [`super::CheckpointStore::saved`].
-    Work(Begun, Division),
+    /// It moves what is its own of [`Sharing::Splits`], and tells [`super::CheckpointStore::saved`].
+    Work(Begun, serde_json::Value),
     /// It completes the run, as an attempt of its own.
     Finish(Begun),
     /// Nothing. The run's identity, and why.
@@ -70,7 +70,7 @@ pub enum Joined {
 }
 
 /// Why there is nothing to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idle {
     /// This shard has saved what is its own; others have not yet.
     Waiting,
@@ -82,7 +82,7 @@ pub enum Idle {
 
 /// How a run is shared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Division {
+pub enum Sharing {
     /// Not at all: one process does everything.
     Whole,
     /// By splits; what these are, only the run understands.
@@ -97,7 +97,7 @@ pub(super) struct SharedRun {
     /// How many processes share it.
     pub(super) of: u32,
     /// None while one of them divides it.
-    pub(super) division: Option<Division>,
+    pub(super) sharing: Option<Sharing>,
     /// Which shards have taken part.
     pub(super) saved: BTreeSet<u32>,
 }
@@ -115,16 +115,16 @@ pub(super) enum LastRun {
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum Step<'a> {
     Divide,
-    Work,
+    Work(&'a serde_json::Value),
     Finish,
     Idle(Idle),
 }
 
 /// What a shard does next; `epoch` is the last attempt's.
-pub(super) fn next(last: LastRun, epoch: u64, shared: Option<&SharedRun>, shard: Shard) -> Step {
-    let Some(SharedRun { epoch: own, division: Some(division), saved, .. }) =
+pub(super) fn next(last: LastRun, epoch: u64, shared: Option<&SharedRun>, shard: Shard) -> Step<'_> {
+    let Some(SharedRun { epoch: own, sharing: Some(sharing), saved, .. }) =
         shared.filter(|shared| shared.of == shard.of)
     else {
         return Step::Divide;
@@ -134,13 +134,14 @@ pub(super) fn next(last: LastRun, epoch: u64, shared: Option<&SharedRun>, shard:
         LastRun::Other => Step::Divide,
         LastRun::Succeeded if took_part => Step::Divide,
         LastRun::Succeeded => Step::Idle(Idle::Succeeded),
-        LastRun::GoesOn if *division == Division::Whole || (0..shard.of).all(|index| saved.contains(&index)) => {
-            Step::Finish
-        }
-        // An attempt that did not share the run has taken the sinks over.
-        LastRun::GoesOn if *own != epoch => Step::Divide,
-        LastRun::GoesOn if took_part => Step::Idle(Idle::Waiting),
-        LastRun::GoesOn => Step::Work,
+        LastRun::GoesOn => match sharing {
+            Sharing::Whole => Step::Finish,
+            Sharing::Splits(_) if (0..shard.of).all(|index| saved.contains(&index)) => Step::Finish,
+            // An attempt that did not share the run has taken the sinks over.
+            Sharing::Splits(_) if *own != epoch => Step::Divide,
+            Sharing::Splits(_) if took_part => Step::Idle(Idle::Waiting),
+            Sharing::Splits(splits) => Step::Work(splits),
+        },
     }
 }
 
@@ -148,15 +149,15 @@ pub(super) fn next(last: LastRun, epoch: u64, shared: Option<&SharedRun>, shard:
 mod tests {
     use super::*;
 
-    fn shared(saved: &[u32], division: Option<Division>) -> SharedRun {
-        SharedRun { epoch: 7, of: 3, division, saved: saved.iter().copied().collect() }
+    fn shared(saved: &[u32], sharing: Option<Sharing>) -> SharedRun {
+        SharedRun { epoch: 7, of: 3, sharing, saved: saved.iter().copied().collect() }
     }
 
-    fn splits() -> Option<Division> {
-        Some(Division::Splits(serde_json::json!([])))
+    fn splits() -> Option<Sharing> {
+        Some(Sharing::Splits(serde_json::json!(["a"])))
     }
 
-    fn step(last: LastRun, epoch: u64, shared: &SharedRun, index: u32) -> Step {
+    fn step(last: LastRun, epoch: u64, shared: &SharedRun, index: u32) -> Step<'_> {
         next(last, epoch, Some(shared), Shard { index, of: 3 })
     }
 
@@ -175,7 +176,7 @@ mod tests {
     fn the_first_divides_and_each_works_until_the_last_one_finishes() {
         assert_eq!(next(LastRun::Other, 0, None, Shard { index: 2, of: 3 }), Step::Divide);
         assert_eq!(step(LastRun::GoesOn, 7, &shared(&[], None), 1), Step::Divide, "who divided has died");
-        assert_eq!(step(LastRun::GoesOn, 7, &shared(&[0], splits()), 1), Step::Work);
+        assert_eq!(step(LastRun::GoesOn, 7, &shared(&[0], splits()), 1), Step::Work(&serde_json::json!(["a"])));
         assert_eq!(step(LastRun::GoesOn, 7, &shared(&[0, 1], splits()), 1), Step::Idle(Idle::Waiting));
         assert_eq!(step(LastRun::GoesOn, 7, &shared(&[0, 1, 2], splits()), 1), Step::Finish);
         assert_eq!(step(LastRun::GoesOn, 8, &shared(&[0, 1, 2], splits()), 0), Step::Finish, "who finished has died");
@@ -185,7 +186,7 @@ mod tests {
     fn every_shard_takes_part_in_every_run_once() {
         let all = shared(&[0, 1, 2], splits());
         assert_eq!(step(LastRun::Succeeded, 8, &all, 0), Step::Divide);
-        let whole = shared(&[1], Some(Division::Whole));
+        let whole = shared(&[1], Some(Sharing::Whole));
         assert_eq!(step(LastRun::GoesOn, 7, &whole, 2), Step::Finish);
         assert_eq!(step(LastRun::Succeeded, 8, &whole, 2), Step::Idle(Idle::Succeeded));
         assert_eq!(step(LastRun::Succeeded, 8, &whole, 1), Step::Divide);

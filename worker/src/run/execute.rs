@@ -26,7 +26,7 @@ use super::report::{
 use super::session::session;
 use super::sinks::{self, NamedSink, Records};
 use super::{Live, RunMode, RunRequest, Subject};
-use crate::checkpoint::{Begun, CheckpointStore, Division, Joined, Positions, RunKind, Shard, Unfinished};
+use crate::checkpoint::{Begun, CheckpointStore, Joined, Positions, RunKind, Shard, Unfinished};
 use crate::connector::{Attempt, ConnectorError, ErrorKind};
 use crate::engine::SourceOutcome;
 use crate::ledger::{EntryKind, Ledger};
@@ -167,17 +167,13 @@ async fn share(
             Joined::Divide(mut begun) => {
                 course.begins(&begun);
                 course.report.shard = said(ShardState::Working);
-                let division = course.divide(&mut begun, sinks).await;
-                let division = ended(store, &pipeline, &begun, division).await?;
-                store.divided(&pipeline, &begun.attempt, &division).await?;
+                let sharing = course.divide(&mut begun, sinks).await;
+                let sharing = ended(store, &pipeline, &begun, sharing).await?;
+                store.divided(&pipeline, &begun.attempt, &sharing).await?;
             }
-            Joined::Work(mut begun, division) => {
+            Joined::Work(mut begun, splits) => {
                 course.begins(&begun);
                 course.report.shard = said(ShardState::Working);
-                let splits = match division {
-                    Division::Whole => serde_json::json!([]),
-                    Division::Splits(splits) => splits,
-                };
                 let worked = course.work(&mut begun, splits, shard, sinks).await;
                 let worked = course.unless_overtaken(&begun, worked).await;
                 ended(store, &pipeline, &begun, worked).await?;

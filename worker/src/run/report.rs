@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::RunMode;
 use super::error::RunError;
-use crate::checkpoint::Idle;
+use crate::checkpoint::{Idle, Shard};
 use crate::connector::{Effects, Reject};
 use crate::engine::NodeCounters;
 use crate::ledger::{Edge, EntryKind, Imbalance, Ledger, is_zero};
@@ -329,6 +329,13 @@ pub enum ShardState {
     Succeeded,
     /// Of a source of many streams: this shard's streams are runs of their own.
     Streams,
+}
+
+impl ShardReport {
+    /// What a shard says of a run.
+    pub(super) fn new(shard: Shard, state: ShardState) -> Self {
+        Self { index: shard.index, of: shard.of, state }
+    }
 }
 
 impl From<Idle> for ShardState {

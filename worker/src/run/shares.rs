@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use super::error::RunError;
 use super::execute::Course;
 use super::pieces::{common, of_sources, one, saved_by_all, schemas};
-use super::report::{ShardReport, ShardState, SplitsReport};
+use super::report::SplitsReport;
 use super::sinks::{NamedSink, Records};
-use crate::checkpoint::{Begun, Division, Positions, Shard};
+use crate::checkpoint::{Begun, Positions, Shard, Sharing};
 use crate::connector::{ConnectorError, ErrorKind, SavedSplit, SharedNumber, Split};
 use crate::points;
 
@@ -47,25 +47,25 @@ fn too_many(what: &str, most: u64) -> RunError {
 
 impl Course<'_> {
     /// Takes the sinks over and divides the run, apart from what stands of earlier attempts.
-    pub(super) async fn divide(&self, begun: &mut Begun, mut sinks: Vec<NamedSink>) -> Result<Division, RunError> {
+    pub(super) async fn divide(&self, begun: &mut Begun, mut sinks: Vec<NamedSink>) -> Result<Sharing, RunError> {
         let committed = self.fence(begun, &mut sinks).await?;
         // What completes an earlier attempt's commit reads up to where that ended, in one go.
         let divisible = committed.is_none()
             && self.pipeline.indivisible().is_none()
             && sinks.iter().all(|named| named.sink.keeps_splits() && named.sink.shares());
         if !divisible {
-            return Ok(Division::Whole);
+            return Ok(Sharing::Whole);
         }
         let mut traffic = self.traffic(begun, &sinks)?;
         let mut sources = self.sources(&traffic, begun, &Positions::new()).await?;
         if sources.iter().any(|open| !open.source.shares()) {
-            return Ok(Division::Whole);
+            return Ok(Sharing::Whole);
         }
         let earlier = saved_by_all(&mut sinks).await?;
         let first = earlier.iter().map(|saved| SharedNumber::place(saved.number) + 1).max().unwrap_or(0);
-        let Some(found) = of_sources(&mut traffic, &mut sources, &earlier).await? else { return Ok(Division::Whole) };
+        let Some(found) = of_sources(&mut traffic, &mut sources, &earlier).await? else { return Ok(Sharing::Whole) };
         if found.kept.len() + found.rest.len() <= 1 {
-            return Ok(Division::Whole);
+            return Ok(Sharing::Whole);
         }
         for named in &mut sinks {
             named.sink.keep(&found.numbers(), true).await.map_err(|error| named.failed(error))?;
@@ -76,18 +76,18 @@ impl Course<'_> {
         if splits.last().is_some_and(|last| SharedNumber::of(last.place).is_none()) {
             return Err(too_many(&format!("it has {} splits", splits.len()), SharedNumber::MOST_SPLITS));
         }
-        serde_json::to_value(splits).map(Division::Splits).map_err(|error| bug(&error))
+        serde_json::to_value(splits).map(Sharing::Splits).map_err(|error| bug(&error))
     }
 
     /// Moves the splits that are the shard's own into the sinks, apart from those that it has saved before.
     pub(super) async fn work(
         &mut self,
         begun: &mut Begun,
-        division: serde_json::Value,
+        splits: serde_json::Value,
         shard: Shard,
         mut sinks: Vec<NamedSink>,
     ) -> Result<(), RunError> {
-        let division: Vec<SharedSplit> = serde_json::from_value(division).map_err(|error| bug(&error))?;
+        let division: Vec<SharedSplit> = serde_json::from_value(splits).map_err(|error| bug(&error))?;
         let mut saved = Vec::with_capacity(sinks.len());
         for named in &mut sinks {
             let joined = self.request.cancel.run_until_cancelled(named.sink.join(&begun.attempt)).await;
@@ -170,13 +170,6 @@ fn left(own: Vec<SharedSplit>, saved: Vec<SavedSplit>) -> (Vec<SavedSplit>, VecD
         rest.extend(next);
     }
     (done, rest)
-}
-
-impl ShardReport {
-    /// What a shard says of a run.
-    pub(super) fn new(shard: Shard, state: ShardState) -> Self {
-        Self { index: shard.index, of: shard.of, state }
-    }
 }
 
 #[cfg(test)]

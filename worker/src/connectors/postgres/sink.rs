@@ -185,7 +185,7 @@ impl Sink for PostgresSink {
     async fn join(&mut self, attempt: &Attempt) -> Result<Vec<SavedSplit>> {
         self.commits.owned(self.line.idle()?, attempt).await?;
         self.attempt = Some(attempt.clone());
-        self.stage.join();
+        self.stage.wait_lastingly();
         self.loader = Loader::new(&self.target, Some(&self.stage.table), self.request.rejects);
         let saved = self.saved().await?;
         self.shared = Some(saved.iter().map(|split| split.number).collect());

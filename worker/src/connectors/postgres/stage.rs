@@ -129,8 +129,7 @@ impl Stage {
         if !more {
             return Ok(0);
         }
-        self.table.clone_from(&table);
-        self.lasting = true;
+        self.wait_lastingly();
         if !there {
             let create = format!(
                 "SELECT pg_advisory_xact_lock(hashtext('{SPLITS}')); \
@@ -160,8 +159,8 @@ impl Stage {
         rows.first().map_or(Ok(0), |row| get(row, "next"))
     }
 
-    /// Goes on with the lasting table that another process of the same attempt has made.
-    pub(super) fn join(&mut self) {
+    /// From here on, rows wait in the lasting table.
+    pub(super) fn wait_lastingly(&mut self) {
         self.table = self.lasting_table();
         self.lasting = true;
     }

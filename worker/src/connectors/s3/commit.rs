@@ -147,7 +147,7 @@ impl Commits {
         changes: &Changes,
         step: Step<'_>,
     ) -> Result<()> {
-        self.check_staged(attempt, changes).await?;
+        self.check_staged(changes).await?;
         for _ in 0..RACES {
             let current = self.recovered(step).await?;
             let owner = current.as_ref().map_or(0, |(state, _)| state.record.epoch);
@@ -185,7 +185,7 @@ impl Commits {
     }
 
     /// Every part must be there as it was sent, before anything is decided.
-    async fn check_staged(&self, attempt: &Attempt, changes: &Changes) -> Result<()> {
+    async fn check_staged(&self, changes: &Changes) -> Result<()> {
         let found: BTreeMap<String, (u64, Option<String>)> = self
             .bucket
             .list(&self.stagings())
@@ -196,8 +196,6 @@ impl Commits {
         for (part, _) in &changes.parts {
             let there = found.get(&part.staged);
             if there.is_none_or(|(size, etag)| (*size, etag.as_ref()) != (part.bytes, Some(&part.etag))) {
-                // An attempt that was overtaken has lost its parts: that is what to tell.
-                self.check_owner(attempt).await?;
                 return Err(lost(&self.bucket, &part.staged));
             }
         }
