@@ -66,6 +66,12 @@ pub(crate) enum Command {
     #[command(after_help = help::CODEGEN)]
     #[command(override_usage = "aggregator codegen -f <PATH>... --transformation <NAME> --to <LANGUAGE>")]
     Codegen(CodegenArgs),
+    /// Watch a Kubernetes cluster and run what its objects ask for
+    #[command(after_help = help::OPERATOR)]
+    Operator(OperatorArgs),
+    /// What the operator's Jobs run
+    #[command(hide = true)]
+    Worker(WorkerArgs),
     /// Write a completion script for a shell
     #[command(after_help = help::COMPLETIONS)]
     Completions(CompletionsArgs),
@@ -258,6 +264,74 @@ pub(crate) enum Language {
     Sql,
     Pandas,
     Polars,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OperatorArgs {
+    /// The image of the workers' containers
+    #[arg(long, value_name = "IMAGE", default_value = concat!("aggregator.dev/aggregator:", env!("CARGO_PKG_VERSION")))]
+    pub(crate) worker_image: String,
+    /// The program that the image runs, with leading arguments
+    #[arg(long, value_name = "WORD", num_args = 1.., default_value = "aggregator")]
+    pub(crate) worker_command: Vec<String>,
+    /// The ServiceAccount of the workers, in each namespace
+    #[arg(long, value_name = "NAME", default_value = "aggregator-worker")]
+    pub(crate) worker_service_account: String,
+    /// Look at this namespace alone; may be repeated. Without it: at all
+    #[arg(short, long = "namespace", value_name = "NAME")]
+    pub(crate) namespaces: Vec<String>,
+    /// A folder of the nodes that Connectors may name; may be repeated. Only for a cluster that nobody else uses
+    #[arg(long, value_name = "DIR")]
+    pub(crate) allow_host_paths: Vec<PathBuf>,
+    /// Where relative paths of Connectors start
+    #[arg(long, value_name = "DIR")]
+    pub(crate) host_path_base: Option<PathBuf>,
+    /// How long a run that no Schedule keeps stays after its end, as 7d
+    #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = parse_time)]
+    pub(crate) run_ttl: std::time::Duration,
+}
+
+fn parse_time(text: &str) -> Result<std::time::Duration, String> {
+    aggregator_crds::parse_duration(text).map_err(|error| error.to_string())
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WorkerArgs {
+    #[command(subcommand)]
+    pub(crate) command: WorkerCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum WorkerCommand {
+    /// Make one attempt at a PipelineRun
+    Run(WorkerRunArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WorkerRunArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// What is read and written
+    #[arg(short, long, value_enum, ignore_case = true, default_value_t = Mode::Incremental, value_name = "MODE")]
+    pub(crate) mode: Mode,
+    /// The PipelineRun
+    #[arg(long, value_name = "NAME")]
+    pub(crate) run: String,
+    /// Its UID
+    #[arg(long, value_name = "UID")]
+    pub(crate) run_uid: String,
+    /// The Pipeline's UID: its Checkpoint goes with it
+    #[arg(long, value_name = "UID")]
+    pub(crate) pipeline_uid: Option<String>,
+    /// The attempt, from 1
+    #[arg(long, value_name = "N")]
+    pub(crate) attempt: u32,
+    /// Share the run with others: this process is the I-th, from 0, of N
+    #[arg(long, value_name = "I/N", value_parser = clap::value_parser!(Shard))]
+    pub(crate) shard: Option<Shard>,
+    /// Where the outcome is written for the kubelet
+    #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
+    pub(crate) termination_log: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]

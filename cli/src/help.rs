@@ -95,6 +95,13 @@ Examples:
   aggregator codegen -f . --transformation clean-flight --to sql
   aggregator codegen -f . --transformation clean-flight --to polars > clean.py";
 
+pub(crate) const OPERATOR: &str = "\
+It reaches the cluster as kubectl does: by KUBECONFIG or ~/.kube/config, or as the ServiceAccount of its Pod.
+
+Examples:
+  aggregator operator                          what its Deployment runs
+  aggregator operator --namespace demo -v      one namespace, saying what is done";
+
 pub(crate) const COMPLETIONS: &str = "\
 Examples:
   source <(aggregator completions bash)     for this shell only
@@ -110,7 +117,8 @@ mod tests {
     fn helps(command: &clap::Command, helps: &mut Vec<(String, String)>) {
         let rendered = command.clone().term_width(80).render_long_help().to_string();
         helps.push((command.get_name().to_owned(), rendered));
-        for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+        // What is hidden is written by programs, for programs.
+        for below in command.get_subcommands().filter(|below| below.get_name() != "help" && !below.is_hide_set()) {
             self::helps(below, helps);
         }
     }

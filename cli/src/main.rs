@@ -68,6 +68,8 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Command::Connectors(args) => commands::connectors::connectors(args, global).await,
         Command::Functions(args) => commands::functions::functions(&args, global),
         Command::Codegen(args) => commands::codegen::codegen(&args, global),
+        Command::Operator(args) => commands::operator::operator(args).await,
+        Command::Worker(args) => commands::worker::worker(args).await,
         Command::Completions(args) => commands::completions::completions(&args),
     }
 }

@@ -40,6 +40,21 @@ pub struct CheckpointSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10000))]
     pub positions: Vec<StreamPosition>,
+    /// What the last runs did, for the worker that goes on: one entry, or one for each of many streams.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10000))]
+    pub attempts: Vec<StreamAttempt>,
+}
+
+/// The last attempt at a Pipeline, or at one of its many streams.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StreamAttempt {
+    /// The stream, where each of many is moved on its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
+    /// What only the worker that wrote it understands.
+    pub state: PositionState,
 }
 
 /// How far one stream, or one partition of it, was read.

@@ -27,9 +27,9 @@ pub(crate) fn run(input: &[u8]) -> &'static str {
     let (folder, runtime) = &*PLACE;
     let database = rusqlite::Connection::open(folder.path().join("checkpoints.sqlite")).expect("the store");
     database.execute_batch("PRAGMA synchronous = OFF").expect("a setting");
-    let statement =
-        "INSERT OR REPLACE INTO checkpoints (pipeline, run, epoch, positions) VALUES (?1, 'r', 1, CAST(?2 AS TEXT))";
-    database.execute(statement, rusqlite::params![PIPELINE, input]).expect("stored");
+    let record = [br#"{"positions":"#, input, b"}"].concat();
+    let statement = "INSERT OR REPLACE INTO pipelines (pipeline, record) VALUES (?1, CAST(?2 AS TEXT))";
+    database.execute(statement, rusqlite::params![PIPELINE, record]).expect("stored");
     let store = LocalStore::new(folder.path());
     let positions = match runtime.block_on(store.positions(PIPELINE)) {
         Ok(positions) => positions,

@@ -2,6 +2,8 @@
 
 pub mod cases;
 pub mod checkpoint;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod connector;
 pub mod connectors;
 pub mod cursor;

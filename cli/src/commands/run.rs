@@ -88,7 +88,7 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// A token that SIGINT and SIGTERM cancel. A second signal ends the process at once.
-fn cancel_on_signals() -> Result<CancellationToken, Failure> {
+pub(super) fn cancel_on_signals() -> Result<CancellationToken, Failure> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let cancel = CancellationToken::new();
     let told = cancel.clone();

@@ -68,8 +68,10 @@ fn die_before_the_checkpoint(place: &Place, before: &Place) {
     execute_sqlite(
         &place.file("state/checkpoints.sqlite"),
         &format!(
-            "ATTACH '{}' AS old; UPDATE attempts SET phase = 'Running'; DELETE FROM checkpoints; \
-             INSERT INTO checkpoints SELECT * FROM old.checkpoints",
+            "ATTACH '{}' AS old; UPDATE pipelines SET record = (
+                 SELECT json_set(pipelines.record, '$.last.phase', 'Running', '$.positions', json(old.record -> '$.positions'),
+                                 '$.committed', json(old.record -> '$.committed'))
+                 FROM old.pipelines old WHERE old.pipeline = pipelines.pipeline)",
             old.display()
         ),
     );

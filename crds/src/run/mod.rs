@@ -1,5 +1,6 @@
 //! The PipelineRun: one execution of a Pipeline.
 
+mod outcome;
 mod status;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,10 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use status::{LedgerVerdict, NodeCounters, PipelineRunStatus, RunCost, RunPhase, RunProgress, RunTotals};
+pub use outcome::{AttemptOutcome, AttemptResult, TERMINATION_MESSAGE_BYTES};
+pub use status::{
+    LedgerVerdict, NodeCounters, PipelineRunStatus, RetryState, RunCost, RunPhase, RunProgress, RunTotals,
+};
 
 /// One execution of a Pipeline. Nothing of the spec may change but `cancel`.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::outcome::AttemptOutcome;
 use crate::condition::Condition;
 
 /// What is known of a run.
@@ -21,6 +22,9 @@ pub struct PipelineRunStatus {
     /// The attempt that goes on, or the last one; from 1. A sink refuses what an older one sends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
+    /// What is known of attempts that failed, while the run goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryState>,
     /// When the first attempt began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<jiff::Timestamp>,
@@ -51,6 +55,23 @@ pub struct PipelineRunStatus {
     /// The Job that carries the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
+}
+
+/// Attempts that failed, and when the next one begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RetryState {
+    /// The last attempt that failed.
+    pub attempt: u32,
+    /// How many attempts have failed since the last one that saved something.
+    pub failures: u32,
+    /// When the next attempt begins.
+    pub next: jiff::Timestamp,
+    /// Why the last attempt failed.
+    pub reason: String,
+    /// Why, for people.
+    #[serde(default)]
+    pub message: String,
 }
 
 /// A word for people.
@@ -161,4 +182,7 @@ pub struct RunProgress {
     /// What became of the rows at each node so far, at most 100 entries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeCounters>,
+    /// How the attempt ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<AttemptOutcome>,
 }

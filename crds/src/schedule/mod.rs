@@ -134,6 +134,9 @@ pub struct ScheduleStatus {
     /// The generation of the spec this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// What became of every fire up to this time is decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_until: Option<jiff::Timestamp>,
     /// The next fires as RFC 3339 times in the schedule's zone, at most 5.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<String>,

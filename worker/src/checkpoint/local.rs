@@ -8,34 +8,15 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::lock::Locks;
-use super::shard::{LastRun, SharedRun, Step, next};
-use super::{Begun, CheckpointError, CheckpointStore, Idle, Joined, Positions, RunKind, Shard, Sharing, Unfinished};
+use super::record::{Asked, Record, Superseded};
+use super::{Begun, CheckpointError, CheckpointStore, Joined, Positions, RunKind, Shard, Sharing, Unfinished};
 use crate::connector::Attempt;
 
 const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS attempts (
+CREATE TABLE IF NOT EXISTS pipelines (
     pipeline TEXT PRIMARY KEY,
-    run TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    plan TEXT NOT NULL,
-    epoch INTEGER NOT NULL,
-    phase TEXT NOT NULL,
+    record TEXT NOT NULL,
     changed_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
-) STRICT;
-CREATE TABLE IF NOT EXISTS checkpoints (
-    pipeline TEXT PRIMARY KEY,
-    run TEXT NOT NULL,
-    epoch INTEGER NOT NULL,
-    positions TEXT NOT NULL,
-    changed_at TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP
-) STRICT;
-CREATE TABLE IF NOT EXISTS shared_runs (
-    pipeline TEXT PRIMARY KEY,
-    run TEXT NOT NULL,
-    epoch INTEGER NOT NULL,
-    shards INTEGER NOT NULL,
-    sharing TEXT,
-    saved TEXT NOT NULL DEFAULT '[]'
 ) STRICT;
 ";
 
@@ -67,26 +48,32 @@ impl LocalStore {
         self.folder.join("checkpoints.sqlite")
     }
 
-    /// Runs work on the database, off the async threads.
-    async fn with<T, F>(&self, work: F) -> Result<T, CheckpointError>
+    /// Looks at what is remembered of a Pipeline, and remembers what that becomes, off the async threads.
+    async fn with<T, F>(&self, pipeline: &str, work: F) -> Result<T, CheckpointError>
     where
         T: Send + 'static,
-        F: FnOnce(&Transaction<'_>) -> Result<T, CheckpointErrorKind> + Send + 'static,
+        F: FnOnce(&mut Record) -> Result<T, CheckpointError> + Send + 'static,
     {
-        let (folder, file) = (self.folder.clone(), self.file());
+        let (folder, file, pipeline) = (self.folder.clone(), self.file(), pipeline.to_owned());
         let path = file.display().to_string();
         let joined = tokio::task::spawn_blocking(move || {
             std::fs::create_dir_all(&folder)
                 .map_err(|source| CheckpointError::Folder { path: folder.display().to_string(), source })?;
             let database = |source| CheckpointError::Database { path: path.clone(), source };
+            let corrupt = |source| CheckpointError::Corrupt { pipeline: pipeline.clone(), source };
             let mut connection = Connection::open(&file).map_err(database)?;
             connection.busy_timeout(std::time::Duration::from_secs(10)).map_err(database)?;
             connection.execute_batch(SCHEMA).map_err(database)?;
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(database)?;
-            let value = work(&transaction).map_err(|kind| match kind {
-                CheckpointErrorKind::Sqlite(source) => database(source),
-                CheckpointErrorKind::Other(error) => error,
-            })?;
+            let stored = stored(&transaction, &pipeline).map_err(database)?;
+            let before: Record =
+                stored.as_deref().map_or(Ok(Record::default()), serde_json::from_str).map_err(corrupt)?;
+            let mut record = before.clone();
+            let value = work(&mut record)?;
+            if record != before {
+                let text = serde_json::to_string(&record).map_err(corrupt)?;
+                keep(&transaction, &pipeline, &text).map_err(database)?;
+            }
             transaction.commit().map_err(database)?;
             Ok(value)
         })
@@ -106,178 +93,22 @@ impl LocalStore {
     }
 }
 
-enum CheckpointErrorKind {
-    Sqlite(rusqlite::Error),
-    Other(CheckpointError),
+fn stored(transaction: &Transaction<'_>, pipeline: &str) -> rusqlite::Result<Option<String>> {
+    let statement = "SELECT record FROM pipelines WHERE pipeline = ?1";
+    transaction.query_row(statement, [pipeline], |row| row.get(0)).optional()
 }
 
-impl From<rusqlite::Error> for CheckpointErrorKind {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
-    }
+fn keep(transaction: &Transaction<'_>, pipeline: &str, record: &str) -> rusqlite::Result<usize> {
+    transaction.execute(
+        "INSERT INTO pipelines (pipeline, record) VALUES (?1, ?2)
+         ON CONFLICT (pipeline) DO UPDATE SET record = excluded.record, changed_at = CURRENT_TIMESTAMP",
+        params![pipeline, record],
+    )
 }
 
-/// What an attempt is asked for.
-struct Asked {
-    pipeline: String,
-    kind: RunKind,
-    plan: String,
-    above: u64,
-}
-
-impl Asked {
-    /// The last run and its last epoch, and how it stands.
-    fn last(&self, transaction: &Transaction<'_>) -> rusqlite::Result<Option<(String, u64, LastRun)>> {
-        let last = transaction.query_row(
-            "SELECT run, epoch, phase = 'Succeeded', kind = ?2 AND plan = ?3 FROM attempts WHERE pipeline = ?1",
-            params![self.pipeline, self.kind.as_str(), self.plan],
-            |row| {
-                let how = match (row.get(2)?, row.get(3)?) {
-                    (_, false) => LastRun::Other,
-                    (true, true) => LastRun::Succeeded,
-                    (false, true) => LastRun::GoesOn,
-                };
-                Ok((row.get(0)?, unsigned(row.get(1)?), how))
-            },
-        );
-        last.optional()
-    }
-
-    fn begin(&self, transaction: &Transaction<'_>) -> Result<Begun, CheckpointErrorKind> {
-        let last = self.last(transaction)?;
-        let before = last.as_ref().map_or(0, |(_, epoch, _)| *epoch);
-        let (run, resumed) = match last {
-            Some((run, _, LastRun::GoesOn)) => (run, true),
-            _ => (uuid::Uuid::now_v7().to_string(), false),
-        };
-        let epoch = before.max(self.above) + 1;
-        transaction.execute(
-            "INSERT INTO attempts (pipeline, run, kind, plan, epoch, phase) VALUES (?1, ?2, ?3, ?4, ?5, 'Running')
-             ON CONFLICT (pipeline) DO UPDATE SET run = excluded.run, kind = excluded.kind, plan = excluded.plan,
-                 epoch = excluded.epoch, phase = excluded.phase, changed_at = CURRENT_TIMESTAMP",
-            params![self.pipeline, run, self.kind.as_str(), self.plan, signed(epoch)],
-        )?;
-        self.begun(transaction, Attempt { run, epoch }, resumed)
-    }
-
-    fn begun(
-        &self,
-        transaction: &Transaction<'_>,
-        attempt: Attempt,
-        resumed: bool,
-    ) -> Result<Begun, CheckpointErrorKind> {
-        let (positions, committed) = load(transaction, &self.pipeline)?;
-        Ok(Begun { attempt, resumed, positions, committed })
-    }
-
-    /// Takes the next step of a shard; None while another process takes it for all.
-    fn join(
-        &self,
-        transaction: &Transaction<'_>,
-        shard: Shard,
-        locks: &Locks,
-    ) -> Result<Option<Joined>, CheckpointErrorKind> {
-        let (run, epoch, last) = self.last(transaction)?.unwrap_or((String::new(), 0, LastRun::Other));
-        let shared = shared_run(transaction, &self.pipeline, &run)?;
-        let for_all = || locks.act_for_all(&self.pipeline).map_err(CheckpointErrorKind::Other);
-        let joined = match next(last, epoch, shared.as_ref(), shard) {
-            // Who divides tells it, or dies and lets the lock go.
-            Step::Divide if !for_all()? => return Ok(None),
-            Step::Divide => {
-                let begun = self.begin(transaction)?;
-                transaction.execute(
-                    "INSERT INTO shared_runs (pipeline, run, epoch, shards) VALUES (?1, ?2, ?3, ?4)
-                     ON CONFLICT (pipeline) DO UPDATE SET run = excluded.run, epoch = excluded.epoch,
-                         shards = excluded.shards, sharing = NULL, saved = '[]'",
-                    params![self.pipeline, begun.attempt.run, signed(begun.attempt.epoch), shard.of],
-                )?;
-                Joined::Divide(begun)
-            }
-            Step::Work(splits) => {
-                transaction.execute("UPDATE attempts SET phase = 'Running' WHERE pipeline = ?1", [&self.pipeline])?;
-                Joined::Work(self.begun(transaction, Attempt { run, epoch }, true)?, splits.clone())
-            }
-            Step::Finish => {
-                take_part(transaction, &self.pipeline, &run, None, shard.index)?;
-                if for_all()? { Joined::Finish(self.begin(transaction)?) } else { Joined::Idle(run, Idle::Finishing) }
-            }
-            Step::Idle(why) => {
-                take_part(transaction, &self.pipeline, &run, None, shard.index)?;
-                Joined::Idle(run, why)
-            }
-        };
-        Ok(Some(joined))
-    }
-}
-
-/// What is remembered of how that run is shared.
-fn shared_run(
-    transaction: &Transaction<'_>,
-    pipeline: &str,
-    run: &str,
-) -> Result<Option<SharedRun>, CheckpointErrorKind> {
-    let stored: Option<(i64, u32, Option<String>, String)> = transaction
-        .query_row(
-            "SELECT epoch, shards, sharing, saved FROM shared_runs WHERE pipeline = ?1 AND run = ?2",
-            [pipeline, run],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
-        )
-        .optional()?;
-    let Some((epoch, of, sharing, saved)) = stored else { return Ok(None) };
-    let broken =
-        |source| CheckpointErrorKind::Other(CheckpointError::Corrupt { pipeline: pipeline.to_owned(), source });
-    let sharing = sharing.map(|text| serde_json::from_str(&text)).transpose().map_err(broken)?;
-    let saved = serde_json::from_str(&saved).map_err(broken)?;
-    Ok(Some(SharedRun { epoch: unsigned(epoch), of, sharing, saved }))
-}
-
-/// Notes that a shard has taken part in a run; gives the number of runs that it was noted for.
-fn take_part(
-    transaction: &Transaction<'_>,
-    pipeline: &str,
-    run: &str,
-    epoch: Option<u64>,
-    index: u32,
-) -> Result<usize, CheckpointErrorKind> {
-    let Some(mut shared) = shared_run(transaction, pipeline, run)? else { return Ok(0) };
-    if epoch.is_some_and(|epoch| epoch != shared.epoch) {
-        return Ok(0);
-    }
-    shared.saved.insert(index);
-    let saved = serde_json::json!(shared.saved).to_string();
-    Ok(transaction.execute("UPDATE shared_runs SET saved = ?2 WHERE pipeline = ?1", [pipeline, &saved])?)
-}
-
-/// Whether the attempt was still the newest: it has changed one row.
-fn still(changed: usize, pipeline: &str, attempt: &Attempt) -> Result<(), CheckpointErrorKind> {
-    if changed == 1 {
-        return Ok(());
-    }
-    let error = CheckpointError::Superseded { pipeline: pipeline.to_owned(), epoch: attempt.epoch };
-    Err(CheckpointErrorKind::Other(error))
-}
-
-/// The stored positions, and the attempt that stored them.
-fn load(transaction: &Transaction<'_>, pipeline: &str) -> Result<(Positions, Option<Attempt>), CheckpointErrorKind> {
-    let stored: Option<(String, i64, String)> = transaction
-        .query_row("SELECT run, epoch, positions FROM checkpoints WHERE pipeline = ?1", [pipeline], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
-    let Some((run, epoch, positions)) = stored else { return Ok((Positions::new(), None)) };
-    let positions = serde_json::from_str(&positions).map_err(|source| {
-        CheckpointErrorKind::Other(CheckpointError::Corrupt { pipeline: pipeline.to_owned(), source })
-    })?;
-    Ok((positions, Some(Attempt { run, epoch: unsigned(epoch) })))
-}
-
-/// SQLite's integers are signed; epochs count attempts and stay far below the limit.
-fn signed(epoch: u64) -> i64 {
-    i64::try_from(epoch).unwrap_or(i64::MAX)
-}
-
-fn unsigned(epoch: i64) -> u64 {
-    u64::try_from(epoch).unwrap_or(0)
+/// An attempt that was overtaken is told so.
+fn newest<T>(changed: Result<T, Superseded>, pipeline: &str, attempt: &Attempt) -> Result<T, CheckpointError> {
+    changed.map_err(|_| CheckpointError::Superseded { pipeline: pipeline.to_owned(), epoch: attempt.epoch })
 }
 
 #[async_trait]
@@ -286,14 +117,13 @@ impl CheckpointStore for LocalStore {
         if !self.file().exists() {
             return Ok(Positions::new());
         }
-        let pipeline = pipeline.to_owned();
-        Ok(self.with(move |transaction| load(transaction, &pipeline)).await?.0)
+        self.with(pipeline, |record| Ok(record.positions.clone())).await
     }
 
     async fn begin(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Begun, CheckpointError> {
         self.locks.take(pipeline)?;
-        let asked = Asked { pipeline: pipeline.to_owned(), kind, plan: plan.to_owned(), above };
-        self.with(move |transaction| asked.begin(transaction)).await
+        let asked = Asked { kind, plan: plan.to_owned(), above };
+        self.with(pipeline, move |record| Ok(record.begin(&asked))).await
     }
 
     fn shard(&self) -> Option<Shard> {
@@ -303,10 +133,11 @@ impl CheckpointStore for LocalStore {
     async fn join(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Joined, CheckpointError> {
         let shard = self.shard.unwrap_or(Shard { index: 0, of: 1 });
         self.locks.keep(pipeline)?;
-        let asked = Arc::new(Asked { pipeline: pipeline.to_owned(), kind, plan: plan.to_owned(), above });
+        let asked = Asked { kind, plan: plan.to_owned(), above };
         loop {
-            let (asked, locks) = (Arc::clone(&asked), Arc::clone(&self.locks));
-            match self.with(move |transaction| asked.join(transaction, shard, &locks)).await? {
+            let (asked, locks, name) = (asked.clone(), Arc::clone(&self.locks), pipeline.to_owned());
+            let joined = self.with(pipeline, move |record| record.join(&asked, shard, || locks.act_for_all(&name)));
+            match joined.await? {
                 None => tokio::time::sleep(LOOK).await,
                 Some(joined) => {
                     if matches!(joined, Joined::Idle(..)) {
@@ -319,66 +150,31 @@ impl CheckpointStore for LocalStore {
     }
 
     async fn divided(&self, pipeline: &str, attempt: &Attempt, sharing: &Sharing) -> Result<(), CheckpointError> {
-        let (name, own) = (pipeline.to_owned(), attempt.clone());
-        let sharing = serde_json::to_string(sharing)
-            .map_err(|source| CheckpointError::Corrupt { pipeline: pipeline.to_owned(), source })?;
-        self.with(move |transaction| {
-            let changed = transaction.execute(
-                "UPDATE shared_runs SET sharing = ?4 WHERE pipeline = ?1 AND run = ?2 AND epoch = ?3",
-                params![name, own.run, signed(own.epoch), sharing],
-            )?;
-            still(changed, &name, &own)
-        })
-        .await?;
+        let (own, sharing) = (attempt.clone(), sharing.clone());
+        let divided = self.with(pipeline, move |record| Ok(record.divided(&own, &sharing))).await?;
+        newest(divided, pipeline, attempt)?;
         self.locks.act_for_one(pipeline);
         Ok(())
     }
 
     async fn saved(&self, pipeline: &str, attempt: &Attempt) -> Result<(), CheckpointError> {
-        let (name, own, index) = (pipeline.to_owned(), attempt.clone(), self.shard.map_or(0, |shard| shard.index));
-        self.with(move |transaction| {
-            let changed = take_part(transaction, &name, &own.run, Some(own.epoch), index)?;
-            still(changed, &name, &own)
-        })
-        .await
+        let (own, shard) = (attempt.clone(), self.shard.unwrap_or(Shard { index: 0, of: 1 }));
+        let saved = self.with(pipeline, move |record| Ok(record.saved(&own, shard))).await?;
+        newest(saved, pipeline, attempt)
     }
 
     async fn succeed(&self, pipeline: &str, attempt: &Attempt, positions: &Positions) -> Result<(), CheckpointError> {
-        let (name, attempt) = (pipeline.to_owned(), attempt.clone());
-        let positions = serde_json::to_string(positions)
-            .map_err(|source| CheckpointError::Corrupt { pipeline: pipeline.to_owned(), source })?;
-        self.with(move |transaction| {
-            let changed = transaction.execute(
-                "UPDATE attempts SET phase = 'Succeeded', changed_at = CURRENT_TIMESTAMP
-                 WHERE pipeline = ?1 AND run = ?2 AND epoch = ?3",
-                params![name, attempt.run, signed(attempt.epoch)],
-            )?;
-            still(changed, &name, &attempt)?;
-            transaction.execute(
-                "INSERT INTO checkpoints (pipeline, run, epoch, positions) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (pipeline) DO UPDATE SET run = excluded.run, epoch = excluded.epoch,
-                     positions = excluded.positions, changed_at = CURRENT_TIMESTAMP",
-                params![name, attempt.run, signed(attempt.epoch), positions],
-            )?;
-            Ok(())
-        })
-        .await?;
+        let (own, positions) = (attempt.clone(), positions.clone());
+        let succeeded = self.with(pipeline, move |record| Ok(record.succeed(&own, &positions))).await?;
+        newest(succeeded, pipeline, attempt)?;
         self.locks.give_back(pipeline);
         Ok(())
     }
 
     async fn end(&self, pipeline: &str, attempt: &Attempt, how: Unfinished) -> Result<(), CheckpointError> {
-        let (name, attempt) = (pipeline.to_owned(), attempt.clone());
-        let phase = match how {
-            Unfinished::Failed => "Failed",
-            Unfinished::Interrupted => "Interrupted",
-        };
-        self.with(move |transaction| {
-            transaction.execute(
-                "UPDATE attempts SET phase = ?4, changed_at = CURRENT_TIMESTAMP
-                 WHERE pipeline = ?1 AND run = ?2 AND epoch = ?3 AND phase = 'Running'",
-                params![name, attempt.run, signed(attempt.epoch), phase],
-            )?;
+        let own = attempt.clone();
+        self.with(pipeline, move |record| {
+            record.end(&own, how);
             Ok(())
         })
         .await?;
@@ -414,25 +210,6 @@ mod tests {
         assert_ne!(third.attempt.run, first.attempt.run);
         assert_eq!((third.attempt.epoch, third.resumed), (41, false));
         assert_eq!(third.positions, positions(7));
-    }
-
-    #[tokio::test]
-    async fn a_run_of_another_kind_is_a_new_run() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = LocalStore::new(folder.path());
-        let first = store.begin("demo/p", RunKind::Incremental, "plan", 0).await.expect("begun");
-        let second = store.begin("demo/p", RunKind::Full, "plan", 0).await.expect("begun");
-        assert_ne!(first.attempt.run, second.attempt.run);
-    }
-
-    #[tokio::test]
-    async fn an_edited_pipeline_does_not_continue_the_old_run() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = LocalStore::new(folder.path());
-        let first = store.begin("demo/p", RunKind::Incremental, "before", 0).await.expect("begun");
-        let second = store.begin("demo/p", RunKind::Incremental, "after", 0).await.expect("begun");
-        assert_ne!(first.attempt.run, second.attempt.run);
-        assert_eq!((second.attempt.epoch, second.resumed), (2, false));
     }
 
     #[tokio::test]

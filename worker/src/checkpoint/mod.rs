@@ -2,6 +2,7 @@
 
 mod local;
 mod lock;
+pub(crate) mod record;
 mod shard;
 
 use std::collections::BTreeMap;
@@ -24,15 +25,6 @@ pub enum RunKind {
     Incremental,
     /// Sources are read from the start.
     Full,
-}
-
-impl RunKind {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Incremental => "Incremental",
-            Self::Full => "Full",
-        }
-    }
 }
 
 /// An attempt that may begin.
@@ -94,6 +86,15 @@ pub enum CheckpointError {
         #[source]
         source: rusqlite::Error,
     },
+    /// The Kubernetes API refused, or could not be reached for minutes.
+    #[error("cannot use the Checkpoint `{name}`: {source}")]
+    Unreachable {
+        /// The object.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// What was stored does not read.
     #[error("a checkpoint of Pipeline `{pipeline}` does not read")]
     Corrupt {
@@ -103,6 +104,17 @@ pub enum CheckpointError {
         #[source]
         source: serde_json::Error,
     },
+}
+
+impl CheckpointError {
+    /// Whether the same question may be answered later.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Busy { .. } | Self::Unreachable { .. } => true,
+            Self::Superseded { .. } | Self::Folder { .. } | Self::Database { .. } | Self::Corrupt { .. } => false,
+        }
+    }
 }
 
 /// Where a Pipeline's checkpoints are kept. One store serves one attempt at a time.

@@ -90,8 +90,11 @@ pub enum Sharing {
 }
 
 /// What is remembered of a shared run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct SharedRun {
+    /// The run.
+    pub(super) run: String,
     /// The attempt that its processes share.
     pub(super) epoch: u64,
     /// How many processes share it.
@@ -150,7 +153,7 @@ mod tests {
     use super::*;
 
     fn shared(saved: &[u32], sharing: Option<Sharing>) -> SharedRun {
-        SharedRun { epoch: 7, of: 3, sharing, saved: saved.iter().copied().collect() }
+        SharedRun { run: "run".into(), epoch: 7, of: 3, sharing, saved: saved.iter().copied().collect() }
     }
 
     fn splits() -> Option<Sharing> {

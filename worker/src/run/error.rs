@@ -117,6 +117,23 @@ impl RunError {
         }
     }
 
+    /// Whether the same run may succeed when it is started again without any change.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Connector { error, .. } => error.kind.retryable(),
+            Self::Checkpoint(error) => error.retryable(),
+            Self::Invalid(_)
+            | Self::Query { .. }
+            | Self::Memory { .. }
+            | Self::LedgerMismatch(_)
+            | Self::Quality(_)
+            | Self::RejectBudget { .. }
+            | Self::Diverged { .. }
+            | Self::Interrupted => false,
+        }
+    }
+
     /// The node at fault, when there is one.
     #[must_use]
     pub fn node(&self) -> Option<&str> {
@@ -144,6 +161,9 @@ impl RunError {
             }
             Self::Diverged { .. } => Some("give the state folder of the last run with --state, or run once with --mode Full".into()),
             Self::Checkpoint(CheckpointError::Busy { .. }) => Some("wait until it ends, or stop it".into()),
+            Self::Checkpoint(CheckpointError::Unreachable { .. }) => {
+                Some("look whether the API server answers and the ServiceAccount of the worker may write Checkpoints".into())
+            }
             Self::Checkpoint(_) => Some("check the folder given with --state".into()),
             Self::Interrupted => None,
         }

@@ -54,7 +54,11 @@ impl Pieces {
 
     /// For the report. A split that is longer than it should be counts as one until it was read.
     pub(super) fn report(&self) -> SplitsReport {
-        SplitsReport { total: self.saved + self.rest.len() as u64, saved_earlier: self.saved_earlier }
+        SplitsReport {
+            total: self.saved + self.rest.len() as u64,
+            saved_earlier: self.saved_earlier,
+            saved: self.saved - self.saved_earlier,
+        }
     }
 
     /// Moves the splits that are left, one after the other, and lets the sinks stage all.

@@ -193,6 +193,8 @@ pub struct ReportedError {
     pub diagnostics: Vec<Diagnostic>,
     /// The process's exit code.
     pub exit_code: u8,
+    /// Whether the same run may succeed when it is started again without any change.
+    pub retryable: bool,
 }
 
 impl From<&RunError> for ReportedError {
@@ -204,6 +206,7 @@ impl From<&RunError> for ReportedError {
             remedy: error.remedy(),
             diagnostics: if let RunError::Invalid(diagnostics) = error { diagnostics.clone() } else { Vec::new() },
             exit_code: error.exit_code(),
+            retryable: error.retryable(),
         }
     }
 }
@@ -356,6 +359,8 @@ pub struct SplitsReport {
     pub total: u64,
     /// How many of them an earlier attempt had saved: they were not read again.
     pub saved_earlier: u64,
+    /// How many of them this attempt has saved.
+    pub saved: u64,
 }
 
 /// The rejected rows.

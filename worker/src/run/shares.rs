@@ -118,6 +118,7 @@ impl Course<'_> {
             own.into_iter().zip(shared).for_each(|(own, shared)| *own = shared);
         }
         let mut result = Ok(());
+        let mut saved = 0;
         while let Some(Left { number, source, split }) = rest.pop_front() {
             let moved;
             (sinks, moved) = one(&mut traffic, &mut sources, sinks, number.number(), (&source, &split)).await;
@@ -128,13 +129,14 @@ impl Course<'_> {
                     rest.push_front(Left { number, source, split });
                     total += 1;
                 }
+                saved += 1;
                 Ok(())
             });
             if result.is_err() {
                 break;
             }
         }
-        self.report.splits = Some(SplitsReport { total, saved_earlier });
+        self.report.splits = Some(SplitsReport { total, saved_earlier, saved });
         self.note(&traffic, &BTreeMap::new());
         // The targets count what they have when the run is completed.
         let imbalances = traffic.ledger.imbalances_before_staging();

@@ -1,0 +1,91 @@
+//! `aggregator worker`: what the operator's Jobs run.
+
+use std::sync::Arc;
+
+use aggregator_crds::run::{AttemptOutcome, AttemptResult, LedgerVerdict, RunCost, RunTotals};
+use aggregator_worker::cluster::{ClusterStore, Reporter, RunName, outcome};
+use aggregator_worker::run::{Progress, Resources, RunMode, RunRequest, run as run_pipeline};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Client;
+use tokio_util::sync::CancellationToken;
+
+use super::run::cancel_on_signals;
+use crate::args::{Mode, WorkerArgs, WorkerCommand, WorkerRunArgs};
+use crate::failure::Failure;
+use crate::{manifests, output};
+
+pub(crate) async fn worker(args: WorkerArgs) -> Result<u8, Failure> {
+    let WorkerCommand::Run(args) = args.command;
+    let message = args.termination_log.clone();
+    let ended = run(args).await;
+    if let Err(failure) = &ended {
+        // The log is far away: what kept the run from beginning stands in the run's status as well.
+        let outcome = AttemptOutcome {
+            result: AttemptResult::Failed,
+            reason: Some(failure.reason.to_owned()),
+            message: Some(failure.message.clone()),
+            remedy: failure.remedy.clone(),
+            retryable: false,
+            progressed: false,
+            totals: RunTotals::default(),
+            ledger: LedgerVerdict::default(),
+            cost: RunCost::default(),
+            nodes: Vec::new(),
+            nodes_omitted: None,
+        };
+        std::fs::write(message, outcome.termination_message())?;
+    }
+    ended
+}
+
+/// One attempt at a run: what it needs is mounted, what it says goes into objects of the cluster.
+async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
+    let manifests = Arc::new(manifests::load(&args.selection.files)?);
+    let (namespace, pipeline) = manifests::select(&manifests, &args.selection)?;
+    let mode = match args.mode {
+        Mode::Full => RunMode::Full,
+        Mode::Incremental => RunMode::Incremental,
+        Mode::DryRun => RunMode::DryRun,
+        Mode::Preview => return Err(Failure::usage("a worker shows no preview yet", "use the mode DryRun")),
+    };
+    let client = Client::try_default().await.map_err(|error| {
+        Failure::usage(
+            format!("the Kubernetes API cannot be reached: {error}"),
+            "run this in a Pod that the operator has made, or set KUBECONFIG",
+        )
+    })?;
+    let run = RunName { namespace: namespace.clone(), name: args.run, uid: args.run_uid, attempt: args.attempt };
+    let owner = args.pipeline_uid.map(|uid| OwnerReference {
+        api_version: aggregator_crds::API_VERSION.into(),
+        kind: "Pipeline".into(),
+        name: pipeline.clone(),
+        uid,
+        controller: Some(true),
+        block_owner_deletion: Some(false),
+    });
+    let store = ClusterStore::new(&client, run.clone(), &pipeline, owner, args.shard);
+    let reporter = Reporter::new(&client, run);
+    let (cancel, shown, ended) = (cancel_on_signals()?, Progress::default(), CancellationToken::new());
+    let request = RunRequest {
+        manifests,
+        namespace,
+        pipeline,
+        params: args.selection.params.into_iter().collect(),
+        mode,
+        secrets: manifests::secrets(args.selection.secrets)?,
+        resources: Resources::of_this_machine(),
+        cancel: cancel.clone(),
+        progress: shown.clone(),
+    };
+    let following = tokio::spawn({
+        let (reporter, ended) = (reporter.clone(), ended.clone());
+        async move { reporter.follow(shown, cancel, ended).await }
+    });
+    let report = run_pipeline(request, &store).await;
+    ended.cancel();
+    following.await.map_err(std::io::Error::other)?;
+    // The log has everything; the status what fits.
+    output::json(&report)?;
+    reporter.finish(&outcome(&report), &args.termination_log).await?;
+    Ok(report.error.map_or(0, |error| error.exit_code))
+}

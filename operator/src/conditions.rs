@@ -1,0 +1,84 @@
+//! Conditions that keep the time of their last change.
+
+use aggregator_crds::condition::{Condition, ConditionStatus};
+use jiff::Timestamp;
+
+/// A condition as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// What is spoken of.
+    pub condition_type: &'static str,
+    /// Whether it holds.
+    pub status: ConditionStatus,
+    /// Why, in a word.
+    pub reason: String,
+    /// Why, for people.
+    pub message: String,
+}
+
+impl Said {
+    /// A condition as it should be.
+    pub fn new(
+        condition_type: &'static str,
+        status: ConditionStatus,
+        reason: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { condition_type, status, reason: reason.into(), message: message.into() }
+    }
+
+    /// It holds, or it does not.
+    pub fn holds(condition_type: &'static str, holds: bool, reason: &str, message: impl Into<String>) -> Self {
+        let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
+        Self::new(condition_type, status, reason, message)
+    }
+}
+
+/// A condition of that type, if there is one.
+#[must_use]
+pub fn find<'a>(conditions: &'a [Condition], condition_type: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.condition_type == condition_type)
+}
+
+/// The conditions that are said now; one whose status is what it was keeps the time of its last change.
+#[must_use]
+pub fn renew(before: &[Condition], said: Vec<Said>, generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
+    let renewed = said.into_iter().map(|said| {
+        let last = find(before, said.condition_type).filter(|last| last.status == said.status);
+        Condition {
+            condition_type: said.condition_type.to_owned(),
+            status: said.status,
+            reason: said.reason,
+            message: said.message,
+            observed_generation: generation,
+            last_transition_time: Some(last.and_then(|last| last.last_transition_time).unwrap_or_else(|| seconds(now))),
+        }
+    });
+    renewed.collect()
+}
+
+/// Times of conditions have whole seconds, as Kubernetes writes them.
+#[must_use]
+pub fn seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_changes_with_the_status_alone() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a time");
+        let said = |holds, reason: &str| vec![Said::holds("Ready", holds, reason, "")];
+        let first = renew(&[], said(true, "Good"), Some(1), at("2026-11-23T10:00:00.7Z"));
+        assert_eq!(first[0].last_transition_time, Some(at("2026-11-23T10:00:00Z")));
+        let second = renew(&first, said(true, "Better"), Some(2), at("2026-11-23T11:00:00Z"));
+        assert_eq!(
+            (second[0].last_transition_time, second[0].reason.as_str()),
+            (first[0].last_transition_time, "Better")
+        );
+        let third = renew(&second, said(false, "Bad"), Some(2), at("2026-11-23T12:00:00Z"));
+        assert_eq!(third[0].last_transition_time, Some(at("2026-11-23T12:00:00Z")));
+    }
+}

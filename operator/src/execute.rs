@@ -1,0 +1,214 @@
+//! Carries a plan out: one write at a time, each with a timeout; the first that fails ends it.
+
+use std::time::Duration;
+
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::action::{Action, Kind, Target};
+use crate::labels;
+
+/// Who writes: the owner of fields that are applied.
+pub const FIELD_MANAGER: &str = "aggregator-operator";
+
+/// How long the API server may take for one write.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why a write was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// An object of that name is there, and is not ours.
+    #[error("there is a {kind:?} `{name}` that was not made for this object")]
+    NameConflict {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+    },
+    /// The object has changed since it was looked at.
+    #[error("{0} has changed since it was looked at")]
+    Conflict(String),
+    /// The API server did not answer in time.
+    #[error("the API server did not answer within {} s: {action}", PATIENCE.as_secs())]
+    Timeout {
+        /// What was tried.
+        action: String,
+    },
+    /// The API server refused, or could not be reached.
+    #[error("{action}: {source}")]
+    Api {
+        /// What was tried.
+        action: String,
+        /// Why not.
+        #[source]
+        source: Box<kube::Error>,
+    },
+}
+
+impl ExecuteError {
+    /// A word for metrics.
+    #[must_use]
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::NameConflict { .. } => "name_conflict",
+            Self::Conflict(_) => "conflict",
+            Self::Timeout { .. } => "timeout",
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) if status.code == 403 => "forbidden",
+                kube::Error::Api(status) if status.code == 429 => "throttled",
+                kube::Error::Api(status) if status.code < 500 => "refused",
+                kube::Error::Api(_) => "server",
+                _ => "unreachable",
+            },
+        }
+    }
+}
+
+/// What a write has done to an object: what the cache must have seen before the object is planned again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It has this version now, or a later one.
+    Version {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// The version.
+        resource_version: String,
+    },
+    /// It goes.
+    Gone {
+        /// Its kind.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// Which it was.
+        uid: String,
+    },
+}
+
+/// Does one write.
+///
+/// # Errors
+/// [`ExecuteError`]; whether the write arrived is unknown after a timeout.
+pub async fn execute(client: &Client, action: &Action) -> Result<Written, ExecuteError> {
+    let done = tokio::time::timeout(PATIENCE, write(client, action)).await;
+    done.unwrap_or_else(|_| Err(ExecuteError::Timeout { action: action.to_string() }))
+}
+
+async fn write(client: &Client, action: &Action) -> Result<Written, ExecuteError> {
+    let failed = |source: kube::Error| match &source {
+        kube::Error::Api(status) if status.code == 409 => ExecuteError::Conflict(action.to_string()),
+        _ => ExecuteError::Api { action: action.to_string(), source: Box::new(source) },
+    };
+    match action {
+        Action::Create { kind, object } => create(client, *kind, object, failed).await,
+        Action::Apply { kind, object } => {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            let written =
+                api(client, *kind, namespace).patch(name, &params, &Patch::Apply(object)).await.map_err(failed)?;
+            Ok(version(*kind, &written))
+        }
+        Action::Status { target, status } => {
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            let written = api(client, target.kind, &target.namespace)
+                .patch_status(&target.name, &params, &Patch::Apply(body(target, &json!({ "status": status }))))
+                .await
+                .map_err(failed)?;
+            Ok(version(target.kind, &written))
+        }
+        Action::Merge { target, patch } => {
+            let written = api(client, target.kind, &target.namespace)
+                .patch(
+                    &target.name,
+                    &PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() },
+                    &Patch::Merge(merged(target, patch)),
+                )
+                .await
+                .map_err(failed)?;
+            Ok(version(target.kind, &written))
+        }
+        Action::Delete { target, foreground } => delete(client, target, *foreground, failed).await,
+    }
+}
+
+async fn create(
+    client: &Client,
+    kind: Kind,
+    object: &Value,
+    failed: impl Fn(kube::Error) -> ExecuteError,
+) -> Result<Written, ExecuteError> {
+    let object: DynamicObject =
+        serde_json::from_value(object.clone()).map_err(|error| failed(kube::Error::SerdeError(error)))?;
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let api = api(client, kind, &namespace);
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+    let there = match api.create(&params, &object).await {
+        Ok(created) => return Ok(version(kind, &created)),
+        Err(kube::Error::Api(status)) if status.code == 409 => api.get_opt(&name).await.map_err(&failed)?,
+        Err(error) => return Err(failed(error)),
+    };
+    // Gone again in between: the next plan sees that.
+    let there = there.ok_or_else(|| ExecuteError::Conflict(format!("{kind:?} {name}")))?;
+    let owner = labels::controller(&object).map_or("", |reference| reference.uid.as_str());
+    // An earlier attempt to make it has arrived, and its answer was lost.
+    if labels::is_owned(&there, owner) {
+        Ok(version(kind, &there))
+    } else {
+        Err(ExecuteError::NameConflict { kind, name })
+    }
+}
+
+async fn delete(
+    client: &Client,
+    target: &Target,
+    foreground: bool,
+    failed: impl Fn(kube::Error) -> ExecuteError,
+) -> Result<Written, ExecuteError> {
+    let policy = if foreground { PropagationPolicy::Foreground } else { PropagationPolicy::Background };
+    let params = DeleteParams {
+        propagation_policy: Some(policy),
+        preconditions: Some(Preconditions {
+            uid: Some(target.uid.clone()),
+            resource_version: target.resource_version.clone(),
+        }),
+        ..DeleteParams::default()
+    };
+    match api(client, target.kind, &target.namespace).delete(&target.name, &params).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 404 => {}
+        Err(error) => return Err(failed(error)),
+    }
+    Ok(Written::Gone { kind: target.kind, name: target.name.clone(), uid: target.uid.clone() })
+}
+
+fn api(client: &Client, kind: Kind, namespace: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), namespace, &kind.resource())
+}
+
+fn version(kind: Kind, object: &DynamicObject) -> Written {
+    Written::Version { kind, name: object.name_any(), resource_version: object.resource_version().unwrap_or_default() }
+}
+
+/// An object for server-side apply, which refuses it when the one that is there is another one or a later version.
+fn body(target: &Target, fields: &Value) -> Value {
+    let resource = target.kind.resource();
+    let mut body = merged(target, fields);
+    body["apiVersion"] = resource.api_version.into();
+    body["kind"] = resource.kind.into();
+    body["metadata"]["name"] = target.name.clone().into();
+    body
+}
+
+/// Fields with the preconditions.
+fn merged(target: &Target, fields: &Value) -> Value {
+    let mut merged = fields.clone();
+    merged["metadata"]["uid"] = target.uid.clone().into();
+    if let Some(version) = &target.resource_version {
+        merged["metadata"]["resourceVersion"] = version.clone().into();
+    }
+    merged
+}

@@ -1,0 +1,23 @@
+//! The operator: objects in, runs out.
+//!
+//! Each kind has a folder with what is known of an object (`view`) and what is to be done for it now (`plan`), a pure
+//! function of that and of the time. `controller` is the shell around them, `execute` does the writes.
+
+pub mod action;
+pub mod clock;
+pub mod conditions;
+pub mod controller;
+pub mod execute;
+pub mod expectations;
+pub mod identity;
+pub mod labels;
+pub mod names;
+pub mod pipeline;
+pub mod routes;
+pub mod run;
+pub mod schedule;
+pub mod settings;
+pub mod world;
+
+pub use controller::{OperatorError, run as operate};
+pub use settings::Settings;

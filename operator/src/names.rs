@@ -1,0 +1,66 @@
+//! The names of children: told from their owner alone, so that creating one twice is impossible.
+
+use sha2::{Digest, Sha256};
+
+/// The longest name of a Job: its Pods carry it as a label.
+const LONGEST: usize = 63;
+
+/// A hash of parts, in hexadecimal digits.
+#[must_use]
+pub fn hash(parts: &[&str], digits: usize) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        // With the length in front, two lists of parts never give the same text.
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    let mut hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.truncate(digits);
+    hex
+}
+
+/// An owner's name with a suffix. Where that is too long, the name is cut, and a hash of the whole keeps two apart.
+#[must_use]
+pub fn child(owner: &str, suffix: &str) -> String {
+    let whole = format!("{owner}-{suffix}");
+    if whole.len() <= LONGEST {
+        return whole;
+    }
+    let hash = hash(&[owner], 8);
+    let room = LONGEST - suffix.len() - hash.len() - 2;
+    let cut = owner.get(..room).unwrap_or(owner).trim_end_matches(['-', '.']);
+    format!("{cut}-{hash}-{suffix}")
+}
+
+/// The name of a run that a Schedule fires: readable, and the same for the same fire.
+#[must_use]
+pub fn run(schedule: &str, uid: &str, trigger: &str, fire: jiff::Timestamp, event: &str) -> String {
+    let time = fire.strftime("%Y%m%d-%H%M%S");
+    format!("{schedule}-{time}-{}", hash(&[uid, trigger, &fire.to_string(), event], 5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_and_stay_apart() {
+        assert_eq!(child("orders", "2"), "orders-2");
+        let (one, other) = (format!("{}a", "x".repeat(62)), format!("{}b", "x".repeat(62)));
+        assert_eq!(child(&one, "12").len(), 63);
+        assert_ne!(child(&one, "12"), child(&other, "12"));
+        assert_eq!(child(&one, "12"), child(&one, "12"));
+        let dashed = format!("{}-{}", "x".repeat(50), "y".repeat(12));
+        assert!(!child(&dashed, "2").contains("--"), "{}", child(&dashed, "2"));
+    }
+
+    #[test]
+    fn a_fire_names_its_run() {
+        let fire: jiff::Timestamp = "2026-11-23T09:05:00Z".parse().expect("a time");
+        let name = run("delays-hourly", "uid", "cron", fire, "");
+        assert!(name.starts_with("delays-hourly-20261123-090500-"), "{name}");
+        assert_eq!(name, run("delays-hourly", "uid", "cron", fire, ""));
+        assert_ne!(name, run("delays-hourly", "another", "cron", fire, ""));
+        assert_ne!(name, run("delays-hourly", "uid", "webhook", fire, ""));
+    }
+}

@@ -1,0 +1,8 @@
+//! Pipelines: compiled whenever they or what they name change, each version of the spec kept.
+
+mod plan;
+pub mod revision;
+mod view;
+
+pub use plan::plan;
+pub use view::{View, observe};

@@ -1,0 +1,132 @@
+//! What is to be done for a Pipeline now: a pure decision.
+
+use aggregator_crds::pipeline::PipelineStatus;
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::revision;
+use super::view::View;
+use crate::action::{Action, Kind, Plan, Target};
+use crate::conditions::{Said, find, renew};
+use crate::run::{self, Around, Unresolved};
+use crate::settings::Settings;
+
+/// How many old revisions are kept when the Pipeline says nothing of it.
+const REVISIONS: usize = 10;
+/// How many runs the status names.
+const RUNS: usize = 10;
+
+/// What is to be done for a Pipeline now.
+#[must_use]
+pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
+    let pipeline = &view.pipeline;
+    if pipeline.metadata.deletion_timestamp.is_some() {
+        return Plan::nothing();
+    }
+    let mut plan = Plan::nothing();
+    let checked = view.check(settings);
+    // A spec that cannot run is no version that anybody runs or goes back to.
+    if checked.as_ref().map_or_else(may_come_right, |()| true) {
+        plan.actions.extend(view.keep());
+    }
+    let status = view.status(&checked, now);
+    if pipeline.status.as_ref() != Some(&status) {
+        plan = plan.then(Action::status(Target::of(Kind::Pipeline, &pipeline.metadata), &status));
+    }
+    plan
+}
+
+/// Whether what is wrong is not the Pipeline's own fault, so that it may come right without an edit of it.
+fn may_come_right(error: &Unresolved) -> bool {
+    match error {
+        Unresolved::ConnectorMissing(_) | Unresolved::TransformationMissing(_) | Unresolved::VolumeMissing { .. } => {
+            true
+        }
+        Unresolved::Invalid(_) | Unresolved::TooLarge(_) | Unresolved::Unwritable(_) => false,
+    }
+}
+
+impl View {
+    fn check(&self, settings: &Settings) -> Result<(), Unresolved> {
+        let namespace = self.pipeline.namespace().unwrap_or_default();
+        let around = Around {
+            namespace: &namespace,
+            connectors: &self.connectors,
+            transformations: &self.transformations,
+            settings,
+        };
+        run::check(&around, &self.pipeline.name_any(), &self.pipeline.spec)
+    }
+
+    /// Keeps the spec when the newest revision has another one, and lets the oldest go.
+    fn keep(&self) -> Vec<Action> {
+        let newest = self.revisions.first();
+        let mut actions = Vec::new();
+        if newest.and_then(|newest| revision::spec(newest)).as_ref() != Some(&self.pipeline.spec) {
+            let number = newest.map_or(0, |newest| revision::number(newest)) + 1;
+            actions.push(Action::create(Kind::ControllerRevision, &revision::keep(&self.pipeline, number)));
+        }
+        let limit = self.pipeline.spec.revision_history_limit.map_or(REVISIONS, |limit| limit as usize);
+        let old = self.revisions.iter().skip(limit);
+        actions.extend(old.map(|old| Action::Delete {
+            target: Target::of(Kind::ControllerRevision, &old.metadata),
+            foreground: false,
+        }));
+        actions
+    }
+
+    fn status(&self, checked: &Result<(), Unresolved>, now: Timestamp) -> PipelineStatus {
+        let before = self.pipeline.status.as_ref();
+        let mut said = Vec::new();
+        let draft = self.pipeline.spec.draft;
+        let (ready, reason, message) = match checked {
+            Ok(()) if draft => (false, "PipelineIsDraft", "it compiles; it is a draft and never run".to_owned()),
+            Ok(()) => (true, "Compiled", "it compiles, and everything it names is there".to_owned()),
+            Err(error) => (false, error.reason(), error.to_string()),
+        };
+        said.push(Said::holds("Ready", ready, reason, message.clone()));
+        let valid = checked.as_ref().map_or_else(may_come_right, |()| true);
+        said.push(match checked {
+            Err(error) if !valid => Said::holds("Valid", false, error.reason(), message),
+            _ => Said::holds("Valid", true, "Compiled", "no mistake was found in it"),
+        });
+        let connectors = match checked {
+            Err(error @ (Unresolved::ConnectorMissing(_) | Unresolved::VolumeMissing { .. })) => {
+                Said::holds("ConnectorsReady", false, error.reason(), error.to_string())
+            }
+            _ => Said::holds("ConnectorsReady", true, "AllThere", "all Connectors that it names are there"),
+        };
+        said.push(connectors);
+        let last = self.runs.iter().find(|run| run::is_over(run));
+        if let Some(last) = last {
+            let conditions = last.status.as_ref().map_or(&[][..], |status| &status.conditions);
+            if let Some(end) = find(conditions, run::SUCCEEDED) {
+                let text = format!("{}: {}", last.name_any(), end.message);
+                said.push(Said::new("Healthy", end.status, end.reason.clone(), text));
+            }
+        }
+        let figures = last.and_then(|last| last.status.as_ref());
+        PipelineStatus {
+            observed_generation: self.pipeline.metadata.generation,
+            phase: Some(
+                if ready {
+                    "Ready"
+                } else if draft && checked.is_ok() {
+                    "Draft"
+                } else {
+                    "NotReady"
+                }
+                .to_owned(),
+            ),
+            conditions: renew(
+                before.map_or(&[], |status| &status.conditions),
+                said,
+                self.pipeline.metadata.generation,
+                now,
+            ),
+            last_runs: self.runs.iter().take(RUNS).map(|run| run.name_any()).collect(),
+            last_rows: figures.and_then(|status| status.totals.as_ref()).map(|totals| totals.written),
+            last_bytes: figures.and_then(|status| status.cost.as_ref()?.bytes_read),
+        }
+    }
+}

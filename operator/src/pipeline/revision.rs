@@ -1,0 +1,47 @@
+//! The kept versions of a Pipeline's spec, as ControllerRevisions.
+
+use std::sync::Arc;
+
+use aggregator_crds::{Pipeline, PipelineSpec};
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
+use kube::ResourceExt;
+
+use crate::labels::{self, labels};
+use crate::names;
+use crate::run::label_value;
+use crate::world::World;
+
+/// The revisions that a Pipeline owns, the newest first.
+#[must_use]
+pub fn of(world: &World, pipeline: Option<&Pipeline>) -> Vec<Arc<ControllerRevision>> {
+    let Some(uid) = pipeline.and_then(ResourceExt::uid) else { return Vec::new() };
+    let mut kept = world.revisions.filter(|revision| labels::is_owned(revision, &uid));
+    kept.sort_by_key(|revision| std::cmp::Reverse(number(revision)));
+    kept
+}
+
+/// A revision's number, from 1.
+#[must_use]
+pub fn number(revision: &ControllerRevision) -> i64 {
+    revision.revision.unwrap_or(0)
+}
+
+/// The spec that a revision keeps.
+#[must_use]
+pub fn spec(revision: &ControllerRevision) -> Option<PipelineSpec> {
+    serde_json::from_value(revision.data.0.clone()).ok()
+}
+
+/// A new revision of a Pipeline's spec as it stands. Whether it is a draft is no part of it: publishing changes nothing of
+/// what is run.
+#[must_use]
+pub fn keep(pipeline: &Pipeline, number: i64) -> ControllerRevision {
+    let name = pipeline.name_any();
+    let own = labels([(labels::PIPELINE, &label_value(&name))]);
+    ControllerRevision {
+        metadata: labels::child_of(pipeline, names::child(&name, &number.to_string()), own),
+        data: RawExtension(serde_json::to_value(&pipeline.spec).unwrap_or_default()),
+        revision: Some(number),
+    }
+}

@@ -1,0 +1,126 @@
+//! Who has to be looked at when something has changed: a pure function of what is in the caches.
+
+use std::collections::BTreeSet;
+
+use aggregator_crds::schedule::Trigger;
+use kube::{Resource, ResourceExt};
+
+use crate::action::Kind;
+use crate::labels;
+use crate::run::{connectors_of, is_over, transformations_of};
+use crate::world::{Changed, World};
+
+/// An object that has a controller of its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Key {
+    /// An object's key.
+    pub fn of<K: Resource>(kind: Kind, object: &K) -> Self {
+        Self { kind, namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+    }
+}
+
+/// Who has to be looked at.
+#[must_use]
+pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
+    let mut keys = BTreeSet::new();
+    match changed {
+        Changed::Run(run) => {
+            keys.insert(Key::of(Kind::PipelineRun, run.as_ref()));
+            let namespace = run.namespace().unwrap_or_default();
+            let pipeline = &run.spec.pipeline_ref.name;
+            keys.insert(Key { kind: Kind::Pipeline, namespace: namespace.clone(), name: pipeline.clone() });
+            keys.extend(owner(run.as_ref(), "Schedule", Kind::Schedule));
+            if is_over(run) || run.metadata.deletion_timestamp.is_some() {
+                // Those that waited for it, and Schedules that wait for its success.
+                let waits = |other: &aggregator_crds::PipelineRun| {
+                    other.spec.pipeline_ref.name == *pipeline && !is_over(other) && other.namespace() == run.namespace()
+                };
+                keys.extend(world.runs.filter(waits).iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref())));
+                let after = world.schedules.filter(|schedule| {
+                    schedule.namespace() == run.namespace()
+                        && matches!(&schedule.spec.trigger, Trigger::PipelineSucceeded(other) if other.name == *pipeline)
+                });
+                keys.extend(after.iter().map(|schedule| Key::of(Kind::Schedule, schedule.as_ref())));
+            }
+        }
+        Changed::Pipeline(pipeline) => {
+            keys.insert(Key::of(Kind::Pipeline, pipeline.as_ref()));
+            let name = pipeline.name_any();
+            let schedules = world.schedules.filter(|schedule| {
+                schedule.namespace() == pipeline.namespace() && schedule.spec.pipeline_ref.name == name
+            });
+            keys.extend(schedules.iter().map(|schedule| Key::of(Kind::Schedule, schedule.as_ref())));
+        }
+        Changed::Revision(revision) => {
+            keys.extend(owner(revision.as_ref(), "Pipeline", Kind::Pipeline));
+            let pipeline = labels::controller(revision.as_ref()).map(|reference| reference.name.clone());
+            let waiting = world.runs.filter(|run| {
+                !is_over(run)
+                    && run.namespace() == revision.namespace()
+                    && Some(&run.spec.pipeline_ref.name) == pipeline.as_ref()
+            });
+            keys.extend(waiting.iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref())));
+        }
+        Changed::Schedule(schedule) => {
+            keys.insert(Key::of(Kind::Schedule, schedule.as_ref()));
+        }
+        Changed::Connector(connector) => {
+            let name = connector.name_any();
+            keys.extend(users(world, connector.as_ref(), |pipeline| {
+                connectors_of(&pipeline.spec).contains(name.as_str())
+            }));
+        }
+        Changed::Transformation(step) => {
+            let name = step.name_any();
+            keys.extend(users(world, step.as_ref(), |pipeline| {
+                transformations_of(&pipeline.spec).contains(name.as_str())
+            }));
+        }
+        Changed::Job(job) => keys.extend(owner(job.as_ref(), "PipelineRun", Kind::PipelineRun)),
+        Changed::ConfigMap(config) => keys.extend(owner(config.as_ref(), "PipelineRun", Kind::PipelineRun)),
+        Changed::Pod(pod) => {
+            let run = labels::label(pod.as_ref(), labels::RUN);
+            if !run.is_empty() {
+                let namespace = pod.namespace().unwrap_or_default();
+                keys.insert(Key { kind: Kind::PipelineRun, namespace, name: run.to_owned() });
+            }
+        }
+        Changed::Checkpoint(checkpoint) => {
+            let namespace = checkpoint.namespace().unwrap_or_default();
+            keys.insert(Key { kind: Kind::Pipeline, namespace, name: checkpoint.spec.pipeline_ref.name.clone() });
+        }
+        Changed::Identity(namespace) => {
+            let waiting = world.runs.filter(|run| !is_over(run) && run.namespace().as_ref() == Some(namespace));
+            keys.extend(waiting.iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref())));
+        }
+        Changed::Anything => keys.extend(everything(world)),
+    }
+    keys
+}
+
+/// Every object that has a controller.
+fn everything(world: &World) -> impl Iterator<Item = Key> {
+    let runs = world.runs.filter(|_| true).into_iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref()));
+    let pipelines = world.pipelines.filter(|_| true).into_iter().map(|it| Key::of(Kind::Pipeline, it.as_ref()));
+    let schedules = world.schedules.filter(|_| true).into_iter().map(|it| Key::of(Kind::Schedule, it.as_ref()));
+    runs.chain(pipelines).chain(schedules)
+}
+
+fn owner<K: Resource>(object: &K, kind: &str, told: Kind) -> Option<Key> {
+    let reference = labels::controller(object).filter(|reference| reference.kind == kind)?;
+    Some(Key { kind: told, namespace: object.namespace().unwrap_or_default(), name: reference.name.clone() })
+}
+
+fn users<K: Resource>(world: &World, used: &K, names: impl Fn(&aggregator_crds::Pipeline) -> bool) -> Vec<Key> {
+    let users = world.pipelines.filter(|pipeline| pipeline.namespace() == used.namespace() && names(pipeline));
+    users.iter().map(|pipeline| Key::of(Kind::Pipeline, pipeline.as_ref())).collect()
+}

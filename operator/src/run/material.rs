@@ -1,0 +1,247 @@
+//! What a run needs, as one immutable plan: the Pipeline's revision, and the Connectors and Transformations it names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aggregator_compiler::catalogue::Catalogues;
+use aggregator_compiler::compile::{CompileInput, compile, lint};
+use aggregator_compiler::diagnostic::{Diagnostic, DiagnosticSeverity};
+use aggregator_compiler::manifest::{ManifestText, Manifests};
+use aggregator_crds::connector::{ConnectorType, VolumeRef};
+use aggregator_crds::pipeline::{Execution, Operation};
+use aggregator_crds::{Connector, ConnectorSpec, Pipeline, PipelineSpec, Transformation};
+use kube::ResourceExt;
+use kube::api::ObjectMeta;
+use serde::{Deserialize, Serialize};
+
+use crate::settings::Settings;
+
+/// Where a run's Pod finds the folders of claims.
+pub(super) const VOLUMES: &str = "/var/lib/aggregator/volumes";
+
+/// Why a run cannot be resolved.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum Unresolved {
+    /// A Connector is not there.
+    #[error("there is no Connector `{0}` in this namespace")]
+    ConnectorMissing(String),
+    /// A Transformation is not there.
+    #[error("there is no Transformation `{0}` in this namespace")]
+    TransformationMissing(String),
+    /// A Connector names a path of the node that the operator does not allow.
+    #[error("the Connector `{connector}` names the path {path}, which is no volume and not allowed on this cluster")]
+    VolumeMissing {
+        /// The Connector.
+        connector: String,
+        /// The path.
+        path: String,
+    },
+    /// The Pipeline does not compile.
+    #[error("{}", first(.0))]
+    Invalid(Vec<Diagnostic>),
+    /// The plan is too large for a ConfigMap.
+    #[error("the plan has {0} bytes; a ConfigMap holds at most {LARGEST}")]
+    TooLarge(usize),
+    /// It cannot be written as YAML: a mistake of ours.
+    #[error("the plan cannot be written: {0}")]
+    Unwritable(String),
+}
+
+/// The most bytes of a plan.
+const LARGEST: usize = 1_000_000;
+
+fn first(diagnostics: &[Diagnostic]) -> String {
+    let more = diagnostics.len().saturating_sub(1);
+    let Some(first) = diagnostics.first() else { return String::new() };
+    let help = first.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+    let place = first.place.as_ref().map(|place| format!("{}: ", place.path)).unwrap_or_default();
+    let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+    format!("{place}{}{help}{more}", first.message)
+}
+
+impl Unresolved {
+    /// A word for the condition.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::ConnectorMissing(_) => "ConnectorMissing",
+            Self::TransformationMissing(_) => "TransformationMissing",
+            Self::VolumeMissing { .. } => "VolumeMissing",
+            Self::Invalid(_) => "Invalid",
+            Self::TooLarge(_) => "PlanTooLarge",
+            Self::Unwritable(_) => "InternalError",
+        }
+    }
+}
+
+/// What a Pod of the run mounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mounts {
+    /// Secrets, by name.
+    pub secrets: BTreeSet<String>,
+    /// PersistentVolumeClaims, by name.
+    pub claims: BTreeSet<String>,
+    /// Folders of the node.
+    pub host_paths: BTreeSet<PathBuf>,
+}
+
+/// What a run needs.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Material {
+    /// All objects as YAML, as the worker reads them.
+    pub manifests: String,
+    /// What the Pod mounts.
+    pub mounts: Mounts,
+    /// What the run may use, and how often it is tried.
+    pub execution: Execution,
+}
+
+/// The Connectors that a Pipeline names.
+#[must_use]
+pub fn connectors_of(spec: &PipelineSpec) -> BTreeSet<&str> {
+    let sources = spec.sources.iter().map(|source| source.connector.as_str());
+    let sinks = spec.sinks.iter().map(|sink| sink.connector.as_str());
+    sources.chain(sinks).chain(spec.rejects.iter().map(|rejects| rejects.connector.as_str())).collect()
+}
+
+/// The Transformations that a Pipeline names.
+#[must_use]
+pub fn transformations_of(spec: &PipelineSpec) -> BTreeSet<&str> {
+    let operations = spec.transforms.iter().map(|transform| &transform.operation);
+    let named = operations.filter_map(|operation| match operation {
+        Operation::Transformation(reference) => Some(reference.name.as_str()),
+        _ => None,
+    });
+    named.collect()
+}
+
+/// Everything that a Pipeline of a namespace may name.
+pub struct Around<'a> {
+    /// The namespace.
+    pub namespace: &'a str,
+    /// Its Connectors.
+    pub connectors: &'a [Arc<Connector>],
+    /// Its Transformations.
+    pub transformations: &'a [Arc<Transformation>],
+    /// Which paths of the nodes are allowed.
+    pub settings: &'a Settings,
+}
+
+/// What a run of a Pipeline's spec needs.
+///
+/// # Errors
+/// When something is not there, a path is not allowed, or the Pipeline does not compile with these parameters.
+pub(super) fn resolve(
+    around: &Around<'_>,
+    pipeline: &str,
+    spec: &PipelineSpec,
+    params: &BTreeMap<String, String>,
+) -> Result<Material, Unresolved> {
+    let (text, mounts) = around.gather(pipeline, spec)?;
+    let manifests = parse(around.namespace, pipeline, &text)?;
+    let catalogues = Catalogues::new();
+    let input =
+        CompileInput { manifests: &manifests, namespace: around.namespace, pipeline, catalogues: &catalogues, params };
+    sound(compile(&input).diagnostics)?;
+    Ok(Material { manifests: text, mounts, execution: spec.execution.clone().unwrap_or_default() })
+}
+
+/// Looks a Pipeline over, as `aggregator lint` does.
+///
+/// # Errors
+/// When something is not there, a path is not allowed, or the Pipeline does not compile.
+pub fn check(around: &Around<'_>, pipeline: &str, spec: &PipelineSpec) -> Result<(), Unresolved> {
+    let (text, _) = around.gather(pipeline, spec)?;
+    let manifests = parse(around.namespace, pipeline, &text)?;
+    sound(lint(&manifests, &BTreeMap::new()))
+}
+
+fn parse(namespace: &str, pipeline: &str, text: &str) -> Result<Manifests, Unresolved> {
+    let file = ManifestText { file: format!("Pipeline {namespace}/{pipeline}"), text: text.to_owned() };
+    let (manifests, diagnostics) = Manifests::parse(&[file]);
+    sound(diagnostics)?;
+    Ok(manifests)
+}
+
+/// Only mistakes count, and of these all.
+fn sound(mut diagnostics: Vec<Diagnostic>) -> Result<(), Unresolved> {
+    diagnostics.retain(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error);
+    if diagnostics.is_empty() { Ok(()) } else { Err(Unresolved::Invalid(diagnostics)) }
+}
+
+fn named<'a, K: ResourceExt>(all: &'a [Arc<K>], name: &str) -> Option<&'a K> {
+    all.iter().find(|object| object.name_any() == name).map(AsRef::as_ref)
+}
+
+impl Around<'_> {
+    /// The Pipeline and all that it names as YAML, with the paths that a Pod will see, and what the Pod mounts.
+    fn gather(&self, pipeline: &str, spec: &PipelineSpec) -> Result<(String, Mounts), Unresolved> {
+        let metadata = |name: &str| ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: Some(self.namespace.to_owned()),
+            ..ObjectMeta::default()
+        };
+        let mut mounts = Mounts::default();
+        let mut documents =
+            vec![document(&Pipeline { metadata: metadata(pipeline), spec: spec.clone(), status: None })?];
+        for name in connectors_of(spec) {
+            let there = named(self.connectors, name).ok_or_else(|| Unresolved::ConnectorMissing(name.to_owned()))?;
+            let spec = mounts.add(name, &there.spec, self.settings)?;
+            documents.push(document(&Connector { metadata: metadata(name), spec, status: None })?);
+        }
+        for name in transformations_of(spec) {
+            let there =
+                named(self.transformations, name).ok_or_else(|| Unresolved::TransformationMissing(name.to_owned()))?;
+            let spec = there.spec.clone();
+            documents.push(document(&Transformation { metadata: metadata(name), spec, status: None })?);
+        }
+        let text = documents.join("---\n");
+        if text.len() > LARGEST { Err(Unresolved::TooLarge(text.len())) } else { Ok((text, mounts)) }
+    }
+}
+
+fn document(object: &impl Serialize) -> Result<String, Unresolved> {
+    serde_saphyr::to_string(object).map_err(|error| Unresolved::Unwritable(error.to_string()))
+}
+
+impl Mounts {
+    /// Takes in what a Connector needs. Gives its spec with the paths that the Pod will see.
+    fn add(&mut self, name: &str, spec: &ConnectorSpec, settings: &Settings) -> Result<ConnectorSpec, Unresolved> {
+        let mut spec = spec.clone();
+        self.secrets.insert(spec.secret_name.clone().unwrap_or_else(|| format!("connector-{name}")));
+        match &mut spec.connector_type {
+            ConnectorType::File(file) => self.place(name, &mut file.volume, &mut file.root, settings)?,
+            ConnectorType::Sqlite(sqlite) => self.place(name, &mut sqlite.volume, &mut sqlite.path, settings)?,
+            ConnectorType::Postgres(_)
+            | ConnectorType::S3(_)
+            | ConnectorType::Http(_)
+            | ConnectorType::Generator(_) => {}
+        }
+        Ok(spec)
+    }
+
+    fn place(
+        &mut self,
+        connector: &str,
+        volume: &mut Option<VolumeRef>,
+        path: &mut String,
+        settings: &Settings,
+    ) -> Result<(), Unresolved> {
+        let refused = |path: &str| Unresolved::VolumeMissing { connector: connector.to_owned(), path: path.to_owned() };
+        if let Some(claim) = volume.take() {
+            let inside = path.trim_start_matches('/');
+            if inside.split('/').any(|part| part == "..") {
+                return Err(refused(path));
+            }
+            *path = format!("{VOLUMES}/{}/{inside}", claim.claim_name);
+            self.claims.insert(claim.claim_name);
+            return Ok(());
+        }
+        let found = settings.host_path(path).ok_or_else(|| refused(path))?;
+        *path = found.path.display().to_string();
+        self.host_paths.insert(found.mounted);
+        Ok(())
+    }
+}

@@ -1,0 +1,16 @@
+//! PipelineRuns: one immutable plan, one Job an attempt, one end.
+
+mod job;
+mod material;
+mod plan;
+mod pod;
+mod retry;
+mod status;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use job::{CONTAINER, MANIFESTS, TERMS, Terms, job_name, label_value, plan_name};
+pub use material::{Around, Unresolved, check, connectors_of, transformations_of};
+pub use plan::plan;
+pub use view::{SUCCEEDED, View, is_over, observe, writes};

@@ -1,0 +1,324 @@
+//! What is to be done for a run now: a pure decision.
+
+use std::time::Duration;
+
+use aggregator_crds::PipelineSpec;
+use aggregator_crds::run::{CancelMode, PipelineRunStatus, RetryState};
+use aggregator_crds::validation::parse_duration;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt;
+use serde_json::json;
+
+use super::job::{TERMS, Terms, job_of, plan_of};
+use super::material::{Around, resolve};
+use super::pod::{self, Ended};
+use super::retry::pause;
+use super::status::{Phase, status};
+use super::view::{View, is_over, writes};
+use crate::action::{Action, Kind, Plan, Target};
+use crate::identity;
+use crate::labels;
+use crate::pipeline::revision;
+use crate::settings::Settings;
+
+/// How a Job stands.
+enum Stands {
+    Going,
+    Complete,
+    Failed { reason: String, message: String },
+}
+
+/// What is to be done for a run now.
+#[must_use]
+pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
+    let run = &view.run;
+    if run.metadata.deletion_timestamp.is_some() {
+        return Plan::nothing();
+    }
+    if is_over(run) {
+        return after_the_end(view, settings, now);
+    }
+    match view.jobs.last() {
+        None => begin(view, settings, now),
+        Some(job) => go_on(view, job, settings, now),
+    }
+}
+
+/// A run that no Schedule keeps goes some time after its end.
+fn after_the_end(view: &View, settings: &Settings, now: Timestamp) -> Plan {
+    let run = &view.run;
+    let ended = run.status.as_ref().and_then(|status| status.completion_time);
+    let (None, Some(ended)) = (labels::controller(run.as_ref()), ended) else { return Plan::nothing() };
+    let age = now.duration_since(ended);
+    match Duration::try_from(SignedDuration::try_from(settings.run_ttl).unwrap_or(SignedDuration::MAX) - age) {
+        Ok(left) if !left.is_zero() => Plan::nothing().again_in(left),
+        _ => {
+            let target = Target::of(Kind::PipelineRun, &run.metadata);
+            Plan::nothing().then(Action::Delete { target, foreground: false })
+        }
+    }
+}
+
+fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
+    let run = &view.run;
+    if run.spec.cancel.is_some() {
+        return view.says(Phase::cancelled("the run was cancelled before it began"), now);
+    }
+    let name = &run.spec.pipeline_ref.name;
+    let Some(pipeline) = &view.pipeline else {
+        return view.says(Phase::failed("PipelineMissing", format!("there is no Pipeline `{name}`")), now);
+    };
+    if pipeline.spec.draft && writes(run) {
+        let message =
+            format!("the Pipeline `{name}` is a draft: publish it with `draft: false`, or use DryRun or Preview");
+        return view.says(Phase::failed("PipelineIsDraft", message), now);
+    }
+    if let Some(ahead) = &view.ahead {
+        let message = format!("the run `{ahead}` of the same Pipeline goes before it");
+        return view.says(Phase::waits("WaitingForRun", message), now);
+    }
+    if let Some(plan) = &view.plan {
+        let terms = plan.data.as_ref().and_then(|data| serde_json::from_str::<Terms>(data.get(TERMS)?).ok());
+        return match terms {
+            Some(terms) => attempt(view, 1, &terms, settings, now),
+            None => view.says(Phase::failed("InternalError", "the run's plan cannot be read"), now),
+        };
+    }
+    let (spec, number) = match chosen(view) {
+        Ok(chosen) => chosen,
+        Err(phase) => return view.says(*phase, now),
+    };
+    let namespace = run.namespace().unwrap_or_default();
+    let around = Around {
+        namespace: &namespace,
+        connectors: &view.connectors,
+        transformations: &view.transformations,
+        settings,
+    };
+    match resolve(&around, name, &spec, &run.spec.params) {
+        Ok(_) if !view.identity => Plan { actions: identity::all(&namespace, settings), again: None },
+        Ok(material) => {
+            Plan::nothing().then(Action::create(Kind::ConfigMap, &plan_of(run, material, number, pipeline.uid())))
+        }
+        Err(error) => view.says(Phase::failed(error.reason(), error.to_string()), now),
+    }
+}
+
+/// The spec that is run: of the revision that the run names, or of the newest.
+fn chosen(view: &View) -> Result<(PipelineSpec, Option<i64>), Box<Phase>> {
+    let reference = &view.run.spec.pipeline_ref;
+    let kept = match reference.revision {
+        Some(number) => view.revisions.iter().find(|kept| revision::number(kept) == number).ok_or_else(|| {
+            Box::new(Phase::failed(
+                "RevisionMissing",
+                format!("the Pipeline `{}` has no revision {number}", reference.name),
+            ))
+        })?,
+        None => match (view.revisions.first(), &view.pipeline) {
+            (Some(newest), _) => newest,
+            // The Pipeline's own controller is about to keep its first revision.
+            _ => {
+                return Err(Box::new(Phase::waits(
+                    "WaitingForRevision",
+                    "the Pipeline's revision is about to be kept",
+                )));
+            }
+        },
+    };
+    match revision::spec(kept) {
+        Some(spec) => Ok((spec, Some(revision::number(kept)))),
+        None => Err(Box::new(Phase::failed(
+            "RevisionUnreadable",
+            format!("the revision {} cannot be read", revision::number(kept)),
+        ))),
+    }
+}
+
+/// Makes an attempt's Job.
+fn attempt(view: &View, number: u32, terms: &Terms, settings: &Settings, now: Timestamp) -> Plan {
+    let begun = view.run.status.as_ref().and_then(|status| status.start_time).unwrap_or(now);
+    let timeout = terms.execution.timeout.as_ref().and_then(|text| parse_duration(text).ok());
+    let left = timeout
+        .map(|timeout| i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX) - (now.duration_since(begun)).as_secs());
+    if left.is_some_and(|left| left <= 0) {
+        return view.says(view.timed_out(), now);
+    }
+    let job = job_of(&view.run, number, terms, left, settings);
+    let made = Action::create(Kind::Job, &job);
+    let phase = Phase::waits("PodStarting", "the worker starts").at(number, job.metadata.name);
+    Plan { actions: std::iter::once(made).chain(view.says(phase, now).actions).collect(), again: None }
+}
+
+fn stands(job: &Job) -> Stands {
+    let conditions = job.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let mut held = conditions.filter(|condition| condition.status == "True");
+    let ended = held.find(|condition| matches!(condition.type_.as_str(), "Complete" | "Failed"));
+    match ended {
+        Some(condition) if condition.type_ == "Complete" => Stands::Complete,
+        Some(condition) => Stands::Failed {
+            reason: condition.reason.clone().unwrap_or_default(),
+            message: condition.message.clone().unwrap_or_default(),
+        },
+        None => Stands::Going,
+    }
+}
+
+fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
+    let number: u32 = labels::label(job, labels::ATTEMPT).parse().unwrap_or(1);
+    let here = |phase: Phase| phase.at(number, job.metadata.name.clone());
+    let cancel = view.run.spec.cancel;
+    match stands(job) {
+        Stands::Going if cancel == Some(CancelMode::Immediate) => stop(view, job, number, now),
+        Stands::Going => view.says(here(view.going()), now),
+        Stands::Complete => {
+            let ended = view.ended(number).unwrap_or_else(|| Ended {
+                outcome: None,
+                reason: "LedgerBalanced".into(),
+                message: "every row is accounted for; the counters went with the Pod".into(),
+                retryable: false,
+            });
+            view.says(here(Phase::succeeded(&ended)), now)
+        }
+        Stands::Failed { reason, .. } if reason == "DeadlineExceeded" => view.says(here(view.timed_out()), now),
+        Stands::Failed { reason, message } => {
+            let ended = view.ended(number).unwrap_or_else(|| Ended {
+                outcome: None,
+                reason: "WorkerFailed".into(),
+                message: format!("the Job failed ({reason}): {message}"),
+                retryable: true,
+            });
+            if ended.succeeded() {
+                // Everything was committed before the Pod was taken away.
+                return view.says(here(Phase::succeeded(&ended)), now);
+            }
+            failed(view, number, &ended, settings, now)
+        }
+    }
+}
+
+/// An attempt has failed: the next one, when there is one.
+fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Timestamp) -> Plan {
+    let run = &view.run;
+    let job = view.jobs.last().and_then(|job| job.metadata.name.clone());
+    let here = |phase: Phase| phase.at(number, job.clone());
+    if run.spec.cancel.is_some() {
+        return view.says(here(Phase::cancelled("the run was cancelled").of(ended)), now);
+    }
+    let terms = view
+        .plan
+        .as_ref()
+        .and_then(|plan| serde_json::from_str::<Terms>(plan.data.as_ref()?.get(TERMS)?).ok())
+        .unwrap_or_default();
+    let before = run.status.as_ref().and_then(|status| status.retry.as_ref());
+    let noted = before.filter(|retry| retry.attempt == number);
+    let retry = match noted {
+        Some(retry) => Some(retry.clone()),
+        None => {
+            let progressed = ended.outcome.as_ref().is_some_and(|outcome| outcome.progressed);
+            let failures = if progressed { 1 } else { before.map_or(0, |retry| retry.failures) + 1 };
+            let pause = pause(terms.execution.retry.as_ref(), failures).filter(|_| ended.retryable);
+            pause.map(|pause| RetryState {
+                attempt: number,
+                failures,
+                next: now + SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX),
+                reason: ended.reason.clone(),
+                message: ended.message.clone(),
+            })
+        }
+    };
+    let Some(retry) = retry else {
+        return view.says(here(Phase::failed(&ended.reason, ended.message.clone()).of(ended)), now);
+    };
+    if retry.next <= now {
+        return attempt(view, number + 1, &terms, settings, now);
+    }
+    let message =
+        format!("attempt {number} failed ({}): {}; attempt {} follows", ended.reason, ended.message, number + 1);
+    let left = Duration::try_from(retry.next.duration_since(now)).unwrap_or_default();
+    view.says(here(Phase::waits("WaitingToRetry", message).again(retry)), now).again_in(left)
+}
+
+/// Ends an attempt at once: the Job is suspended, so that its Pod is asked to stop and its end is still seen.
+fn stop(view: &View, job: &Job, number: u32, now: Timestamp) -> Plan {
+    let suspended = job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true);
+    let name = job.metadata.name.clone();
+    if !suspended {
+        let target = Target::of(Kind::Job, &job.metadata).any_version();
+        let patch = json!({"spec": {"suspend": true}});
+        let phase = Phase::runs("Cancelling", "the worker is asked to stop").at(number, name);
+        let mut plan = Plan::nothing().then(Action::Merge { target, patch });
+        plan.actions.extend(view.says(phase, now).actions);
+        return plan;
+    }
+    let still =
+        job.status.as_ref().is_some_and(|status| status.active.unwrap_or(0) > 0 || status.terminating.unwrap_or(0) > 0);
+    if still || view.pods.iter().any(|pod| pod::ended(pod).is_none()) {
+        return Plan::nothing();
+    }
+    let phase = match view.ended(number) {
+        Some(ended) if ended.succeeded() => Phase::succeeded(&ended),
+        Some(ended) => Phase::cancelled("the run was cancelled; nothing more was committed").of(&ended),
+        None => Phase::cancelled("the run was cancelled; nothing more was committed"),
+    };
+    view.says(phase.at(number, name), now)
+}
+
+impl View {
+    /// The status that says so, if it does not stand there already.
+    fn says(&self, phase: Phase, now: Timestamp) -> Plan {
+        let before = self.run.status.clone().unwrap_or_default();
+        let said = status(&self.run, phase, self.plan_revision(), now);
+        // The worker's part of the status is its own.
+        if (PipelineRunStatus { progress: None, ..before }) == said {
+            return Plan::nothing();
+        }
+        Plan::nothing().then(Action::status(Target::of(Kind::PipelineRun, &self.run.metadata), &said))
+    }
+
+    fn plan_revision(&self) -> Option<i64> {
+        let plan = self.plan.as_ref()?;
+        serde_json::from_str::<Terms>(plan.data.as_ref()?.get(TERMS)?).ok()?.revision
+    }
+
+    /// How the attempt ended, by its Pods or, when these are gone, by what the worker reported itself.
+    fn ended(&self, attempt: u32) -> Option<Ended> {
+        let reported = self.run.status.as_ref().and_then(|status| status.progress.as_ref());
+        let reported = reported.filter(|progress| progress.attempt == attempt);
+        let reported = reported.and_then(|progress| progress.outcome.clone()).map(Ended::of);
+        let ended: Vec<Ended> = self.pods.iter().filter_map(|pod| pod::ended(pod)).collect();
+        // The worker's words tell more than the kubelet's, and of several Pods the one that failed.
+        let told = ended.iter().find(|ended| ended.outcome.is_some() && !ended.succeeded()).cloned();
+        told.or(reported)
+            .or_else(|| ended.iter().find(|ended| ended.outcome.is_some()).cloned())
+            .or(ended.into_iter().next())
+    }
+
+    /// What an attempt does whose Job has not ended.
+    fn going(&self) -> Phase {
+        if let Some(waiting) = self.pods.iter().find_map(|pod| pod::waiting(pod)) {
+            return Phase::waits(waiting.reason, waiting.message);
+        }
+        match self.pods.iter().find(|pod| pod::running(pod)) {
+            Some(_) if self.run.spec.cancel.is_some() => {
+                Phase::runs("Cancelling", "the worker writes what it has read, and ends")
+            }
+            Some(pod) => Phase::runs("Running", format!("the Pod {} moves rows", pod.name_any())),
+            None => Phase::waits("PodStarting", "the worker starts"),
+        }
+    }
+
+    fn timed_out(&self) -> Phase {
+        let number =
+            self.jobs.last().map_or(0, |job| labels::label(job.as_ref(), labels::ATTEMPT).parse().unwrap_or(0));
+        let phase = Phase::failed(
+            "TimedOut",
+            "the run took longer than execution.timeout allows; the next run goes on where it stopped",
+        );
+        match self.ended(number) {
+            Some(ended) if ended.succeeded() => Phase::succeeded(&ended),
+            Some(ended) => phase.of(&ended),
+            None => phase,
+        }
+    }
+}

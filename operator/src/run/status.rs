@@ -1,0 +1,141 @@
+//! What a run's status says.
+
+use aggregator_crds::PipelineRun;
+use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::run::{LedgerVerdict, NodeCounters, PipelineRunStatus, RetryState, RunCost, RunPhase, RunTotals};
+use jiff::{SignedDuration, Timestamp};
+
+use super::pod::Ended;
+use super::view::SUCCEEDED;
+use crate::conditions::{Said, renew, seconds};
+
+/// How a run stands, before it is written down.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Phase {
+    phase: RunPhase,
+    reason: String,
+    message: String,
+    attempt: Option<u32>,
+    job: Option<String>,
+    retry: Option<RetryState>,
+    ended: Option<Ended>,
+}
+
+impl Phase {
+    fn new(phase: RunPhase, reason: &str, message: impl Into<String>) -> Self {
+        let (reason, message) = (reason.to_owned(), message.into());
+        Self { phase, reason, message, attempt: None, job: None, retry: None, ended: None }
+    }
+
+    /// It waits.
+    pub(super) fn waits(reason: &str, message: impl Into<String>) -> Self {
+        Self::new(RunPhase::Pending, reason, message)
+    }
+
+    /// It goes on.
+    pub(super) fn runs(reason: &str, message: impl Into<String>) -> Self {
+        Self::new(RunPhase::Running, reason, message)
+    }
+
+    /// It ended badly.
+    pub(super) fn failed(reason: &str, message: impl Into<String>) -> Self {
+        Self::new(RunPhase::Failed, reason, message)
+    }
+
+    /// It was ended before its time.
+    pub(super) fn cancelled(message: impl Into<String>) -> Self {
+        Self::new(RunPhase::Cancelled, "Cancelled", message)
+    }
+
+    /// It ended well.
+    #[must_use]
+    pub(super) fn succeeded(ended: &Ended) -> Self {
+        let message = match &ended.outcome {
+            Some(outcome) => format!(
+                "{} rows read, {} written, {} rejected: all accounted for",
+                outcome.totals.read, outcome.totals.written, outcome.totals.rejected
+            ),
+            None => ended.message.clone(),
+        };
+        Self::new(RunPhase::Succeeded, "LedgerBalanced", message).of(ended)
+    }
+
+    /// With the attempt that goes on, or the last one, and its Job.
+    #[must_use]
+    pub(super) fn at(self, attempt: u32, job: Option<String>) -> Self {
+        Self { attempt: Some(attempt), job, ..self }
+    }
+
+    /// With what is known of attempts that failed.
+    #[must_use]
+    pub(super) fn again(self, retry: RetryState) -> Self {
+        Self { retry: Some(retry), ..self }
+    }
+
+    /// With the figures of the attempt that ended so.
+    #[must_use]
+    pub(super) fn of(self, ended: &Ended) -> Self {
+        Self { ended: Some(ended.clone()), ..self }
+    }
+
+    fn is_end(&self) -> bool {
+        matches!(self.phase, RunPhase::Succeeded | RunPhase::Failed | RunPhase::Cancelled)
+    }
+}
+
+/// What a run's status says.
+#[must_use]
+pub(super) fn status(run: &PipelineRun, phase: Phase, revision: Option<i64>, now: Timestamp) -> PipelineRunStatus {
+    let before = run.status.clone().unwrap_or_default();
+    let end = phase.is_end();
+    let holds = match phase.phase {
+        RunPhase::Succeeded => ConditionStatus::True,
+        RunPhase::Failed | RunPhase::Cancelled => ConditionStatus::False,
+        RunPhase::Pending | RunPhase::Running => ConditionStatus::Unknown,
+    };
+    let generation = run.metadata.generation;
+    let said = vec![Said::new(SUCCEEDED, holds, phase.reason, phase.message)];
+    let attempt = phase.attempt.or(before.attempt);
+    let start_time = before.start_time.or_else(|| attempt.map(|_| seconds(now)));
+    let outcome = phase.ended.and_then(|ended| ended.outcome);
+    let figures = outcome.map(|outcome| Figures {
+        nodes: outcome.nodes,
+        nodes_omitted: outcome.nodes_omitted,
+        totals: Some(outcome.totals),
+        ledger: Some(outcome.ledger),
+        cost: Some(outcome.cost),
+    });
+    let figures = figures.unwrap_or_default();
+    let took = start_time
+        .filter(|_| end)
+        .map(|start| format!("{:#}", (seconds(now).duration_since(start)).max(SignedDuration::ZERO)));
+    PipelineRunStatus {
+        observed_generation: generation,
+        phase: Some(phase.phase),
+        revision: revision.or(before.revision),
+        attempt,
+        retry: if end { None } else { phase.retry.or(before.retry) },
+        start_time,
+        completion_time: end.then(|| seconds(now)),
+        conditions: renew(&before.conditions, said, generation, now),
+        nodes: figures.nodes,
+        nodes_omitted: figures.nodes_omitted,
+        totals: figures.totals,
+        ledger: figures.ledger,
+        cost: figures
+            .cost
+            .map(|cost| RunCost { duration: cost.duration.or(took.clone()), ..cost })
+            .or(took.map(|took| RunCost { duration: Some(took), ..RunCost::default() })),
+        progress: None,
+        job: phase.job.or(before.job),
+    }
+}
+
+#[derive(Default)]
+struct Figures {
+    nodes: Vec<NodeCounters>,
+    nodes_omitted: Option<u64>,
+    totals: Option<RunTotals>,
+    ledger: Option<LedgerVerdict>,
+    cost: Option<RunCost>,
+}

@@ -1,0 +1,388 @@
+//! What is planned for a run, from its first sight to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::run::{PipelineRunStatus, RunPhase};
+use aggregator_crds::{Connector, Pipeline};
+use jiff::{Timestamp, ToSpan};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use serde_json::{Value, json};
+
+use super::plan::plan;
+use super::view::{SUCCEEDED, View};
+use crate::action::{Action, Kind, Plan};
+use crate::conditions;
+use crate::pipeline::revision;
+use crate::settings::Settings;
+
+fn object<K: serde::de::DeserializeOwned>(value: Value) -> K {
+    serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn now() -> Timestamp {
+    "2026-11-23T10:00:00Z".parse().expect("a time")
+}
+
+fn settings() -> Settings {
+    Settings {
+        image: "aggregator".into(),
+        command: vec!["aggregator".into()],
+        service_account: "aggregator-worker".into(),
+        namespaces: Vec::new(),
+        host_paths: vec!["/data".into()],
+        host_path_base: None,
+        run_ttl: Duration::from_secs(3600),
+    }
+}
+
+/// A run of a Pipeline that is ready for it.
+fn view(execution: Value) -> View {
+    let metadata =
+        |name: &str| json!({"name": name, "namespace": "demo", "uid": format!("uid-{name}"), "resourceVersion": "7"});
+    let pipeline: Arc<Pipeline> = Arc::new(object(json!({
+        "apiVersion": "aggregator.dev/v1alpha1", "kind": "Pipeline", "metadata": metadata("move"),
+        "spec": {
+            "sources": [{"name": "rows", "connector": "files", "stream": "*.csv"}],
+            "sinks": [{"name": "kept", "from": "rows", "connector": "files", "stream": "out/"}],
+            "execution": execution,
+        },
+    })));
+    let connector: Connector = object(json!({
+        "apiVersion": "aggregator.dev/v1alpha1", "kind": "Connector", "metadata": metadata("files"),
+        "spec": {"file": {"root": "/data/files", "format": {"csv": {}}}},
+    }));
+    View {
+        run: Arc::new(object(json!({
+            "apiVersion": "aggregator.dev/v1alpha1", "kind": "PipelineRun", "metadata": metadata("first"),
+            "spec": {"pipelineRef": {"name": "move"}},
+        }))),
+        revisions: vec![Arc::new(revision::keep(&pipeline, 4))],
+        pipeline: Some(pipeline),
+        connectors: vec![Arc::new(connector)],
+        transformations: Vec::new(),
+        plan: None,
+        jobs: Vec::new(),
+        pods: Vec::new(),
+        identity: true,
+        ahead: None,
+    }
+}
+
+impl View {
+    fn now(&self) -> Plan {
+        plan(self, &settings(), now())
+    }
+
+    fn at(&self, now: Timestamp) -> Plan {
+        plan(self, &settings(), now)
+    }
+
+    /// The world after the plan was carried out.
+    fn after(mut self, done: &Plan) -> Self {
+        for action in &done.actions {
+            match action {
+                Action::Create { kind: Kind::ConfigMap, object: made } => {
+                    self.plan = Some(Arc::new(object::<ConfigMap>(made.clone())));
+                }
+                Action::Create { kind: Kind::Job, object: made } => {
+                    self.jobs.push(Arc::new(object::<Job>(made.clone())));
+                    self.pods.clear();
+                }
+                Action::Status { status, .. } => {
+                    Arc::make_mut(&mut self.run).status = Some(object::<PipelineRunStatus>(status.clone()));
+                }
+                Action::Merge { patch, .. } => {
+                    let job = Arc::make_mut(self.jobs.last_mut().expect("a Job"));
+                    job.spec.as_mut().expect("a spec").suspend = patch["spec"]["suspend"].as_bool();
+                }
+                other => panic!("{other}"),
+            }
+        }
+        self
+    }
+
+    /// A run whose first attempt's Job was made.
+    fn begun(self) -> Self {
+        let resolved = self.now();
+        let view = self.after(&resolved);
+        let made = view.now();
+        view.after(&made)
+    }
+
+    /// The last Job has a condition.
+    fn job_is(mut self, condition: &str, reason: &str) -> Self {
+        let job = Arc::make_mut(self.jobs.last_mut().expect("a Job"));
+        job.status = Some(object(json!({"conditions": [{"type": condition, "status": "True", "reason": reason}]})));
+        self
+    }
+
+    /// The last Job has a Pod of that status.
+    fn pod_is(mut self, status: Value) -> Self {
+        self.pods = vec![Arc::new(object::<Pod>(json!({"metadata": {"name": "first-x"}, "status": status})))];
+        self
+    }
+
+    fn ended_with(self, code: i32, message: &Value) -> Self {
+        let text = if message.is_null() { String::new() } else { message.to_string() };
+        let terminated = json!({"exitCode": code, "message": text});
+        self.pod_is(json!({"phase": if code == 0 { "Succeeded" } else { "Failed" },
+            "containerStatuses": [{"name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                                   "state": {"terminated": terminated}}]}))
+    }
+
+    fn status(&self) -> &PipelineRunStatus {
+        self.run.status.as_ref().expect("a status")
+    }
+
+    fn told(&self) -> (RunPhase, &str, &str) {
+        let status = self.status();
+        let condition = conditions::find(&status.conditions, SUCCEEDED).expect("a condition");
+        (status.phase.expect("a phase"), &condition.reason, &condition.message)
+    }
+}
+
+fn failure(reason: &str, retryable: bool, progressed: bool) -> Value {
+    json!({"result": "Failed", "reason": reason, "message": "it did not answer", "remedy": "look at it",
+           "retryable": retryable, "progressed": progressed})
+}
+
+#[test]
+fn a_run_is_resolved_once_and_has_one_job() {
+    let view = view(json!({}));
+    let resolved = view.now();
+    assert_eq!(resolved.to_string(), "create ConfigMap first-plan");
+    let view = view.after(&resolved);
+    let made = view.now();
+    assert_eq!(made.to_string(), "create Job first; status of PipelineRun first");
+    let view = view.after(&made);
+    assert_eq!(view.told(), (RunPhase::Pending, "PodStarting", "the worker starts"));
+    assert_eq!((view.status().attempt, view.status().revision), (Some(1), Some(4)));
+    assert_eq!(view.now(), Plan::nothing(), "nothing has changed");
+
+    let job = serde_json::to_value(view.jobs[0].as_ref()).expect("JSON");
+    let pod = &job["spec"]["template"]["spec"];
+    assert_eq!(job["metadata"]["ownerReferences"][0]["uid"], "uid-first");
+    assert_eq!((&job["spec"]["backoffLimit"], &pod["restartPolicy"]), (&json!(0), &json!("Never")));
+    let words = pod["containers"][0]["args"].as_array().expect("arguments").iter().filter_map(Value::as_str);
+    let words = words.collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        words,
+        "worker run --file /etc/aggregator/plan/manifests.yaml --secrets /etc/aggregator/secrets --namespace demo \
+         --pipeline move --run first --run-uid uid-first --pipeline-uid uid-move --attempt 1 --mode Incremental"
+    );
+    let volumes = pod["volumes"].as_array().expect("volumes");
+    assert!(volumes.iter().any(|volume| volume["secret"]["secretName"] == "connector-files"), "{volumes:?}");
+    assert!(volumes.iter().any(|volume| volume["hostPath"]["path"] == "/data"), "{volumes:?}");
+}
+
+#[test]
+fn a_job_that_completed_is_the_end_with_the_workers_figures() {
+    let outcome = json!({"result": "Succeeded", "totals": {"read": 3, "written": 2, "rejected": 1}, "ledger": {"balanced": true}});
+    let view = view(json!({})).begun().job_is("Complete", "CompletionsReached").ended_with(0, &outcome);
+    let ended = view.now();
+    let view = view.after(&ended);
+    assert_eq!(
+        view.told(),
+        (RunPhase::Succeeded, "LedgerBalanced", "3 rows read, 2 written, 1 rejected: all accounted for")
+    );
+    assert_eq!(view.status().conditions[0].status, ConditionStatus::True);
+    assert!(view.status().completion_time.is_some());
+    assert_eq!(view.now().actions, []);
+    // Nobody keeps it: after its time it goes.
+    let late = view.at(now() + 2.hours());
+    assert_eq!(late.to_string(), "delete PipelineRun first");
+}
+
+#[test]
+fn an_attempt_that_failed_is_repeated_until_the_policy_ends_it() {
+    let policy = json!({"retry": {"limit": 1, "backoff": {"initial": "10s"}}});
+    let view = view(policy)
+        .begun()
+        .job_is("Failed", "BackoffLimitExceeded")
+        .ended_with(3, &failure("Unreachable", true, false));
+    let waits = view.now();
+    assert_eq!(waits.again, Some(Duration::from_secs(10)));
+    let view = view.after(&waits);
+    assert_eq!(
+        view.told(),
+        (
+            RunPhase::Pending,
+            "WaitingToRetry",
+            "attempt 1 failed (Unreachable): it did not answer; look at it; attempt 2 follows"
+        )
+    );
+    assert_eq!(view.at(now() + 9.seconds()).actions, [], "too early");
+    let again = view.at(now() + 10.seconds());
+    assert_eq!(again.to_string(), "create Job first-2; status of PipelineRun first");
+    let view =
+        view.after(&again).job_is("Failed", "BackoffLimitExceeded").ended_with(3, &failure("Unreachable", true, false));
+    let ended = view.at(now() + 20.seconds());
+    let view = view.after(&ended);
+    assert_eq!(view.told(), (RunPhase::Failed, "Unreachable", "it did not answer; look at it"));
+    assert_eq!(view.status().attempt, Some(2));
+}
+
+#[test]
+fn progress_resets_the_count_and_a_fault_of_the_user_ends_at_once() {
+    let policy = json!({"retry": {"limit": 1, "backoff": {"initial": "1s"}}});
+    let mut view = view(policy).begun();
+    for attempt in 2..6 {
+        view = view.job_is("Failed", "BackoffLimitExceeded").ended_with(1, &failure("Transient", true, true));
+        let waits = view.now();
+        view = view.after(&waits);
+        let again = view.at(now() + 1.seconds());
+        assert_eq!(again.actions[0].to_string(), format!("create Job first-{attempt}"));
+        view = view.after(&again);
+    }
+    let view = view.job_is("Failed", "BackoffLimitExceeded").ended_with(2, &failure("ConfigInvalid", false, false));
+    let ended = view.now();
+    assert_eq!(view.after(&ended).told().1, "ConfigInvalid");
+}
+
+#[test]
+fn a_pod_that_says_nothing_is_told_by_how_it_went() {
+    let ends = [
+        (json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}), "Evicted", true),
+        (
+            json!({"phase": "Failed", "containerStatuses": [{"name": "worker", "image": "", "imageID": "", "ready": false,
+            "restartCount": 0, "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]}),
+            "OutOfMemory",
+            false,
+        ),
+        (
+            json!({"phase": "Failed", "containerStatuses": [{"name": "worker", "image": "", "imageID": "", "ready": false,
+            "restartCount": 0, "state": {"terminated": {"exitCode": 137}}}]}),
+            "Killed",
+            true,
+        ),
+        (json!({"phase": "Failed"}), "OutcomeLost", true),
+    ];
+    for (pod, reason, again) in ends {
+        let view = view(json!({})).begun().job_is("Failed", "BackoffLimitExceeded").pod_is(pod);
+        let planned = view.now();
+        let view = view.after(&planned);
+        if again {
+            assert_eq!(view.told().1, "WaitingToRetry", "{reason}");
+            assert!(view.told().2.contains(&format!("({reason})")), "{}", view.told().2);
+        } else {
+            assert_eq!((view.told().0, view.told().1), (RunPhase::Failed, reason));
+        }
+    }
+}
+
+#[test]
+fn what_the_worker_reported_counts_when_its_pod_is_gone() {
+    let outcome = json!({"result": "Succeeded", "totals": {"read": 3, "written": 3, "rejected": 0}});
+    let mut view = view(json!({})).begun().job_is("Failed", "BackoffLimitExceeded");
+    Arc::make_mut(&mut view.run).status.as_mut().expect("a status").progress =
+        Some(object(json!({"attempt": 1, "time": "2026-11-23T10:00:00Z", "outcome": outcome})));
+    let ended = view.now();
+    assert_eq!(view.after(&ended).told().0, RunPhase::Succeeded, "it had committed before it went");
+}
+
+#[test]
+fn a_run_that_is_cancelled_is_stopped_and_its_last_word_awaited() {
+    let mut view = view(json!({})).begun().pod_is(json!({"phase": "Running"}));
+    Arc::make_mut(&mut view.run).spec.cancel = Some(aggregator_crds::run::CancelMode::Immediate);
+    let stops = view.now();
+    assert_eq!(stops.actions[0].to_string(), r#"merge {"spec":{"suspend":true}} into Job first"#);
+    let view = view.after(&stops);
+    assert_eq!(view.told().1, "Cancelling");
+    assert_eq!(view.now().actions, [], "the Pod has not ended");
+    let committed = json!({"result": "Succeeded", "totals": {"read": 1, "written": 1, "rejected": 0}});
+    for (outcome, phase) in [
+        (committed, RunPhase::Succeeded),
+        (json!({"result": "Interrupted"}), RunPhase::Cancelled),
+        (Value::Null, RunPhase::Cancelled),
+    ] {
+        let view = view.clone().ended_with(130, &outcome);
+        let ended = view.now();
+        assert_eq!(view.after(&ended).told().0, phase, "{outcome}");
+    }
+}
+
+#[test]
+fn a_timeout_covers_all_attempts() {
+    let policy = json!({"timeout": "1m", "retry": {"limit": 5, "backoff": {"initial": "1s"}}});
+    let view = view(policy).begun();
+    assert_eq!(view.jobs[0].spec.as_ref().expect("a spec").active_deadline_seconds, Some(60));
+    let view = view.job_is("Failed", "BackoffLimitExceeded").ended_with(3, &failure("Unreachable", true, false));
+    let waits = view.now();
+    let view = view.after(&waits);
+    let again = view.at(now() + 40.seconds());
+    let Action::Create { object: job, .. } = &again.actions[0] else { panic!("{again}") };
+    assert_eq!(job["spec"]["activeDeadlineSeconds"], 20);
+    let late = view.at(now() + 61.seconds());
+    assert_eq!(view.clone().after(&late).told().1, "TimedOut");
+    let view = view.after(&again).job_is("Failed", "DeadlineExceeded").pod_is(json!({"phase": "Failed"}));
+    let ended = view.at(now() + 60.seconds());
+    assert_eq!(view.after(&ended).told().1, "TimedOut");
+}
+
+#[test]
+fn what_is_missing_or_wrong_ends_a_run_before_it_begins() {
+    let no_pipeline = View { pipeline: None, ..view(json!({})) };
+    let no_connector = View { connectors: Vec::new(), ..view(json!({})) };
+    let refused = {
+        let mut view = view(json!({}));
+        let connector: Connector = object(json!({
+            "apiVersion": "aggregator.dev/v1alpha1", "kind": "Connector", "metadata": {"name": "files"},
+            "spec": {"file": {"root": "/etc"}},
+        }));
+        view.connectors = vec![Arc::new(connector)];
+        view
+    };
+    let no_revision = {
+        let mut view = view(json!({}));
+        Arc::make_mut(&mut view.run).spec.pipeline_ref.revision = Some(9);
+        view
+    };
+    let no_parameter = {
+        let mut view = view(json!({}));
+        Arc::make_mut(&mut view.run).spec.params.insert("nope".into(), "1".into());
+        view
+    };
+    for (view, reason) in [
+        (no_pipeline, "PipelineMissing"),
+        (no_connector, "ConnectorMissing"),
+        (refused, "VolumeMissing"),
+        (no_revision, "RevisionMissing"),
+        (no_parameter, "Invalid"),
+    ] {
+        let ended = view.now();
+        let view = view.after(&ended);
+        assert_eq!((view.told().0, view.told().1), (RunPhase::Failed, reason));
+        assert_eq!(view.status().attempt, None);
+    }
+}
+
+#[test]
+fn a_run_waits_for_the_one_before_it() {
+    let mut view = view(json!({}));
+    view.ahead = Some("zeroth".into());
+    let waits = view.now();
+    view = view.after(&waits);
+    assert_eq!(
+        view.told(),
+        (RunPhase::Pending, "WaitingForRun", "the run `zeroth` of the same Pipeline goes before it")
+    );
+    assert_eq!(view.now(), Plan::nothing());
+    view.ahead = None;
+    assert_eq!(view.now().to_string(), "create ConfigMap first-plan");
+}
+
+#[test]
+fn a_run_that_is_over_is_never_planned_again() {
+    let mut view = view(json!({}))
+        .begun()
+        .job_is("Failed", "BackoffLimitExceeded")
+        .ended_with(4, &failure("QualityRuleBroken", false, false));
+    let ended = view.now();
+    view = view.after(&ended);
+    // Even if the Job were said to have completed.
+    let view = view.job_is("Complete", "CompletionsReached");
+    assert_eq!(view.now().actions, []);
+}

@@ -1,0 +1,112 @@
+//! What is known of a run and of what it touches, at one moment.
+
+use std::sync::Arc;
+
+use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::run::RunMode;
+use aggregator_crds::{Connector, Pipeline, PipelineRun, Transformation};
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::ResourceExt;
+
+use super::job::{job_name, plan_name};
+use crate::conditions;
+use crate::identity;
+use crate::labels;
+use crate::pipeline::revision;
+use crate::settings::Settings;
+use crate::world::World;
+
+/// The condition of a run.
+pub const SUCCEEDED: &str = "Succeeded";
+
+/// What is known of a run and of what it touches.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The run.
+    pub run: Arc<PipelineRun>,
+    /// Its Pipeline.
+    pub pipeline: Option<Arc<Pipeline>>,
+    /// The Pipeline's revisions, the newest first.
+    pub revisions: Vec<Arc<ControllerRevision>>,
+    /// The namespace's Connectors.
+    pub connectors: Vec<Arc<Connector>>,
+    /// The namespace's Transformations.
+    pub transformations: Vec<Arc<Transformation>>,
+    /// Its plan.
+    pub plan: Option<Arc<ConfigMap>>,
+    /// The Jobs of its attempts, the first attempt first.
+    pub jobs: Vec<Arc<Job>>,
+    /// The Pods of the last one.
+    pub pods: Vec<Arc<Pod>>,
+    /// Whether the workers of the namespace have their identity and rights.
+    pub identity: bool,
+    /// The run of the same Pipeline that goes before it, if one does.
+    pub ahead: Option<String>,
+}
+
+/// Whether a run has its end.
+#[must_use]
+pub fn is_over(run: &PipelineRun) -> bool {
+    let conditions = run.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    conditions::find(conditions, SUCCEEDED).is_some_and(|condition| condition.status != ConditionStatus::Unknown)
+}
+
+/// Whether a run writes into its Pipeline's sinks, so that no other may do so at the same time.
+#[must_use]
+pub fn writes(run: &PipelineRun) -> bool {
+    matches!(run.spec.mode, RunMode::Full | RunMode::Incremental)
+}
+
+/// Which of two runs goes first.
+fn place(run: &PipelineRun) -> (Option<jiff::Timestamp>, String) {
+    (run.creation_timestamp().map(|time| time.0), run.name_any())
+}
+
+/// Looks at everything that a run touches.
+#[must_use]
+pub fn observe(world: &World, run: &Arc<PipelineRun>, settings: &Settings) -> View {
+    let namespace = run.namespace().unwrap_or_default();
+    let uid = run.uid().unwrap_or_default();
+    let pipeline_name = &run.spec.pipeline_ref.name;
+    let pipeline = world.pipelines.get(&namespace, pipeline_name);
+    let plan = world.config_maps.get(&namespace, &plan_name(run));
+    let mut jobs = Vec::new();
+    // Attempts are numbered without gaps, and their Jobs are named so.
+    for attempt in 1.. {
+        let named = world.jobs.get(&namespace, &job_name(run, attempt));
+        match named.filter(|job| labels::is_owned(job.as_ref(), &uid)) {
+            Some(job) => jobs.push(job),
+            None if attempt > run.status.as_ref().and_then(|status| status.attempt).unwrap_or(0) => break,
+            None => {}
+        }
+    }
+    let pods = match jobs.last().and_then(|job| job.uid()) {
+        Some(job) => world.pods.filter(|pod| labels::is_owned(pod, &job)),
+        None => Vec::new(),
+    };
+    let waits = jobs.is_empty() && writes(run);
+    let ahead = waits.then(|| {
+        let others = world.runs.filter(|other| {
+            other.spec.pipeline_ref.name == *pipeline_name
+                && other.namespace().as_deref() == Some(namespace.as_str())
+                && writes(other)
+                && !is_over(other)
+                && place(other) < place(run)
+        });
+        others.into_iter().min_by_key(|other| place(other)).map(|other| other.name_any())
+    });
+    View {
+        revisions: revision::of(world, pipeline.as_deref()),
+        connectors: world.connectors.of(&namespace),
+        transformations: world.transformations.of(&namespace),
+        identity: identity::is_there(world, &namespace, settings),
+        run: Arc::clone(run),
+        pipeline,
+        plan: plan.filter(|plan| labels::is_owned(plan.as_ref(), &uid)),
+        jobs,
+        pods,
+        ahead: ahead.flatten(),
+    }
+}

@@ -1,0 +1,10 @@
+//! Schedules: each fire becomes exactly one run, or a recorded reason why not.
+
+mod fires;
+mod plan;
+#[cfg(test)]
+mod tests;
+mod view;
+
+pub use plan::plan;
+pub use view::{View, observe};

@@ -1,0 +1,312 @@
+//! What is to be done for a Schedule now: a pure decision.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::run::{PipelineRevisionRef, PipelineRunSpec, RunMode};
+use aggregator_crds::schedule::{ConcurrencyPolicy, Decision, FireCounts, FireDecision, ScheduleStatus, Trigger};
+use aggregator_crds::{PipelineRun, Schedule};
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use kube::ResourceExt;
+use serde_json::json;
+
+use super::fires::{Due, Fire, of_clock};
+use super::view::View;
+use crate::action::{Action, Kind, Plan, Target};
+use crate::clock::{Clock, InvalidCalendar};
+use crate::conditions::{Said, find, renew, seconds};
+use crate::labels::{self, labels};
+use crate::names;
+use crate::run::{self, label_value};
+
+/// How many runs may wait for one another.
+const QUEUE: usize = 100;
+/// How many runs that have ended are kept when the Schedule says nothing of it.
+const HISTORY: usize = 10;
+/// Times of ends have whole seconds, and are seen out of order.
+const TOGETHER: SignedDuration = SignedDuration::from_secs(10);
+/// How long a run stays at least, so that its fire is known to have been decided.
+const AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
+/// How many coming fires, and how many active runs, the status names.
+const NEXT: usize = 5;
+const ACTIVE: usize = 50;
+
+/// What has been decided, to be written down.
+#[derive(Default)]
+struct Decided {
+    actions: Vec<Action>,
+    counts: FireCounts,
+    last: Option<FireDecision>,
+    /// Runs that go on, with those that were just made.
+    active: Vec<String>,
+}
+
+/// What is to be done for a Schedule now.
+#[must_use]
+pub fn plan(view: &View, now: Timestamp) -> Plan {
+    let schedule = &view.schedule;
+    if schedule.metadata.deletion_timestamp.is_some() {
+        return Plan::nothing();
+    }
+    let made = schedule.creation_timestamp().map_or(now, |time| time.0);
+    let clock = Clock::of(&schedule.spec.trigger, made);
+    let after = view.decided_until(made, now);
+    let due = match &clock {
+        Ok(Some(clock)) => of_clock(clock, after, now, &schedule.spec.missed_runs.clone().unwrap_or_default()),
+        Ok(None) => Due { start: view.successes(after, now), ..Due::default() },
+        Err(_) => Due::default(),
+    };
+    let mut decided = view.decide(&due);
+    decided.actions.extend(view.forget(now));
+    let status = view.status(&clock, &due, &decided, after, now);
+    let mut plan = Plan { actions: decided.actions, again: None };
+    if schedule.status.as_ref() != Some(&status) {
+        plan = plan.then(Action::status(Target::of(Kind::Schedule, &schedule.metadata), &status));
+    }
+    match clock.ok().flatten().and_then(|clock| clock.next(now)).filter(|_| !schedule.spec.suspend) {
+        Some(next) => plan.again_in(Duration::try_from(next.duration_since(now)).unwrap_or_default()),
+        None => plan,
+    }
+}
+
+impl View {
+    /// Fires up to this time have been decided. A Schedule that was edited, or no longer suspended, begins anew: what
+    /// would have been due before is none of its fires.
+    fn decided_until(&self, made: Timestamp, now: Timestamp) -> Timestamp {
+        let status = self.schedule.status.as_ref();
+        let same = status.and_then(|status| status.observed_generation) == self.schedule.metadata.generation;
+        match status.and_then(|status| status.decided_until) {
+            Some(until) if same => until,
+            Some(until) => until.max(now - 1.second()),
+            // The first fire of an interval may be the very moment at which the Schedule was made.
+            None => made - 1.second(),
+        }
+    }
+
+    /// The other Pipeline's successes after a time.
+    fn successes(&self, after: Timestamp, now: Timestamp) -> Vec<Fire> {
+        if !matches!(self.schedule.spec.trigger, Trigger::PipelineSucceeded(_)) {
+            return Vec::new();
+        }
+        let succeeded = self.others.iter().filter_map(|run| {
+            let status = run.status.as_ref()?;
+            let end = find(&status.conditions, run::SUCCEEDED)?;
+            let at = status.completion_time.filter(|at| *at > after - TOGETHER && *at <= now)?;
+            let counts = end.status == ConditionStatus::True && run::writes(run);
+            let fire = Fire { at, event: run.uid().unwrap_or_default() };
+            // Of those that ended at the same time as the last one, some may have been seen before.
+            let new = at > after || !self.runs.iter().any(|there| there.name_any() == self.run_of(&fire).name_any());
+            (counts && new).then_some(fire)
+        });
+        let mut fires: Vec<Fire> = succeeded.collect();
+        fires.sort();
+        fires
+    }
+
+    fn active(&self) -> Vec<&Arc<PipelineRun>> {
+        self.runs.iter().filter(|run| !run::is_over(run)).collect()
+    }
+
+    fn decide(&self, due: &Due) -> Decided {
+        let schedule = &self.schedule;
+        let before = schedule.status.as_ref();
+        let mut decided = Decided {
+            counts: before.and_then(|status| status.counts.clone()).unwrap_or_default(),
+            last: before.and_then(|status| status.last_decision.clone()),
+            active: self.active().iter().map(|run| run.name_any()).collect(),
+            ..Decided::default()
+        };
+        if due.missed > 0 {
+            let (decision, reason) =
+                if schedule.spec.suspend { (Decision::Skipped, "Suspended") } else { (Decision::Missed, "TooLate") };
+            decided.note(decision, due.missed);
+            if let Some(at) = due.last_missed {
+                decided.last = Some(self.said(at, decision, Some(reason), None));
+            }
+        }
+        for fire in &due.start {
+            self.decide_one(fire, &mut decided);
+        }
+        decided.counts.active = Some(decided.active.len() as u64);
+        decided
+    }
+
+    fn decide_one(&self, fire: &Fire, decided: &mut Decided) {
+        let schedule = &self.schedule;
+        let run = self.run_of(fire);
+        let name = run.name_any();
+        if self.runs.iter().any(|there| there.name_any() == name) {
+            // It was made, and noting that was cut short.
+            decided.note(Decision::Started, 1);
+            decided.last = Some(self.said(fire.at, Decision::Started, None, Some(name)));
+            return;
+        }
+        let policy = schedule.spec.concurrency_policy;
+        let busy = !decided.active.is_empty();
+        let refused = match &self.pipeline {
+            _ if schedule.spec.suspend => Some((Decision::Skipped, "Suspended")),
+            None => Some((Decision::Failed, "PipelineMissing")),
+            Some(pipeline) if pipeline.spec.draft => Some((Decision::Failed, "PipelineIsDraft")),
+            Some(_) if busy && policy == ConcurrencyPolicy::Forbid => Some((Decision::Skipped, "RunActive")),
+            Some(_) if policy == ConcurrencyPolicy::Queue && decided.active.len() >= QUEUE => {
+                Some((Decision::Skipped, "QueueFull"))
+            }
+            Some(_) => None,
+        };
+        if let Some((decision, reason)) = refused {
+            decided.note(decision, 1);
+            decided.last = Some(self.said(fire.at, decision, Some(reason), None));
+            return;
+        }
+        let decision = match policy {
+            ConcurrencyPolicy::Replace if busy => {
+                let old = self.active().into_iter().filter(|run| run.spec.cancel.is_none());
+                decided.actions.extend(old.map(|run| Action::Merge {
+                    target: Target::of(Kind::PipelineRun, &run.metadata).any_version(),
+                    patch: json!({"spec": {"cancel": "Immediate"}}),
+                }));
+                Decision::Replaced
+            }
+            ConcurrencyPolicy::Queue if busy => Decision::Queued,
+            _ => Decision::Started,
+        };
+        decided.actions.push(Action::create(Kind::PipelineRun, &run));
+        decided.active.push(name.clone());
+        decided.note(decision, 1);
+        decided.last = Some(self.said(fire.at, decision, None, Some(name)));
+    }
+
+    fn run_of(&self, fire: &Fire) -> PipelineRun {
+        let schedule = &self.schedule;
+        let (name, uid) = (schedule.name_any(), schedule.uid().unwrap_or_default());
+        let pipeline = &schedule.spec.pipeline_ref.name;
+        let own = labels([(labels::SCHEDULE, &label_value(&name)), (labels::PIPELINE, &label_value(pipeline))]);
+        let run = names::run(&name, &uid, schedule.spec.trigger.key(), fire.at, &fire.event);
+        let mut metadata = labels::child_of::<Schedule>(schedule, run, own);
+        metadata.annotations = Some([(labels::FIRE.to_owned(), fire.at.to_string())].into());
+        PipelineRun {
+            metadata,
+            spec: PipelineRunSpec {
+                pipeline_ref: PipelineRevisionRef { name: pipeline.clone(), revision: None },
+                mode: RunMode::Incremental,
+                params: schedule.spec.params.clone(),
+                backfill: None,
+                preview: None,
+                cancel: None,
+            },
+            status: None,
+        }
+    }
+
+    fn said(&self, at: Timestamp, decision: Decision, reason: Option<&str>, run: Option<String>) -> FireDecision {
+        FireDecision { fire: self.shown(at), decision, reason: reason.map(str::to_owned), run }
+    }
+
+    /// A time in the Schedule's zone.
+    fn shown(&self, at: Timestamp) -> String {
+        let zone = match &self.schedule.spec.trigger {
+            Trigger::Cron(cron) => cron.time_zone.as_str(),
+            _ => "UTC",
+        };
+        match jiff::tz::TimeZone::get(zone) {
+            Ok(zone) => at.to_zoned(zone).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+            Err(_) => at.to_string(),
+        }
+    }
+
+    /// Lets the oldest runs go that the history limits do not keep.
+    fn forget(&self, now: Timestamp) -> Vec<Action> {
+        let spec = &self.schedule.spec;
+        let over: Vec<&Arc<PipelineRun>> = self.runs.iter().rev().filter(|run| run::is_over(run)).collect();
+        let (well, badly): (Vec<_>, Vec<_>) = over.into_iter().partition(|run| {
+            let conditions = run.status.as_ref().map_or(&[][..], |status| &status.conditions);
+            find(conditions, run::SUCCEEDED).is_some_and(|end| end.status == ConditionStatus::True)
+        });
+        let limit = |limit: Option<u32>| limit.map_or(HISTORY, |limit| limit as usize);
+        let well = well.into_iter().skip(limit(spec.successful_runs_history_limit));
+        let badly = badly.into_iter().skip(limit(spec.failed_runs_history_limit));
+        let old =
+            |run: &PipelineRun| run.creation_timestamp().is_some_and(|time| now.duration_since(time.0) > AT_LEAST);
+        let gone = well.chain(badly).filter(|run| run.metadata.deletion_timestamp.is_none() && old(run));
+        gone.map(|run| Action::Delete {
+            target: Target::of(Kind::PipelineRun, &run.metadata).any_version(),
+            foreground: false,
+        })
+        .collect()
+    }
+
+    fn status(
+        &self,
+        clock: &Result<Option<Clock>, InvalidCalendar>,
+        due: &Due,
+        decided: &Decided,
+        after: Timestamp,
+        now: Timestamp,
+    ) -> ScheduleStatus {
+        let schedule = &self.schedule;
+        let before = schedule.status.as_ref();
+        let suspended = schedule.spec.suspend;
+        let mut next = Vec::new();
+        if let (Ok(Some(clock)), false) = (clock, suspended) {
+            let mut at = now;
+            while let Some(fire) = clock.next(at).filter(|_| next.len() < NEXT) {
+                next.push(self.shown(fire));
+                at = fire;
+            }
+        }
+        let (ready, reason, message) = match (clock, &self.pipeline) {
+            (Err(error), _) => (false, "Invalid", error.to_string()),
+            (Ok(_), None) => {
+                let name = &schedule.spec.pipeline_ref.name;
+                (false, "PipelineMissing", format!("there is no Pipeline `{name}`"))
+            }
+            (Ok(_), Some(_)) if suspended => (true, "Suspended", "nothing is started while it is suspended".to_owned()),
+            (Ok(_), Some(pipeline)) if pipeline.spec.draft => {
+                (false, "PipelineIsDraft", "a draft is never run".to_owned())
+            }
+            (Ok(Some(_)), Some(_)) => match next.first() {
+                Some(next) => (true, "Scheduled", format!("the next fire is at {next}")),
+                None => (false, "NeverFires", "no fire is due within ten years".to_owned()),
+            },
+            (Ok(None), Some(_)) => match &schedule.spec.trigger {
+                Trigger::PipelineSucceeded(other) => {
+                    (true, "Waiting", format!("it waits for the next success of the Pipeline `{}`", other.name))
+                }
+                Trigger::Webhook(_) => (true, "Waiting", "it waits for a request".to_owned()),
+                trigger => (false, "NotSupportedYet", format!("`{}` is not watched yet", trigger.key())),
+            },
+        };
+        let said = vec![
+            Said::holds("Ready", ready, reason, message),
+            Said::holds("Suspended", suspended, if suspended { "Suspended" } else { "Running" }, ""),
+        ];
+        // Without a fire nothing is written: the time moves on only with what it decides.
+        let moved = !due.start.is_empty() || due.missed > 0;
+        let last_successful = self.runs.iter().filter_map(|run| {
+            let status = run.status.as_ref()?;
+            let end = find(&status.conditions, run::SUCCEEDED)?;
+            status.completion_time.filter(|_| end.status == ConditionStatus::True)
+        });
+        ScheduleStatus {
+            observed_generation: schedule.metadata.generation,
+            decided_until: Some(if moved { now } else { seconds(after) }),
+            next,
+            last_decision: decided.last.clone(),
+            last_successful_time: last_successful.max().or(before.and_then(|status| status.last_successful_time)),
+            active: decided.active.iter().take(ACTIVE).cloned().collect(),
+            counts: Some(decided.counts.clone()),
+            conditions: renew(before.map_or(&[], |status| &status.conditions), said, schedule.metadata.generation, now),
+        }
+    }
+}
+
+impl Decided {
+    fn note(&mut self, decision: Decision, fires: u64) {
+        match decision {
+            Decision::Started | Decision::Queued | Decision::Replaced => self.counts.started += fires,
+            Decision::Skipped | Decision::Failed => self.counts.skipped += fires,
+            Decision::Missed => self.counts.missed += fires,
+        }
+    }
+}

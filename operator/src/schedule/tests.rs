@@ -1,0 +1,216 @@
+//! Every fire becomes one run, or a recorded reason.
+
+use std::sync::Arc;
+
+use aggregator_crds::schedule::{Decision, FireCounts, ScheduleStatus};
+use aggregator_crds::{Pipeline, PipelineRun, Schedule};
+use jiff::{Timestamp, ToSpan};
+use serde_json::{Value, json};
+
+use super::plan::plan;
+use super::view::View;
+use crate::action::{Action, Kind, Plan};
+
+fn object<K: serde::de::DeserializeOwned>(value: Value) -> K {
+    serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn at(text: &str) -> Timestamp {
+    format!("2026-11-23T{text}Z").parse().expect("a time")
+}
+
+/// A Schedule that was made at ten to ten.
+fn view(spec: &Value) -> View {
+    let mut whole = json!({"pipelineRef": {"name": "move"}});
+    whole.as_object_mut().expect("an object").extend(spec.as_object().expect("an object").clone());
+    View {
+        schedule: Arc::new(object::<Schedule>(json!({
+            "apiVersion": "aggregator.dev/v1alpha1", "kind": "Schedule",
+            "metadata": {"name": "hourly", "namespace": "demo", "uid": "uid", "resourceVersion": "7", "generation": 1,
+                         "creationTimestamp": "2026-11-23T09:50:00Z"},
+            "spec": whole,
+        }))),
+        pipeline: Some(Arc::new(object::<Pipeline>(json!({
+            "apiVersion": "aggregator.dev/v1alpha1", "kind": "Pipeline", "metadata": {"name": "move"},
+            "spec": {"sources": [{"name": "rows", "connector": "files"}],
+                     "sinks": [{"name": "kept", "from": "rows", "connector": "files", "stream": "out/"}]},
+        })))),
+        runs: Vec::new(),
+        others: Vec::new(),
+    }
+}
+
+fn hourly(more: &Value) -> View {
+    let mut spec = json!({"cron": {"expressions": ["0 * * * *"], "timeZone": "Europe/Berlin"}});
+    spec.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    view(&spec)
+}
+
+impl View {
+    /// The world after the plan was carried out; `lost` writes at its end were not.
+    fn after(mut self, done: &Plan, lost: usize) -> Self {
+        for action in &done.actions[..done.actions.len() - lost] {
+            match action {
+                Action::Create { kind: Kind::PipelineRun, object: made } => {
+                    self.runs.push(Arc::new(object::<PipelineRun>(made.clone())));
+                }
+                Action::Merge { target, .. } => {
+                    let run = self.runs.iter_mut().find(|run| run.metadata.name.as_ref() == Some(&target.name));
+                    Arc::make_mut(run.expect("a run")).spec.cancel = Some(aggregator_crds::run::CancelMode::Immediate);
+                }
+                Action::Delete { target, .. } => {
+                    self.runs.retain(|run| run.metadata.name.as_ref() != Some(&target.name));
+                }
+                Action::Status { status, .. } => {
+                    Arc::make_mut(&mut self.schedule).status = Some(object::<ScheduleStatus>(status.clone()));
+                }
+                other => panic!("{other}"),
+            }
+        }
+        self
+    }
+
+    fn then(self, now: Timestamp) -> Self {
+        let planned = plan(&self, now);
+        self.after(&planned, 0)
+    }
+
+    fn all_end(mut self, how: &str) -> Self {
+        for run in &mut self.runs {
+            let run = Arc::make_mut(run);
+            run.metadata.creation_timestamp = Some(object(json!("2026-11-23T09:59:00Z")));
+            run.status = Some(object(json!({"completionTime": "2026-11-23T10:00:30Z",
+                "conditions": [{"type": "Succeeded", "status": how, "reason": "X"}]})));
+        }
+        self
+    }
+
+    fn noted(&self) -> &ScheduleStatus {
+        self.schedule.status.as_ref().expect("a status")
+    }
+
+    fn counts(&self) -> (u64, u64, u64) {
+        let FireCounts { started, skipped, missed, .. } = self.noted().counts.clone().expect("counts");
+        (started, skipped, missed)
+    }
+
+    fn last(&self) -> (&str, Decision, Option<&str>) {
+        let last = self.noted().last_decision.as_ref().expect("a decision");
+        (&last.fire, last.decision, last.reason.as_deref())
+    }
+}
+
+#[test]
+fn a_fire_starts_one_run_whatever_is_lost_in_between() {
+    let view = hourly(&json!({})).then(at("09:50:01"));
+    assert_eq!(view.noted().next[0], "2026-11-23T11:00:00+01:00");
+    assert_eq!(view.counts(), (0, 0, 0));
+    let early = plan(&view, at("09:59:58"));
+    assert_eq!((early.actions.len(), early.again.map(|time| time.as_secs())), (0, Some(2)));
+    let due = plan(&view, at("10:00:00"));
+    assert!(due.to_string().starts_with("create PipelineRun hourly-20261123-100000-"), "{due}");
+    // The operator died after the run was made: the next one finds it.
+    let view = view.after(&due, 1).then(at("10:00:07"));
+    assert_eq!((view.runs.len(), view.counts()), (1, (1, 0, 0)));
+    assert_eq!(view.last(), ("2026-11-23T11:00:00+01:00", Decision::Started, None));
+    assert_eq!(plan(&view, at("10:00:08")).actions, [], "nothing has changed");
+    assert_eq!(view.noted().active.len(), 1);
+}
+
+#[test]
+fn a_run_that_goes_on_meets_the_next_fire_as_the_policy_says() {
+    let cases = [
+        ("Forbid", 1, (1, 1, 0), (Decision::Skipped, Some("RunActive"))),
+        ("Allow", 2, (2, 0, 0), (Decision::Started, None)),
+        ("Queue", 2, (2, 0, 0), (Decision::Queued, None)),
+        ("Replace", 2, (2, 0, 0), (Decision::Replaced, None)),
+    ];
+    for (policy, runs, counts, (decision, reason)) in cases {
+        let view = hourly(&json!({"concurrencyPolicy": policy}))
+            .then(at("09:50:01"))
+            .then(at("10:00:00"))
+            .then(at("11:00:01"));
+        assert_eq!((view.runs.len(), view.counts()), (runs, counts), "{policy}");
+        assert_eq!(view.last(), ("2026-11-23T12:00:00+01:00", decision, reason), "{policy}");
+        let cancelled = view.runs.iter().filter(|run| run.spec.cancel.is_some()).count();
+        assert_eq!(cancelled, usize::from(policy == "Replace"), "{policy}");
+    }
+}
+
+#[test]
+fn hours_of_absence_are_counted_and_made_up_for_as_the_policy_says() {
+    let cases = [
+        (json!({"policy": "Skip"}), 0, (0, 0, 5)),
+        (json!({"policy": "Latest"}), 1, (1, 0, 4)),
+        (json!({"policy": "All", "max": 3}), 3, (3, 0, 2)),
+    ];
+    for (policy, runs, counts) in cases {
+        let view = hourly(&json!({"missedRuns": policy, "concurrencyPolicy": "Allow"})).then(at("09:50:01"));
+        let view = view.then(at("14:30:00"));
+        assert_eq!((view.runs.len(), view.counts()), (runs, counts), "{policy}");
+    }
+}
+
+#[test]
+fn what_would_have_been_due_before_an_edit_or_while_suspended_is_none_of_its_fires() {
+    let mut view = hourly(&json!({"suspend": true})).then(at("09:50:01")).then(at("11:30:00"));
+    assert_eq!((view.runs.len(), view.counts().0), (0, 0));
+    assert!(view.noted().next.is_empty());
+    let schedule = Arc::make_mut(&mut view.schedule);
+    schedule.spec.suspend = false;
+    schedule.metadata.generation = Some(2);
+    let view = view.then(at("12:30:00"));
+    assert_eq!(view.runs.len(), 0);
+    assert_eq!(view.noted().next[0], "2026-11-23T14:00:00+01:00");
+    assert_eq!(view.then(at("13:00:00")).runs.len(), 1);
+}
+
+#[test]
+fn a_pipeline_that_cannot_run_is_a_reason() {
+    let mut missing = hourly(&json!({}));
+    missing.pipeline = None;
+    let missing = missing.then(at("09:50:01")).then(at("10:00:00"));
+    assert_eq!(missing.last(), ("2026-11-23T11:00:00+01:00", Decision::Failed, Some("PipelineMissing")));
+    assert_eq!((missing.counts(), missing.noted().conditions[0].reason.as_str()), ((0, 1, 0), "PipelineMissing"));
+    let mut draft = hourly(&json!({}));
+    Arc::make_mut(draft.pipeline.as_mut().expect("a Pipeline")).spec.draft = true;
+    let draft = draft.then(at("09:50:01")).then(at("10:00:00"));
+    assert_eq!(draft.last().2, Some("PipelineIsDraft"));
+}
+
+#[test]
+fn runs_beyond_the_history_go_the_oldest_first() {
+    let spec = json!({"successfulRunsHistoryLimit": 2, "failedRunsHistoryLimit": 0, "concurrencyPolicy": "Allow"});
+    let mut view = hourly(&spec).then(at("09:50:01"));
+    for hour in ["10:00:00", "11:00:00", "12:00:00", "13:00:00"] {
+        view = view.then(at(hour)).all_end("True");
+    }
+    let view = view.then(at("13:10:00"));
+    let names: Vec<&str> = view.runs.iter().filter_map(|run| run.metadata.name.as_deref()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(names[0].starts_with("hourly-20261123-12") && names[1].starts_with("hourly-20261123-13"), "{names:?}");
+    assert_eq!(view.all_end("False").then(at("13:20:00")).runs.len(), 0);
+}
+
+#[test]
+fn each_success_of_another_pipeline_is_one_fire() {
+    let success = |uid: &str, at: &str, mode: &str| -> Arc<PipelineRun> {
+        Arc::new(object(json!({
+            "apiVersion": "aggregator.dev/v1alpha1", "kind": "PipelineRun", "metadata": {"name": uid, "uid": uid},
+            "spec": {"pipelineRef": {"name": "other"}, "mode": mode},
+            "status": {"completionTime": format!("2026-11-23T{at}Z"),
+                       "conditions": [{"type": "Succeeded", "status": "True", "reason": "LedgerBalanced"}]},
+        })))
+    };
+    let spec = json!({"pipelineSucceeded": {"name": "other"}, "concurrencyPolicy": "Allow"});
+    let mut view = view(&spec).then(at("09:50:01"));
+    view.others = vec![success("a", "10:00:00", "Incremental"), success("dry", "10:00:00", "DryRun")];
+    let mut view = view.then(at("10:00:01"));
+    assert_eq!(view.runs.len(), 1, "a dry run delivers nothing");
+    // One that ended in the same second is seen later.
+    view.others.push(success("b", "10:00:00", "Full"));
+    let view = view.then(at("10:00:02"));
+    assert_eq!((view.runs.len(), view.counts()), (2, (2, 0, 0)));
+    assert_eq!(plan(&view, at("10:00:03")).actions, []);
+    assert_eq!(view.then(at("12:00:00") + 1.seconds()).runs.len(), 2);
+}

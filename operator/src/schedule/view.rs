@@ -1,0 +1,44 @@
+//! What is known of a Schedule and of its runs.
+
+use std::sync::Arc;
+
+use aggregator_crds::schedule::Trigger;
+use aggregator_crds::{Pipeline, PipelineRun, Schedule};
+use kube::ResourceExt;
+
+use crate::labels;
+use crate::world::World;
+
+/// What is known of a Schedule and of its runs.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The Schedule.
+    pub schedule: Arc<Schedule>,
+    /// Its Pipeline.
+    pub pipeline: Option<Arc<Pipeline>>,
+    /// The runs that it made, the oldest first.
+    pub runs: Vec<Arc<PipelineRun>>,
+    /// For a Schedule that waits for another Pipeline's success: that Pipeline's runs.
+    pub others: Vec<Arc<PipelineRun>>,
+}
+
+/// Looks at everything that a Schedule touches.
+#[must_use]
+pub fn observe(world: &World, schedule: &Arc<Schedule>) -> View {
+    let namespace = schedule.namespace().unwrap_or_default();
+    let uid = schedule.uid().unwrap_or_default();
+    let mut runs = world.runs.filter(|run| labels::is_owned(run, &uid));
+    runs.sort_by_key(|run| (run.creation_timestamp().map(|time| time.0), run.name_any()));
+    let others = match &schedule.spec.trigger {
+        Trigger::PipelineSucceeded(other) => world
+            .runs
+            .filter(|run| run.namespace().as_deref() == Some(&namespace) && run.spec.pipeline_ref.name == other.name),
+        _ => Vec::new(),
+    };
+    View {
+        pipeline: world.pipelines.get(&namespace, &schedule.spec.pipeline_ref.name),
+        schedule: Arc::clone(schedule),
+        runs,
+        others,
+    }
+}

@@ -1,0 +1,276 @@
+//! Checkpoints in a Checkpoint object, changed by compare-and-set: whoever changes it between our look and our write makes
+//! us look again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aggregator_crds::checkpoint::{PositionState, StreamAttempt, StreamPosition};
+use aggregator_crds::schedule::PipelineRef;
+use aggregator_crds::{Checkpoint, CheckpointSpec};
+use async_trait::async_trait;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Client;
+use kube::api::{Api, ObjectMeta, PostParams};
+
+use super::patience::patiently;
+use super::{FIELD_MANAGER, RunName};
+use crate::checkpoint::record::{Asked, Record, Superseded};
+use crate::checkpoint::{
+    Begun, CheckpointError, CheckpointStore, Joined, Positions, RunKind, Shard, Sharing, Unfinished,
+};
+use crate::connector::{Attempt, Position};
+
+/// How often a process looks whether another one has divided the run.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often a write may meet another one.
+const RACES: usize = 50;
+
+/// Checkpoints in the Checkpoint object that has its Pipeline's name.
+pub struct ClusterStore {
+    objects: Api<Checkpoint>,
+    run: RunName,
+    pipeline: String,
+    owner: Option<OwnerReference>,
+    shard: Option<Shard>,
+}
+
+impl ClusterStore {
+    /// The store of a Pipeline, for a run of it; a Checkpoint that is made goes with its owner.
+    #[must_use]
+    pub fn new(
+        client: &Client,
+        run: RunName,
+        pipeline: &str,
+        owner: Option<OwnerReference>,
+        shard: Option<Shard>,
+    ) -> Self {
+        let objects = Api::namespaced(client.clone(), &run.namespace);
+        Self { objects, run, pipeline: pipeline.to_owned(), owner, shard }
+    }
+
+    fn unreachable(&self, source: impl std::error::Error + Send + Sync + 'static) -> CheckpointError {
+        CheckpointError::Unreachable { name: self.pipeline.clone(), source: Box::new(source) }
+    }
+
+    async fn get(&self) -> Result<Option<Checkpoint>, CheckpointError> {
+        let got = patiently("give the Checkpoint", || self.objects.get_opt(&self.pipeline)).await;
+        got.map_err(|error| self.unreachable(error))
+    }
+
+    /// Looks at what is remembered, and remembers what that becomes.
+    async fn with<T>(
+        &self,
+        pipeline: &str,
+        mut work: impl FnMut(&mut Record) -> Result<T, CheckpointError> + Send,
+    ) -> Result<T, CheckpointError>
+    where
+        T: Send,
+    {
+        let stream = stream_of(pipeline);
+        for _ in 0..RACES {
+            let there = self.get().await?;
+            let before = there.as_ref().map_or(Ok(Record::default()), |there| record(&there.spec, stream, pipeline))?;
+            let mut after = before.clone();
+            let value = work(&mut after)?;
+            if after == before || self.put(there, stream, after, pipeline).await? {
+                return Ok(value);
+            }
+        }
+        Err(self.unreachable(std::io::Error::other("it changes all the time")))
+    }
+
+    /// Writes what is remembered; false when somebody else was faster.
+    async fn put(
+        &self,
+        there: Option<Checkpoint>,
+        stream: Option<&str>,
+        record: Record,
+        pipeline: &str,
+    ) -> Result<bool, CheckpointError> {
+        let corrupt = |source| CheckpointError::Corrupt { pipeline: pipeline.to_owned(), source };
+        let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+        let exists = there.is_some();
+        let mut object = there.unwrap_or_else(|| self.empty());
+        write(&mut object.spec, stream, record).map_err(corrupt)?;
+        object.spec.run = Some(self.run.name.clone());
+        object.spec.time = Some(jiff::Timestamp::now());
+        let object = Arc::new(object);
+        let put = || {
+            let (objects, object, params) = (self.objects.clone(), Arc::clone(&object), params.clone());
+            async move {
+                if exists {
+                    objects.replace(&self.pipeline, &params, &object).await
+                } else {
+                    objects.create(&params, &object).await
+                }
+            }
+        };
+        match patiently("take the Checkpoint", put).await {
+            Ok(_) => Ok(true),
+            // Also when our own write has arrived and its answer was lost: then nothing is left to change.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+            Err(error) => Err(self.unreachable(error)),
+        }
+    }
+
+    fn empty(&self) -> Checkpoint {
+        Checkpoint {
+            metadata: ObjectMeta {
+                name: Some(self.pipeline.clone()),
+                namespace: Some(self.run.namespace.clone()),
+                owner_references: self.owner.clone().map(|owner| vec![owner]),
+                ..ObjectMeta::default()
+            },
+            spec: CheckpointSpec {
+                pipeline_ref: PipelineRef { name: self.pipeline.clone() },
+                epoch: 0,
+                run: None,
+                time: None,
+                positions: Vec::new(),
+                attempts: Vec::new(),
+            },
+        }
+    }
+
+    fn newest<T>(changed: Result<T, Superseded>, pipeline: &str, attempt: &Attempt) -> Result<T, CheckpointError> {
+        changed.map_err(|_| CheckpointError::Superseded { pipeline: pipeline.to_owned(), epoch: attempt.epoch })
+    }
+}
+
+/// The stream in a Pipeline's identity, when it is one of many.
+fn stream_of(pipeline: &str) -> Option<&str> {
+    pipeline.split_once(':').map(|(_, stream)| stream)
+}
+
+/// What the object says of the stream a position of a source is of. A Pipeline that is moved as a whole has one position
+/// for each source.
+const WHOLE: &str = "*";
+
+fn record(spec: &CheckpointSpec, stream: Option<&str>, pipeline: &str) -> Result<Record, CheckpointError> {
+    let state = spec.attempts.iter().find(|attempt| attempt.stream.as_deref() == stream).map(|attempt| &attempt.state);
+    let mut record: Record = match state {
+        Some(state) => serde_json::from_value(state.0.clone())
+            .map_err(|source| CheckpointError::Corrupt { pipeline: pipeline.to_owned(), source })?,
+        None => Record::default(),
+    };
+    // The positions stand by themselves: people edit them.
+    let own = spec.positions.iter().filter(|position| position.stream == stream.unwrap_or(WHOLE));
+    record.positions = own.map(|own| (own.source.clone(), position(own))).collect();
+    Ok(record)
+}
+
+fn position(own: &StreamPosition) -> Position {
+    Position { kind: own.kind.clone(), version: own.version, state: own.state.0.clone() }
+}
+
+fn write(spec: &mut CheckpointSpec, stream: Option<&str>, mut record: Record) -> Result<(), serde_json::Error> {
+    let positions = std::mem::take(&mut record.positions);
+    let positions = positions.iter().map(|(source, position)| StreamPosition {
+        source: source.clone(),
+        stream: stream.unwrap_or(WHOLE).to_owned(),
+        partition: None,
+        kind: position.kind.clone(),
+        version: position.version,
+        state: PositionState(position.state.clone()),
+    });
+    let positions: Vec<StreamPosition> = positions.collect();
+    spec.positions.retain(|position| position.stream != stream.unwrap_or(WHOLE));
+    spec.positions.extend(positions);
+    spec.epoch = spec.epoch.max(record.last.as_ref().map_or(0, |last| last.attempt.epoch));
+    let state = PositionState(serde_json::to_value(&record)?);
+    let attempt = StreamAttempt { stream: stream.map(str::to_owned), state };
+    match spec.attempts.iter_mut().find(|attempt| attempt.stream.as_deref() == stream) {
+        Some(there) => *there = attempt,
+        None => spec.attempts.push(attempt),
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl CheckpointStore for ClusterStore {
+    async fn positions(&self, pipeline: &str) -> Result<Positions, CheckpointError> {
+        let there = self.get().await?;
+        let record = there.map_or(Ok(Record::default()), |there| record(&there.spec, stream_of(pipeline), pipeline))?;
+        Ok(record.positions)
+    }
+
+    async fn begin(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Begun, CheckpointError> {
+        let asked = Asked { kind, plan: plan.to_owned(), above };
+        self.with(pipeline, |record| Ok(record.begin(&asked))).await
+    }
+
+    fn shard(&self) -> Option<Shard> {
+        self.shard
+    }
+
+    async fn join(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Joined, CheckpointError> {
+        let shard = self.shard.unwrap_or(Shard { index: 0, of: 1 });
+        let asked = Asked { kind, plan: plan.to_owned(), above };
+        loop {
+            // The first shard acts for all: the Job starts it again when it dies.
+            let joined = self.with(pipeline, |record| record.join(&asked, shard, || Ok(shard.index == 0))).await?;
+            match joined {
+                Some(joined) => return Ok(joined),
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    async fn divided(&self, pipeline: &str, attempt: &Attempt, sharing: &Sharing) -> Result<(), CheckpointError> {
+        let divided = self.with(pipeline, |record| Ok(record.divided(attempt, sharing))).await?;
+        Self::newest(divided, pipeline, attempt)
+    }
+
+    async fn saved(&self, pipeline: &str, attempt: &Attempt) -> Result<(), CheckpointError> {
+        let shard = self.shard.unwrap_or(Shard { index: 0, of: 1 });
+        let saved = self.with(pipeline, |record| Ok(record.saved(attempt, shard))).await?;
+        Self::newest(saved, pipeline, attempt)
+    }
+
+    async fn succeed(&self, pipeline: &str, attempt: &Attempt, positions: &Positions) -> Result<(), CheckpointError> {
+        let succeeded = self.with(pipeline, |record| Ok(record.succeed(attempt, positions))).await?;
+        Self::newest(succeeded, pipeline, attempt)
+    }
+
+    async fn end(&self, pipeline: &str, attempt: &Attempt, how: Unfinished) -> Result<(), CheckpointError> {
+        self.with(pipeline, |record| {
+            record.end(attempt, how);
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stream_of_many_has_positions_and_attempts_of_its_own() {
+        let mut spec = CheckpointSpec {
+            pipeline_ref: PipelineRef { name: "p".into() },
+            epoch: 0,
+            run: None,
+            time: None,
+            positions: Vec::new(),
+            attempts: Vec::new(),
+        };
+        let at = |value: u64| {
+            let position = Position { kind: "cursor".into(), version: 1, state: serde_json::json!({ "value": value }) };
+            Positions::from([("all".to_owned(), position)])
+        };
+        let asked = Asked { kind: RunKind::Incremental, plan: "plan".into(), above: 0 };
+        for (value, stream) in [(1, None), (2, Some("public.a")), (3, Some("public.b")), (4, Some("public.a"))] {
+            let mut record = record(&spec, stream, "demo/p").expect("a record");
+            let begun = record.begin(&asked);
+            record.succeed(&begun.attempt, &at(value)).expect("the newest");
+            write(&mut spec, stream, record.clone()).expect("JSON");
+            assert_eq!(super::record(&spec, stream, "demo/p").expect("a record"), record);
+        }
+        let found = |stream| record(&spec, stream, "demo/p").expect("a record").positions;
+        assert_eq!(found(None), at(1));
+        assert_eq!(found(Some("public.a")), at(4));
+        assert_eq!(found(Some("public.b")), at(3));
+        assert_eq!((spec.positions.len(), spec.attempts.len(), spec.epoch), (3, 3, 2));
+    }
+}
