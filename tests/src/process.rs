@@ -64,6 +64,15 @@ impl Process {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Asks it to end.
+    ///
+    /// # Panics
+    /// When the request cannot be made.
+    pub fn terminate(&self) {
+        let asked = Command::new("kill").args(["-TERM", &self.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+    }
+
     /// The last lines of what it has put out.
     #[must_use]
     pub fn log(&self, lines: usize) -> String {

@@ -20,6 +20,13 @@ pub(super) const TOKEN_KEY: &str = "tokens.key";
 /// What they are verified with.
 pub(super) const TOKEN_PUBLIC_KEY: &str = "tokens.pub";
 
+/// The certificate by which the API server shows a node who it is.
+pub(super) const NODE_CLIENT: &str = "node-client.crt";
+/// Its key.
+pub(super) const NODE_CLIENT_KEY: &str = "node-client.key";
+/// The authority of that certificate, and of no other.
+pub(super) const NODE_CLIENT_AUTHORITY: &str = "node-client-ca.crt";
+
 /// The user of the tests.
 pub(super) const ADMIN: &str = "admin";
 /// The controller manager's user name, to which the API server binds its rights.
@@ -28,8 +35,9 @@ pub(super) const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 pub(super) const SCHEDULER: &str = "system:kube-scheduler";
 
 /// Writes everything into the folder, for an API server of that address on 127.0.0.1.
-pub(super) fn write(home: &Path, url: &str) {
-    let authority = authority(home);
+/// Gives back the authority, which may certify nodes.
+pub(super) fn write(home: &Path, url: &str) -> Issuer<'static, KeyPair> {
+    let authority = authority(home, AUTHORITY);
 
     let mut server = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
     server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
@@ -40,18 +48,38 @@ pub(super) fn write(home: &Path, url: &str) {
     write_secret(&home.join(TOKEN_KEY), &tokens.serialize_pem());
     std::fs::write(home.join(TOKEN_PUBLIC_KEY), tokens.public_key_pem()).unwrap();
 
+    // Whoever has a certificate by this authority may read every log of a node, so it is not the one of the users.
+    let mut client = CertificateParams::new(Vec::new()).unwrap();
+    client.distinguished_name.push(DnType::CommonName, "kube-apiserver-kubelet-client");
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let clients = self::authority(home, NODE_CLIENT_AUTHORITY);
+    certify(&clients, &client, home, NODE_CLIENT, NODE_CLIENT_KEY);
+
     // The group that may do everything.
     kubeconfig(&authority, home, url, ADMIN, Some("system:masters"));
     kubeconfig(&authority, home, url, CONTROLLER_MANAGER, None);
     kubeconfig(&authority, home, url, SCHEDULER, None);
+    authority
 }
 
-fn authority(home: &Path) -> Issuer<'static, KeyPair> {
+/// Writes a node's kubeconfig, by its user's name, and its certificate `NAME.crt` with `NAME.key` for an address on
+/// loopback, into the folder. Gives back the kubeconfig's name.
+pub(super) fn write_node(authority: &Issuer<'_, KeyPair>, home: &Path, url: &str, name: &str) -> String {
+    let mut server = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    server.distinguished_name.push(DnType::CommonName, name);
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    certify(authority, &server, home, &format!("{name}.crt"), &format!("{name}.key"));
+    let user = format!("system:node:{name}");
+    kubeconfig(authority, home, url, &user, Some("system:nodes"));
+    format!("{user}.kubeconfig")
+}
+
+fn authority(home: &Path, certificate: &str) -> Issuer<'static, KeyPair> {
     let key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.distinguished_name.push(DnType::CommonName, "aggregator-test-authority");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    std::fs::write(home.join(AUTHORITY), authority.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(home.join(certificate), authority.self_signed(&key).unwrap().pem()).unwrap();
     Issuer::new(authority, key)
 }
 

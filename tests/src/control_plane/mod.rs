@@ -1,8 +1,9 @@
 //! A private Kubernetes control plane: etcd, API server, controller manager and scheduler of the published release, on
-//! a free loopback port, with certificates of its own. It has no node, so Pods stay pending.
+//! a free loopback port, with certificates of its own. Pods stay pending until a test starts a [`Node`].
 
 mod certificates;
 mod namespace;
+mod node;
 mod parts;
 
 use std::ffi::OsStr;
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use rcgen::{Issuer, KeyPair};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -22,6 +24,7 @@ use crate::process::{Process, mortal};
 use crate::wait::PATIENCE;
 
 pub use namespace::Namespace;
+pub use node::Node;
 
 /// A running control plane. Dropping it ends the processes and removes their files.
 pub struct ControlPlane {
@@ -29,6 +32,7 @@ pub struct ControlPlane {
     port: u16,
     parts: Vec<(&'static str, Process)>,
     namespaces: AtomicU32,
+    authority: Issuer<'static, KeyPair>,
     // The last field, because fields are dropped in their order: the folder goes when nobody writes to it any more.
     home: TempDir,
 }
@@ -59,8 +63,8 @@ impl ControlPlane {
         let program = program();
         let home = tempfile::Builder::new().prefix("aggregator-kube-").tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        certificates::write(home.path(), &format!("https://127.0.0.1:{port}"));
-        let mut plane = Self { program, port, parts: Vec::new(), namespaces: AtomicU32::new(0), home };
+        let authority = certificates::write(home.path(), &format!("https://127.0.0.1:{port}"));
+        let mut plane = Self { program, port, parts: Vec::new(), namespaces: AtomicU32::new(0), authority, home };
         plane.spawn("etcd", parts::etcd(plane.home.path()));
         plane.spawn("kube-apiserver", parts::api_server(plane.home.path(), port));
         plane.wait_until_ready();
@@ -86,6 +90,11 @@ impl ControlPlane {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Where the API server is.
+    fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
     }
 
     /// A kubeconfig file of a user who may do everything.
@@ -138,6 +147,15 @@ impl ControlPlane {
     pub fn namespace(self: &Arc<Self>) -> Namespace {
         let number = self.namespaces.fetch_add(1, Ordering::Relaxed);
         Namespace::create(Arc::clone(self), format!("test-{number}"))
+    }
+
+    /// Starts a node that runs Pods as processes; `settings` are merged into the `node` object of its configuration.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    #[must_use]
+    pub fn node(self: &Arc<Self>, name: &str, settings: &serde_json::Value) -> Node {
+        Node::start(Arc::clone(self), name, settings)
     }
 
     /// The last lines that each part has written.

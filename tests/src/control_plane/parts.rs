@@ -30,6 +30,13 @@ pub(super) fn api_server(home: &Path, port: u16) -> Vec<String> {
         format!("--client-ca-file={}", file(home, certificates::AUTHORITY)),
         "--anonymous-auth=false".into(),
         "--authorization-mode=Node,RBAC".into(),
+        // A node may touch its own Pods and its own Node only.
+        "--enable-admission-plugins=NodeRestriction".into(),
+        format!("--kubelet-client-certificate={}", file(home, certificates::NODE_CLIENT)),
+        format!("--kubelet-client-key={}", file(home, certificates::NODE_CLIENT_KEY)),
+        format!("--kubelet-certificate-authority={}", file(home, certificates::AUTHORITY)),
+        // Else it looks up the node's name.
+        "--kubelet-preferred-address-types=InternalIP".into(),
         "--service-account-issuer=https://kubernetes.default.svc".into(),
         format!("--service-account-key-file={}", file(home, certificates::TOKEN_PUBLIC_KEY)),
         format!("--service-account-signing-key-file={}", file(home, certificates::TOKEN_KEY)),
