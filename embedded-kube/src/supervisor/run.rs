@@ -27,7 +27,11 @@ pub(super) fn supervise() -> Result<(), Error> {
         Ok((main, signals)) => watch(&order, main, &signals, &channel),
         Err(error) => Report::Refused { message: error.chain() },
     };
-    send(&channel, &report)
+    match send(&channel, &report) {
+        // The runner is gone, so nobody asks.
+        Err(Error::Report(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        sent => sent,
+    }
 }
 
 fn start(order: &Order) -> Result<(Pid, SignalFd), Error> {

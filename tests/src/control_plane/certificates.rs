@@ -65,13 +65,18 @@ pub(super) fn write(home: &Path, url: &str) -> Issuer<'static, KeyPair> {
 /// Writes a node's kubeconfig, by its user's name, and its certificate `NAME.crt` with `NAME.key` for an address on
 /// loopback, into the folder. Gives back the kubeconfig's name.
 pub(super) fn write_node(authority: &Issuer<'_, KeyPair>, home: &Path, url: &str, name: &str) -> String {
+    let user = format!("system:node:{name}");
+    let file = format!("{user}.kubeconfig");
+    if home.join(&file).exists() {
+        // An earlier node of that name.
+        return file;
+    }
     let mut server = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     server.distinguished_name.push(DnType::CommonName, name);
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     certify(authority, &server, home, &format!("{name}.crt"), &format!("{name}.key"));
-    let user = format!("system:node:{name}");
     kubeconfig(authority, home, url, &user, Some("system:nodes"));
-    format!("{user}.kubeconfig")
+    file
 }
 
 fn authority(home: &Path, certificate: &str) -> Issuer<'static, KeyPair> {

@@ -97,6 +97,12 @@ impl ControlPlane {
         format!("https://127.0.0.1:{}", self.port)
     }
 
+    /// The certificate of the authority by which servers of the control plane are known, as a PEM file.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.home.path().join(certificates::AUTHORITY)
+    }
+
     /// A kubeconfig file of a user who may do everything.
     #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {
@@ -122,6 +128,18 @@ impl ControlPlane {
     /// What it says when it fails, with its arguments.
     pub fn ask(&self, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Result<String, String> {
         self.run(arguments, "")
+    }
+
+    /// Starts a kubectl that goes on for long, and writes what it puts out into the file.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_kubectl(&self, arguments: impl IntoIterator<Item: AsRef<OsStr>>, output: &Path) -> Process {
+        let kubeconfig = format!("--kubeconfig={}", self.kubeconfig().display());
+        let first = ["kubectl".into(), kubeconfig.into()];
+        let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned());
+        Process::start(&self.program, first.into_iter().chain(arguments), output)
     }
 
     fn run(&self, arguments: impl IntoIterator<Item: AsRef<OsStr>>, input: &str) -> Result<String, String> {

@@ -1,9 +1,11 @@
 //! A test's own namespace.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::ControlPlane;
+use crate::process::Process;
 use crate::wait::eventually;
 
 /// A namespace of a control plane. When the test fails, what is in it is printed.
@@ -41,6 +43,15 @@ impl Namespace {
     /// What it says when it fails, with its arguments.
     pub fn ask(&self, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Result<String, String> {
         self.plane.ask(self.here(arguments))
+    }
+
+    /// Starts a kubectl that goes on for long, in this namespace, and writes what it puts out into the file.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_kubectl(&self, arguments: impl IntoIterator<Item: AsRef<OsStr>>, output: &Path) -> Process {
+        self.plane.start_kubectl(self.here(arguments), output)
     }
 
     /// Creates objects, or changes them to what the manifests say.

@@ -1,5 +1,12 @@
 //! The node runner is to a real control plane what a kubelet is.
 
+mod content;
+mod ends;
+mod logs;
+mod refusals;
+mod restarts;
+
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use aggregator_tests::control_plane::{ControlPlane, Namespace, Node};
@@ -11,14 +18,27 @@ fn node() -> Arc<Node> {
     static SHARED: Mutex<Weak<Node>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     shared.upgrade().unwrap_or_else(|| {
-        let settings = json!({
-            "programs": {"images": {"tests/shell": "/bin/sh"}},
-            "restartDelay": "1s",
-        });
-        let node = Arc::new(ControlPlane::shared().node("shared", &settings));
+        let node = Arc::new(ControlPlane::shared().node("shared", &settings("shared")));
         *shared = Arc::downgrade(&node);
         node
     })
+}
+
+/// The settings of a node that runs shells.
+fn settings(name: &str) -> Value {
+    json!({
+        "programs": {"images": {"tests/shell": "/bin/sh"}},
+        "hostPaths": [shared_folder(name)],
+        "environment": {"FROM_NODE": "yes"},
+        "restartDelay": "1s",
+    })
+}
+
+/// A folder of the machine that the node's Pods may have.
+fn shared_folder(node: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("aggregator-node-runner-{}-{node}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// A Pod of one container with a script, bound to the node. `more` is merged into its spec.
@@ -73,7 +93,7 @@ fn end(pod: &Value, place: usize) -> &Value {
 
 #[test]
 fn a_job_is_scheduled_runs_and_completes_and_another_fails_with_its_code() {
-    let (plane, _node) = (ControlPlane::shared(), node());
+    let (plane, node) = (ControlPlane::shared(), node());
     let namespace = plane.namespace();
     for (name, script) in [("good", "echo to out; echo to err >&2"), ("bad", "echo $0 $1; exit 3")] {
         let container = json!({
@@ -83,12 +103,20 @@ fn a_job_is_scheduled_runs_and_completes_and_another_fails_with_its_code() {
             "apiVersion": "batch/v1",
             "kind": "Job",
             "metadata": {"name": name},
-            "spec": {"backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}},
+            "spec": {"backoffLimit": 0, "template": {"spec": {
+                "restartPolicy": "Never",
+                // Other tests have nodes too, which they kill.
+                "nodeSelector": {"kubernetes.io/hostname": node.name()},
+                "containers": [container],
+            }}},
         });
         namespace.apply(&job.to_string());
     }
     namespace.kubectl(["wait", "job/good", "--for=condition=Complete", "--timeout=120s"]);
-    assert_eq!(namespace.kubectl(["logs", "job/good"]), "to out\nto err\n");
+    // What comes by two ways may come in another order.
+    let mut log: Vec<String> = namespace.kubectl(["logs", "job/good"]).lines().map(str::to_owned).collect();
+    log.sort();
+    assert_eq!(log, ["to err", "to out"]);
     namespace.kubectl(["wait", "job/bad", "--for=condition=Failed", "--timeout=120s"]);
     assert_eq!(namespace.kubectl(["logs", "job/bad"]), "zero one\n");
     let pods: Value =
