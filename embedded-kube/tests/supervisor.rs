@@ -1,5 +1,7 @@
 //! What a supervisor starts ends with the program, with a word, and with whoever gave the order.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;

@@ -4,6 +4,7 @@
 //! `README.md` has what it runs and every known difference from a kubelet.
 
 mod context;
+mod describe;
 mod error;
 mod fetch;
 mod home;

@@ -10,18 +10,24 @@ use kube::Api;
 use kube::runtime::watcher::{Config, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use tokio::sync::watch::{Sender, channel};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
 use super::pod::{Seen, run};
+
+/// How long a Pod waits whose runner has failed.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// The runners of Pods, by the Pods' uids.
 struct Pods {
     context: Arc<Context>,
     stop: CancellationToken,
     seen: HashMap<String, Sender<Seen>>,
-    tasks: JoinSet<String>,
+    tasks: JoinSet<()>,
+    /// Whose task it is.
+    uids: HashMap<Id, String>,
     /// Those that were listed since a list began.
     listed: HashSet<String>,
 }
@@ -31,8 +37,14 @@ pub(super) async fn watch(context: Arc<Context>, stop: &CancellationToken) {
     let api: Api<Pod> = Api::all(context.client.clone());
     let config = Config::default().fields(&format!("spec.nodeName={}", context.options.name));
     let mut events = pin!(watcher(api, config).default_backoff());
-    let mut pods =
-        Pods { context, stop: stop.clone(), seen: HashMap::new(), tasks: JoinSet::new(), listed: HashSet::new() };
+    let mut pods = Pods {
+        context,
+        stop: stop.clone(),
+        seen: HashMap::new(),
+        tasks: JoinSet::new(),
+        uids: HashMap::new(),
+        listed: HashSet::new(),
+    };
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -42,10 +54,10 @@ pub(super) async fn watch(context: Arc<Context>, stop: &CancellationToken) {
                 Some(Err(error)) => tracing::warn!(%error, "the Pods cannot be watched"),
                 None => break,
             },
-            Some(ended) = pods.tasks.join_next() => pods.ended(ended),
+            Some(ended) = pods.tasks.join_next_with_id() => pods.ended(ended),
         }
     }
-    while let Some(ended) = pods.tasks.join_next().await {
+    while let Some(ended) = pods.tasks.join_next_with_id().await {
         pods.ended(ended);
     }
 }
@@ -77,13 +89,19 @@ impl Pods {
             seen.send_replace(Some(pod));
             return;
         }
+        self.start(uid, pod, Duration::ZERO);
+    }
+
+    /// Starts a runner for the Pod after a while.
+    fn start(&mut self, uid: String, pod: Arc<Pod>, delay: Duration) {
         let (sender, seen) = channel(Some(Arc::clone(&pod)));
         let (context, stop) = (Arc::clone(&self.context), self.stop.clone());
-        self.seen.insert(uid.clone(), sender);
-        self.tasks.spawn(async move {
+        let task = self.tasks.spawn(async move {
+            sleep(delay).await;
             run(context, pod, seen, stop).await;
-            uid
         });
+        self.uids.insert(task.id(), uid.clone());
+        self.seen.insert(uid, sender);
     }
 
     fn lose(&mut self, uid: &str) {
@@ -93,11 +111,17 @@ impl Pods {
         }
     }
 
-    fn ended(&mut self, ended: Result<String, tokio::task::JoinError>) {
-        match ended {
-            Ok(uid) => drop(self.seen.remove(&uid)),
-            // Its containers are killed with it. They are started anew, or found lost, with the runner's next start.
-            Err(error) => tracing::error!(%error, "the runner of a Pod has failed"),
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+        let Some(uid) = self.uids.remove(&id) else { return };
+        let seen = self.seen.remove(&uid);
+        if let Err(error) = ended {
+            // Its containers were killed with it. The next runner finds them lost.
+            tracing::error!(%error, uid, "the runner of a Pod has failed");
+            let pod = seen.and_then(|seen| seen.borrow().clone());
+            if let Some(pod) = pod.filter(|_| !self.stop.is_cancelled()) {
+                self.start(uid, pod, PAUSE);
+            }
         }
     }
 

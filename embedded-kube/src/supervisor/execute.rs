@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use nix::sys::prctl;
@@ -15,12 +15,13 @@ use nix::unistd::{Pid, dup2_stdin, getpid, getppid};
 use super::error::Error;
 use super::{EXECUTE, Order};
 
-/// Starts the order's program in a process group of its own, and waits until it runs.
-pub(super) fn start(order: &Order) -> Result<Pid, Error> {
+/// Starts the order's program in a process group of its own, and waits until it runs. `own` is the program that this
+/// process is, as it was found before the view of the file system changed.
+pub(super) fn start(own: &Path, order: &Order) -> Result<Pid, Error> {
     let failed = |source| Error::Start { program: order.program.clone(), source };
     // Closed by the kernel when the process becomes the program; until then it may say why it cannot.
     let (complaint, writer) = io::pipe().map_err(failed)?;
-    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    let mut command = Command::new(own);
     command.arg(EXECUTE).arg(getpid().to_string()).arg(&order.program).args(&order.arguments);
     command.env_clear().envs(&order.environment).current_dir(&order.folder);
     command.stdin(Stdio::from(writer)).process_group(0);

@@ -36,6 +36,7 @@ pub(super) fn supervise() -> Result<(), Error> {
 
 fn start(order: &Order) -> Result<(Pid, SignalFd), Error> {
     prctl::set_child_subreaper(true).map_err(Error::system("becoming the reaper of orphans"))?;
+    let own = std::env::current_exe().map_err(Error::path("cannot find", "/proc/self/exe"))?;
     if let Some(root) = &order.root {
         space::enter(root, &order.mounts)?;
     }
@@ -46,7 +47,7 @@ fn start(order: &Order) -> Result<(Pid, SignalFd), Error> {
     mask.thread_block().map_err(Error::system("blocking signals"))?;
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK);
     let signals = signals.map_err(Error::system("waiting for signals"))?;
-    let main = execute::start(order)?;
+    let main = execute::start(&own, order)?;
     Ok((main, signals))
 }
 

@@ -27,6 +27,7 @@ impl Node {
                 "name": name,
                 "data": file(folder, &format!("{name}.data")),
                 "programs": {"images": {}},
+                "hostPaths": [file(folder, &format!("{name}.shared"))],
                 "apiServer": format!("127.0.0.1:{}", plane.port),
                 "endpoint": {
                     "address": "127.0.0.1:0",
@@ -39,6 +40,7 @@ impl Node {
         for (key, value) in settings.as_object().unwrap() {
             config["node"][key] = value.clone();
         }
+        std::fs::create_dir_all(folder.join(format!("{name}.shared"))).unwrap();
         std::fs::write(folder.join(format!("{name}.json")), config.to_string()).unwrap();
         let home = folder.to_owned();
         let mut node = Self { plane, name: name.to_owned(), home, process: None };
@@ -78,6 +80,12 @@ impl Node {
     #[must_use]
     pub fn data(&self) -> PathBuf {
         self.home.join(format!("{}.data", self.name))
+    }
+
+    /// A folder that the node's Pods may have as a `hostPath` volume, and may write to by its path.
+    #[must_use]
+    pub fn shared(&self) -> PathBuf {
+        self.home.join(format!("{}.shared", self.name))
     }
 
     /// Kills the runner, which then cannot do anything any more.

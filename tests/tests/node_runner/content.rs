@@ -1,9 +1,11 @@
 //! What containers find: variables, files, and the identity of their Pod.
 
+use std::path::Path;
+
 use aggregator_tests::control_plane::ControlPlane;
 use serde_json::{Value, json};
 
-use super::{node, phase, pod, settings, shared_folder};
+use super::{node, phase, pod, settings};
 
 const OBJECTS: &str = r#"
 apiVersion: v1
@@ -64,7 +66,7 @@ fn variables_come_from_everywhere() {
 }
 
 /// Volumes of each kind, and where they are.
-fn volumes() -> (Value, Value) {
+fn volumes(shared: &Path) -> (Value, Value) {
     let volumes = json!([
         {"name": "secret", "secret": {"secretName": "login", "defaultMode": 0o400}},
         {"name": "config", "configMap": {"name": "settings", "items": [{"key": "text", "path": "deep/file", "mode": 0o640}]}},
@@ -73,7 +75,7 @@ fn volumes() -> (Value, Value) {
             {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}},
             {"path": "memory", "resourceFieldRef": {"containerName": "main", "resource": "limits.memory"}},
         ]}},
-        {"name": "host", "hostPath": {"path": shared_folder("shared").join("host"), "type": "DirectoryOrCreate"}},
+        {"name": "host", "hostPath": {"path": shared.join("host"), "type": "DirectoryOrCreate"}},
         {"name": "claim", "persistentVolumeClaim": {"claimName": "kept"}},
     ]);
     let mounts = json!([
@@ -93,7 +95,7 @@ fn volumes_are_at_their_mount_paths() {
     let (plane, node) = (ControlPlane::shared(), node());
     let namespace = plane.namespace();
     namespace.apply(OBJECTS);
-    let (volumes, mounts) = volumes();
+    let (volumes, mounts) = volumes(&node.shared());
     let script = "
         cat /etc/embedded-kube-login/user; echo
         stat -c %a /etc/embedded-kube-login /etc/embedded-kube-login/user /opt/settings/deep/file
@@ -116,15 +118,14 @@ fn volumes_are_at_their_mount_paths() {
         namespace.apply(&pod.to_string());
         let done = phase(&namespace, name, "Succeeded");
         assert_eq!(super::end(&done, 0)["message"], "last words\n");
-        let expected = format!(
-            "ada\n700\n400\n640\nGrüß\nGott\nread-only\napp=\"x\"\nb=\"y\"\n67108864\nhello\n1\n{last}"
-        );
+        let expected =
+            format!("ada\n700\n400\n640\nGrüß\nGott\nread-only\napp=\"x\"\nb=\"y\"\n67108864\nhello\n1\n{last}");
         assert_eq!(namespace.kubectl(["logs", name, "--container=main"]), expected);
     }
-    let file = shared_folder("shared").join("host/file");
+    let file = node.shared().join("host/file");
     assert_eq!(std::fs::read_to_string(file).unwrap(), "from the pod\n");
     for path in ["/scratch", "/opt/settings", "/etc/embedded-kube-login", "/dev/termination-log"] {
-        assert!(!std::path::Path::new(path).exists(), "{path}");
+        assert!(!Path::new(path).exists(), "{path}");
     }
 }
 
@@ -157,7 +158,7 @@ fn a_pod_has_the_identity_of_its_service_account() {
 #[test]
 fn mount_paths_are_rewritten_where_nothing_can_be_mounted() {
     let plane = ControlPlane::shared();
-    let mut settings = settings("rewriting");
+    let mut settings = settings();
     settings["view"] = "rewrite".into();
     let node = plane.node("rewriting", &settings);
     let namespace = plane.namespace();

@@ -6,14 +6,17 @@ use aggregator_tests::control_plane::ControlPlane;
 use aggregator_tests::wait::eventually;
 use serde_json::json;
 
-use super::{end, get, node, phase, pod, shared_folder};
+use super::{end, get, node, phase, pod};
 
 #[test]
 fn a_deleted_pod_may_end_gently_and_has_to_end() {
     let (plane, node) = (ControlPlane::shared(), node());
     let namespace = plane.namespace();
-    let file = shared_folder("shared").join("farewell");
-    let gentle = format!("trap 'sleep 0.3; echo bye >{}; exit 0' TERM; echo ready; while true; do sleep 0.05; done", file.display());
+    let file = node.shared().join("farewell");
+    let gentle = format!(
+        "trap 'sleep 0.3; echo bye >{}; exit 0' TERM; echo ready; while true; do sleep 0.05; done",
+        file.display()
+    );
     namespace.apply(&pod("gentle", node.name(), &gentle, &json!({"restartPolicy": "Always"})).to_string());
     let stubborn = "trap '' TERM; echo ready; while true; do sleep 0.05; done";
     let spec = json!({"terminationGracePeriodSeconds": 1});
@@ -81,10 +84,11 @@ fn containers_run_in_order_and_beside_each_other() {
     let (plane, node) = (ControlPlane::shared(), node());
     let namespace = plane.namespace();
     let mount = json!([{"name": "all", "mountPath": "/all"}]);
-    let container = |name: &str, script: &str| {
-        json!({"name": name, "image": "tests/shell", "command": ["sh", "-c", script], "volumeMounts": mount})
-    };
-    let mut helper = container("helper", "exec 2>/dev/null; trap 'echo helped; exit 0' TERM; echo up >>/all/log; while true; do sleep 0.05; done");
+    let container = |name: &str, script: &str| json!({"name": name, "image": "tests/shell", "command": ["sh", "-c", script], "volumeMounts": mount});
+    let mut helper = container(
+        "helper",
+        "exec 2>/dev/null; trap 'echo helped; exit 0' TERM; echo up >>/all/log; while true; do sleep 0.05; done",
+    );
     helper["restartPolicy"] = "Always".into();
     // Each of the two waits for the other.
     let meet = |own: &str, other: &str, code: u8| {

@@ -11,13 +11,13 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::json;
 
-use super::{node, phase, pod, shared_folder};
+use super::{node, phase, pod};
 
 #[test]
 fn a_log_is_followed_while_it_is_written() {
     let (plane, node) = (ControlPlane::shared(), node());
     let namespace = plane.namespace();
-    let signal = shared_folder("shared").join("go-on");
+    let signal = node.shared().join("go-on");
     let script = format!("echo one; while [ ! -e {} ]; do sleep 0.05; done; echo two; printf end", signal.display());
     namespace.apply(&pod("talker", node.name(), &script, &json!({})).to_string());
     phase(&namespace, "talker", "Running");
@@ -56,7 +56,8 @@ fn nobody_but_the_api_server_reads_logs() {
     let namespace = plane.namespace();
     namespace.apply(&pod("secretive", node.name(), "echo secret", &json!({})).to_string());
     phase(&namespace, "secretive", "Succeeded");
-    let port = plane.kubectl(["get", "node", node.name(), "--output=jsonpath={.status.daemonEndpoints.kubeletEndpoint.Port}"]);
+    let port =
+        plane.kubectl(["get", "node", node.name(), "--output=jsonpath={.status.daemonEndpoints.kubeletEndpoint.Port}"]);
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(plane.authority()).unwrap() {
         roots.add(certificate.unwrap()).unwrap();

@@ -1,12 +1,13 @@
 //! The node runner is to a real control plane what a kubelet is.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+
 mod content;
 mod ends;
 mod logs;
 mod refusals;
 mod restarts;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use aggregator_tests::control_plane::{ControlPlane, Namespace, Node};
@@ -18,27 +19,19 @@ fn node() -> Arc<Node> {
     static SHARED: Mutex<Weak<Node>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     shared.upgrade().unwrap_or_else(|| {
-        let node = Arc::new(ControlPlane::shared().node("shared", &settings("shared")));
+        let node = Arc::new(ControlPlane::shared().node("shared", &settings()));
         *shared = Arc::downgrade(&node);
         node
     })
 }
 
 /// The settings of a node that runs shells.
-fn settings(name: &str) -> Value {
+fn settings() -> Value {
     json!({
         "programs": {"images": {"tests/shell": "/bin/sh"}},
-        "hostPaths": [shared_folder(name)],
         "environment": {"FROM_NODE": "yes"},
         "restartDelay": "1s",
     })
-}
-
-/// A folder of the machine that the node's Pods may have.
-fn shared_folder(node: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("aggregator-node-runner-{}-{node}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
 }
 
 /// A Pod of one container with a script, bound to the node. `more` is merged into its spec.

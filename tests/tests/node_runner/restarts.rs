@@ -23,10 +23,11 @@ fn processes(node: &Node) -> BTreeSet<String> {
 #[test]
 fn a_runner_that_is_killed_leaves_nothing_and_says_so_in_its_next_life() {
     let plane = ControlPlane::shared();
-    let mut node = plane.node("mortal", &settings("mortal"));
+    let mut node = plane.node("mortal", &settings());
     let namespace = plane.namespace();
     // A program with a child that has left its group, its parent, and does not listen.
-    let script = "trap '' TERM; (setsid sleep 600 </dev/null >/dev/null 2>&1 &); echo up; while true; do sleep 0.1; done";
+    let script =
+        "trap '' TERM; (setsid sleep 600 </dev/null >/dev/null 2>&1 &); echo up; while true; do sleep 0.1; done";
     namespace.apply(&pod("once", node.name(), script, &json!({})).to_string());
     namespace.apply(&pod("again", node.name(), script, &json!({"restartPolicy": "OnFailure"})).to_string());
     namespace.apply(&pod("deleted", node.name(), script, &json!({"terminationGracePeriodSeconds": 1})).to_string());
@@ -63,7 +64,7 @@ fn a_runner_that_is_killed_leaves_nothing_and_says_so_in_its_next_life() {
 #[test]
 fn a_runner_that_is_stopped_ends_its_containers_and_reports_them() {
     let plane = ControlPlane::shared();
-    let mut node = plane.node("leaving", &settings("leaving"));
+    let mut node = plane.node("leaving", &settings());
     let namespace = plane.namespace();
     // The shell would say that its own child was asked to end, too.
     let script = "exec 2>/dev/null; trap 'echo bye; exit 6' TERM; echo up; while true; do sleep 0.05; done";
@@ -83,7 +84,7 @@ fn a_runner_that_is_stopped_ends_its_containers_and_reports_them() {
 #[test]
 fn a_killed_supervisor_takes_its_container_with_it() {
     let plane = ControlPlane::shared();
-    let node = plane.node("headless", &settings("headless"));
+    let node = plane.node("headless", &settings());
     let namespace = plane.namespace();
     namespace.apply(&pod("worker", node.name(), "echo up; exec sleep 600", &json!({})).to_string());
     phase(&namespace, "worker", "Running");

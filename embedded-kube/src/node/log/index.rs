@@ -23,10 +23,13 @@ struct Entry {
     live: Option<watch::Receiver<Progress>>,
 }
 
+/// A Pod's uid, and what is known of its containers.
+type Containers = (String, HashMap<String, Entry>);
+
 /// Where the logs of this node's Pods are.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    pods: Mutex<HashMap<Place, (String, HashMap<String, Entry>)>>,
+    pods: Mutex<HashMap<Place, Containers>>,
 }
 
 /// Which log is asked for.
@@ -53,7 +56,7 @@ pub(crate) enum NoLog {
 }
 
 impl Index {
-    fn pods(&self) -> MutexGuard<'_, HashMap<Place, (String, HashMap<String, Entry>)>> {
+    fn pods(&self) -> MutexGuard<'_, HashMap<Place, Containers>> {
         self.pods.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,5 +1,6 @@
 //! The runner of one Pod: waits for what happens, decides what is next, does it, and says so in the Pod's status.
 
+mod order;
 mod report;
 mod start;
 
