@@ -36,6 +36,11 @@ pub(crate) struct Exit {
     pub(crate) out_of_memory: bool,
 }
 
+impl Exit {
+    /// The end of a container whose supervisor is gone: the kernel has killed the program.
+    pub(crate) const UNKNOWN: Self = Self { code: 137, signal: Some(9), out_of_memory: false };
+}
+
 /// A container that runs. It is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -140,7 +145,7 @@ impl Supervisor {
                     Some(Report::Ended { code, signal, out_of_memory }) => break Exit { code, signal, out_of_memory },
                     Some(_) => {}
                     // Somebody killed the supervisor, and the kernel the program.
-                    None => break Exit { code: 137, signal: Some(9), out_of_memory: false },
+                    None => break Exit::UNKNOWN,
                 },
             }
         };

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::context::Context;
@@ -82,7 +82,7 @@ impl Volumes {
         for token in self.tokens.iter_mut().filter(|token| token.renew <= now) {
             if let Err(error) = token.fetch(context, pod).await {
                 tracing::warn!(%error, "a token is not renewed yet");
-                token.renew = now + jiff::SignedDuration::from_secs(10);
+                token.renew = now + SignedDuration::from_secs(10);
             }
         }
     }
@@ -94,11 +94,15 @@ impl Token {
         let (text, expires) = fetch::token(&context.client, pod, self.audience.as_deref(), self.seconds).await?;
         write(&self.file, text.as_bytes(), self.mode)
             .map_err(|error| Problem::Missing(format!("the token cannot be written: {error}")))?;
-        // As a kubelet does: when four fifths of its life are over.
-        let life = expires.duration_since(asked);
-        self.renew = asked.checked_add(life.saturating_mul(4) / 5).unwrap_or(expires);
+        self.renew = renewal(asked, expires);
         Ok(())
     }
+}
+
+/// When a token is replaced, as by a kubelet: when four fifths of its life are over, or it is a day old.
+fn renewal(asked: Timestamp, expires: Timestamp) -> Timestamp {
+    let life = expires.duration_since(asked).saturating_mul(4) / 5;
+    asked.checked_add(life.min(SignedDuration::from_hours(24))).unwrap_or(expires)
 }
 
 /// Writes a file as a whole or not at all: who reads it meanwhile reads the old one.
@@ -155,6 +159,15 @@ pub(crate) fn sub_path(volume: &Path, part: &Path) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_replaced_before_it_expires() {
+        let renew = |seconds: i64| {
+            let at = |second| Timestamp::from_second(second).unwrap();
+            renewal(at(1000), at(1000 + seconds)).as_second() - 1000
+        };
+        assert_eq!([600, 3600, 30 * 86_400].map(renew), [480, 2880, 86_400]);
+    }
 
     #[test]
     fn files_are_private_and_replaced_as_a_whole() {

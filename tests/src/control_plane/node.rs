@@ -76,6 +76,15 @@ impl Node {
         &self.name
     }
 
+    /// The runner's process id.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.process.as_ref().expect("the runner is started").id()
+    }
+
     /// The folder with its volumes and logs.
     #[must_use]
     pub fn data(&self) -> PathBuf {

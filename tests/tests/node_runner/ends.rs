@@ -41,6 +41,24 @@ fn a_deleted_pod_may_end_gently_and_has_to_end() {
 }
 
 #[test]
+fn a_pod_that_is_gone_leaves_no_process() {
+    let (plane, node) = (ControlPlane::shared(), node());
+    let namespace = plane.namespace();
+    let script = "trap '' TERM; echo $$$$; while true; do sleep 0.05; done";
+    namespace.apply(&pod("gone", node.name(), script, &json!({})).to_string());
+    phase(&namespace, "gone", "Running");
+    let process = eventually("output", || Some(namespace.kubectl(["logs", "gone"])).filter(|log| !log.is_empty()));
+    let path = std::path::PathBuf::from(format!("/proc/{}", process.trim()));
+    assert!(path.exists());
+    namespace.kubectl(["delete", "pod", "gone", "--force", "--grace-period=0"]);
+    eventually("the end of its process", || (!path.exists()).then_some(()));
+    // Another of that name is another Pod.
+    namespace.apply(&pod("gone", node.name(), "echo new", &json!({})).to_string());
+    phase(&namespace, "gone", "Succeeded");
+    assert_eq!(namespace.kubectl(["logs", "gone"]), "new\n");
+}
+
+#[test]
 fn a_pod_that_is_late_fails() {
     let (plane, node) = (ControlPlane::shared(), node());
     let namespace = plane.namespace();
@@ -92,7 +110,7 @@ fn containers_run_in_order_and_beside_each_other() {
     helper["restartPolicy"] = "Always".into();
     // Each of the two waits for the other.
     let meet = |own: &str, other: &str, code: u8| {
-        format!("echo $$ >/all/{own}; while [ ! -s /all/{other} ]; do sleep 0.05; done; cat /all/log; exit {code}")
+        format!("echo here >/all/{own}; while [ ! -s /all/{other} ]; do sleep 0.05; done; cat /all/log; exit {code}")
     };
     let spec = json!({
         "initContainers": [container("first", "sleep 0.2; echo first >>/all/log"), helper, container("second",

@@ -81,6 +81,21 @@ fn a_runner_that_is_stopped_ends_its_containers_and_reports_them() {
     assert_eq!(namespace.kubectl(["logs", "worker"]), "up\nbye\n");
 }
 
+/// Sends a signal to a process that the node has started.
+fn signal(name: &str, process: &str) {
+    assert!(std::process::Command::new("kill").args([name, process]).status().unwrap().success());
+}
+
+/// The supervisor among the node's processes.
+fn supervisor(node: &Node) -> String {
+    eventually("a supervisor", || {
+        processes(node).into_iter().find(|process| {
+            let arguments = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            arguments.contains("embedded-kube-supervise")
+        })
+    })
+}
+
 #[test]
 fn a_killed_supervisor_takes_its_container_with_it() {
     let plane = ControlPlane::shared();
@@ -88,14 +103,40 @@ fn a_killed_supervisor_takes_its_container_with_it() {
     let namespace = plane.namespace();
     namespace.apply(&pod("worker", node.name(), "echo up; exec sleep 600", &json!({})).to_string());
     phase(&namespace, "worker", "Running");
-    let supervisor = eventually("a supervisor", || {
-        processes(&node).into_iter().find(|process| {
-            let arguments = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
-            arguments.contains("embedded-kube-supervise")
-        })
-    });
-    assert!(std::process::Command::new("kill").args(["-KILL", &supervisor]).status().unwrap().success());
+    signal("-KILL", &supervisor(&node));
     let failed = phase(&namespace, "worker", "Failed");
     assert_eq!(end(&failed, 0)["exitCode"], 137);
     eventually("the end of all processes", || processes(&node).is_empty().then_some(()));
+}
+
+#[test]
+fn what_is_left_when_all_is_killed_is_swept_at_the_next_start() {
+    let plane = ControlPlane::shared();
+    let mut node = plane.node("swept", &settings());
+    let namespace = plane.namespace();
+    let script = "(setsid sleep 600 </dev/null >/dev/null 2>&1 &); echo up; exec sleep 600";
+    namespace.apply(&pod("worker", node.name(), script, &json!({})).to_string());
+    phase(&namespace, "worker", "Running");
+    eventually("output", || (namespace.kubectl(["logs", "worker"]) == "up\n").then_some(()));
+    // The runner cannot act when the supervisor goes, and then it is killed too.
+    signal("-STOP", &node.process().to_string());
+    signal("-KILL", &supervisor(&node));
+    let left = eventually("only the child that has left", || Some(processes(&node)).filter(|left| left.len() == 1));
+    node.kill();
+    node.restart();
+    assert!(processes(&node).is_disjoint(&left));
+    let failed = phase(&namespace, "worker", "Failed");
+    assert_eq!(end(&failed, 0)["reason"], "ContainerStatusUnknown");
+}
+
+#[test]
+fn a_node_that_was_removed_registers_again() {
+    let plane = ControlPlane::shared();
+    let node = plane.node("removed", &settings());
+    let uid = || plane.ask(["get", "node", node.name(), "--output=jsonpath={.metadata.uid}"]).ok();
+    let before = uid().unwrap();
+    plane.kubectl(["delete", "node", node.name()]);
+    eventually("a new Node", || uid().filter(|uid| *uid != before));
+    let ready = r#"--output=jsonpath={.status.conditions[?(@.type=="Ready")].status}"#;
+    eventually("a ready node", || (plane.kubectl(["get", "node", node.name(), ready]) == "True").then_some(()));
 }

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::context::Context;
 use super::life::{Ended, Life};
 use super::process::{Exit, Running};
+use super::spec::ignored::ignored;
 use super::volumes::Volumes;
 
 /// The Pod as it was seen last; nothing when it is gone.
@@ -89,6 +90,12 @@ impl Runner {
             // What has become of it is said. It only waits to be deleted.
             self.life.halted = true;
             self.said = Some(Value::Null);
+        } else {
+            let ignored = ignored(&self.pod);
+            if !ignored.is_empty() {
+                let message = format!("This node ignores {}", ignored.join(", "));
+                self.context.tell(&self.pod, true, "Ignored", &message);
+            }
         }
         loop {
             let now = Timestamp::now();

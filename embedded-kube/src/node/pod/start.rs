@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Container;
 use super::super::life::container::Delays;
 use super::super::life::{Ended, State, status};
 use super::super::log::{Log, tail};
-use super::super::process::{Failure, launch};
+use super::super::process::{Exit, Failure, launch};
 use super::super::spec::Problem;
 use super::order::Fault;
 use super::{Process, Runner};
@@ -113,10 +113,10 @@ impl Runner {
         self.processes.insert(place, Process { running, started, kill: None });
         let endings = self.endings.0.clone();
         tokio::spawn(async move {
-            if let Ok(exit) = end.await {
-                // Nobody hears it when the Pod is not run any more.
-                endings.send((place, exit)).unwrap_or_default();
-            }
+            // Without an answer, its processes are killed and nobody knows more.
+            let exit = end.await.unwrap_or(Exit::UNKNOWN);
+            // Nobody hears it when the Pod is not run any more.
+            endings.send((place, exit)).unwrap_or_default();
         });
         self.context.tell(&self.pod, false, "Started", &format!("Started container {name}"));
         Ok(())

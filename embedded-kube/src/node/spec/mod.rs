@@ -3,6 +3,7 @@
 pub(crate) mod downward;
 pub(crate) mod environment;
 pub(crate) mod expand;
+pub(crate) mod ignored;
 pub(crate) mod mounts;
 pub(crate) mod program;
 pub(crate) mod quantity;
