@@ -46,9 +46,14 @@ impl Home {
         self.path.join("pods").join(uid)
     }
 
+    /// The volumes of a Pod, but those that stay.
+    pub(crate) fn volumes(&self, uid: &str) -> PathBuf {
+        self.pod(uid).join("volumes")
+    }
+
     /// A volume of a Pod.
     pub(crate) fn volume(&self, uid: &str, volume: &str) -> PathBuf {
-        self.pod(uid).join("volumes").join(volume)
+        self.volumes(uid).join(volume)
     }
 
     /// Everything of a container.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use aggregator_tests::control_plane::ControlPlane;
+use aggregator_tests::wait::eventually;
 use serde_json::{Value, json};
 
 use super::{node, phase, pod, settings};
@@ -121,6 +122,8 @@ fn volumes_are_at_their_mount_paths() {
         let expected =
             format!("ada\n700\n400\n640\nGrüß\nGott\nread-only\napp=\"x\"\nb=\"y\"\n67108864\nhello\n1\n{last}");
         assert_eq!(namespace.kubectl(["logs", name, "--container=main"]), expected);
+        let own = node.data().join("pods").join(done["metadata"]["uid"].as_str().unwrap());
+        eventually("no volume of a Pod that is over", || (!own.join("volumes").exists()).then_some(()));
     }
     let file = node.shared().join("host/file");
     assert_eq!(std::fs::read_to_string(file).unwrap(), "from the pod\n");

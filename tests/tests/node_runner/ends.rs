@@ -1,12 +1,12 @@
 //! How Pods end: by themselves, by request, by time, and how they are started again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aggregator_tests::control_plane::ControlPlane;
 use aggregator_tests::wait::eventually;
 use serde_json::json;
 
-use super::{end, get, node, phase, pod};
+use super::{end, get, node, phase, pod, settings};
 
 #[test]
 fn a_deleted_pod_may_end_gently_and_has_to_end() {
@@ -68,6 +68,30 @@ fn a_pod_that_is_late_fails() {
     assert_eq!(failed["status"]["reason"], "DeadlineExceeded");
     assert_eq!(failed["status"]["message"], "Pod was active on the node longer than the specified deadline");
     assert_eq!(end(&failed, 0)["exitCode"], 143);
+}
+
+#[test]
+fn a_pod_that_is_over_costs_nothing_more() {
+    let plane = ControlPlane::shared();
+    let node = plane.node("idle", &settings());
+    let namespace = plane.namespace();
+    let spec = json!({"activeDeadlineSeconds": 1});
+    namespace.apply(&pod("early", node.name(), "true", &spec).to_string());
+    let done = phase(&namespace, "early", "Succeeded");
+    let started = Instant::now();
+    let path = format!("/proc/{}/stat", node.process());
+    let ticks = || -> u64 {
+        let stat = std::fs::read_to_string(&path).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    // The deadline passes, after which nothing is to be done.
+    eventually("a passed deadline", || (started.elapsed() > Duration::from_secs(2)).then_some(()));
+    let before = ticks();
+    std::thread::sleep(Duration::from_secs(2));
+    // Of 200 hundredths of a second.
+    assert!(ticks() - before < 20, "{} ticks", ticks() - before);
+    assert_eq!(get(&namespace, "pod", "early")["status"], done["status"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The runner itself ends, or is killed: no process outlives it, and no Pod is said to run that does not.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use aggregator_tests::control_plane::{ControlPlane, Node};
 use aggregator_tests::wait::eventually;
@@ -127,6 +128,26 @@ fn what_is_left_when_all_is_killed_is_swept_at_the_next_start() {
     assert!(processes(&node).is_disjoint(&left));
     let failed = phase(&namespace, "worker", "Failed");
     assert_eq!(end(&failed, 0)["reason"], "ContainerStatusUnknown");
+}
+
+#[test]
+fn what_happens_while_the_api_server_does_not_answer_is_told_later() {
+    // One of its own: other tests need an answer.
+    let plane = Arc::new(ControlPlane::start());
+    let node = plane.node("patient", &settings());
+    let namespace = plane.namespace();
+    let go_on = node.shared().join("go-on");
+    let script = format!("while [ ! -e {} ]; do sleep 0.05; done; exit 4", go_on.display());
+    namespace.apply(&pod("worker", node.name(), &script, &json!({})).to_string());
+    phase(&namespace, "worker", "Running");
+    let (_, api_server) = plane.processes().find(|(part, _)| *part == "kube-apiserver").unwrap();
+    let api_server = api_server.id().to_string();
+    signal("-STOP", &api_server);
+    std::fs::write(go_on, "").unwrap();
+    eventually("the end of the container", || processes(&node).is_empty().then_some(()));
+    signal("-CONT", &api_server);
+    let failed = phase(&namespace, "worker", "Failed");
+    assert_eq!((&end(&failed, 0)["exitCode"], &end(&failed, 0)["reason"]), (&json!(4), &json!("Error")));
 }
 
 #[test]

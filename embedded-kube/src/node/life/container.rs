@@ -136,14 +136,14 @@ impl Container {
         self.not_before = None;
     }
 
-    /// It has ended, or could not be started.
-    pub(crate) fn end(&mut self, ended: Ended, delays: Delays) {
+    /// It has ended, or could not be started; `again` unless it was to end.
+    pub(crate) fn end(&mut self, ended: Ended, delays: Delays, again: bool) {
         let ran = ended.started.map(|started| ended.finished.duration_since(started));
         // As a kubelet does: what ran that long is not failing all the time.
         let well = ran.is_some_and(|ran| ran >= delays.most.saturating_mul(2));
         self.failures = if well { 1 } else { self.failures + 1 };
         self.not_before = ended.finished.checked_add(delays.after(self.failures)).ok();
-        if self.policy.again(ended.code) && self.not_before > Some(ended.finished) {
+        if again && self.policy.again(ended.code) && self.not_before > Some(ended.finished) {
             let delay = delays.after(self.failures);
             let message = format!("back-off {delay:#} restarting failed container {}", self.name);
             self.state = State::Waiting { reason: BACK_OFF.to_owned(), message: Some(message) };
@@ -193,17 +193,20 @@ mod tests {
     fn a_container_that_fails_again_and_again_waits_longer() {
         let mut container = life("Always").containers.remove(2);
         container.start(at(1));
-        container.end(ended(1, 2), DELAYS);
+        container.end(ended(1, 2), DELAYS, true);
         assert!(matches!(container.state, State::Ended(_)));
         container.start(at(2));
         assert_eq!((container.starts, container.restarts()), (2, 1));
         assert_eq!(container.last, Some(ended(1, 2)));
-        container.end(ended(1, 3), DELAYS);
+        container.end(ended(1, 3), DELAYS, true);
         assert!(container.is_backing_off());
+        let mut stopped = container.clone();
+        stopped.end(ended(143, 4), DELAYS, false);
+        assert_eq!(stopped.state, State::Ended(ended(143, 4)));
         assert_eq!((container.last.clone(), container.not_before), (Some(ended(1, 3)), Some(at(13))));
         // It runs for long: the next time is the first again.
         container.start(at(13));
-        container.end(Ended { started: Some(at(13)), ..ended(1, 1000) }, DELAYS);
+        container.end(Ended { started: Some(at(13)), ..ended(1, 1000) }, DELAYS, true);
         assert_eq!((container.failures, container.not_before), (1, Some(at(1000))));
     }
 
@@ -211,7 +214,7 @@ mod tests {
     fn a_container_that_is_not_started_again_has_ended() {
         let mut container = life("Never").containers.remove(2);
         container.start(at(1));
-        container.end(ended(3, 2), DELAYS);
+        container.end(ended(3, 2), DELAYS, true);
         assert_eq!(container.done(), Some(&ended(3, 2)));
     }
 }

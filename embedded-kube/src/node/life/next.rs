@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn end(life: &mut Life, place: usize, code: i32) {
-        life.containers[place].end(ended(code, 2), DELAYS);
+        life.containers[place].end(ended(code, 2), DELAYS, true);
     }
 
     fn start(life: &Life, now: i64) -> Vec<usize> {

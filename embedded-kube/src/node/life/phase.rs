@@ -38,17 +38,17 @@ mod tests {
         assert_eq!(life.phase(), "Pending");
         life.containers[0].start(at(1));
         assert_eq!(life.phase(), "Pending");
-        life.containers[0].end(ended(0, 2), delays);
+        life.containers[0].end(ended(0, 2), delays, true);
         life.containers[1].start(at(1));
         life.containers[2].start(at(2));
         assert_eq!(life.phase(), "Pending");
         life.containers[3].start(at(2));
         assert_eq!(life.phase(), "Running");
-        life.containers[2].end(ended(0, 3), delays);
-        life.containers[3].end(ended(0, 3), delays);
+        life.containers[2].end(ended(0, 3), delays, true);
+        life.containers[3].end(ended(0, 3), delays, true);
         // The helper still runs.
         assert_eq!(life.phase(), "Running");
-        life.containers[1].end(ended(143, 4), delays);
+        life.containers[1].end(ended(143, 4), delays, true);
         assert_eq!(life.phase(), "Succeeded");
         let mut failed = life.clone();
         failed.containers[2].state = State::Ended(ended(1, 3));

@@ -5,6 +5,7 @@ mod report;
 mod start;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -55,9 +56,12 @@ struct Runner {
     conditions: Vec<PodCondition>,
     /// The status as it was said last.
     said: Option<Value>,
-    /// How often in a row the API server could not be told something, and when it is told again.
+    /// How often in a row the API server could not be told something, and when what is told again.
     failures: u32,
-    retry: Option<Timestamp>,
+    report_again: Option<Timestamp>,
+    delete_again: Option<Timestamp>,
+    /// Its volumes are removed.
+    cleared: bool,
 }
 
 /// Runs the Pod until it is gone, or until everything is stopped.
@@ -78,7 +82,9 @@ pub(crate) async fn run(context: Arc<Context>, pod: Arc<Pod>, seen: watch::Recei
         missing: 0,
         said: None,
         failures: 0,
-        retry: None,
+        report_again: None,
+        delete_again: None,
+        cleared: false,
     };
     runner.run(seen, stop).await;
 }
@@ -119,23 +125,24 @@ impl Runner {
             let told = self.report(now).await;
             if self.life.still() {
                 if self.gone {
-                    self.forget();
+                    self.forget().await;
                     return;
                 }
                 if self.stopped {
                     return;
                 }
+                if self.life.over() {
+                    self.clear().await;
+                }
                 if told && self.is_deleted() {
                     self.delete(now).await;
-                    if self.gone {
-                        continue;
-                    }
                 }
             }
-            let wake = [next.wake, self.deadline(), self.next_kill(), self.retry, self.renewal()];
+            let again = [self.report_again, self.delete_again].into_iter().flatten().min();
+            let wake = [next.wake, self.deadline(), self.next_kill(), again, self.renewal()];
             let wake = wake.into_iter().flatten().min();
             tokio::select! {
-                changed = seen.changed() => match changed.ok().and_then(|()| seen.borrow_and_update().clone()) {
+                changed = seen.changed(), if !self.gone => match changed.ok().and_then(|()| seen.borrow_and_update().clone()) {
                     Some(pod) => self.see(pod),
                     None => self.gone = true,
                 },
@@ -178,7 +185,7 @@ impl Runner {
 
     /// When the Pod may be active no longer.
     fn deadline(&self) -> Option<Timestamp> {
-        let seconds = self.spec()?.active_deadline_seconds.filter(|_| !self.life.halted)?;
+        let seconds = self.spec()?.active_deadline_seconds.filter(|_| !self.life.halted && !self.life.over())?;
         self.started.checked_add(SignedDuration::from_secs(seconds)).ok()
     }
 
@@ -197,7 +204,7 @@ impl Runner {
         }
         self.pod = pod;
         // Its deletion may be tried again.
-        self.retry = None;
+        self.delete_again = None;
     }
 
     /// Ends everything when it is to end.
@@ -208,7 +215,7 @@ impl Runner {
             self.stop_all(self.grace().min(self.context.options.shutdown_grace), now);
         } else if self.is_deleted() {
             self.stop_all(self.grace(), now);
-        } else if self.deadline().is_some_and(|deadline| deadline <= now) && !self.life.over() {
+        } else if self.deadline().is_some_and(|deadline| deadline <= now) {
             let message = "Pod was active on the node longer than the specified deadline";
             self.life.failed = Some(("DeadlineExceeded".to_owned(), message.to_owned()));
             self.context.tell(&self.pod, true, "DeadlineExceeded", message);
@@ -261,19 +268,34 @@ impl Runner {
             finished: now,
             id: Some(self.id(place)),
         };
+        let again = process.kill.is_none() && !self.life.halted;
         let container = &mut self.life.containers[place];
-        container.end(ended, self.context.delays());
+        container.end(ended, self.context.delays(), again);
         if container.is_backing_off() {
             let message = format!("Back-off restarting failed container {}", container.name);
             self.context.tell(&self.pod, true, "BackOff", &message);
         }
     }
 
+    /// Removes the volumes of a Pod that is over: what was secret in them does not stay.
+    async fn clear(&mut self) {
+        if !std::mem::replace(&mut self.cleared, true) {
+            self.remove(self.context.home.volumes(self.uid())).await;
+        }
+    }
+
     /// Removes what is left of the Pod.
-    fn forget(&self) {
+    async fn forget(&self) {
         self.context.logs.forget(self.place(), self.uid());
-        if let Err(error) = self.context.home.remove(self.uid()) {
-            tracing::warn!(%error, uid = self.uid(), "the folder of a Pod is left behind");
+        self.remove(self.context.home.pod(self.uid())).await;
+    }
+
+    async fn remove(&self, folder: PathBuf) {
+        match tokio::fs::remove_dir_all(&folder).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, folder = %folder.display(), "a folder of a Pod is left behind");
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 }

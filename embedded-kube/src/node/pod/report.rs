@@ -36,14 +36,17 @@ impl Runner {
         let status = self.life.status(Scene { pod, before, address, started, now });
         let conditions = status.conditions.clone().unwrap_or_default();
         let patch = match patch(pod, &status) {
-            Ok(patch) if self.said.as_ref() == Some(&patch) => return true,
+            Ok(patch) if self.said.as_ref() == Some(&patch) => {
+                self.report_again = None;
+                return true;
+            }
             Ok(patch) => patch,
             Err(error) => {
                 tracing::error!(%error, "a status cannot be written");
                 return true;
             }
         };
-        if self.retry.is_some_and(|retry| retry > now) {
+        if self.report_again.is_some_and(|again| again > now) {
             return false;
         }
         let (api, params) = (self.api(), PatchParams::default());
@@ -53,17 +56,23 @@ impl Runner {
             Ok(Ok(_)) => {
                 self.said = Some(patch);
                 self.conditions = conditions;
-                (self.failures, self.retry) = (0, None);
+                (self.failures, self.report_again) = (0, None);
                 true
             }
-            Ok(Err(error)) => self.failed(&error, now),
-            Err(_) => self.failed(&"no answer in time", now),
+            Ok(Err(error)) => {
+                self.report_again = self.failed(&error, now);
+                false
+            }
+            Err(_) => {
+                self.report_again = self.failed(&"no answer in time", now);
+                false
+            }
         }
     }
 
     /// Tells the API server that none of the Pod's processes is left, and the Pod may go.
     pub(super) async fn delete(&mut self, now: Timestamp) {
-        if self.retry.is_some_and(|retry| retry > now) {
+        if self.delete_again.is_some_and(|again| again > now) {
             return;
         }
         let params = DeleteParams {
@@ -71,20 +80,19 @@ impl Runner {
             preconditions: Some(Preconditions { uid: Some(self.uid().to_owned()), resource_version: None }),
             ..DeleteParams::default()
         };
-        match timeout(PATIENCE, self.api().delete(self.place().1, &params)).await {
+        self.delete_again = match timeout(PATIENCE, self.api().delete(self.place().1, &params)).await {
             // It is gone when we see that it is, which finalizers may put off: then it need not be asked for again.
-            Ok(Ok(_)) => self.retry = Some(Timestamp::MAX),
-            Ok(Err(error)) => drop(self.failed(&error, now)),
-            Err(_) => drop(self.failed(&"no answer in time", now)),
-        }
+            Ok(Ok(_)) => Some(Timestamp::MAX),
+            Ok(Err(error)) => self.failed(&error, now),
+            Err(_) => self.failed(&"no answer in time", now),
+        };
     }
 
-    /// Plans another try, unless the Pod is gone.
-    fn failed(&mut self, error: &dyn std::fmt::Display, now: Timestamp) -> bool {
+    /// When to try again.
+    fn failed(&mut self, error: &dyn std::fmt::Display, now: Timestamp) -> Option<Timestamp> {
         let (namespace, name) = self.place();
         tracing::debug!(%error, namespace, name, "the API server was not told about a Pod");
         self.failures += 1;
-        self.retry = now.checked_add(RETRIES.after(self.failures + 1)).ok();
-        false
+        now.checked_add(RETRIES.after(self.failures + 1)).ok()
     }
 }

@@ -67,7 +67,7 @@ impl Runner {
                     finished: now,
                     id: None,
                 };
-                container.end(ended, self.context.delays());
+                container.end(ended, self.context.delays(), !self.life.halted);
             }
             Some(Fault::Waits(reason, problem)) => {
                 let until = match problem {
