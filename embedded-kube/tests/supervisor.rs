@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -22,13 +23,14 @@ struct Supervisor {
 impl Supervisor {
     /// Has a shell run the script, in a folder of the test's.
     fn start(home: &Path, script: &str, more: Value) -> Self {
+        Self::start_by(Command::new(folder::binary("embedded-kube")), home, script, more)
+    }
+
+    /// The same, with the program started in another way.
+    fn start_by(mut command: Command, home: &Path, script: &str, more: Value) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let mut child = Command::new(folder::binary("embedded-kube"))
-            .arg("embedded-kube-supervise")
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.arg("embedded-kube-supervise").stdin(OwnedFd::from(theirs)).stdout(Stdio::piped()).spawn().unwrap();
         let mut order = json!({
             "program": "/bin/sh",
             "arguments": ["-c", script],
@@ -174,10 +176,14 @@ fn a_program_that_takes_too_much_memory_is_ended() {
     assert_eq!(ended, json!({"code": 137, "signal": 9, "out_of_memory": true}));
 }
 
-#[test]
-fn volumes_are_where_the_order_says_and_the_machine_stays_as_it_is() {
-    let home = tempfile::tempdir().unwrap();
-    let home = home.path();
+/// Whether this machine lets the command's user make mounts; if not, what it says.
+fn forbidden(mut command: Command, home: &Path) -> Option<String> {
+    let output = command.arg("embedded-kube-probe").arg(home.join("probe")).output().unwrap();
+    (!output.status.success()).then(|| String::from_utf8(output.stderr).unwrap().trim().to_owned())
+}
+
+/// Mounts that need new names on the machine, and a script that looks at them.
+fn mounts(home: &Path) -> (Value, &'static str) {
     for folder in ["root", "a", "b"] {
         std::fs::create_dir(home.join(folder)).unwrap();
     }
@@ -192,15 +198,60 @@ fn volumes_are_where_the_order_says_and_the_machine_stays_as_it_is() {
     let script = "cat /var/run/secrets/embedded-kube/deep/file /etc/hostname-of-embedded-kube
         touch /var/run/secrets/embedded-kube/deep/new 2>/dev/null || echo read-only
         echo kept >/embedded-kube-data/file; cat /embedded-kube-data/inner/file
-        test -s /etc/passwd && test -c /dev/null && test -d /proc/self && echo machine";
-    let mut supervisor = Supervisor::start(home, script, json!({"root": home.join("root"), "mounts": mounts}));
-    supervisor.started();
-    let (ended, output) = supervisor.ended();
-    assert_eq!(output, "in a\none file\nread-only\nin a\nmachine\n");
-    assert_eq!(ended["code"], 0);
-    assert_eq!(std::fs::read_to_string(home.join("b/file")).unwrap(), "kept\n");
+        test -s /etc/passwd && test -c /dev/null && test -d /proc/self && echo machine; id -u";
+    (mounts, script)
+}
+
+/// Looks at the mounts as a user, and at what is left on the machine.
+fn look(command: impl Fn() -> Command, home: &Path, user: u32) {
+    let (mounts, script) = mounts(home);
+    if user != 0 {
+        assert!(Command::new("chown").args(["-R", &user.to_string()]).arg(home).status().unwrap().success());
+    }
+    let forbidden = forbidden(command(), home);
+    let order = json!({"root": home.join("root"), "mounts": mounts});
+    let mut supervisor = Supervisor::start_by(command(), home, script, order);
+    if let Some(reason) = forbidden {
+        // This machine does not let it: then it says so, and starts nothing.
+        assert_eq!(supervisor.report(), json!({"Refused": {"message": reason}}));
+        supervisor.child.wait().unwrap();
+    } else {
+        supervisor.started();
+        let (ended, output) = supervisor.ended();
+        assert_eq!(output, format!("in a\none file\nread-only\nin a\nmachine\n{user}\n"));
+        assert_eq!(ended["code"], 0);
+        assert_eq!(std::fs::read_to_string(home.join("b/file")).unwrap(), "kept\n");
+    }
     for path in ["/var/run/secrets/embedded-kube", "/embedded-kube-data", "/etc/hostname-of-embedded-kube"] {
         assert!(!Path::new(path).exists(), "{path}");
     }
     assert_eq!(std::fs::read_dir(home.join("root")).unwrap().count(), 0);
+}
+
+/// The user of this process.
+fn user() -> u32 {
+    std::fs::metadata("/proc/self").unwrap().uid()
+}
+
+#[test]
+fn volumes_are_where_the_order_says_and_the_machine_stays_as_it_is() {
+    let home = tempfile::tempdir().unwrap();
+    look(|| Command::new(folder::binary("embedded-kube")), home.path(), user());
+}
+
+#[test]
+fn no_special_rights_are_needed_for_that() {
+    let home = tempfile::tempdir().unwrap();
+    if user() != 0 {
+        return look(|| Command::new(folder::binary("embedded-kube")), home.path(), user());
+    }
+    // Where the tests are built, nobody may have no way.
+    let program = home.path().join("embedded-kube");
+    std::fs::copy(folder::binary("embedded-kube"), &program).unwrap();
+    let command = || {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(&program);
+        command
+    };
+    look(command, home.path(), 65534);
 }

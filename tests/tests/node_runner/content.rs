@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aggregator_tests::control_plane::ControlPlane;
+use aggregator_tests::control_plane::{ControlPlane, Node};
 use aggregator_tests::wait::eventually;
 use serde_json::{Value, json};
 
@@ -93,10 +93,24 @@ fn volumes(shared: &Path) -> (Value, Value) {
 
 #[test]
 fn volumes_are_at_their_mount_paths() {
-    let (plane, node) = (ControlPlane::shared(), node());
-    let namespace = plane.namespace();
+    let node = node();
+    // On a machine that forbids mounts, the node has found that out.
+    let mounts = !node.log().contains("mount paths are rewritten");
+    find_volumes(&node, mounts);
+}
+
+#[test]
+fn volumes_are_found_where_nothing_can_be_mounted() {
+    let mut settings = settings();
+    settings["view"] = "rewrite".into();
+    find_volumes(&ControlPlane::shared().node("folders", &settings), false);
+}
+
+/// `mounts`: a volume can be read-only.
+fn find_volumes(node: &Node, mounts: bool) {
+    let namespace = ControlPlane::shared().namespace();
     namespace.apply(OBJECTS);
-    let (volumes, mounts) = volumes(&node.shared());
+    let (volumes, places) = volumes(&node.shared());
     let script = "
         cat /etc/embedded-kube-login/user; echo
         stat -c %a /etc/embedded-kube-login /etc/embedded-kube-login/user /opt/settings/deep/file
@@ -107,12 +121,13 @@ fn volumes_are_at_their_mount_paths() {
         echo $(pwd | grep -c /work$); cat /var/lib/kept/file 2>/dev/null || echo first >/var/lib/kept/file
         echo last words >/dev/termination-log";
     let resources = json!({"limits": {"memory": "64Mi"}});
-    let main = json!({"volumeMounts": mounts, "resources": resources});
+    let main = json!({"volumeMounts": places, "resources": resources});
     let writer = json!({
         "name": "writer", "image": "tests/shell", "args": ["-c", "echo hello >/scratch/greeting"],
         "volumeMounts": [{"name": "empty", "mountPath": "/scratch"}],
     });
     let spec = json!({"containers": [main], "initContainers": [writer], "volumes": volumes});
+    let read_only = if mounts { "read-only\n" } else { "" };
     for (name, last) in [("one", ""), ("two", "first\n")] {
         let mut pod = pod(name, node.name(), script, &spec);
         pod["metadata"]["labels"] = json!({"app": "x", "b": "y"});
@@ -120,7 +135,7 @@ fn volumes_are_at_their_mount_paths() {
         let done = phase(&namespace, name, "Succeeded");
         assert_eq!(super::end(&done, 0)["message"], "last words\n");
         let expected =
-            format!("ada\n700\n400\n640\nGrüß\nGott\nread-only\napp=\"x\"\nb=\"y\"\n67108864\nhello\n1\n{last}");
+            format!("ada\n700\n400\n640\nGrüß\nGott\n{read_only}app=\"x\"\nb=\"y\"\n67108864\nhello\n1\n{last}");
         assert_eq!(namespace.kubectl(["logs", name, "--container=main"]), expected);
         let own = node.data().join("pods").join(done["metadata"]["uid"].as_str().unwrap());
         eventually("no volume of a Pod that is over", || (!own.join("volumes").exists()).then_some(()));
