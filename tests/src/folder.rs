@@ -34,3 +34,14 @@ pub fn binary(name: &str) -> PathBuf {
     let file = std::env::var_os(&variable);
     PathBuf::from(file.unwrap_or_else(|| panic!("cargo sets {variable} for a test: start it by `cargo test`")))
 }
+
+/// What is built or fetched once for all clones: the folder of this project below the user's cache.
+///
+/// # Panics
+/// When the user has no home.
+#[must_use]
+pub fn cache() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    cache.expect("HOME or XDG_CACHE_HOME says where the cache is").join("aggregator")
+}

@@ -4,11 +4,14 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a fixture has no caller that could handle its failure")]
 
+pub mod control_plane;
 pub mod folder;
 pub mod gateway;
 pub mod golden;
 pub mod http;
 pub mod postgres;
+pub mod process;
 pub mod proxy;
 pub mod python;
 pub mod s3;
+pub mod wait;

@@ -1,6 +1,6 @@
 //! The Python that `scripts/setup test` made.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
@@ -14,9 +14,7 @@ use crate::folder;
 pub fn interpreter() -> PathBuf {
     let requirements = std::fs::read(folder::workspace().join("scripts/python/requirements.txt")).unwrap();
     let hash: String = Sha256::digest(&requirements).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let cache = cache.unwrap_or_else(|| Path::new(&std::env::var_os("HOME").unwrap()).join(".cache"));
-    let python = cache.join(format!("aggregator/venv-{hash}/bin/python"));
+    let python = folder::cache().join(format!("venv-{hash}/bin/python"));
     assert!(python.exists(), "{} is missing: run `scripts/setup test`, which makes it", python.display());
     python
 }

@@ -12,6 +12,8 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
+use crate::folder;
+
 /// The id of the key that the server knows.
 pub const ACCESS_KEY: &str = "key-of-the-tests";
 /// The key's secret.
@@ -141,13 +143,9 @@ impl Drop for S3 {
 }
 
 fn program() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-    let built = cache.map(|cache| cache.join(format!("aggregator/tools/versitygw-{VERSION}/versitygw")));
-    built
-        .filter(|program| program.is_file())
-        .unwrap_or_else(|| panic!("versitygw is not built: run `scripts/setup test`"))
+    let program = folder::cache().join(format!("tools/versitygw-{VERSION}/versitygw"));
+    assert!(program.is_file(), "versitygw is not built: run `scripts/setup test`");
+    program
 }
 
 /// A bucket of the server, as its owner sees it.

@@ -1,0 +1,85 @@
+//! Runs that end badly, or are ended: the condition names the cause and the remedy.
+
+use aggregator_tests::wait::eventually;
+use serde_json::{Value, json};
+
+use crate::project::Project;
+
+fn condition(object: &Value) -> (&str, &str) {
+    let condition = &object["status"]["conditions"][0];
+    (condition["reason"].as_str().unwrap_or_default(), condition["message"].as_str().unwrap_or_default())
+}
+
+#[test]
+fn what_cannot_run_says_why() {
+    let project = Project::new();
+    project.run("lost", "nothing");
+    assert_eq!(condition(&project.ended("lost")), ("PipelineMissing", "there is no Pipeline `nothing`"));
+
+    project.copy_files("move", "{}");
+    project.namespace.kubectl(["delete", "connector", "out"]);
+    eventually("a Pipeline that is not ready", || {
+        (condition(&project.get("pipeline", "move")).0 == "ConnectorMissing").then_some(())
+    });
+    project.run("half", "move");
+    assert_eq!(
+        condition(&project.ended("half")),
+        ("ConnectorMissing", "there is no Connector `out` in this namespace")
+    );
+
+    // It comes right with what was missing, and with an edit.
+    project.copy_files("move", "{}");
+    project.namespace.kubectl(["wait", "pipeline/move", "--for=condition=Ready", "--timeout=60s"]);
+    let patch = r#"{"spec":{"sinks":[{"name":"kept","from":"row","connector":"out","stream":"rows/"}]}}"#;
+    project.namespace.kubectl(["patch", "pipeline", "move", "--type=merge", "--patch", patch]);
+    let pipeline = eventually("a Pipeline that is not valid", || {
+        Some(project.get("pipeline", "move")).filter(|pipeline| condition(pipeline).0 == "Invalid")
+    });
+    assert!(condition(&pipeline).1.contains("did you mean `rows`?"), "{pipeline}");
+
+    project.namespace.kubectl(["patch", "pipeline", "move", "--type=merge", "--patch", r#"{"spec":{"draft":true}}"#]);
+    project.run("draft", "move");
+    assert_eq!(condition(&project.ended("draft")).0, "PipelineIsDraft");
+}
+
+#[test]
+fn a_place_that_refuses_is_tried_again_as_the_policy_says() {
+    let project = Project::new();
+    project.copy_files("move", "{retry: {limit: 1, backoff: {initial: 1s}}}");
+    project.read_from("{postgres: {host: 127.0.0.1, port: 1, database: nowhere, username: nobody}}", "public.t");
+    project.run("refused", "move");
+    let run = project.ended("refused");
+    let (reason, message) = condition(&run);
+    assert_eq!((reason, &run["status"]["attempt"]), ("Unreachable", &json!(2)), "{run}");
+    assert!(message.contains("127.0.0.1:1"), "{message}");
+    let jobs: Vec<String> = project.list("jobs").iter().map(|job| job["metadata"]["name"].to_string()).collect();
+    assert_eq!(jobs, ["\"refused\"", "\"refused-2\""]);
+}
+
+#[test]
+fn a_run_that_is_cancelled_stops_and_commits_nothing_more() {
+    let project = Project::new();
+    project.copy_files("move", "{}");
+    let slow = "{limits: {rowsPerSecond: 10}, generator: {seed: 1, streams: [{name: rows, rows: 100000, columns: [{name: id, sequence: {}}]}]}}";
+    project.read_from(slow, "rows");
+    project.run("long", "move");
+    eventually("a run that goes on", || {
+        (project.get("pipelinerun", "long")["status"]["phase"] == "Running").then_some(())
+    });
+    let cancel = r#"{"spec":{"cancel":"Immediate"}}"#;
+    project.namespace.kubectl(["patch", "pipelinerun", "long", "--type=merge", "--patch", cancel]);
+    let run = project.ended("long");
+    assert_eq!((&run["status"]["phase"], condition(&run).0), (&json!("Cancelled"), "Cancelled"), "{run}");
+    assert!(project.lines("out").is_empty());
+}
+
+#[test]
+fn a_run_that_takes_too_long_is_ended() {
+    let project = Project::new();
+    project.copy_files("move", "{timeout: 3s}");
+    let slow = "{limits: {rowsPerSecond: 10}, generator: {seed: 1, streams: [{name: rows, rows: 100000, columns: [{name: id, sequence: {}}]}]}}";
+    project.read_from(slow, "rows");
+    project.run("long", "move");
+    assert_eq!(condition(&project.ended("long")).0, "TimedOut");
+    assert!(project.lines("out").is_empty());
+}

@@ -1,0 +1,15 @@
+//! What containers put out: kept in files up to a size, and read by whoever asks.
+
+mod index;
+mod read;
+mod record;
+mod write;
+
+pub(crate) use index::{Asked, Index, NoLog};
+pub(crate) use read::{Query, read, tail};
+pub(crate) use write::{Log, Progress, Stream};
+
+/// The name of a log's part, of which only the newest are kept.
+fn part(number: u64) -> String {
+    format!("{number:08}.log")
+}

@@ -1,0 +1,202 @@
+//! A private Kubernetes control plane: etcd, API server, controller manager and scheduler of the published release, on
+//! a free loopback port, with certificates of its own. Pods stay pending until a test starts a [`Node`].
+
+mod certificates;
+mod namespace;
+mod node;
+mod parts;
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use rcgen::{Issuer, KeyPair};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::folder;
+use crate::process::{Process, mortal};
+use crate::wait::PATIENCE;
+
+pub use namespace::Namespace;
+pub use node::Node;
+
+/// A running control plane. Dropping it ends the processes and removes their files.
+pub struct ControlPlane {
+    program: PathBuf,
+    port: u16,
+    parts: Vec<(&'static str, Process)>,
+    namespaces: AtomicU32,
+    authority: Issuer<'static, KeyPair>,
+    // The last field, because fields are dropped in their order: the folder goes when nobody writes to it any more.
+    home: TempDir,
+}
+
+impl ControlPlane {
+    /// The control plane that the tests of this process share: started by the first that asks, stopped with the last
+    /// that lets go of it. Each test takes a [`Self::namespace`] of its own.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn shared() -> Arc<Self> {
+        static SHARED: Mutex<Weak<ControlPlane>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.upgrade().unwrap_or_else(|| {
+            let plane = Arc::new(Self::start());
+            *shared = Arc::downgrade(&plane);
+            plane
+        })
+    }
+
+    /// Starts a control plane.
+    ///
+    /// # Panics
+    /// When the program is not built, or a part ends or is not ready in time.
+    #[must_use]
+    pub fn start() -> Self {
+        let program = program();
+        let home = tempfile::Builder::new().prefix("aggregator-kube-").tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let authority = certificates::write(home.path(), &format!("https://127.0.0.1:{port}"));
+        let mut plane = Self { program, port, parts: Vec::new(), namespaces: AtomicU32::new(0), authority, home };
+        plane.spawn("etcd", parts::etcd(plane.home.path()));
+        plane.spawn("kube-apiserver", parts::api_server(plane.home.path(), port));
+        plane.wait_until_ready();
+        // Not before: it gives up when the API server is not there for ten seconds.
+        plane.spawn("kube-controller-manager", parts::controller_manager(plane.home.path()));
+        plane.spawn("kube-scheduler", parts::scheduler(plane.home.path()));
+        plane
+    }
+
+    fn spawn(&mut self, part: &'static str, arguments: Vec<String>) {
+        let log = self.home.path().join(format!("{part}.log"));
+        let arguments = std::iter::once(part.to_owned()).chain(arguments);
+        self.parts.push((part, Process::start(&self.program, arguments, &log)));
+    }
+
+    fn wait_until_ready(&mut self) {
+        let started = Instant::now();
+        // The port tells more cheaply than a program that there is nobody to ask yet.
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() || self.ask(["get", "--raw=/readyz"]).is_err() {
+            let ended = self.parts.iter_mut().any(|(_, process)| process.ended());
+            if ended || started.elapsed() > PATIENCE {
+                panic!("the control plane did not start\n{}", self.logs());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Where the API server is.
+    fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// The certificate of the authority by which servers of the control plane are known, as a PEM file.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.home.path().join(certificates::AUTHORITY)
+    }
+
+    /// A kubeconfig file of a user who may do everything.
+    #[must_use]
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.home.path().join(format!("{}.kubeconfig", certificates::ADMIN))
+    }
+
+    /// The program's processes, by the names of the parts.
+    pub fn processes(&self) -> impl Iterator<Item = (&'static str, &Process)> {
+        self.parts.iter().map(|(part, process)| (*part, process))
+    }
+
+    /// What kubectl puts out.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn kubectl(&self, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> String {
+        self.ask(arguments).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// What kubectl puts out.
+    ///
+    /// # Errors
+    /// What it says when it fails, with its arguments.
+    pub fn ask(&self, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Result<String, String> {
+        self.run(arguments, "")
+    }
+
+    /// Starts a kubectl that goes on for long, and writes what it puts out into the file.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_kubectl(&self, arguments: impl IntoIterator<Item: AsRef<OsStr>>, output: &Path) -> Process {
+        let kubeconfig = format!("--kubeconfig={}", self.kubeconfig().display());
+        let first = ["kubectl".into(), kubeconfig.into()];
+        let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned());
+        Process::start(&self.program, first.into_iter().chain(arguments), output)
+    }
+
+    fn run(&self, arguments: impl IntoIterator<Item: AsRef<OsStr>>, input: &str) -> Result<String, String> {
+        let mut command = mortal(&self.program);
+        command.arg("kubectl").arg("--kubeconfig").arg(self.kubeconfig()).args(arguments);
+        // Caches and preferences of the user are left alone.
+        command.env("HOME", self.home.path()).env_remove("KUBECONFIG").env_remove("KUBERC");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A broken pipe: it ended without reading, and says why below.
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap_or_default();
+        let output = child.wait_with_output().unwrap();
+        if output.status.success() {
+            return Ok(String::from_utf8(output.stdout).unwrap());
+        }
+        Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Creates a namespace, in which Pods can be created.
+    ///
+    /// # Panics
+    /// When it does not come about.
+    #[must_use]
+    pub fn namespace(self: &Arc<Self>) -> Namespace {
+        let number = self.namespaces.fetch_add(1, Ordering::Relaxed);
+        Namespace::create(Arc::clone(self), format!("test-{number}"))
+    }
+
+    /// Starts a node that runs Pods as processes; `settings` are merged into the `node` object of its configuration.
+    ///
+    /// # Panics
+    /// When it does not become ready.
+    #[must_use]
+    pub fn node(self: &Arc<Self>, name: &str, settings: &serde_json::Value) -> Node {
+        Node::start(Arc::clone(self), name, settings)
+    }
+
+    /// The last lines that each part has written.
+    fn logs(&self) -> String {
+        let logs = self.processes().map(|(part, process)| format!("== the log of {part}\n{}", process.log(60)));
+        logs.collect()
+    }
+}
+
+/// What `scripts/control-plane` has built; its name depends on what it was built from.
+fn program() -> PathBuf {
+    let module = folder::workspace().join("tests/control-plane");
+    let mut hash = Sha256::new();
+    for file in ["go.mod", "go.sum", "main.go"] {
+        hash.update(std::fs::read(module.join(file)).unwrap());
+    }
+    let hash: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let program = folder::cache().join(format!("tools/control-plane-{hash}"));
+    assert!(program.is_file(), "{} is missing: run `scripts/control-plane`, which builds it", program.display());
+    program
+}
+
+/// A file of the control plane's, as an argument.
+fn file(home: &Path, name: &str) -> String {
+    home.join(name).display().to_string()
+}
