@@ -22,19 +22,42 @@ struct Settings {
 
 type Failure = Box<dyn std::error::Error>;
 
-fn main() -> Result<ExitCode, Failure> {
+fn main() -> ExitCode {
     if let Some(code) = supervisor::take_over() {
-        return Ok(code);
+        return code;
     }
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<(), Failure> {
     let file = std::env::args_os().nth(1).ok_or("usage: embedded-kube CONFIG, which is a JSON file")?;
-    tokio::runtime::Runtime::new()?.block_on(run(Path::new(&file)))?;
-    Ok(ExitCode::SUCCESS)
+    tokio::runtime::Runtime::new()?.block_on(run(Path::new(&file)))
+}
+
+/// The error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 async fn run(file: &Path) -> Result<(), Failure> {
-    let settings: Settings = serde_json::from_slice(&std::fs::read(file)?)?;
+    let place = file.display();
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{place}: {error}"))?;
+    let settings = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text));
+    let settings: Settings = settings.map_err(|error| format!("{place}: {error}"))?;
     let kubeconfig = Kubeconfig::read_from(&settings.kubeconfig)?;
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
     let node = Node::open(Client::try_from(config)?, settings.node).await?;

@@ -7,8 +7,39 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
 
+/// Bytes of memory that the descendants of this process have in use.
+pub(super) fn memory() -> u64 {
+    // The kernel's own lists of children cost a look at the family only. They may leave out one that is just being born,
+    // which then counts at the next look. Not every kernel has them.
+    let family = listed().unwrap_or_else(descendants);
+    resident(&family)
+}
+
+/// The descendants by the kernel's lists of children; nothing on a kernel without them.
+fn listed() -> Option<Vec<Pid>> {
+    let mut found = children(getpid())?;
+    let mut seen = 0;
+    while let Some(&parent) = found.get(seen) {
+        // It may have ended meanwhile.
+        found.extend(children(parent).unwrap_or_default());
+        seen += 1;
+    }
+    Some(found)
+}
+
+/// The children of a process, which are those of its threads.
+fn children(process: Pid) -> Option<Vec<Pid>> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).ok()?;
+    let mut found = Vec::new();
+    for thread in threads.flatten() {
+        let text = std::fs::read_to_string(thread.path().join("children")).ok()?;
+        found.extend(text.split_whitespace().filter_map(|id| id.parse().ok()).map(Pid::from_raw));
+    }
+    Some(found)
+}
+
 /// Every process that descends from this one.
-pub(super) fn descendants() -> Vec<Pid> {
+fn descendants() -> Vec<Pid> {
     let mut found = vec![getpid().as_raw()];
     let parents = parents();
     let mut seen = 0;
@@ -36,7 +67,7 @@ fn parent(stat: &str) -> Option<i32> {
 }
 
 /// Bytes of memory that the processes have in use.
-pub(super) fn resident(processes: &[Pid]) -> u64 {
+fn resident(processes: &[Pid]) -> u64 {
     let size = |process: &Pid| {
         let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -90,6 +121,7 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let process = Pid::from_raw(child.id().try_into().unwrap());
         assert!(descendants().contains(&process));
+        assert!(listed().is_none_or(|family| family.contains(&process)));
         assert!(resident(&[process]) > 0);
         child.kill().unwrap();
         child.wait().unwrap();

@@ -82,7 +82,7 @@ fn watch(order: &Order, main: Pid, signals: &SignalFd, channel: &UnixStream) -> 
             }
         }
         if let Some(most) = order.memory
-            && family::resident(&family::descendants()) > most
+            && family::memory() > most
         {
             out_of_memory = true;
             break None;
