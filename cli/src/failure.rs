@@ -39,6 +39,17 @@ impl Failure {
         }
     }
 
+    /// Standard output could not be written.
+    pub(crate) fn unwritten(error: &std::io::Error) -> Self {
+        Self {
+            reason: "Io",
+            message: format!("the command has ended well, but its output could not be written: {error}"),
+            remedy: Some("make room where standard output goes, and do not take what is there for whole".into()),
+            diagnostics: Vec::new(),
+            exit_code: 1,
+        }
+    }
+
     /// The manifests cannot stand.
     pub(crate) fn invalid(diagnostics: Vec<Diagnostic>) -> Self {
         let count = diagnostics.len();

@@ -36,6 +36,10 @@ fn main() -> ExitCode {
     // The command runs on a worker thread: the main thread's stack is the system's business.
     let done = runtime.block_on(async move { tokio::spawn(dispatch(arguments)).await });
     let code = match done {
+        Ok(Ok(0)) => match output::unwritten() {
+            Some(error) => Failure::unwritten(error).show(&global),
+            None => ExitCode::SUCCESS,
+        },
         Ok(Ok(code)) => ExitCode::from(code),
         Ok(Err(failure)) => failure.show(&global),
         Err(error) => Failure::from(std::io::Error::other(error)).show(&global),

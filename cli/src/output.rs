@@ -1,6 +1,7 @@
 //! What people and programs see on standard output and standard error.
 
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -12,26 +13,32 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Writes a line to standard output. A reader that has gone away (`| head`) is no error.
+/// Why standard output could not be written, once it could not.
+static UNWRITTEN: OnceLock<std::io::Error> = OnceLock::new();
+
+/// Writes a line to standard output. A reader that has gone away (`| head`) is no error; a full disk is, which
+/// [`unwritten`] tells at the end. Either way the command goes on: what it does counts more than what it says.
 pub(crate) fn line(text: &str) {
-    write_line(&mut std::io::stdout().lock(), text);
+    if UNWRITTEN.get().is_none()
+        && let Err(error) = writeln!(std::io::stdout().lock(), "{text}")
+    {
+        UNWRITTEN.get_or_init(|| error);
+    }
 }
 
-/// Writes a line to standard error.
+/// Why not all of the output was written, when somebody was there to read it.
+pub(crate) fn unwritten() -> Option<&'static std::io::Error> {
+    UNWRITTEN.get().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe)
+}
+
+/// Writes a line to standard error. Nobody is left to tell when that fails.
 pub(crate) fn error_line(text: &str) {
-    write_line(&mut std::io::stderr().lock(), &harmless(text));
+    writeln!(std::io::stderr().lock(), "{}", harmless(text)).unwrap_or_default();
 }
 
 /// The text without characters that would steer a terminal: data may hold them. Line ends stay.
 fn harmless(text: &str) -> String {
     text.chars().map(|character| if character.is_control() && character != '\n' { ' ' } else { character }).collect()
-}
-
-fn write_line(stream: &mut impl Write, text: &str) {
-    // Nobody is left to tell when writing fails.
-    if writeln!(stream, "{text}").is_err() {
-        std::process::exit(0);
-    }
 }
 
 /// Writes a value as JSON.

@@ -14,6 +14,9 @@ use crate::types;
 pub struct Catalogue {
     /// The streams.
     pub streams: Vec<Stream>,
+    /// The Connector has more than are listed: what selects among them may miss some.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }
 
 impl Catalogue {

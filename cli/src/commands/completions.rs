@@ -4,8 +4,11 @@ use clap::CommandFactory;
 
 use crate::args::{Arguments, CompletionsArgs};
 use crate::failure::Failure;
+use crate::output;
 
 pub(crate) fn completions(args: &CompletionsArgs) -> Result<u8, Failure> {
-    clap_complete::generate(args.shell, &mut Arguments::command(), "aggregator", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Arguments::command(), "aggregator", &mut script);
+    output::line(String::from_utf8_lossy(&script).trim_end());
     Ok(0)
 }

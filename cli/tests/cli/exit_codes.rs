@@ -219,3 +219,51 @@ fn four_when_a_quality_rule_is_broken() {
     assert!(said.stderr.starts_with("error[QualityRuleBroken]: "), "{}", said.stderr);
     assert!(!place.file("out/rows").exists(), "rows are visible");
 }
+
+/// A draft is looked at, and never run.
+#[test]
+fn two_for_a_draft() {
+    let place = Place::new();
+    let made = "apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: made, namespace: test}
+spec: {generator: {seed: 1, streams: [{name: rows, rows: 3, columns: [{name: id, sequence: {}}]}]}}
+---
+";
+    let draft = pipeline("connector: made, stream: rows", "  draft: true\n");
+    place.write("m.yaml", &format!("{made}{draft}"));
+    for mode in ["Incremental", "Full"] {
+        fails(
+            &place,
+            &format!("run -f m.yaml --mode {mode}"),
+            2,
+            "error[PipelineIsDraft]: the Pipeline `move` is a draft, which is never run\n  \
+             help: publish it with `draft: false`, or use --mode DryRun or Preview\n",
+        );
+    }
+    assert!(!place.file("out").exists());
+    place.ok("run -f m.yaml --mode DryRun");
+    place.ok("run -f m.yaml --mode Preview");
+}
+
+/// What a command does decides, not whether somebody hears of it; unless its output is what was asked for.
+#[test]
+fn output_that_cannot_be_written_changes_no_code_but_that_of_success() {
+    let place = crate::shop::place();
+    let code = |arguments: &str, to: &str| {
+        let binary = aggregator_tests::folder::binary("aggregator");
+        let script = format!("set -o pipefail; {} {arguments} {to}", binary.display());
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", &script]).current_dir(place.path()).output().expect("bash").status.code()
+    };
+    for (to, good) in [("| true", 0), ("> /dev/full", 1)] {
+        assert_eq!(code("functions", to), Some(good), "{to}");
+        assert_eq!(code("completions bash", to), Some(good), "{to}");
+        assert_eq!(code("lint -f nowhere", to), Some(2), "{to}");
+    }
+    assert_eq!(code("run -f nowhere.yaml", "2> /dev/full"), Some(2));
+    for shell in ["bash", "zsh", "fish"] {
+        let script = place.ok(&format!("completions {shell}")).stdout;
+        assert!(script.contains("connectors"), "{shell}: {script}");
+    }
+}

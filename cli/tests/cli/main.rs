@@ -20,6 +20,7 @@ mod kill;
 mod late;
 mod limits;
 mod many;
+mod memory;
 mod moments;
 mod pair;
 mod points;

@@ -13,7 +13,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SpillFile;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, SpillMetrics};
@@ -22,13 +22,18 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::Notify;
 
-/// The most bytes that wait in memory for slower readers, whatever the pool would give.
+/// The most bytes that wait in memory for slower readers.
 const WINDOW_BYTES: usize = 64 * 1024 * 1024;
+/// The part of the pool that they take at most: a join or sort behind the readers needs the rest, and what it cannot have,
+/// ends the run, whereas what waits here can as well wait on disk.
+const WINDOW_OF_POOL: usize = 4;
 
 /// One stream, several readers.
 pub(super) struct FanOut {
     name: String,
     schema: SchemaRef,
+    /// The most bytes that are kept in memory.
+    window: usize,
     spill: SpillManager,
     state: Mutex<State>,
     /// Told when a batch, the end or an error has arrived.
@@ -77,12 +82,17 @@ impl FanOut {
         env: Arc<RuntimeEnv>,
     ) -> Arc<Self> {
         let reservation = MemoryConsumer::new(format!("readers of {name}")).register(&env.memory_pool);
+        let window = match env.memory_pool.memory_limit() {
+            MemoryLimit::Finite(limit) => WINDOW_BYTES.min(limit / WINDOW_OF_POOL),
+            MemoryLimit::Infinite | MemoryLimit::Unknown => WINDOW_BYTES,
+        };
         let schema = upstream.schema();
         let metrics = SpillMetrics::new(&ExecutionPlanMetricsSet::new(), 0);
         let fan_out = Arc::new(Self {
             name: name.to_owned(),
             spill: SpillManager::new(env, metrics, Arc::clone(&schema)),
             schema,
+            window,
             state: Mutex::new(State {
                 base: 0,
                 kept: VecDeque::new(),
@@ -198,7 +208,7 @@ impl FanOut {
                 state.base += 1;
                 return Ok(());
             }
-            if state.reservation.size() + bytes <= WINDOW_BYTES && state.reservation.try_grow(bytes).is_ok() {
+            if state.reservation.size() + bytes <= self.window && state.reservation.try_grow(bytes).is_ok() {
                 state.kept.push_back(Kept::Memory { batch, bytes });
                 return Ok(());
             }

@@ -153,6 +153,19 @@ async fn a_self_join_computes_its_node_once_under_a_small_memory_budget() {
 }
 
 #[tokio::test]
+async fn what_waits_for_a_slower_reader_leaves_the_join_its_memory() {
+    // The ids of every tenth row are built into a table of less than 1 MB, while 6 MB wait for the other reader.
+    let bench = Bench::new(4 * 1024 * 1024);
+    let query =
+        "SELECT b.id FROM (SELECT id FROM numbers WHERE id % 10 = 0) a JOIN numbers b ON a.id = b.id ORDER BY b.id";
+    let plan = bench.plan(query).await;
+    assert_eq!(bench.output.readers(), 2);
+    bench.connect(numbers());
+    let rows = bench.run(plan).await;
+    assert!(ids(&rows).into_iter().eq((0..BATCHES * ROWS).step_by(10)));
+}
+
+#[tokio::test]
 async fn a_diamond_meets_again_without_waiting_for_itself() {
     let bench = Bench::new(24 * 1024 * 1024);
     let query = "SELECT e.id FROM (SELECT id FROM numbers WHERE id % 2 = 0) e

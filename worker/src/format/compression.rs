@@ -132,7 +132,12 @@ impl<W: Write> Compressor<W> {
         Ok(match compression {
             Compression::Auto | Compression::None => Self::None(output),
             Compression::Gzip => Self::Gzip(GzEncoder::new(output, flate2::Compression::default())),
-            Compression::Zstd => Self::Zstd(zstd::stream::write::Encoder::new(output, 3)?),
+            Compression::Zstd => {
+                let mut encoder = zstd::stream::write::Encoder::new(output, 3)?;
+                // The format has it off by default; without it, a bit that flips gives other rows.
+                encoder.include_checksum(true)?;
+                Self::Zstd(encoder)
+            }
             Compression::Bzip2 => Self::Bzip2(BzEncoder::new(output, bzip2::Compression::default())),
             Compression::Xz => Self::Xz(XzEncoder::new(output, 6)),
         })

@@ -56,6 +56,7 @@ pub use open::{Input, SchemaProbe, ending_of, format_by_name, open, stream_schem
 pub use ranged::Ranges;
 pub use records::{RecordDecoder, declared_schema, infer_records, infer_schema};
 #[cfg(feature = "formats")]
-pub(crate) use writer::write_error;
+pub(crate) use writer::ROW_GROUP_BYTES;
 #[cfg(feature = "formats")]
+pub(crate) use writer::write_error;
 pub use writer::{Extent, FileWriter, check_writable, declared_compression};

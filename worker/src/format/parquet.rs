@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +13,8 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
 
 use super::block::{Block, BlockReader, Place, ReadPlan, no_such_place};
@@ -46,9 +48,17 @@ fn readable(data_type: &DataType) -> Option<DataType> {
     })
 }
 
+/// Reads a file's footer. The library trusts the Arrow schema in it, and panics at one that is broken: that is the file's
+/// fault, and told so.
+fn open<R: ChunkReader + 'static>(file: R, location: &str) -> Result<ParquetRecordBatchReaderBuilder<R>> {
+    let opened = catch_unwind(AssertUnwindSafe(|| ParquetRecordBatchReaderBuilder::try_new(file)));
+    let broken = || ParquetError::General("the schema in its footer is broken".into());
+    opened.unwrap_or_else(|_| Err(broken())).map_err(|error| corrupt(location, error))
+}
+
 /// The columns of a file, its rows, and what a person should know of columns that cannot be read.
 pub(crate) fn describe(file: impl ChunkReader + 'static, location: &str) -> Result<(Schema, u64, Vec<String>)> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| corrupt(location, error))?;
+    let builder = open(file, location)?;
     check_columns(location, builder.schema().fields().len())?;
     let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
     let mut notes = Vec::new();
@@ -121,6 +131,25 @@ impl Tally {
     }
 }
 
+/// About the most bytes of a batch.
+const BATCH_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How many rows are decoded at once: as many as asked for, or fewer where the footer says that these are large. Of texts
+/// that are kept in a dictionary it may tell the size without it (`unencoded_byte_array_data_bytes`).
+fn rows_at_once(metadata: &ParquetMetaData, mask: &ProjectionMask, most: usize) -> usize {
+    let bytes_of_a_row = |group: &RowGroupMetaData| {
+        let wanted = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
+        let bytes = wanted.map(|(_, column)| {
+            let plain = column.unencoded_byte_array_data_bytes().unwrap_or(0);
+            u64::try_from(column.uncompressed_size().max(plain)).unwrap_or(0)
+        });
+        let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
+        bytes.sum::<u64>() / rows
+    };
+    let largest = metadata.row_groups().iter().map(bytes_of_a_row).max().unwrap_or(0).max(1);
+    usize::try_from(BATCH_BYTES / largest).unwrap_or(most).clamp(1, most)
+}
+
 /// Reads one Parquet file.
 pub(crate) struct ParquetReader {
     reader: ParquetRecordBatchReader,
@@ -136,7 +165,7 @@ impl ParquetReader {
     /// Reads the wanted columns of `file`.
     pub(crate) fn new(file: impl ChunkReader + 'static, plan: ReadPlan, mut tally: Option<Tally>) -> Result<Self> {
         let location = &plan.location;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| corrupt(location, error))?;
+        let builder = open(file, location)?;
         let schema: SchemaRef = Arc::clone(builder.schema());
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         let mut notes = Vec::new();
@@ -161,7 +190,8 @@ impl ParquetReader {
         if let Some(tally) = &mut tally {
             tally.begin(builder.metadata(), row);
         }
-        let mut builder = builder.with_projection(mask).with_batch_size(plan.batch_rows);
+        let rows = rows_at_once(builder.metadata(), &mask, plan.batch_rows);
+        let mut builder = builder.with_projection(mask).with_batch_size(rows);
         if row > 0 {
             builder = builder.with_offset(usize::try_from(row).unwrap_or(usize::MAX));
         }

@@ -21,7 +21,7 @@ use super::csv::Texts;
 use crate::connector::{ConnectorError, ErrorKind, Result};
 
 /// Bytes of a row group that are held before it is written.
-const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
+pub(crate) const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
 
 type Output = Compressor<CountingWriter>;
 
@@ -242,6 +242,26 @@ impl FileWriter {
         }
         self.rows += batch.num_rows() as u64;
         Ok(())
+    }
+
+    /// About how many bytes are held in memory until [`Self::let_go`].
+    #[must_use]
+    pub fn held(&self) -> usize {
+        match &self.encoder {
+            Encoder::Parquet(writer, _) => writer.memory_size(),
+            Encoder::Csv(..) | Encoder::Lines(_) | Encoder::Array(_) | Encoder::Elements(_) => 0,
+        }
+    }
+
+    /// Writes what is held: for Parquet, the row group ends here.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn let_go(&mut self) -> Result<()> {
+        match &mut self.encoder {
+            Encoder::Parquet(writer, _) => writer.flush().map_err(|error| encode_error(&self.path, error)),
+            Encoder::Csv(..) | Encoder::Lines(_) | Encoder::Array(_) | Encoder::Elements(_) => Ok(()),
+        }
     }
 
     /// About how many bytes the file has so far.

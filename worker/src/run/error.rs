@@ -15,6 +15,9 @@ pub enum RunError {
     /// The manifests cannot run.
     #[error("the Pipeline does not compile: {} {}", .0.len(), if .0.len() == 1 { "error" } else { "errors" })]
     Invalid(Vec<Diagnostic>),
+    /// A draft was asked to write.
+    #[error("the Pipeline `{0}` is a draft, which is never run")]
+    Draft(String),
     /// A connector failed.
     #[error("{error}")]
     Connector {
@@ -73,6 +76,7 @@ impl RunError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "Invalid",
+            Self::Draft(_) => "PipelineIsDraft",
             Self::Connector { error, .. } => match error.kind {
                 ErrorKind::Config => "ConfigInvalid",
                 ErrorKind::Credentials => "CredentialsRefused",
@@ -104,7 +108,7 @@ impl RunError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Invalid(_) => 2,
+            Self::Invalid(_) | Self::Draft(_) => 2,
             Self::Connector { error, .. } => match error.kind {
                 ErrorKind::Config => 2,
                 ErrorKind::Unreachable | ErrorKind::Credentials => 3,
@@ -124,6 +128,7 @@ impl RunError {
             Self::Connector { error, .. } => error.kind.retryable(),
             Self::Checkpoint(error) => error.retryable(),
             Self::Invalid(_)
+            | Self::Draft(_)
             | Self::Query { .. }
             | Self::Memory { .. }
             | Self::LedgerMismatch(_)
@@ -149,6 +154,7 @@ impl RunError {
     pub fn remedy(&self) -> Option<String> {
         match self {
             Self::Invalid(_) => Some("mend what is listed above; `aggregator lint` shows the same without running".into()),
+            Self::Draft(_) => Some("publish it with `draft: false`, or use --mode DryRun or Preview".into()),
             Self::Connector { error, .. } => error.remedy.clone(),
             Self::Query { .. } => Some("mend the expression, or take such rows out with `filter` or `validate` before it".into()),
             Self::Memory { .. } => {

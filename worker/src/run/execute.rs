@@ -371,6 +371,8 @@ impl<'a> Course<'a> {
         };
         points::pass("moved");
         self.note(&traffic, &moved.outcomes);
+        // Of rows that stopped on their way, nothing is judged.
+        self.report.ledger.balanced &= moved.result.is_ok();
         if let Err(error) = moved.result.and_then(|()| self.verdict(&traffic.ledger, &traffic.verdicts)) {
             give_up(moved.sinks).await;
             return Err(error);

@@ -141,6 +141,7 @@ impl Course<'_> {
         // The targets count what they have when the run is completed.
         let imbalances = traffic.ledger.imbalances_before_staging();
         self.report.ledger.told(imbalances.clone());
+        self.report.ledger.balanced &= result.is_ok();
         result?;
         if imbalances.is_empty() { Ok(()) } else { Err(RunError::LedgerMismatch(imbalances)) }
     }

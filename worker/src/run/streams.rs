@@ -19,7 +19,7 @@ use super::execute::{Shared, one, unbegun};
 use super::places::Places;
 use super::report::{Outcome, RunReport, ShardReport, ShardState, StreamReport};
 use super::session::environment;
-use super::{RunRequest, Subject};
+use super::{RunMode, RunRequest, Subject};
 use crate::checkpoint::CheckpointStore;
 use crate::connector::{ConnectorError, ErrorKind};
 
@@ -39,6 +39,11 @@ pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport 
     };
     let shared = Shared { request: &request, places: &places, env, store };
     let located = request.manifests.pipeline(&request.namespace, &request.pipeline);
+    if request.mode != RunMode::DryRun && located.is_some_and(|located| located.object.spec.draft) {
+        let mut report = unbegun(&request);
+        report.fail(&RunError::Draft(request.pipeline.clone()));
+        return report;
+    }
     match located.filter(|located| selecting(&located.object.spec).is_some()) {
         Some(located) => all(&shared, located).await,
         None => one(&shared, &request.manifests, None).await,
@@ -94,6 +99,16 @@ pub(super) async fn selected(
     let catalogue = places.discover(&source.connector).await.map_err(failed)?;
     let streams = select(selection, &catalogue.streams);
     let operation = format!("find the streams of source `{}`", source.name);
+    if catalogue.truncated {
+        let detail = format!(
+            "`{}` has more streams than the {} that discovery lists",
+            source.connector,
+            catalogue.streams.len()
+        );
+        return Err(failed(ConnectorError::new(ErrorKind::Limit, operation, detail).remedy(
+            "narrow the Connector's root to fewer folders, or give each of several Connectors a part of them",
+        )));
+    }
     if streams.is_empty() {
         let detail = format!("none of the {} streams of `{}` is selected", catalogue.streams.len(), source.connector);
         return Err(failed(ConnectorError::new(ErrorKind::NotFound, operation, detail).remedy(

@@ -472,6 +472,40 @@ async fn truncated_and_corrupt_files_are_errors_that_name_the_file() {
     assert!(error.to_string().contains("truncated"), "{error}");
 }
 
+/// Each form of compression that we write tells of a bit that has changed.
+#[tokio::test]
+async fn a_bit_that_flips_in_a_compressed_file_never_gives_other_rows() {
+    use std::io::Write;
+    let rows: String =
+        (0..2_000).map(|number: u64| format!("{},{}\n", number, number.wrapping_mul(0x9E37_79B9))).collect();
+    let text = format!("a,b\n{rows}");
+    let zstd = {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+        encoder.include_checksum(true).unwrap();
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let lake = Lake::plain();
+    for (name, whole) in [("a.csv.gz", gzip(text.as_bytes())), ("a.csv.zst", zstd)] {
+        lake.put(name, &whole);
+        let good = lake.read(name).await.unwrap().batch;
+        let mut found = 0;
+        for place in (0..whole.len()).step_by(whole.len() / 40) {
+            let mut flipped = whole.clone();
+            flipped[place] ^= 1;
+            lake.put(name, &flipped);
+            match lake.read(name).await {
+                Ok(read) => assert_eq!(read.batch, good, "{name}, byte {place}: a bit that means nothing"),
+                Err(error) => {
+                    assert_eq!(error.kind, ErrorKind::Data, "{error}");
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 35, "{name}: {found}");
+    }
+}
+
 #[tokio::test]
 async fn streams_that_are_not_there_and_paths_that_leave_the_root_are_told() {
     let lake = Lake::plain();

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::data_file::NULL_PARTITION;
 use super::name::escaped;
 use crate::connector::{ConnectorError, ErrorKind, Result};
-use crate::format::{Extent, FileWriter, Piece, join, write_error};
+use crate::format::{Extent, FileWriter, Piece, ROW_GROUP_BYTES, join, write_error};
 
 /// At about this size, a part file ends and the next one begins.
 pub(crate) const ROLL_BYTES: u64 = 128 * 1024 * 1024;
@@ -171,6 +171,20 @@ impl Parts {
         part.writer.write(batch)?;
         if part.writer.size() >= self.roll_bytes {
             self.close(&folder)?;
+        }
+        self.let_go()
+    }
+
+    /// All files together hold no more in memory than one may: the one that holds the most writes it.
+    fn let_go(&mut self) -> Result<()> {
+        while self.open.len() > 1 && self.open.values().map(|part| part.writer.held()).sum::<usize>() > ROW_GROUP_BYTES
+        {
+            let Some(largest) = self.open.values_mut().max_by_key(|part| part.writer.held()) else { break };
+            let before = largest.writer.held();
+            largest.writer.let_go()?;
+            if largest.writer.held() >= before {
+                break;
+            }
         }
         Ok(())
     }

@@ -205,8 +205,10 @@ fn ending(name: &str) -> String {
 /// one where they have not. Blocking.
 pub(crate) fn catalogue<S: Store>(store: &S, declared: Option<&FileFormat>) -> Result<Catalogue> {
     let mut streams = Vec::new();
+    let mut truncated = false;
     for (pattern, files) in grouped(store.list_all()?.files, declared) {
         if streams.len() >= MAX_STREAMS {
+            truncated = true;
             break;
         }
         let each: Vec<Stream> = files
@@ -219,11 +221,13 @@ pub(crate) fn catalogue<S: Store>(store: &S, declared: Option<&FileFormat>) -> R
         if same {
             streams.push(describe(store, declared, &pattern, files));
         } else {
+            truncated |= files.len() > each.len();
             streams.extend(each);
         }
     }
+    truncated |= streams.len() > MAX_STREAMS;
     streams.truncate(MAX_STREAMS);
-    Ok(Catalogue { streams })
+    Ok(Catalogue { streams, truncated })
 }
 
 /// One stream, found by its name. Blocking.

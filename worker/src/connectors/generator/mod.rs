@@ -67,7 +67,7 @@ impl Connector for Generator {
     }
 
     async fn discover(&self) -> Result<Catalogue> {
-        Ok(Catalogue { streams: self.streams.iter().map(GeneratedRows::describe).collect() })
+        Ok(Catalogue { streams: self.streams.iter().map(GeneratedRows::describe).collect(), truncated: false })
     }
 
     async fn describe(&self, stream: &str) -> Result<Stream> {

@@ -246,7 +246,7 @@ impl Connector for HttpApi {
         for endpoint in &self.0.endpoints {
             streams.push(self.0.describe(endpoint).await?);
         }
-        Ok(Catalogue { streams })
+        Ok(Catalogue { streams, truncated: false })
     }
 
     async fn describe(&self, stream: &str) -> Result<Stream> {

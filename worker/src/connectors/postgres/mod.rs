@@ -137,7 +137,7 @@ impl Connector for Postgres {
     async fn discover(&self) -> Result<Catalogue> {
         let mut session = self.client.connect().await?;
         let relations = catalogue::relations(&mut session, None).await?;
-        Ok(Catalogue { streams: relations.iter().map(Relation::stream).collect() })
+        Ok(Catalogue { streams: relations.iter().map(Relation::stream).collect(), truncated: false })
     }
 
     async fn describe(&self, stream: &str) -> Result<Stream> {

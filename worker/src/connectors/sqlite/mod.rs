@@ -80,7 +80,7 @@ impl Connector for Sqlite {
                     streams.push(Stream { name: sql::shown(&name), ..relation.stream() });
                 }
             }
-            Ok(Catalogue { streams })
+            Ok(Catalogue { streams, truncated: false })
         })
         .await
     }
