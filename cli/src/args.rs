@@ -286,6 +286,12 @@ pub(crate) struct OperatorArgs {
     /// Where relative paths of Connectors start
     #[arg(long, value_name = "DIR")]
     pub(crate) host_path_base: Option<PathBuf>,
+    /// The Lease under which one of several operators acts; without it, this one is alone
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub(crate) lease: Option<String>,
+    /// Where /livez, /readyz and /metrics are served
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
+    pub(crate) health_address: std::net::SocketAddr,
     /// How long a run that no Schedule keeps stays after its end, as 7d
     #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = parse_time)]
     pub(crate) run_ttl: std::time::Duration,

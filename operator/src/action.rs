@@ -44,6 +44,25 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Its name, for people and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connector => "Connector",
+            Self::Pipeline => "Pipeline",
+            Self::Transformation => "Transformation",
+            Self::Schedule => "Schedule",
+            Self::PipelineRun => "PipelineRun",
+            Self::Checkpoint => "Checkpoint",
+            Self::ConfigMap => "ConfigMap",
+            Self::Job => "Job",
+            Self::ControllerRevision => "ControllerRevision",
+            Self::ServiceAccount => "ServiceAccount",
+            Self::Role => "Role",
+            Self::RoleBinding => "RoleBinding",
+        }
+    }
+
     /// How the API calls it.
     #[must_use]
     pub fn resource(self) -> ApiResource {
@@ -141,6 +160,18 @@ pub enum Action {
 }
 
 impl Action {
+    /// What is written, and how, in a word each.
+    #[must_use]
+    pub fn what(&self) -> (Kind, &'static str) {
+        match self {
+            Self::Create { kind, .. } => (*kind, "create"),
+            Self::Apply { kind, .. } => (*kind, "apply"),
+            Self::Status { target, .. } => (target.kind, "status"),
+            Self::Merge { target, .. } => (target.kind, "merge"),
+            Self::Delete { target, .. } => (target.kind, "delete"),
+        }
+    }
+
     /// Makes a child.
     #[must_use]
     pub fn create<K: Resource<DynamicType = ()> + Serialize>(kind: Kind, object: &K) -> Self {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aggregator_crds::{Pipeline, PipelineRun, Schedule};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -11,12 +11,19 @@ use futures::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
 use kube::Client;
 use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
+use serde::Serialize;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::action::{Kind, Plan};
-use crate::execute::{ExecuteError, execute};
+use crate::action::{self as step, Kind, Plan};
+use crate::execute::{ExecuteError, FIELD_MANAGER, execute};
 use crate::expectations::Expectations;
+use crate::health::Health;
+use crate::leader::{Elector, Leadership};
+use crate::metrics::Metrics;
+use crate::news::{News, fires, news};
 use crate::routes::{Key, interested};
 use crate::settings::Settings;
 use crate::world::{Cache, Cached, Changes, World};
@@ -35,7 +42,7 @@ const LONGEST: Duration = Duration::from_secs(5 * 60);
 const RESYNC: Duration = Duration::from_secs(60 * 60);
 
 /// A kind that has a controller.
-trait Reconciled: Cached {
+trait Reconciled: Cached + Serialize {
     const KIND: Kind;
     type View;
     fn cache(world: &World) -> &Cache<Self>;
@@ -91,6 +98,21 @@ pub enum OperatorError {
     /// A watch has ended for good.
     #[error("a watch of the Kubernetes API has ended: {0}")]
     Watch(String),
+    /// Another operator acts now, or the Lease could not be renewed.
+    #[error("the Lease was lost")]
+    LeaseLost,
+}
+
+/// How often, and for whom, the operator acts.
+pub struct Operation {
+    /// What it is told.
+    pub settings: Settings,
+    /// What it counts.
+    pub metrics: Metrics,
+    /// Where it is told that the caches are filled.
+    pub health: Health,
+    /// The Lease under which it acts, with a client of its own; without one, it is alone.
+    pub elector: Option<Elector>,
 }
 
 /// Why an object was not brought further.
@@ -100,6 +122,18 @@ enum ReconcileError {
     Execute(#[from] ExecuteError),
     #[error("the plan panicked: this is a mistake of the program")]
     Panicked,
+    #[error("another operator acts")]
+    NotLeader,
+}
+
+impl ReconcileError {
+    fn category(&self) -> &'static str {
+        match self {
+            Self::Execute(error) => error.category(),
+            Self::Panicked => "panic",
+            Self::NotLeader => "not_leader",
+        }
+    }
 }
 
 struct Context {
@@ -108,35 +142,69 @@ struct Context {
     settings: Settings,
     expectations: Expectations,
     failures: Mutex<HashMap<Key, u32>>,
+    metrics: Metrics,
+    leadership: Leadership,
+    events: Recorder,
 }
 
 /// Runs the controllers until they are asked to stop; what is being done is then ended.
 ///
 /// # Errors
-/// When a watch ends for good.
-pub async fn run(client: Client, settings: Settings, stop: CancellationToken) -> Result<(), OperatorError> {
+/// When a watch ends for good, or the Lease is lost.
+pub async fn run(client: Client, operation: Operation, stop: CancellationToken) -> Result<(), OperatorError> {
+    let Operation { settings, metrics, health, elector } = operation;
     let (world, changes) = World::watch(&client, &settings.namespaces);
+    let leadership = elector.as_ref().map_or_else(Leadership::alone, Elector::leadership);
     let context = Arc::new(Context {
+        events: Recorder::new(client.clone(), Reporter::from(FIELD_MANAGER)),
         client,
         world: world.clone(),
         settings,
         expectations: Expectations::default(),
         failures: Mutex::default(),
+        metrics: metrics.clone(),
+        leadership,
     });
+    // What stops the controllers: being asked to, or the loss of the Lease.
+    let over = stop.child_token();
     let mut senders = Senders::default();
-    let runs = queue::<PipelineRun>(&context, &mut senders, &stop);
-    let pipelines = queue::<Pipeline>(&context, &mut senders, &stop);
-    let schedules = queue::<Schedule>(&context, &mut senders, &stop);
+    let runs = queue::<PipelineRun>(&context, &mut senders, &over);
+    let pipelines = queue::<Pipeline>(&context, &mut senders, &over);
+    let schedules = queue::<Schedule>(&context, &mut senders, &over);
     let pump = tokio::spawn(pump(changes, world.clone(), senders));
     let ready = tokio::select! {
         ready = world.ready() => ready.map_err(|error| OperatorError::Watch(error.to_string())),
         () = stop.cancelled() => return Ok(()),
     };
     ready?;
-    tracing::info!("the caches are filled: everything is looked at");
+    health.is_ready();
+    let kept = match elector {
+        None => None,
+        Some(mut elector) => {
+            tracing::info!("the caches are filled; the Lease is asked for");
+            if !elector.acquire(&stop).await {
+                return Ok(());
+            }
+            // Given back when the controllers have ended, and not before.
+            let released = CancellationToken::new();
+            let (lost, token) = (over.clone(), released.clone());
+            let keeping = tokio::spawn(async move {
+                elector.keep(token).await;
+                lost.cancel();
+            });
+            Some((keeping, released))
+        }
+    };
+    tracing::info!("the operator acts: everything is looked at");
+    metrics.leads(true);
     futures::future::join_all(runs.into_iter().chain(pipelines).chain(schedules)).await;
+    metrics.leads(false);
     pump.abort();
-    Ok(())
+    if let Some((keeping, released)) = kept {
+        released.cancel();
+        keeping.await.map_err(|error| OperatorError::Watch(error.to_string()))?;
+    }
+    if stop.is_cancelled() { Ok(()) } else { Err(OperatorError::LeaseLost) }
 }
 
 /// Where the keys of a kind go: one queue for each namespace that is watched, or one for all.
@@ -192,24 +260,69 @@ fn requests<K: Reconciled>(
 }
 
 async fn reconcile<K: Reconciled>(object: Arc<K>, context: Arc<Context>) -> Result<Action, ReconcileError> {
+    let begun = Instant::now();
+    let done = bring_further(&object, &context).await;
+    let outcome = done.as_ref().map_or_else(ReconcileError::category, |_| "ok");
+    context.metrics.reconciled(K::KIND, outcome, begun.elapsed());
+    done
+}
+
+async fn bring_further<K: Reconciled>(object: &Arc<K>, context: &Context) -> Result<Action, ReconcileError> {
     let key = Key::of(K::KIND, object.as_ref());
     if !context.expectations.met(&key, &context.world) {
         return Ok(Action::requeue(UNSEEN));
     }
     let planned = catch_unwind(AssertUnwindSafe(|| {
-        let view = K::observe(&context.world, &object, &context.settings);
+        let view = K::observe(&context.world, object, &context.settings);
         K::plan(&view, &context.settings, Timestamp::now())
     }));
     let plan = planned.map_err(|_| ReconcileError::Panicked)?;
     if !plan.actions.is_empty() {
-        tracing::debug!(kind = ?K::KIND, namespace = key.namespace, name = key.name, %plan, "planned");
+        tracing::debug!(kind = K::KIND.name(), namespace = key.namespace, name = key.name, %plan, "planned");
     }
     for action in &plan.actions {
-        let written = execute(&context.client, action).await?;
-        context.expectations.expect(&key, written);
+        // A process that was stopped for a while wakes up here, and another one acts.
+        if !context.leadership.holds() {
+            return Err(ReconcileError::NotLeader);
+        }
+        let written = execute(&context.client, action).await;
+        let (kind, verb) = action.what();
+        context.metrics.wrote(kind, verb, written.as_ref().map_or_else(ExecuteError::category, |_| "ok"));
+        context.expectations.expect(&key, written?);
+        if let step::Action::Status { target, status } = action {
+            context.tell(object.as_ref(), target.kind, status).await;
+        }
     }
     context.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     Ok(Action::requeue(plan.again.unwrap_or(RESYNC).min(RESYNC)))
+}
+
+impl Context {
+    /// Counts what a new status has to tell, and makes an Event of it. One that cannot be made is no failure.
+    async fn tell<K: Reconciled>(&self, object: &K, kind: Kind, now: &Value) {
+        let before = serde_json::to_value(object).map(|mut object| object["status"].take()).unwrap_or_default();
+        for (decision, fires) in fires(&before, now) {
+            self.metrics.fired(decision, fires);
+        }
+        let ends = ["Succeeded", "Failed", "Cancelled"];
+        if kind == Kind::PipelineRun
+            && before["phase"] != now["phase"]
+            && let Some(phase) = now["phase"].as_str().filter(|phase| ends.contains(phase))
+        {
+            self.metrics.run_ended(phase);
+        }
+        let Some(News { warning, reason, note }) = news(kind, &before, now) else { return };
+        let event = Event {
+            type_: if warning { EventType::Warning } else { EventType::Normal },
+            action: reason.clone(),
+            reason,
+            note: Some(note),
+            secondary: None,
+        };
+        if let Err(error) = self.events.publish(&event, &object.object_ref(&())).await {
+            tracing::warn!(%error, reason = event.reason, "an Event could not be made");
+        }
+    }
 }
 
 fn failed<K: Reconciled>(object: Arc<K>, error: &ReconcileError, context: Arc<Context>) -> Action {

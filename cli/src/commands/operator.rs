@@ -1,20 +1,30 @@
 //! `aggregator operator`.
 
-use aggregator_operator::{Settings, operate};
-use kube::Client;
+use aggregator_operator::health::Health;
+use aggregator_operator::leader::{Elector, LeaseOptions};
+use aggregator_operator::metrics::Metrics;
+use aggregator_operator::{Operation, Settings, operate};
+use kube::{Client, Config};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::args::OperatorArgs;
 use crate::failure::Failure;
+use crate::output;
+
+fn unreachable(error: &dyn std::error::Error) -> Failure {
+    Failure::usage(
+        format!("the Kubernetes API cannot be reached: {error}"),
+        "set KUBECONFIG, or run this in a Pod with a ServiceAccount",
+    )
+}
 
 pub(crate) async fn operator(args: OperatorArgs) -> Result<u8, Failure> {
-    let client = Client::try_default().await.map_err(|error| {
-        Failure::usage(
-            format!("the Kubernetes API cannot be reached: {error}"),
-            "set KUBECONFIG, or run this in a Pod with a ServiceAccount",
-        )
-    })?;
+    let config = Config::infer().await.map_err(|error| unreachable(&error))?;
+    let client = || Client::try_from(config.clone()).map_err(|error| unreachable(&error));
+    let elector = args.lease.as_deref().map(lease).transpose()?;
+    let elector = elector.map(|options| Ok::<_, Failure>(Elector::new(client()?, options))).transpose()?;
     let settings = Settings {
         image: args.worker_image,
         command: args.worker_command,
@@ -24,6 +34,15 @@ pub(crate) async fn operator(args: OperatorArgs) -> Result<u8, Failure> {
         host_path_base: args.host_path_base,
         run_ttl: args.run_ttl,
     };
+    let metrics = Metrics::new().map_err(std::io::Error::other)?;
+    let health = Health::new(metrics.clone());
+    let listener = TcpListener::bind(args.health_address).await.map_err(|error| {
+        Failure::usage(
+            format!("cannot serve {}: {error}", args.health_address),
+            "give another address with --health-address; port 0 is any free one",
+        )
+    })?;
+    output::line(&format!("serving http://{}/metrics, /livez and /readyz", listener.local_addr()?));
     let stop = CancellationToken::new();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let told = stop.clone();
@@ -31,6 +50,21 @@ pub(crate) async fn operator(args: OperatorArgs) -> Result<u8, Failure> {
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
         told.cancel();
     });
-    operate(client, settings, stop).await.map_err(std::io::Error::other)?;
+    let serving = tokio::spawn(health.clone().serve(listener, stop.clone()));
+    let operation = Operation { settings, metrics, health, elector };
+    let ended = operate(client()?, operation, stop.clone()).await.map_err(std::io::Error::other);
+    stop.cancel();
+    serving.await.map_err(std::io::Error::other)??;
+    ended?;
     Ok(0)
+}
+
+/// The Lease that `NAMESPACE/NAME` names, for a holder that no other process is.
+fn lease(text: &str) -> Result<LeaseOptions, Failure> {
+    let parts = text.split_once('/').filter(|(namespace, name)| !namespace.is_empty() && !name.is_empty());
+    let (namespace, name) =
+        parts.ok_or_else(|| Failure::usage(format!("`{text}` names no Lease"), "write it as NAMESPACE/NAME"))?;
+    let host = nix::unistd::gethostname().map_err(std::io::Error::from)?;
+    let holder = format!("{}-{}", host.to_string_lossy(), uuid::Uuid::now_v7());
+    Ok(LeaseOptions { namespace: namespace.to_owned(), name: name.to_owned(), holder })
 }

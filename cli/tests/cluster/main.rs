@@ -1,6 +1,7 @@
 //! The operator on a real control plane: objects in, runs out.
 
 mod ends;
+mod operators;
 mod project;
 mod runs;
 mod schedules;

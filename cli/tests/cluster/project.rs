@@ -1,5 +1,7 @@
-//! A namespace with an operator of its own, on a control plane and a node that the tests share.
+//! A namespace with operators of its own, on a control plane and a node that the tests share.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -25,7 +27,10 @@ impl Cluster {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
             let plane = ControlPlane::shared();
-            plane.kubectl(["apply", "--server-side", "--filename", crds().to_str().expect("a path")]);
+            for folder in ["crds/generated", "config/rbac/operator.yaml"] {
+                let folder = folder::workspace().join(folder);
+                plane.kubectl(["apply", "--server-side", "--filename", folder.to_str().expect("a path")]);
+            }
             for kind in ["connectors", "pipelines", "transformations", "schedules", "pipelineruns", "checkpoints"] {
                 let crd = format!("crd/{kind}.aggregator.dev");
                 plane.kubectl(["wait", crd.as_str(), "--for=condition=Established", "--timeout=60s"]);
@@ -42,33 +47,46 @@ impl Cluster {
     }
 }
 
-fn crds() -> PathBuf {
-    folder::workspace().join("crds/generated")
-}
-
-/// A namespace with an operator of its own, and a folder that its Connectors may name.
+/// A namespace with operators of its own, and a folder that its Connectors may name.
 pub(crate) struct Project {
     // Fields are dropped in their order: first who works, then where.
-    operator: Option<Process>,
+    operators: Vec<Process>,
+    /// Whether the operators act under a Lease.
+    leased: bool,
+    started: u32,
     pub(crate) namespace: Namespace,
     folder: TempDir,
     cluster: Arc<Cluster>,
 }
 
 impl Project {
+    /// With one operator.
     pub(crate) fn new() -> Self {
-        let cluster = Cluster::shared();
-        let namespace = cluster.plane.namespace();
-        let folder = tempfile::Builder::new().prefix("aggregator-project-").tempdir().expect("a folder");
-        let mut project = Self { operator: None, namespace, folder, cluster };
+        let mut project = Self::without_operator(false);
         project.start();
         project
     }
 
-    /// Starts the operator.
+    /// With operators that act under a Lease.
+    pub(crate) fn leased(operators: u32) -> Self {
+        let mut project = Self::without_operator(true);
+        for _ in 0..operators {
+            project.start();
+        }
+        project
+    }
+
+    fn without_operator(leased: bool) -> Self {
+        let cluster = Cluster::shared();
+        let namespace = cluster.plane.namespace();
+        let folder = tempfile::Builder::new().prefix("aggregator-project-").tempdir().expect("a folder");
+        Self { operators: Vec::new(), leased, started: 0, namespace, folder, cluster }
+    }
+
+    /// Starts an operator.
     pub(crate) fn start(&mut self) {
         let own = self.folder.path().display().to_string();
-        let arguments = [
+        let mut arguments: Vec<String> = [
             "operator",
             "--namespace",
             self.namespace.name(),
@@ -78,18 +96,79 @@ impl Project {
             &own,
             "--host-path-base",
             &own,
+            "--health-address",
+            "127.0.0.1:0",
             "-v",
-        ];
-        let kubeconfig = format!("KUBECONFIG={}", self.cluster.plane.kubeconfig().display());
+        ]
+        .map(str::to_owned)
+        .into();
+        if self.leased {
+            arguments.extend(["--lease".to_owned(), format!("{}/aggregator", self.namespace.name())]);
+        }
+        let kubeconfig = format!("KUBECONFIG={}", self.operators_kubeconfig().display());
         let binary = folder::binary("aggregator").display().to_string();
-        let words = [kubeconfig.as_str(), &binary].into_iter().chain(arguments);
-        let log = self.folder.path().join("operator.log");
-        self.operator = Some(Process::start("env".as_ref(), words, &log));
+        let words = [kubeconfig, binary].into_iter().chain(arguments);
+        self.started += 1;
+        let log = self.folder.path().join(format!("operator-{}.log", self.started));
+        self.operators.push(Process::start("env".as_ref(), words, &log));
     }
 
-    /// Kills the operator.
+    /// A kubeconfig of a ServiceAccount that has, in this namespace, what `config/rbac` gives the operator, and nothing else.
+    fn operators_kubeconfig(&self) -> PathBuf {
+        let file = self.folder.path().join("kubeconfig");
+        if !file.exists() {
+            let name = self.namespace.name();
+            self.namespace.apply(&format!(
+                "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: operator}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: aggregator-operator}}
+subjects: [{{kind: ServiceAccount, name: operator, namespace: {name}}}]
+"
+            ));
+            let admin = std::fs::read_to_string(self.cluster.plane.kubeconfig()).expect("a kubeconfig");
+            let mut config: Value = serde_json::from_str(&admin).expect("JSON");
+            config["users"][0]["user"]["as"] = format!("system:serviceaccount:{name}:operator").into();
+            std::fs::write(&file, config.to_string()).expect("a kubeconfig");
+        }
+        file
+    }
+
+    /// Kills the operators.
     pub(crate) fn kill(&mut self) {
-        self.operator = None;
+        self.operators.clear();
+    }
+
+    /// Kills the operator that acts.
+    pub(crate) fn kill_holder(&mut self) {
+        let acts = |operator: &Process| operator.log(1000).contains("the operator acts");
+        let holder = self.operators.iter().position(acts).expect("one of them acts");
+        self.operators.remove(holder);
+    }
+
+    /// Asks the operators to end, and waits until they have.
+    pub(crate) fn stop(&mut self) {
+        for operator in &mut self.operators {
+            operator.terminate();
+            eventually("the operator's end", || operator.ended().then_some(()));
+        }
+        self.operators.clear();
+    }
+
+    /// What the first operator answers to a request for its health or metrics.
+    pub(crate) fn ask_operator(&self, path: &str) -> String {
+        let address = eventually("the address of the operator", || {
+            let log = self.operators.first().expect("an operator").log(1000);
+            let begin = log.find("serving http://")? + "serving http://".len();
+            log[begin..].split_once('/').map(|(address, _)| address.to_owned())
+        });
+        let mut stream = TcpStream::connect(&address).expect("the operator listens");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("a body")
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) {
@@ -201,8 +280,8 @@ impl Drop for Project {
     #[expect(clippy::print_stderr, reason = "the test's own output, which is shown when it fails")]
     fn drop(&mut self) {
         if std::thread::panicking() {
-            if let Some(operator) = &self.operator {
-                eprintln!("== the log of the operator\n{}", operator.log(80));
+            for operator in &self.operators {
+                eprintln!("== the log of an operator\n{}", operator.log(80));
             }
             eprintln!("{}", self.cluster.node.log());
         }

@@ -132,7 +132,7 @@ impl Tally {
 }
 
 /// About the most bytes of a batch.
-const BATCH_BYTES: u64 = 8 * 1024 * 1024;
+const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How many rows are decoded at once: as many as asked for, or fewer where the footer says that these are large. Of texts
 /// that are kept in a dictionary it may tell the size without it (`unencoded_byte_array_data_bytes`).

@@ -158,7 +158,7 @@ impl RunError {
             Self::Connector { error, .. } => error.remedy.clone(),
             Self::Query { .. } => Some("mend the expression, or take such rows out with `filter` or `validate` before it".into()),
             Self::Memory { .. } => {
-                Some("give the run more with --memory (or execution.resources.limits.memory), or join fewer rows at once".into())
+                Some("give the run more with --memory (on a cluster: execution.resources.limits.memory), or join fewer rows at once".into())
             }
             Self::LedgerMismatch(_) => Some("this is a mistake of the program; nothing was committed. Please report it with the report file".into()),
             Self::Quality(_) => Some("look at the rows with `aggregator preview --node NODE`; nothing was committed".into()),
