@@ -23,6 +23,7 @@ demo: ## Collect, join, aggregate and deliver open data from three places, twice
 test: ## Run every test, and the demo as the last one
 	@scripts/setup test
 	cargo test --workspace --locked
+	python3 -m unittest discover --start-directory scripts/bench
 	@scripts/demo/run
 
 .PHONY: lint
@@ -38,9 +39,9 @@ build: ## Build the release binary, dist/aggregator
 	@ls -l dist/aggregator
 
 .PHONY: bench
-bench: build ## Measure dist/aggregator beside its peers on TPC-H, and write docs/benchmarks.md
+bench: build ## Measure dist/aggregator beside its peers on TPC-H, and write docs/benchmarks.md; BENCH="…" has other options
 	@scripts/setup bench
-	@scripts/bench/run --write $(BENCH)
+	@scripts/bench/run $(or $(BENCH),--larger 3 --write)
 
 .PHONY: soak
 soak: ## Kill runs at KILLS random moments (1000) for every pair of source and sink: hours

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import time
 
-PASSWORD = "bench"
 # Checkpoints in the middle of a measured load would be noise; the rest is as installed, durability included.
 SETTINGS = {"autovacuum": "off", "max_wal_size": "8GB", "checkpoint_timeout": "1h", "shared_buffers": "512MB", "max_connections": "50"}
 
@@ -23,6 +22,11 @@ def program(name):
 
 class Server:
     """A running server; `with` ends it."""
+
+    PASSWORD = "bench"
+    DATABASE = "bench"
+    PREPARED = "prepared"
+    """A database that another one is made of, before each run."""
 
     def __init__(self, home):
         self.home = pathlib.Path(home)
@@ -42,7 +46,7 @@ class Server:
         data = self.home / "data"
         self.home.mkdir(parents=True)
         password = self.home / "password"
-        password.write_text(PASSWORD)
+        password.write_text(self.PASSWORD)
         if os.geteuid() == 0:
             shutil.chown(self.home, "postgres", "postgres")
             shutil.chown(password, "postgres", "postgres")
@@ -72,34 +76,29 @@ class Server:
         shutil.rmtree(self.home, ignore_errors=True)
 
     @property
-    def environment(self):
-        return os.environ | {"PGPASSWORD": PASSWORD, "PGOPTIONS": "-c client_min_messages=warning"}
+    def variables(self):
+        """What its clients find in their environment."""
+        return {"PGPASSWORD": self.PASSWORD, "PGOPTIONS": "-c client_min_messages=warning"}
 
     def psql(self, database):
         """The beginning of a psql command."""
         return [program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", database]
 
     def execute(self, statements, database="postgres"):
+        """What the statements answer, as text."""
         command = [*self.psql(database), "-A", "-t", "-F", "|", "-f", "-"]
-        done = subprocess.run(command, input=statements, env=self.environment, text=True, capture_output=True)
+        done = subprocess.run(command, input=statements, env=os.environ | self.variables, text=True, capture_output=True)
         if done.returncode:
             raise SystemExit(f"bench: {done.stderr}\n{statements[:2000]}")
         return done.stdout.strip()
 
-    def url(self, database):
-        return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}?sslmode=disable"
+    def drop(self, database):
+        self.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
 
-    def manifest(self, name, database):
-        """A Connector, and its Secret."""
-        return f"""apiVersion: v1
-kind: Secret
-metadata: {{name: connector-{name}, namespace: bench}}
-stringData: {{password: {PASSWORD}}}
----
-apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {{name: {name}, namespace: bench}}
-spec:
-  postgres: {{host: 127.0.0.1, port: {self.port}, database: {database}, username: postgres, password: {{secretKey: password}}, tls: {{mode: Disable}}}}
----
-"""
+    def fresh(self, database=DATABASE, template="template1"):
+        """Makes the database anew: empty, or a copy of another one, so that each system meets the very same files."""
+        self.drop(database)
+        self.execute(f"CREATE DATABASE {database} TEMPLATE {template} STRATEGY FILE_COPY; CHECKPOINT")
+
+    def url(self, database):
+        return f"postgresql://postgres:{self.PASSWORD}@127.0.0.1:{self.port}/{database}?sslmode=disable"
