@@ -104,6 +104,10 @@ pub(crate) struct Selection {
     pub(crate) secrets: Option<PathBuf>,
 }
 
+fn parse_catalogue(text: &str) -> Result<(String, String), String> {
+    parse_param(text).map_err(|_| "write it as CONNECTOR=FILE".to_owned())
+}
+
 fn parse_param(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -172,7 +176,7 @@ pub(crate) struct LintArgs {
     #[command(flatten)]
     pub(crate) files: Files,
     /// What `connectors discover -o json` has found, so that columns are checked too; may be repeated
-    #[arg(long = "catalogue", value_name = "CONNECTOR=FILE", value_parser = parse_param)]
+    #[arg(long = "catalogue", value_name = "CONNECTOR=FILE", value_parser = parse_catalogue)]
     pub(crate) catalogues: Vec<(String, String)>,
 }
 

@@ -1,5 +1,6 @@
 //! The files given with `-f`, read and parsed; and the Pipeline that is meant.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -129,6 +130,20 @@ pub(crate) fn load(files: &Files) -> Result<Manifests, Failure> {
     if errors.is_empty() { Ok(manifests) } else { Err(Failure::invalid(errors)) }
 }
 
+/// The values of parameters, each of which is given once.
+pub(crate) fn params(given: Vec<(String, String)>) -> Result<BTreeMap<String, String>, Failure> {
+    let mut params = BTreeMap::new();
+    for (name, value) in given {
+        if params.insert(name.clone(), value).is_some() {
+            return Err(Failure::usage(
+                format!("the parameter `{name}` is given twice"),
+                "give it one value with --param",
+            ));
+        }
+    }
+    Ok(params)
+}
+
 /// The namespace and name of the Pipeline that is meant.
 pub(crate) fn select(manifests: &Manifests, selection: &Selection) -> Result<(String, String), Failure> {
     let all: Vec<(String, String)> =
@@ -137,11 +152,16 @@ pub(crate) fn select(manifests: &Manifests, selection: &Selection) -> Result<(St
         let names: Vec<String> = found.iter().map(|(namespace, name)| format!("{namespace}/{name}")).collect();
         names.join(", ")
     };
+    // As the list of choices writes it, with the namespace in front.
+    let (within, wanted) = match selection.pipeline.as_deref().map(|text| text.split_once('/').unwrap_or(("", text))) {
+        Some(("", name)) => (selection.namespace.as_deref(), Some(name)),
+        Some((namespace, name)) => (Some(namespace), Some(name)),
+        None => (selection.namespace.as_deref(), None),
+    };
     let matching: Vec<(String, String)> = all
         .iter()
         .filter(|(namespace, name)| {
-            selection.pipeline.as_ref().is_none_or(|wanted| wanted == name)
-                && selection.namespace.as_ref().is_none_or(|wanted| wanted == namespace)
+            wanted.is_none_or(|wanted| wanted == name) && within.is_none_or(|wanted| wanted == namespace)
         })
         .cloned()
         .collect();

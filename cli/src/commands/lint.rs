@@ -55,6 +55,13 @@ fn catalogues(args: &LintArgs, parsed: &Manifests) -> Result<BTreeMap<(String, S
                 "write it with `aggregator connectors discover --connector NAME --output json`",
             )
         })?;
+        if !parsed.connectors().any(|located| located.name == *connector) {
+            let names: Vec<&str> = parsed.connectors().map(|located| located.name.as_str()).collect();
+            return Err(Failure::usage(
+                format!("--catalogue names a Connector `{connector}`, which is not among the manifests"),
+                format!("choose one of {}", names.join(", ")),
+            ));
+        }
         for located in parsed.connectors().filter(|located| located.name == *connector) {
             catalogues.insert((located.namespace.clone(), connector.clone()), catalogue.clone());
         }

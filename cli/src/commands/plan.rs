@@ -13,7 +13,7 @@ pub(crate) async fn plan(args: PlanArgs, global: &Global) -> Result<u8, Failure>
     let manifests = Arc::new(manifests::load(&args.selection.files)?);
     let (namespace, name) = manifests::select(&manifests, &args.selection)?;
     let secrets = manifests::secrets(args.selection.secrets)?;
-    let params = args.selection.params.into_iter().collect();
+    let params = manifests::params(args.selection.params)?;
     let store = LocalStore::new(&args.state.state);
     let planned = plan_pipeline(&manifests, &namespace, &name, &params, &secrets, &store).await?;
     match global.output {

@@ -17,7 +17,7 @@ pub(crate) async fn preview(args: PreviewArgs, global: &Global) -> Result<u8, Fa
         manifests,
         namespace,
         pipeline,
-        params: args.selection.params.into_iter().collect(),
+        params: manifests::params(args.selection.params)?,
         secrets: manifests::secrets(args.selection.secrets)?,
         resources: Resources::of_this_machine(),
         node: args.node,

@@ -44,7 +44,7 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
         manifests,
         namespace,
         pipeline,
-        params: args.selection.params.into_iter().collect(),
+        params: manifests::params(args.selection.params)?,
         mode,
         secrets: manifests::secrets(args.selection.secrets)?,
         resources,

@@ -70,7 +70,7 @@ async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
         manifests,
         namespace,
         pipeline,
-        params: args.selection.params.into_iter().collect(),
+        params: manifests::params(args.selection.params)?,
         mode,
         secrets: manifests::secrets(args.selection.secrets)?,
         resources: Resources::of_this_machine(),

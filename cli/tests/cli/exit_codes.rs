@@ -267,3 +267,37 @@ fn output_that_cannot_be_written_changes_no_code_but_that_of_success() {
         assert!(script.contains("connectors"), "{shell}: {script}");
     }
 }
+
+#[test]
+fn a_pipeline_may_be_named_with_its_namespace_and_what_is_given_twice_or_for_nothing_is_told() {
+    let place = crate::shop::place();
+    place.ok("plan -f . -p shop/turnover");
+    place.write("nothing.txt", "# nothing\n");
+    place.write("catalogue.json", "{\"streams\": []}");
+    for (arguments, told) in [
+        (
+            "plan -f . -p shops/turnover",
+            "error[Usage]: there is no Pipeline `shops/turnover` among the manifests\n  help: choose one of shop/turnover\n",
+        ),
+        (
+            "plan -f . --param a=1 --param a=2",
+            "error[Usage]: the parameter `a` is given twice\n  help: give it one value with --param\n",
+        ),
+        (
+            "run -f nothing.txt",
+            "nothing.txt:1:1: error[NoObject]: this file holds no object\n  at file\n  help: objects begin with `apiVersion: aggregator.dev/v1alpha1` and `kind: Pipeline`\n\n\
+             error[Invalid]: the manifests hold 1 error\n  help: mend what is listed above; `aggregator lint` shows the same without running\n",
+        ),
+    ] {
+        fails(&place, arguments, 2, told);
+    }
+    let said = place.say("lint -f . --catalogue nobody=catalogue.json");
+    assert_eq!(said.code(), Some(2));
+    assert!(
+        said.stderr.contains("--catalogue names a Connector `nobody`, which is not among the manifests"),
+        "{}",
+        said.stderr
+    );
+    let said = place.say("lint -f nothing.txt");
+    assert_eq!((said.code(), said.stdout.contains("error[NoObject]")), (Some(2), true), "{}", said.stdout);
+}

@@ -33,6 +33,18 @@ impl Reader {
     pub(super) fn file(&mut self, file: &ManifestText) {
         let name: Arc<str> = file.file.as_str().into();
         let (documents, error) = position::documents(&file.text);
+        if error.is_none() && documents.iter().all(|document| document.empty) {
+            let place =
+                Place { file: file.file.clone(), object: "file".into(), path: String::new(), line: 1, column: 1 };
+            self.diagnostics.push(
+                Diagnostic::error("NoObject", "this file holds no object")
+                    .help(format!(
+                        "objects begin with `apiVersion: {}` and `kind: Pipeline`",
+                        aggregator_crds::API_VERSION
+                    ))
+                    .at(place),
+            );
+        }
         for document in documents {
             self.document(&name, document);
         }
