@@ -42,6 +42,8 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
     use std::process::Command;
 
+    use aggregator_tests::wait::eventually;
+
     use super::*;
 
     #[test]
@@ -50,6 +52,10 @@ mod tests {
         let owner = format!("test-{}", getpid());
         let (mut ours, mut other) = (start(&owner), start("another"));
         let id = |child: &std::process::Child| Pid::from_raw(child.id().try_into().unwrap());
+        // A program that has just been started may have no environment for a moment.
+        eventually("two programs with marks", || {
+            (!marked(&owner).is_empty() && !marked("another").is_empty()).then_some(())
+        });
         assert_eq!(marked(&owner), [id(&ours)]);
         // A child that has ended but is not waited for has no environment any more.
         assert_eq!(sweep(&owner), 1);
