@@ -3,49 +3,16 @@
 use std::time::{Duration, Instant};
 
 use aggregator_crds::pipeline::WriteMode;
-use aggregator_tests::gateway::{Gateway, Rule, Wrong};
+use aggregator_tests::gateway::Wrong;
 use aggregator_tests::http::HttpServer;
 use aggregator_tests::s3::{ACCESS_KEY, SECRET_KEY};
-use aggregator_worker::connector::{Connector, ConnectorError, ErrorKind};
+use aggregator_worker::connector::ErrorKind;
 use axum::Router;
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::harness::{Lake, attempt, batch, open, positions, read, request, sink};
+use super::harness::{Behind, Lake, attempt, batch, open, positions, read, request, rule, sink};
 use super::writing::mode;
-
-/// A bucket behind a gateway.
-struct Behind {
-    lake: Lake,
-    gateway: Gateway,
-    connector: Box<dyn Connector>,
-}
-
-impl Behind {
-    async fn new(fields: Value) -> Self {
-        let lake = Lake::plain();
-        let gateway = Gateway::start(lake.server.port()).await;
-        let connector = open(&gateway.url(), &lake.bucket.name, &fields).unwrap();
-        Self { lake, gateway, connector }
-    }
-
-    async fn write(&self, epoch: u64, ids: &[i64]) -> Result<u64, ConnectorError> {
-        let mut sink = sink(self.connector.as_ref(), "out/", batch(&[]).schema(), mode(WriteMode::Overwrite)).await?;
-        sink.fence(&attempt(epoch)).await?;
-        sink.write(batch(ids)).await?;
-        let staged = sink.stage().await?;
-        sink.commit(&positions(epoch)).await?;
-        Ok(staged.written)
-    }
-
-    async fn ids(&self) -> Vec<String> {
-        read(self.connector.as_ref(), request("out/")).await.unwrap().ids()
-    }
-}
-
-fn rule(method: &'static str, part: &'static str, skip: usize, times: usize, wrong: Wrong) -> Rule {
-    Rule { method, part, skip, times, wrong }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_store_is_asked_again_and_nothing_is_lost_or_doubled() {
@@ -116,39 +83,6 @@ async fn an_answer_that_is_lost_does_not_hide_what_was_done() {
         assert_eq!(behind.write(epoch, &[7]).await.unwrap(), 1, "{method} {part}");
         assert_eq!((behind.ids().await, behind.gateway.hits()), (vec!["7".to_owned()], 1), "{method} {part}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_completion_whose_answer_is_lost_is_known_by_its_object() {
-    let behind = Behind::new(json!({"format": {"csv": {"quoting": "Always"}}})).await;
-    let ids: Vec<i64> = (0..300_000).collect();
-    behind.gateway.set(rule("POST", "uploadId=", 0, 1, Wrong::Lost));
-    assert_eq!(behind.write(1, &ids).await.unwrap(), 300_000);
-    assert_eq!(behind.gateway.hits(), 1);
-    let completions =
-        behind.gateway.seen().iter().filter(|seen| seen.starts_with("POST") && seen.contains("uploadId=")).count();
-    assert!(completions > 1, "it was tried again, and there was no such upload any more");
-    let outcome = read(behind.connector.as_ref(), request("out/")).await.unwrap();
-    assert_eq!(outcome.end.read, 300_000);
-    let found = outcome.batch.column(0).as_any().downcast_ref::<arrow::array::Int64Array>().unwrap();
-    assert!(found.values().iter().copied().eq(0..300_000));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_completion_that_fails_is_no_success_because_something_is_there_and_its_pieces_are_removed() {
-    let behind = Behind::new(json!({"format": {"csv": {"quoting": "Always"}}})).await;
-    let ids: Vec<i64> = (0..300_000).collect();
-    // What somebody else has put there, by the name that the part will have.
-    let staged = "_aggregator/staging/demo%2Fdelays.lake/run-1-1/part-000000";
-    behind.lake.bucket.put(staged, "foreign").await;
-    behind.gateway.set(rule("POST", "uploadId=", 0, usize::MAX, Wrong::Answer(404, "NoSuchUpload")));
-    let refused = behind.write(1, &ids).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::NotFound);
-    assert!(refused.to_string().contains("the store answered 404 NoSuchUpload"), "{refused}");
-    assert!(behind.gateway.hits() > 0);
-    let seen = behind.gateway.seen();
-    assert!(seen.iter().any(|seen| seen.starts_with("DELETE") && seen.contains("uploadId=")), "{seen:?}");
-    assert_eq!(behind.lake.data().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

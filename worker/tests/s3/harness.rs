@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use aggregator_crds::pipeline::WriteMode;
+use aggregator_tests::gateway::{Gateway, Rule, Wrong};
 use aggregator_tests::s3::{ACCESS_KEY, Bucket, S3, SECRET_KEY};
 use aggregator_worker::connector::{
     Attempt, Connector, ConnectorError, Environment, EventStream, Position, Reject, SecretValue, Secrets, Sink,
@@ -15,6 +17,8 @@ use arrow::datatypes::SchemaRef;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use futures::StreamExt;
 use serde_json::{Value, json};
+
+use super::writing::mode;
 
 /// A bucket with a Connector on it.
 pub(crate) struct Lake {
@@ -124,6 +128,40 @@ impl Lake {
     pub(crate) async fn staged(&self) -> Vec<String> {
         self.bucket.keys().await.into_iter().filter(|key| key.starts_with("_aggregator/staging/")).collect()
     }
+}
+
+/// A bucket behind a gateway.
+pub(crate) struct Behind {
+    pub(crate) lake: Lake,
+    pub(crate) gateway: Gateway,
+    pub(crate) connector: Box<dyn Connector>,
+}
+
+impl Behind {
+    pub(crate) async fn new(fields: Value) -> Self {
+        let lake = Lake::plain();
+        let gateway = Gateway::start(lake.server.port()).await;
+        let connector = open(&gateway.url(), &lake.bucket.name, &fields).unwrap();
+        Self { lake, gateway, connector }
+    }
+
+    /// Replaces what is below `out/`.
+    pub(crate) async fn write(&self, epoch: u64, ids: &[i64]) -> Result<u64, ConnectorError> {
+        let mut sink = sink(self.connector.as_ref(), "out/", batch(&[]).schema(), mode(WriteMode::Overwrite)).await?;
+        sink.fence(&attempt(epoch)).await?;
+        sink.write(batch(ids)).await?;
+        let staged = sink.stage().await?;
+        sink.commit(&positions(epoch)).await?;
+        Ok(staged.written)
+    }
+
+    pub(crate) async fn ids(&self) -> Vec<String> {
+        read(self.connector.as_ref(), request("out/")).await.unwrap().ids()
+    }
+}
+
+pub(crate) fn rule(method: &'static str, part: &'static str, skip: usize, times: usize, wrong: Wrong) -> Rule {
+    Rule { method, part, skip, times, wrong }
 }
 
 pub(crate) async fn sink(

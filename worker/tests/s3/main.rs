@@ -11,4 +11,5 @@ mod faults;
 mod harness;
 mod reading;
 mod splits;
+mod uploads;
 mod writing;
