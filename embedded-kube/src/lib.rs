@@ -3,5 +3,8 @@
 //!
 //! It knows no kind of object but Kubernetes' own.
 
+mod chain;
 pub mod node;
 pub mod supervisor;
+
+pub use chain::chain;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use aggregator_embedded_kube::node::{Node, Options};
-use aggregator_embedded_kube::supervisor;
+use aggregator_embedded_kube::{chain, supervisor};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde::Deserialize;
@@ -40,17 +40,6 @@ fn main() -> ExitCode {
 fn start() -> Result<(), Failure> {
     let file = std::env::args_os().nth(1).ok_or("usage: embedded-kube CONFIG, which is a JSON file")?;
     tokio::runtime::Runtime::new()?.block_on(run(Path::new(&file)))
-}
-
-/// The error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 async fn run(file: &Path) -> Result<(), Failure> {

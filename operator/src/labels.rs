@@ -14,8 +14,6 @@ pub const RUN: &str = "aggregator.dev/run";
 pub const PIPELINE: &str = "aggregator.dev/pipeline";
 /// The Schedule that made a run.
 pub const SCHEDULE: &str = "aggregator.dev/schedule";
-/// The Connector that a probe is of.
-pub const CONNECTOR: &str = "aggregator.dev/connector";
 /// The number of the attempt, from 1.
 pub const ATTEMPT: &str = "aggregator.dev/attempt";
 /// The fire that made a run, in RFC 3339: an annotation.

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// The longest name of a Job: its Pods carry it as a label.
+/// The longest value of a label, and so the longest name of a Job, whose Pods carry it as one.
 const LONGEST: usize = 63;
 
 /// A hash of parts, in hexadecimal digits.
@@ -30,6 +30,12 @@ pub fn child(owner: &str, suffix: &str) -> String {
     let room = LONGEST - suffix.len() - hash.len() - 2;
     let cut = owner.get(..room).unwrap_or(owner).trim_end_matches(['-', '.']);
     format!("{cut}-{hash}-{suffix}")
+}
+
+/// A name as a label's value: at most 63 characters.
+#[must_use]
+pub fn label(name: &str) -> String {
+    if name.len() <= LONGEST { name.to_owned() } else { format!("{}-{}", &name[..54], hash(&[name], 8)) }
 }
 
 /// The name of a run that a Schedule fires: readable, and the same for the same fire.

@@ -41,10 +41,7 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
             keys.extend(owner(run.as_ref(), "Schedule", Kind::Schedule));
             if is_over(run) || run.metadata.deletion_timestamp.is_some() {
                 // Those that waited for it, and Schedules that wait for its success.
-                let waits = |other: &aggregator_crds::PipelineRun| {
-                    other.spec.pipeline_ref.name == *pipeline && !is_over(other) && other.namespace() == run.namespace()
-                };
-                keys.extend(world.runs.filter(waits).iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref())));
+                keys.extend(unfinished(world, run.namespace(), pipeline));
                 let after = world.schedules.filter(|schedule| {
                     schedule.namespace() == run.namespace()
                         && matches!(&schedule.spec.trigger, Trigger::PipelineSucceeded(other) if other.name == *pipeline)
@@ -59,16 +56,13 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
                 schedule.namespace() == pipeline.namespace() && schedule.spec.pipeline_ref.name == name
             });
             keys.extend(schedules.iter().map(|schedule| Key::of(Kind::Schedule, schedule.as_ref())));
+            keys.extend(unfinished(world, pipeline.namespace(), &name));
         }
         Changed::Revision(revision) => {
-            keys.extend(owner(revision.as_ref(), "Pipeline", Kind::Pipeline));
-            let pipeline = labels::controller(revision.as_ref()).map(|reference| reference.name.clone());
-            let waiting = world.runs.filter(|run| {
-                !is_over(run)
-                    && run.namespace() == revision.namespace()
-                    && Some(&run.spec.pipeline_ref.name) == pipeline.as_ref()
-            });
-            keys.extend(waiting.iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref())));
+            if let Some(pipeline) = owner(revision.as_ref(), "Pipeline", Kind::Pipeline) {
+                keys.extend(unfinished(world, revision.namespace(), &pipeline.name));
+                keys.insert(pipeline);
+            }
         }
         Changed::Schedule(schedule) => {
             keys.insert(Key::of(Kind::Schedule, schedule.as_ref()));
@@ -113,6 +107,14 @@ fn everything(world: &World) -> impl Iterator<Item = Key> {
     let pipelines = world.pipelines.filter(|_| true).into_iter().map(|it| Key::of(Kind::Pipeline, it.as_ref()));
     let schedules = world.schedules.filter(|_| true).into_iter().map(|it| Key::of(Kind::Schedule, it.as_ref()));
     runs.chain(pipelines).chain(schedules)
+}
+
+/// The runs of a Pipeline that have not ended: they may wait for what has changed.
+fn unfinished(world: &World, namespace: Option<String>, pipeline: &str) -> Vec<Key> {
+    let runs = world
+        .runs
+        .filter(|run| run.spec.pipeline_ref.name == pipeline && run.namespace() == namespace && !is_over(run));
+    runs.iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref())).collect()
 }
 
 fn owner<K: Resource>(object: &K, kind: &str, told: Kind) -> Option<Key> {

@@ -63,7 +63,7 @@ async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
         controller: Some(true),
         block_owner_deletion: Some(false),
     });
-    let store = ClusterStore::new(&client, run.clone(), &pipeline, owner, args.shard);
+    let store = ClusterStore::new(&client, run.clone(), &pipeline, owner);
     let reporter = Reporter::new(&client, run);
     let (cancel, shown, ended) = (cancel_on_signals()?, Progress::default(), CancellationToken::new());
     let request = RunRequest {

@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
 
-use crate::aggregator::Place;
+use crate::aggregator::{CONNECTORS, Place};
 
 /// How many rows there are, and how many bytes each has: 300 MB in all.
 const ROWS: i64 = 2000;
@@ -78,7 +78,9 @@ fn a_join_that_needs_more_than_there_is_says_what_to_raise() {
     let place = Place::new();
     place.write(
         "m/m.yaml",
-        "apiVersion: aggregator.dev/v1alpha1
+        &[
+            CONNECTORS,
+            "apiVersion: aggregator.dev/v1alpha1
 kind: Connector
 metadata: {name: made, namespace: test}
 spec:
@@ -89,11 +91,6 @@ spec:
       - {name: two, rows: 300000, columns: [{name: id, sequence: {}}, {name: more, text: {length: 100}}]}
 ---
 apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {name: out, namespace: test}
-spec: {file: {root: ../out, format: {ndjson: {}}}}
----
-apiVersion: aggregator.dev/v1alpha1
 kind: Pipeline
 metadata: {name: join, namespace: test}
 spec:
@@ -101,6 +98,8 @@ spec:
   transforms: [{name: both, from: [one, two], join: {type: Inner, keys: [{left: id, right: id}]}}]
   sinks: [{name: kept, from: both, connector: out, stream: rows/}]
 ",
+        ]
+        .concat(),
     );
     let said = place.say("run -f m --state state --memory 16Mi --output json");
     assert_eq!(said.code(), Some(1), "{}", said.stderr);

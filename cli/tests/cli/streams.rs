@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::aggregator::Place;
+use crate::aggregator::{CONNECTORS, Place};
 use crate::postgres::Database;
 use crate::rows::of_files;
 
@@ -198,30 +198,22 @@ fn more_streams_than_discovery_lists_are_an_error_and_not_a_loss() {
     let place = Place::new();
     place.write(
         "m/m.yaml",
-        "apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {name: files, namespace: test}
-spec: {file: {root: ../in, format: {csv: {}}}}
----
-apiVersion: aggregator.dev/v1alpha1
-kind: Connector
-metadata: {name: out, namespace: test}
-spec: {file: {root: ../out, format: {ndjson: {}}}}
----
-apiVersion: aggregator.dev/v1alpha1
+        &format!(
+            "{CONNECTORS}apiVersion: aggregator.dev/v1alpha1
 kind: Pipeline
-metadata: {name: all, namespace: test}
+metadata: {{name: all, namespace: test}}
 spec:
-  sources: [{name: all, connector: files, streams: {include: [\"**\"]}}]
-  sinks: [{name: out, from: all, connector: out, stream: \"${stream.name}/\", write: {mode: Append}}]
-",
+  sources: [{{name: all, connector: in, streams: {{include: [\"**\"]}}}}]
+  sinks: [{{name: out, from: all, connector: out, stream: \"${{stream.name}}/\", write: {{mode: Append}}}}]
+"
+        ),
     );
     for folder in 0..1001 {
         place.write(&format!("in/{folder}/a.csv"), "id\n1\n");
     }
     let said = place.say(RUN);
     assert_eq!(said.code(), Some(1), "{}", said.stderr);
-    let words = "`files` has more streams than the 1000 that discovery lists";
+    let words = "`in` has more streams than the 1000 that discovery lists";
     assert!(said.stderr.contains("error[LimitExceeded]") && said.stderr.contains(words), "{}", said.stderr);
     assert!(said.stderr.contains("narrow the Connector's root"), "{}", said.stderr);
     assert!(!place.file("out").exists(), "nothing is visible");

@@ -16,7 +16,21 @@ fn what_cannot_run_says_why() {
     project.run("lost", "nothing");
     assert_eq!(condition(&project.ended("lost")), ("PipelineMissing", "there is no Pipeline `nothing`"));
 
+    let broken = "
+apiVersion: aggregator.dev/v1alpha1
+kind: Pipeline
+metadata: {name: broken}
+spec:
+  sources: [{name: rows, connector: in, stream: \"*.csv\"}]
+  sinks: [{name: kept, from: row, connector: out, stream: rows/}]
+";
     project.copy_files("move", "{}");
+    project.namespace.apply(broken);
+    project.run("never", "broken");
+    let never = project.ended("never");
+    assert_eq!(condition(&never).0, "Invalid");
+    assert!(condition(&never).1.contains("did you mean `rows`?"), "{never}");
+
     project.namespace.kubectl(["delete", "connector", "out"]);
     eventually("a Pipeline that is not ready", || {
         (condition(&project.get("pipeline", "move")).0 == "ConnectorMissing").then_some(())

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{Context, PATIENCE};
 use super::describe::{labels, status};
+use crate::chain;
 
 /// How often the Lease is renewed.
 const BEAT: Duration = Duration::from_secs(10);
@@ -135,15 +136,4 @@ impl Registration<'_> {
 async fn within<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
     let late = |_| kube::Error::Service(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
     timeout(PATIENCE, answer).await.map_err(late)?
-}
-
-/// The error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

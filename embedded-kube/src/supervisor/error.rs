@@ -37,15 +37,4 @@ impl Error {
         let path = path.into();
         move |source| Self::Path { what, path, source: source.into() }
     }
-
-    /// The error with its causes, in one line.
-    pub(super) fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
-    }
 }

@@ -17,6 +17,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::chain;
+
 pub(crate) use order::{KILL, Mount, Order, Report, TERMINATE, frame};
 
 /// The first argument of a process that supervises.
@@ -45,6 +47,6 @@ pub fn take_over() -> Option<ExitCode> {
 
 fn complain(error: error::Error) -> ExitCode {
     // When even this cannot be written, nobody is left to read it.
-    writeln!(std::io::stderr(), "{}", error.chain()).unwrap_or_default();
+    writeln!(std::io::stderr(), "{}", chain(&error)).unwrap_or_default();
     ExitCode::FAILURE
 }

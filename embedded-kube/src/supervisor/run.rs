@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 
 use super::error::Error;
 use super::{KILL, Order, Report, TERMINATE, execute, family, order, space};
+use crate::chain;
 
 /// How often the memory of a program with a limit is looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -25,7 +26,7 @@ pub(super) fn supervise() -> Result<(), Error> {
     let order = order::read(&channel)?;
     let report = match start(&order) {
         Ok((main, signals)) => watch(&order, main, &signals, &channel),
-        Err(error) => Report::Refused { message: error.chain() },
+        Err(error) => Report::Refused { message: chain(&error) },
     };
     match send(&channel, &report) {
         // The runner is gone, so nobody asks.

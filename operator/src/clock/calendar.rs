@@ -3,6 +3,7 @@
 //! Everything rests on the fires of one day. A day without a change of the zone's offset has as many as the expressions
 //! name minutes, so that years are counted in days.
 
+use aggregator_crds::validation::InvalidDuration;
 use croner::parser::{CronParser, Seconds, Year};
 use croner::{Cron, Weekday};
 use jiff::civil::{Date, DateTime};
@@ -36,6 +37,9 @@ pub enum InvalidCalendar {
     /// Not an expression.
     #[error("`{0}` is not a cron expression of five fields")]
     Expression(String),
+    /// Not a duration.
+    #[error(transparent)]
+    Duration(#[from] InvalidDuration),
     /// Not a zone.
     #[error("`{0}` is not a time zone of the IANA database")]
     Zone(String),
@@ -81,12 +85,6 @@ impl Calendar {
         let zone = TimeZone::get(zone).map_err(|_| InvalidCalendar::Zone(zone.to_owned()))?;
         let expressions = expressions.iter().map(|text| Expression::parse(text)).collect::<Result<_, _>>()?;
         Ok(Self { expressions, zone })
-    }
-
-    /// The zone.
-    #[must_use]
-    pub fn zone(&self) -> &TimeZone {
-        &self.zone
     }
 
     /// The first fire after a time; none within ten years when it is None.

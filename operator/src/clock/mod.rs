@@ -9,7 +9,6 @@ mod tests;
 use aggregator_crds::schedule::Trigger;
 use aggregator_crds::validation::parse_duration;
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 pub use calendar::{Calendar, InvalidCalendar};
 pub use interval::Interval;
@@ -32,21 +31,12 @@ impl Clock {
         match trigger {
             Trigger::Cron(cron) => Calendar::new(&cron.expressions, &cron.time_zone).map(Self::Calendar).map(Some),
             Trigger::Interval(interval) => {
-                let every = parse_duration(&interval.every).map_err(|error| InvalidCalendar::Expression(error.text))?;
+                let every = parse_duration(&interval.every)?;
                 Ok(Some(Self::Interval(Interval::new(interval.start.unwrap_or(made), every))))
             }
             Trigger::Webhook(_) | Trigger::FileArrival(_) | Trigger::Kafka(_) | Trigger::PipelineSucceeded(_) => {
                 Ok(None)
             }
-        }
-    }
-
-    /// The zone in which its times are shown.
-    #[must_use]
-    pub fn zone(&self) -> TimeZone {
-        match self {
-            Self::Calendar(calendar) => calendar.zone().clone(),
-            Self::Interval(_) => TimeZone::UTC,
         }
     }
 

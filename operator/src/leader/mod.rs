@@ -25,6 +25,8 @@ pub(crate) const LASTS: Duration = Duration::from_secs(15);
 const WRITES: Duration = Duration::from_secs(10);
 /// The time between two looks, or renewals.
 const EVERY: Duration = Duration::from_secs(2);
+/// How long the API server may take for one of them.
+const ANSWER: Duration = Duration::from_secs(4);
 
 /// Where the Lease is, and who asks for it.
 #[derive(Clone, Debug)]
@@ -91,10 +93,11 @@ impl Elector {
     /// Waits until the Lease is ours; false when it was asked to stop before.
     pub async fn acquire(&mut self, stop: &CancellationToken) -> bool {
         loop {
-            match self.look().await {
-                Ok(true) => return true,
-                Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "the Lease could not be looked at"),
+            match tokio::time::timeout(ANSWER, self.look()).await {
+                Ok(Ok(true)) => return true,
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the Lease could not be looked at"),
+                Err(_) => tracing::warn!("the Lease could not be looked at in time"),
             }
             tokio::select! {
                 () = stop.cancelled() => return false,
@@ -110,7 +113,7 @@ impl Elector {
                 () = stop.cancelled() => return self.give_back().await,
                 () = tokio::time::sleep(EVERY) => {}
             }
-            match tokio::time::timeout(EVERY * 2, self.look()).await {
+            match tokio::time::timeout(ANSWER, self.look()).await {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => {
                     tracing::error!("another operator holds the Lease");

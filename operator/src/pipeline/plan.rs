@@ -11,6 +11,9 @@ use crate::conditions::{Said, find, renew};
 use crate::run::{self, Around, Unresolved};
 use crate::settings::Settings;
 
+/// The condition that says whether a Pipeline compiles, whatever else is there.
+pub const VALID: &str = "Valid";
+
 /// How many old revisions are kept when the Pipeline says nothing of it.
 const REVISIONS: usize = 10;
 /// How many runs the status names.
@@ -87,8 +90,8 @@ impl View {
         said.push(Said::holds("Ready", ready, reason, message.clone()));
         let valid = checked.as_ref().map_or_else(may_come_right, |()| true);
         said.push(match checked {
-            Err(error) if !valid => Said::holds("Valid", false, error.reason(), message),
-            _ => Said::holds("Valid", true, "Compiled", "no mistake was found in it"),
+            Err(error) if !valid => Said::holds(VALID, false, error.reason(), message),
+            _ => Said::holds(VALID, true, "Compiled", "no mistake was found in it"),
         });
         let connectors = match checked {
             Err(error @ (Unresolved::ConnectorMissing(_) | Unresolved::VolumeMissing { .. })) => {

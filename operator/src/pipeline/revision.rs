@@ -9,7 +9,6 @@ use kube::ResourceExt;
 
 use crate::labels::{self, labels};
 use crate::names;
-use crate::run::label_value;
 use crate::world::World;
 
 /// The revisions that a Pipeline owns, the newest first.
@@ -33,12 +32,11 @@ pub fn spec(revision: &ControllerRevision) -> Option<PipelineSpec> {
     serde_json::from_value(revision.data.0.clone()).ok()
 }
 
-/// A new revision of a Pipeline's spec as it stands. Whether it is a draft is no part of it: publishing changes nothing of
-/// what is run.
+/// A new revision of a Pipeline's spec as it stands.
 #[must_use]
 pub fn keep(pipeline: &Pipeline, number: i64) -> ControllerRevision {
     let name = pipeline.name_any();
-    let own = labels([(labels::PIPELINE, &label_value(&name))]);
+    let own = labels([(labels::PIPELINE, &names::label(&name))]);
     ControllerRevision {
         metadata: labels::child_of(pipeline, names::child(&name, &number.to_string()), own),
         data: RawExtension(serde_json::to_value(&pipeline.spec).unwrap_or_default()),

@@ -22,13 +22,13 @@ use crate::names;
 use crate::settings::Settings;
 
 /// The worker's container.
-pub const CONTAINER: &str = "worker";
+pub(super) const CONTAINER: &str = "worker";
 /// Where it finds the plan.
 const PLAN: &str = "/etc/aggregator/plan";
 /// The file of the plan.
-pub const MANIFESTS: &str = "manifests.yaml";
+pub(super) const MANIFESTS: &str = "manifests.yaml";
 /// What the operator needs of it again.
-pub const TERMS: &str = "terms.json";
+pub(super) const TERMS: &str = "terms.json";
 /// Where it finds Secrets.
 const SECRETS: &str = "/etc/aggregator/secrets";
 /// Where it may write: spilled rows, and what libraries put into a temporary folder.
@@ -39,7 +39,7 @@ const GRACE_SECONDS: i64 = 60;
 /// What the operator needs of a plan for later attempts.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Terms {
+pub(super) struct Terms {
     /// The Pipeline's revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
@@ -55,22 +55,16 @@ pub struct Terms {
 /// The labels of everything that a run owns.
 fn labels_of(run: &PipelineRun, attempt: Option<u32>) -> BTreeMap<String, String> {
     let mut all =
-        labels([(labels::RUN, &run.name_any()), (labels::PIPELINE, &label_value(&run.spec.pipeline_ref.name))]);
+        labels([(labels::RUN, &run.name_any()), (labels::PIPELINE, &names::label(&run.spec.pipeline_ref.name))]);
     if let Some(attempt) = attempt {
         all.insert(labels::ATTEMPT.to_owned(), attempt.to_string());
     }
     all
 }
 
-/// A name as a label's value: at most 63 characters.
-#[must_use]
-pub fn label_value(name: &str) -> String {
-    if name.len() <= 63 { name.to_owned() } else { format!("{}-{}", &name[..54], names::hash(&[name], 8)) }
-}
-
 /// The name of the ConfigMap that holds a run's plan.
 #[must_use]
-pub fn plan_name(run: &PipelineRun) -> String {
+pub(super) fn plan_name(run: &PipelineRun) -> String {
     format!("{}-plan", run.name_any())
 }
 
@@ -95,7 +89,7 @@ pub(super) fn plan_of(
 
 /// The name of an attempt's Job: the run's own for the first.
 #[must_use]
-pub fn job_name(run: &PipelineRun, attempt: u32) -> String {
+pub(super) fn job_name(run: &PipelineRun, attempt: u32) -> String {
     if attempt <= 1 { run.name_any() } else { names::child(&run.name_any(), &attempt.to_string()) }
 }
 
@@ -109,15 +103,11 @@ pub(super) fn job_of(
     settings: &Settings,
 ) -> Job {
     let labels = labels_of(run, Some(attempt));
-    let shards = terms.execution.shards.and_then(|shards| i32::try_from(shards).ok()).filter(|shards| *shards > 1);
     Job {
         metadata: labels::child_of(run, job_name(run, attempt), labels.clone()),
         spec: Some(JobSpec {
             // Another attempt is another Job, so that each has an end of its own and the policy is the Pipeline's.
             backoff_limit: Some(0),
-            completions: shards,
-            parallelism: shards,
-            completion_mode: shards.map(|_| "Indexed".to_owned()),
             // No second Pod while the first may still write.
             pod_replacement_policy: Some("Failed".into()),
             // A Pod that was taken from its node has not failed: another one goes on.
@@ -193,7 +183,8 @@ fn arguments(run: &PipelineRun, attempt: u32, terms: &Terms) -> Vec<String> {
         RunMode::Preview => "Preview",
     };
     let mut arguments: Vec<String> = vec!["worker".into(), "run".into()];
-    let mut option = |name: &str, value: String| arguments.extend([format!("--{name}"), value]);
+    // The kubelet takes `$(NAME)` for a variable, and `$$` for `$`.
+    let mut option = |name: &str, value: String| arguments.extend([format!("--{name}"), value.replace('$', "$$")]);
     option("file", format!("{PLAN}/{MANIFESTS}"));
     option("secrets", SECRETS.into());
     option("namespace", run.namespace().unwrap_or_default());
@@ -207,10 +198,6 @@ fn arguments(run: &PipelineRun, attempt: u32, terms: &Terms) -> Vec<String> {
     option("mode", mode.into());
     for (name, value) in &run.spec.params {
         option("param", format!("{name}={value}"));
-    }
-    if let Some(shards) = terms.execution.shards.filter(|shards| *shards > 1) {
-        // The kubelet puts the index in.
-        option("shard", format!("$(JOB_COMPLETION_INDEX)/{shards}"));
     }
     arguments
 }

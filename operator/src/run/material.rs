@@ -78,7 +78,7 @@ impl Unresolved {
 /// What a Pod of the run mounts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Mounts {
+pub(super) struct Mounts {
     /// Secrets, by name.
     pub secrets: BTreeSet<String>,
     /// PersistentVolumeClaims, by name.

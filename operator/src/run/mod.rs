@@ -10,7 +10,6 @@ mod status;
 mod tests;
 mod view;
 
-pub use job::{CONTAINER, MANIFESTS, TERMS, Terms, job_name, label_value, plan_name};
 pub use material::{Around, Unresolved, check, connectors_of, transformations_of};
 pub use plan::plan;
 pub use view::{SUCCEEDED, View, is_over, observe, writes};

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use aggregator_crds::PipelineSpec;
-use aggregator_crds::run::{CancelMode, PipelineRunStatus, RetryState};
+use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::run::{CancelMode, PipelineRunStatus, RetryState, RunMode};
 use aggregator_crds::validation::parse_duration;
+use aggregator_crds::{Pipeline, Validate};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 use serde_json::json;
@@ -17,9 +19,10 @@ use super::retry::pause;
 use super::status::{Phase, status};
 use super::view::{View, is_over, writes};
 use crate::action::{Action, Kind, Plan, Target};
+use crate::conditions;
 use crate::identity;
 use crate::labels;
-use crate::pipeline::revision;
+use crate::pipeline::{VALID, revision};
 use crate::settings::Settings;
 
 /// How a Job stands.
@@ -65,6 +68,15 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     if run.spec.cancel.is_some() {
         return view.says(Phase::cancelled("the run was cancelled before it began"), now);
     }
+    if let Some(violation) = run.validate().first() {
+        return view.says(Phase::failed("Invalid", violation.to_string()), now);
+    }
+    // What is not done must not be taken for something else: a backfill read as what is new would move the checkpoint.
+    if run.spec.backfill.is_some() || run.spec.mode == RunMode::Preview {
+        let asked = if run.spec.backfill.is_some() { "backfill" } else { "mode: Preview" };
+        return view
+            .says(Phase::failed("NotSupportedYet", format!("`{asked}` is not supported on a cluster yet")), now);
+    }
     let name = &run.spec.pipeline_ref.name;
     let Some(pipeline) = &view.pipeline else {
         return view.says(Phase::failed("PipelineMissing", format!("there is no Pipeline `{name}`")), now);
@@ -78,16 +90,16 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         let message = format!("the run `{ahead}` of the same Pipeline goes before it");
         return view.says(Phase::waits("WaitingForRun", message), now);
     }
-    if let Some(plan) = &view.plan {
-        let terms = plan.data.as_ref().and_then(|data| serde_json::from_str::<Terms>(data.get(TERMS)?).ok());
-        return match terms {
-            Some(terms) => attempt(view, 1, &terms, settings, now),
-            None => view.says(Phase::failed("InternalError", "the run's plan cannot be read"), now),
-        };
+    if view.plan.is_some() {
+        return attempt(view, 1, settings, now);
     }
-    let (spec, number) = match chosen(view) {
-        Ok(chosen) => chosen,
+    let kept = match chosen(view, pipeline) {
+        Ok(kept) => kept,
         Err(phase) => return view.says(*phase, now),
+    };
+    let number = revision::number(kept);
+    let Some(spec) = revision::spec(kept) else {
+        return view.says(Phase::failed("RevisionUnreadable", format!("the revision {number} cannot be read")), now);
     };
     let namespace = run.namespace().unwrap_or_default();
     let around = Around {
@@ -99,44 +111,37 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     match resolve(&around, name, &spec, &run.spec.params) {
         Ok(_) if !view.identity => Plan { actions: identity::all(&namespace, settings), again: None },
         Ok(material) => {
-            Plan::nothing().then(Action::create(Kind::ConfigMap, &plan_of(run, material, number, pipeline.uid())))
+            Plan::nothing().then(Action::create(Kind::ConfigMap, &plan_of(run, material, Some(number), pipeline.uid())))
         }
         Err(error) => view.says(Phase::failed(error.reason(), error.to_string()), now),
     }
 }
 
-/// The spec that is run: of the revision that the run names, or of the newest.
-fn chosen(view: &View) -> Result<(PipelineSpec, Option<i64>), Box<Phase>> {
+/// The revision that is run: the one that the run names, or the newest valid one of the Pipeline as it stands now.
+fn chosen<'a>(view: &'a View, pipeline: &Pipeline) -> Result<&'a ControllerRevision, Box<Phase>> {
     let reference = &view.run.spec.pipeline_ref;
-    let kept = match reference.revision {
-        Some(number) => view.revisions.iter().find(|kept| revision::number(kept) == number).ok_or_else(|| {
-            Box::new(Phase::failed(
-                "RevisionMissing",
-                format!("the Pipeline `{}` has no revision {number}", reference.name),
-            ))
-        })?,
-        None => match (view.revisions.first(), &view.pipeline) {
-            (Some(newest), _) => newest,
-            // The Pipeline's own controller is about to keep its first revision.
-            _ => {
-                return Err(Box::new(Phase::waits(
-                    "WaitingForRevision",
-                    "the Pipeline's revision is about to be kept",
-                )));
-            }
-        },
-    };
-    match revision::spec(kept) {
-        Some(spec) => Ok((spec, Some(revision::number(kept)))),
-        None => Err(Box::new(Phase::failed(
-            "RevisionUnreadable",
-            format!("the revision {} cannot be read", revision::number(kept)),
-        ))),
+    if let Some(number) = reference.revision {
+        let kept = view.revisions.iter().find(|kept| revision::number(kept) == number);
+        let message = || format!("the Pipeline `{}` has no revision {number}", reference.name);
+        return kept.map(AsRef::as_ref).ok_or_else(|| Box::new(Phase::failed("RevisionMissing", message())));
+    }
+    let newest = view.revisions.first().map(AsRef::as_ref);
+    // An edit that its own controller has not looked at yet may become the newest revision, or be none.
+    let looked_at = pipeline.status.as_ref().filter(|it| it.observed_generation == pipeline.metadata.generation);
+    let valid = looked_at.and_then(|status| conditions::find(&status.conditions, VALID));
+    match (valid, newest) {
+        (Some(valid), Some(newest)) if valid.status == ConditionStatus::False => Ok(newest),
+        (Some(valid), None) if valid.status == ConditionStatus::False => {
+            Err(Box::new(Phase::failed(&valid.reason, valid.message.clone())))
+        }
+        (Some(_), Some(newest)) if revision::spec(newest).as_ref() == Some(&pipeline.spec) => Ok(newest),
+        _ => Err(Box::new(Phase::waits("WaitingForRevision", "the Pipeline's newest version is about to be kept"))),
     }
 }
 
 /// Makes an attempt's Job.
-fn attempt(view: &View, number: u32, terms: &Terms, settings: &Settings, now: Timestamp) -> Plan {
+fn attempt(view: &View, number: u32, settings: &Settings, now: Timestamp) -> Plan {
+    let Some(terms) = view.terms() else { return view.says(plan_missing(), now) };
     let begun = view.run.status.as_ref().and_then(|status| status.start_time).unwrap_or(now);
     let timeout = terms.execution.timeout.as_ref().and_then(|text| parse_duration(text).ok());
     let left = timeout
@@ -144,10 +149,19 @@ fn attempt(view: &View, number: u32, terms: &Terms, settings: &Settings, now: Ti
     if left.is_some_and(|left| left <= 0) {
         return view.says(view.timed_out(), now);
     }
-    let job = job_of(&view.run, number, terms, left, settings);
+    let job = job_of(&view.run, number, &terms, left, settings);
     let made = Action::create(Kind::Job, &job);
     let phase = Phase::waits("PodStarting", "the worker starts").at(number, job.metadata.name);
     Plan { actions: std::iter::once(made).chain(view.says(phase, now).actions).collect(), again: None }
+}
+
+/// Which attempt a Job is of.
+fn number(job: &Job) -> u32 {
+    labels::label(job, labels::ATTEMPT).parse().unwrap_or(1)
+}
+
+fn plan_missing() -> Phase {
+    Phase::failed("PlanMissing", "the ConfigMap with the run's plan is gone, or cannot be read; start a new run")
 }
 
 fn stands(job: &Job) -> Stands {
@@ -165,14 +179,15 @@ fn stands(job: &Job) -> Stands {
 }
 
 fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
-    let number: u32 = labels::label(job, labels::ATTEMPT).parse().unwrap_or(1);
+    let number = number(job);
     let here = |phase: Phase| phase.at(number, job.metadata.name.clone());
     let cancel = view.run.spec.cancel;
     match stands(job) {
         Stands::Going if cancel == Some(CancelMode::Immediate) => stop(view, job, number, now),
         Stands::Going => view.says(here(view.going()), now),
         Stands::Complete => {
-            let ended = view.ended(number).unwrap_or_else(|| Ended {
+            // A worker ends with code 0 when everything is committed, and not otherwise.
+            let ended = view.ended(number).filter(|ended| ended.outcome.is_some()).unwrap_or_else(|| Ended {
                 outcome: None,
                 reason: "LedgerBalanced".into(),
                 message: "every row is accounted for; the counters went with the Pod".into(),
@@ -205,11 +220,7 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
     if run.spec.cancel.is_some() {
         return view.says(here(Phase::cancelled("the run was cancelled").of(ended)), now);
     }
-    let terms = view
-        .plan
-        .as_ref()
-        .and_then(|plan| serde_json::from_str::<Terms>(plan.data.as_ref()?.get(TERMS)?).ok())
-        .unwrap_or_default();
+    let Some(terms) = view.terms() else { return view.says(here(plan_missing().of(ended)), now) };
     let before = run.status.as_ref().and_then(|status| status.retry.as_ref());
     let noted = before.filter(|retry| retry.attempt == number);
     let retry = match noted {
@@ -231,7 +242,7 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
         return view.says(here(Phase::failed(&ended.reason, ended.message.clone()).of(ended)), now);
     };
     if retry.next <= now {
-        return attempt(view, number + 1, &terms, settings, now);
+        return attempt(view, number + 1, settings, now);
     }
     let message =
         format!("attempt {number} failed ({}): {}; attempt {} follows", ended.reason, ended.message, number + 1);
@@ -268,7 +279,7 @@ impl View {
     /// The status that says so, if it does not stand there already.
     fn says(&self, phase: Phase, now: Timestamp) -> Plan {
         let before = self.run.status.clone().unwrap_or_default();
-        let said = status(&self.run, phase, self.plan_revision(), now);
+        let said = status(&self.run, phase, self.terms().and_then(|terms| terms.revision), now);
         // The worker's part of the status is its own.
         if (PipelineRunStatus { progress: None, ..before }) == said {
             return Plan::nothing();
@@ -276,9 +287,9 @@ impl View {
         Plan::nothing().then(Action::status(Target::of(Kind::PipelineRun, &self.run.metadata), &said))
     }
 
-    fn plan_revision(&self) -> Option<i64> {
-        let plan = self.plan.as_ref()?;
-        serde_json::from_str::<Terms>(plan.data.as_ref()?.get(TERMS)?).ok()?.revision
+    /// What the plan says to the operator.
+    fn terms(&self) -> Option<Terms> {
+        serde_json::from_str(self.plan.as_ref()?.data.as_ref()?.get(TERMS)?).ok()
     }
 
     /// How the attempt ended, by its Pods or, when these are gone, by what the worker reported itself.
@@ -300,8 +311,12 @@ impl View {
             return Phase::waits(waiting.reason, waiting.message);
         }
         match self.pods.iter().find(|pod| pod::running(pod)) {
-            Some(_) if self.run.spec.cancel.is_some() => {
-                Phase::runs("Cancelling", "the worker writes what it has read, and ends")
+            Some(pod) if self.run.spec.cancel.is_some() => {
+                let text = format!(
+                    "the Pod {} goes on to its end: cutting a run short gracefully is not supported yet; use Immediate",
+                    pod.name_any()
+                );
+                Phase::runs("Running", text)
             }
             Some(pod) => Phase::runs("Running", format!("the Pod {} moves rows", pod.name_any())),
             None => Phase::waits("PodStarting", "the worker starts"),
@@ -309,8 +324,7 @@ impl View {
     }
 
     fn timed_out(&self) -> Phase {
-        let number =
-            self.jobs.last().map_or(0, |job| labels::label(job.as_ref(), labels::ATTEMPT).parse().unwrap_or(0));
+        let number = self.jobs.last().map_or(0, |job| number(job));
         let phase = Phase::failed(
             "TimedOut",
             "the run took longer than execution.timeout allows; the next run goes on where it stopped",

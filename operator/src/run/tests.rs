@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aggregator_crds::condition::ConditionStatus;
 use aggregator_crds::run::{PipelineRunStatus, RunPhase};
-use aggregator_crds::{Connector, Pipeline};
+use aggregator_crds::{Connector, Pipeline, PipelineRun};
 use jiff::{Timestamp, ToSpan};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -49,6 +49,7 @@ fn view(execution: Value) -> View {
             "sinks": [{"name": "kept", "from": "rows", "connector": "files", "stream": "out/"}],
             "execution": execution,
         },
+        "status": {"conditions": [{"type": "Valid", "status": "True", "reason": "Compiled"}]},
     })));
     let connector: Connector = object(json!({
         "apiVersion": "aggregator.dev/v1alpha1", "kind": "Connector", "metadata": metadata("files"),
@@ -345,7 +346,20 @@ fn what_is_missing_or_wrong_ends_a_run_before_it_begins() {
         Arc::make_mut(&mut view.run).spec.params.insert("nope".into(), "1".into());
         view
     };
+    let with_spec = |change: &dyn Fn(&mut PipelineRun)| {
+        let mut view = view(json!({}));
+        change(Arc::make_mut(&mut view.run));
+        view
+    };
+    let too_long = with_spec(&|run| run.metadata.name = Some("x".repeat(64)));
+    let backfill = with_spec(&|run| {
+        run.spec.backfill = Some(object(json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"})));
+    });
+    let preview = with_spec(&|run| run.spec.mode = aggregator_crds::run::RunMode::Preview);
     for (view, reason) in [
+        (too_long, "Invalid"),
+        (backfill, "NotSupportedYet"),
+        (preview, "NotSupportedYet"),
         (no_pipeline, "PipelineMissing"),
         (no_connector, "ConnectorMissing"),
         (refused, "VolumeMissing"),
@@ -385,4 +399,62 @@ fn a_run_that_is_over_is_never_planned_again() {
     // Even if the Job were said to have completed.
     let view = view.job_is("Complete", "CompletionsReached");
     assert_eq!(view.now().actions, []);
+}
+
+#[test]
+fn a_run_is_of_the_pipeline_as_it_stands_when_that_is_valid() {
+    let edited = |valid: &str, generation: i64, observed: i64| {
+        let mut view = view(json!({}));
+        let pipeline = Arc::make_mut(view.pipeline.as_mut().expect("a Pipeline"));
+        pipeline.metadata.generation = Some(generation);
+        pipeline.spec.description = Some("edited".into());
+        pipeline.status = Some(object(json!({"observedGeneration": observed,
+            "conditions": [{"type": "Valid", "status": valid, "reason": "Invalid", "message": "there is no input"}]})));
+        view
+    };
+    let told = |view: View| {
+        let planned = view.now();
+        let view = view.after(&planned);
+        (view.told().0, view.told().1.to_owned(), view.told().2.to_owned())
+    };
+    // Nobody has looked at the edit, or its revision has not been seen yet.
+    assert_eq!(told(edited("True", 2, 1)).1, "WaitingForRevision");
+    assert_eq!(told(edited("True", 2, 2)).1, "WaitingForRevision");
+    // An edit that does not compile is no version: the one before it is run.
+    assert_eq!(edited("False", 2, 2).now().to_string(), "create ConfigMap first-plan");
+    let none = View { revisions: Vec::new(), ..edited("False", 1, 1) };
+    assert_eq!(told(none), (RunPhase::Failed, "Invalid".into(), "there is no input".into()));
+    let kept = {
+        let mut view = edited("True", 2, 2);
+        view.revisions.insert(0, Arc::new(revision::keep(view.pipeline.as_ref().expect("a Pipeline"), 5)));
+        view
+    };
+    let resolved = kept.now();
+    let made = kept.after(&resolved);
+    let planned = made.now();
+    assert_eq!(made.after(&planned).status().revision, Some(5));
+}
+
+#[test]
+fn what_the_kubelet_would_expand_arrives_as_it_is_written() {
+    let mut view = view(json!({}));
+    let pipeline = Arc::make_mut(view.pipeline.as_mut().expect("a Pipeline"));
+    pipeline.spec.params = vec![object(json!({"name": "text", "type": "Utf8"}))];
+    view.revisions = vec![Arc::new(revision::keep(pipeline, 4))];
+    Arc::make_mut(&mut view.run).spec.params.insert("text".into(), "$(TMPDIR) costs $$5".into());
+    let view = view.begun();
+    let job = serde_json::to_value(view.jobs[0].as_ref()).expect("JSON");
+    let words = job["spec"]["template"]["spec"]["containers"][0]["args"].as_array().expect("arguments");
+    assert!(words.contains(&json!("text=$$(TMPDIR) costs $$$$5")), "{words:?}");
+}
+
+#[test]
+fn a_plan_that_is_gone_is_never_replaced_by_nothing() {
+    let mut view = view(json!({"retry": {"limit": 5, "backoff": {"initial": "1s"}}}))
+        .begun()
+        .job_is("Failed", "BackoffLimitExceeded")
+        .ended_with(3, &failure("Unreachable", true, false));
+    view.plan = None;
+    let ended = view.now();
+    assert_eq!(view.after(&ended).told().1, "PlanMissing");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aggregator_crds::condition::ConditionStatus;
 use aggregator_crds::run::{PipelineRevisionRef, PipelineRunSpec, RunMode};
 use aggregator_crds::schedule::{ConcurrencyPolicy, Decision, FireCounts, FireDecision, ScheduleStatus, Trigger};
-use aggregator_crds::{PipelineRun, Schedule};
+use aggregator_crds::{PipelineRun, Schedule, Validate};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use kube::ResourceExt;
 use serde_json::json;
@@ -14,11 +14,11 @@ use serde_json::json;
 use super::fires::{Due, Fire, of_clock};
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
-use crate::clock::{Clock, InvalidCalendar};
+use crate::clock::Clock;
 use crate::conditions::{Said, find, renew, seconds};
 use crate::labels::{self, labels};
 use crate::names;
-use crate::run::{self, label_value};
+use crate::run;
 
 /// How many runs may wait for one another.
 const QUEUE: usize = 100;
@@ -50,7 +50,10 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
         return Plan::nothing();
     }
     let made = schedule.creation_timestamp().map_or(now, |time| time.0);
-    let clock = Clock::of(&schedule.spec.trigger, made);
+    let clock = match schedule.validate().first() {
+        Some(violation) => Err(violation.to_string()),
+        None => Clock::of(&schedule.spec.trigger, made).map_err(|error| error.to_string()),
+    };
     let after = view.decided_until(made, now);
     let due = match &clock {
         Ok(Some(clock)) => of_clock(clock, after, now, &schedule.spec.missed_runs.clone().unwrap_or_default()),
@@ -64,7 +67,8 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
     if schedule.status.as_ref() != Some(&status) {
         plan = plan.then(Action::status(Target::of(Kind::Schedule, &schedule.metadata), &status));
     }
-    match clock.ok().flatten().and_then(|clock| clock.next(now)).filter(|_| !schedule.spec.suspend) {
+    // Also while it is suspended: what is skipped is recorded in its time.
+    match clock.ok().flatten().and_then(|clock| clock.next(now)) {
         Some(next) => plan.again_in(Duration::try_from(next.duration_since(now)).unwrap_or_default()),
         None => plan,
     }
@@ -181,7 +185,7 @@ impl View {
         let schedule = &self.schedule;
         let (name, uid) = (schedule.name_any(), schedule.uid().unwrap_or_default());
         let pipeline = &schedule.spec.pipeline_ref.name;
-        let own = labels([(labels::SCHEDULE, &label_value(&name)), (labels::PIPELINE, &label_value(pipeline))]);
+        let own = labels([(labels::SCHEDULE, &names::label(&name)), (labels::PIPELINE, &names::label(pipeline))]);
         let run = names::run(&name, &uid, schedule.spec.trigger.key(), fire.at, &fire.event);
         let mut metadata = labels::child_of::<Schedule>(schedule, run, own);
         metadata.annotations = Some([(labels::FIRE.to_owned(), fire.at.to_string())].into());
@@ -238,7 +242,7 @@ impl View {
 
     fn status(
         &self,
-        clock: &Result<Option<Clock>, InvalidCalendar>,
+        clock: &Result<Option<Clock>, String>,
         due: &Due,
         decided: &Decided,
         after: Timestamp,
@@ -256,7 +260,7 @@ impl View {
             }
         }
         let (ready, reason, message) = match (clock, &self.pipeline) {
-            (Err(error), _) => (false, "Invalid", error.to_string()),
+            (Err(error), _) => (false, "Invalid", error.clone()),
             (Ok(_), None) => {
                 let name = &schedule.spec.pipeline_ref.name;
                 (false, "PipelineMissing", format!("there is no Pipeline `{name}`"))

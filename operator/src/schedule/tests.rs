@@ -153,8 +153,12 @@ fn hours_of_absence_are_counted_and_made_up_for_as_the_policy_says() {
 
 #[test]
 fn what_would_have_been_due_before_an_edit_or_while_suspended_is_none_of_its_fires() {
-    let mut view = hourly(&json!({"suspend": true})).then(at("09:50:01")).then(at("11:30:00"));
-    assert_eq!((view.runs.len(), view.counts().0), (0, 0));
+    let view = hourly(&json!({"suspend": true})).then(at("09:50:01"));
+    assert_eq!(plan(&view, at("09:59:58")).again.map(|time| time.as_secs()), Some(2), "what is skipped is recorded");
+    let view = view.then(at("10:00:00"));
+    assert_eq!(view.last(), ("2026-11-23T11:00:00+01:00", Decision::Skipped, Some("Suspended")));
+    let mut view = view.then(at("11:30:00"));
+    assert_eq!((view.runs.len(), view.counts()), (0, (0, 2, 0)));
     assert!(view.noted().next.is_empty());
     let schedule = Arc::make_mut(&mut view.schedule);
     schedule.spec.suspend = false;
@@ -213,4 +217,20 @@ fn each_success_of_another_pipeline_is_one_fire() {
     assert_eq!((view.runs.len(), view.counts()), (2, (2, 0, 0)));
     assert_eq!(plan(&view, at("10:00:03")).actions, []);
     assert_eq!(view.then(at("12:00:00") + 1.seconds()).runs.len(), 2);
+}
+
+#[test]
+fn what_cannot_be_followed_is_told_and_fires_never() {
+    let told = |view: View| {
+        let view = view.then(at("12:00:00"));
+        assert_eq!(view.runs.len(), 0);
+        let ready = &view.noted().conditions[0];
+        (ready.reason.clone(), ready.message.clone())
+    };
+    let mut long = hourly(&json!({}));
+    Arc::make_mut(&mut long.schedule).metadata.name = Some("x".repeat(42));
+    let (reason, message) = told(long);
+    assert!(reason == "Invalid" && message.starts_with("metadata.name: "), "{message}");
+    let (reason, message) = told(view(&json!({"interval": {"every": "soon"}})));
+    assert!(reason == "Invalid" && message.contains("`soon` is not a duration"), "{message}");
 }

@@ -137,23 +137,29 @@ pub trait CheckpointStore: Send + Sync {
     }
 
     /// Instead of [`CheckpointStore::begin`], where processes share a run: says what this one does next, and waits while
-    /// another one divides the run. Asked anew after each step. Only for a store that is of a [`Shard`].
+    /// another one divides the run. Asked anew after each step. A store that is of no [`Shard`] does everything by itself.
     ///
     /// # Errors
     /// [`CheckpointError::Busy`] while another process is the same shard, or runs the Pipeline by itself.
-    async fn join(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Joined, CheckpointError>;
+    async fn join(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Joined, CheckpointError> {
+        Ok(Joined::Finish(self.begin(pipeline, kind, plan, above).await?))
+    }
 
     /// The attempt that this process has begun to share is shared so.
     ///
     /// # Errors
     /// [`CheckpointError::Superseded`] when it is not the newest.
-    async fn divided(&self, pipeline: &str, attempt: &Attempt, sharing: &Sharing) -> Result<(), CheckpointError>;
+    async fn divided(&self, _pipeline: &str, _attempt: &Attempt, _sharing: &Sharing) -> Result<(), CheckpointError> {
+        Ok(())
+    }
 
     /// The sinks have all that is this shard's own of the shared attempt.
     ///
     /// # Errors
     /// [`CheckpointError::Superseded`] when it is not the one that is shared now.
-    async fn saved(&self, pipeline: &str, attempt: &Attempt) -> Result<(), CheckpointError>;
+    async fn saved(&self, _pipeline: &str, _attempt: &Attempt) -> Result<(), CheckpointError> {
+        Ok(())
+    }
 
     /// The run has committed: stores its positions, if the attempt is still the newest.
     ///

@@ -11,6 +11,15 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// How long it may take for one answer.
 const ANSWER: Duration = Duration::from_secs(30);
 
+/// The answer, if it comes in time.
+///
+/// # Errors
+/// The answer's, or that there was none.
+pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+    let late = |_| kube::Error::Service(Box::new(std::io::Error::from(std::io::ErrorKind::TimedOut)));
+    tokio::time::timeout(ANSWER, answer).await.map_err(late)?
+}
+
 /// Whether the same question may be answered later.
 fn passing(error: &kube::Error) -> bool {
     match error {
@@ -31,8 +40,7 @@ where
     let started = Instant::now();
     let mut pause = FIRST;
     loop {
-        let late = || kube::Error::Service(Box::new(std::io::Error::from(std::io::ErrorKind::TimedOut)));
-        let error = match tokio::time::timeout(ANSWER, ask()).await.unwrap_or_else(|_| Err(late())) {
+        let error = match in_time(ask()).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };

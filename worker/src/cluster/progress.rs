@@ -11,7 +11,7 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::patience::patiently;
+use super::patience::{in_time, patiently};
 use super::{FIELD_MANAGER, counters};
 use crate::run::Progress;
 
@@ -57,7 +57,12 @@ impl Reporter {
             }
             let nodes = progress.nodes();
             let nodes = nodes.iter().take(NODES).map(|node| counters(&node.entry())).collect();
-            match self.tell(nodes, None).await {
+            // An API server that does not answer must not keep the process when the run has ended.
+            let told = tokio::select! {
+                () = ended.cancelled() => return,
+                told = self.tell(nodes, None) => told,
+            };
+            match told {
                 Ok(run) if run.spec.cancel == Some(CancelMode::Immediate) => cancel.cancel(),
                 Ok(_) => {}
                 Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
@@ -108,7 +113,7 @@ impl Reporter {
         };
         let told = match outcome {
             Some(_) => patiently("take the outcome", tell).await?,
-            None => tell().await?,
+            None => in_time(tell()).await?,
         };
         if told.uid().as_deref() == Some(&self.run.uid) { Ok(told) } else { Err(gone()) }
     }

@@ -2,7 +2,6 @@
 //! us look again.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aggregator_crds::checkpoint::{PositionState, StreamAttempt, StreamPosition};
 use aggregator_crds::schedule::PipelineRef;
@@ -15,37 +14,26 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use super::patience::patiently;
 use super::{FIELD_MANAGER, RunName};
 use crate::checkpoint::record::{Asked, Record, Superseded};
-use crate::checkpoint::{
-    Begun, CheckpointError, CheckpointStore, Joined, Positions, RunKind, Shard, Sharing, Unfinished,
-};
+use crate::checkpoint::{Begun, CheckpointError, CheckpointStore, Positions, RunKind, Unfinished};
 use crate::connector::{Attempt, Position};
 
-/// How often a process looks whether another one has divided the run.
-const LOOK: Duration = Duration::from_secs(1);
 /// How often a write may meet another one.
 const RACES: usize = 50;
 
-/// Checkpoints in the Checkpoint object that has its Pipeline's name.
+/// Checkpoints in the Checkpoint object that has its Pipeline's name. Processes do not share a run here.
 pub struct ClusterStore {
     objects: Api<Checkpoint>,
     run: RunName,
     pipeline: String,
     owner: Option<OwnerReference>,
-    shard: Option<Shard>,
 }
 
 impl ClusterStore {
     /// The store of a Pipeline, for a run of it; a Checkpoint that is made goes with its owner.
     #[must_use]
-    pub fn new(
-        client: &Client,
-        run: RunName,
-        pipeline: &str,
-        owner: Option<OwnerReference>,
-        shard: Option<Shard>,
-    ) -> Self {
+    pub fn new(client: &Client, run: RunName, pipeline: &str, owner: Option<OwnerReference>) -> Self {
         let objects = Api::namespaced(client.clone(), &run.namespace);
-        Self { objects, run, pipeline: pipeline.to_owned(), owner, shard }
+        Self { objects, run, pipeline: pipeline.to_owned(), owner }
     }
 
     fn unreachable(&self, source: impl std::error::Error + Send + Sync + 'static) -> CheckpointError {
@@ -142,8 +130,7 @@ fn stream_of(pipeline: &str) -> Option<&str> {
     pipeline.split_once(':').map(|(_, stream)| stream)
 }
 
-/// What the object says of the stream a position of a source is of. A Pipeline that is moved as a whole has one position
-/// for each source.
+/// The stream that the object names for the positions of a Pipeline that is moved as a whole: one for each source.
 const WHOLE: &str = "*";
 
 fn record(spec: &CheckpointSpec, stream: Option<&str>, pipeline: &str) -> Result<Record, CheckpointError> {
@@ -197,34 +184,6 @@ impl CheckpointStore for ClusterStore {
     async fn begin(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Begun, CheckpointError> {
         let asked = Asked { kind, plan: plan.to_owned(), above };
         self.with(pipeline, |record| Ok(record.begin(&asked))).await
-    }
-
-    fn shard(&self) -> Option<Shard> {
-        self.shard
-    }
-
-    async fn join(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Joined, CheckpointError> {
-        let shard = self.shard.unwrap_or(Shard { index: 0, of: 1 });
-        let asked = Asked { kind, plan: plan.to_owned(), above };
-        loop {
-            // The first shard acts for all: the Job starts it again when it dies.
-            let joined = self.with(pipeline, |record| record.join(&asked, shard, || Ok(shard.index == 0))).await?;
-            match joined {
-                Some(joined) => return Ok(joined),
-                None => tokio::time::sleep(LOOK).await,
-            }
-        }
-    }
-
-    async fn divided(&self, pipeline: &str, attempt: &Attempt, sharing: &Sharing) -> Result<(), CheckpointError> {
-        let divided = self.with(pipeline, |record| Ok(record.divided(attempt, sharing))).await?;
-        Self::newest(divided, pipeline, attempt)
-    }
-
-    async fn saved(&self, pipeline: &str, attempt: &Attempt) -> Result<(), CheckpointError> {
-        let shard = self.shard.unwrap_or(Shard { index: 0, of: 1 });
-        let saved = self.with(pipeline, |record| Ok(record.saved(attempt, shard))).await?;
-        Self::newest(saved, pipeline, attempt)
     }
 
     async fn succeed(&self, pipeline: &str, attempt: &Attempt, positions: &Positions) -> Result<(), CheckpointError> {
