@@ -31,6 +31,14 @@ lint: ## Check formatting, lints, documentation, scripts, and what the repositor
 	@scripts/setup lint
 	@scripts/lint
 
+.PHONY: features
+features: ## Check that the worker builds without connectors, and with each of them alone
+	@scripts/setup build
+	@for feature in "" file s3 postgres sqlite http generator; do \
+	  echo "connectors: $${feature:-none}"; \
+	  cargo check --locked --package aggregator-worker --no-default-features --features "$$feature"; \
+	done
+
 .PHONY: build
 build: ## Build the release binary, dist/aggregator
 	@scripts/setup build

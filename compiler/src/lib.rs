@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod codegen;
 pub mod compile;
+pub mod declared;
 pub mod diagnostic;
 pub mod functions;
 pub mod graph;

@@ -1,4 +1,9 @@
 //! The data plane: sources, transforms and sinks on Arrow and DataFusion, under a ledger.
+// A build with fewer connectors uses less of what they share.
+#![cfg_attr(
+    not(all(feature = "file", feature = "s3", feature = "postgres", feature = "sqlite", feature = "http")),
+    allow(dead_code, unused_imports)
+)]
 
 pub mod cases;
 pub mod checkpoint;
@@ -8,6 +13,7 @@ pub mod connector;
 pub mod connectors;
 pub mod cursor;
 pub mod engine;
+#[cfg(feature = "formats")]
 pub mod format;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -38,6 +38,11 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
         }
         None => None,
     };
+    let timeout = manifests
+        .pipeline(&namespace, &pipeline)
+        .and_then(|located| located.object.spec.execution.as_ref()?.timeout.as_deref())
+        // What is no length of time is told when the Pipeline is compiled.
+        .and_then(|text| aggregator_crds::parse_duration(text).ok());
     let cancel = cancel_on_signals()?;
     let shown = Progress::default();
     let request = RunRequest {
@@ -48,6 +53,7 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
         mode,
         secrets: manifests::secrets(args.selection.secrets)?,
         resources,
+        timeout,
         cancel,
         progress: shown.clone(),
     };

@@ -74,6 +74,8 @@ async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
         mode,
         secrets: manifests::secrets(args.selection.secrets)?,
         resources: Resources::of_this_machine(),
+        // The operator counts the time over all attempts.
+        timeout: None,
         cancel: cancel.clone(),
         progress: shown.clone(),
     };

@@ -38,5 +38,6 @@ mod shards;
 mod shop;
 mod signals;
 mod sleepers;
+mod snapshots;
 mod streams;
 mod trips;

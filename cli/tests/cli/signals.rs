@@ -182,3 +182,33 @@ fn a_run_whose_source_is_silent_stops_soon_and_another_is_kept_out() {
     resume(&place);
     assert_eq!(of_files(&place.file("out")), ["1", "2", "3"]);
 }
+
+#[test]
+fn a_run_that_takes_longer_than_it_may_ends_and_leaves_nothing_visible() {
+    let manifest = |limits: &str, execution: &str| {
+        let manifest = pipeline("connector: made-up, stream: numbers", "connector: out, stream: numbers/");
+        format!("{}  {execution}\n", manifest.replacen("  generator:", &format!("  {limits}\n  generator:"), 1))
+    };
+    let place = Place::new();
+    place.write("m.yaml", &manifest("limits: {rowsPerSecond: 1000}", "execution: {timeout: 1s}"));
+    let said = place.say("run -f m.yaml --state state --report report.json");
+    assert_eq!(said.code(), Some(1), "{}", said.stderr);
+    assert_eq!(
+        said.stderr,
+        "error[TimedOut]: the run took longer than `execution.timeout` allows, which is 1s\n  \
+         help: the next run continues it; raise `execution.timeout` if it always takes so long\n"
+    );
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(place.file("report.json")).expect("a file")).expect("a report");
+    assert_eq!(report["outcome"], "Failed");
+    assert_eq!(report["error"]["reason"], "TimedOut");
+    assert_eq!(report["error"]["retryable"], false);
+    let seconds = report["seconds"].as_f64().expect("seconds");
+    assert!((1.0..3.0).contains(&seconds), "{seconds}");
+    assert!(of_files(&place.file("out")).is_empty(), "rows are visible");
+
+    // In time, all is well.
+    place.write("m.yaml", &manifest("limits: {rowsPerSecond: 10000000}", "execution: {timeout: 50s}"));
+    assert_eq!(place.json("run -f m.yaml --state state")["ledger"]["balanced"], true);
+    assert_eq!(numbers(&of_files(&place.file("out"))), (0..250_000).collect::<Vec<u64>>());
+}

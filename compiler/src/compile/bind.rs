@@ -3,7 +3,7 @@
 use aggregator_crds::Connector;
 use aggregator_crds::connector::ConnectorType;
 
-use super::validity::violations;
+use super::validity::connector_violations;
 use super::{Compiler, Purpose};
 use crate::manifest::Located;
 use crate::suggest;
@@ -12,9 +12,15 @@ impl<'a> Compiler<'a> {
     /// The Connector that a field names.
     pub(super) fn connector(&mut self, name: &str, path: &str) -> Option<&'a Located<Connector>> {
         let (manifests, namespace) = (self.manifests, self.pipeline.namespace.as_str());
+        if manifests.is_broken("Connector", namespace, name) {
+            return None;
+        }
         if let Some(connector) = manifests.connector(namespace, name) {
+            if connector.is_in_damaged("spec") {
+                return None;
+            }
             if self.purpose == Purpose::Run && self.checked.insert(("Connector", name.to_owned())) {
-                self.diagnostics.extend(violations(connector));
+                self.diagnostics.extend(connector_violations(connector));
             }
             return Some(connector);
         }

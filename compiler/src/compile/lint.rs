@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::validity::violations;
+use super::validity::{connector_violations, violations};
 use super::{Purpose, compile_located, once_each, step};
 use crate::catalogue::{Catalogue, Catalogues};
 use crate::diagnostic::Diagnostic;
@@ -23,11 +23,11 @@ pub fn lint(manifests: &Manifests, catalogues: &BTreeMap<(String, String), Catal
         let compilation = compile_located(pipeline, manifests, &of_namespace, &BTreeMap::new(), Purpose::Lint);
         diagnostics.extend(compilation.diagnostics);
     }
-    diagnostics.extend(manifests.connectors().flat_map(violations));
+    diagnostics.extend(manifests.connectors().flat_map(connector_violations));
     diagnostics.extend(manifests.transformations().flat_map(violations));
     diagnostics.extend(manifests.schedules().flat_map(violations));
     diagnostics.extend(manifests.runs().flat_map(violations));
-    for located in manifests.transformations() {
+    for located in manifests.transformations().filter(|located| located.damaged.is_empty()) {
         let table = Table { name: "input".into(), node: "input".into(), schema: None };
         let checked = Params::bind(&located.object.spec.params, &BTreeMap::new(), Missing::Null, &located.locator)
             .and_then(|params| step::inner(located, &[table], &params));

@@ -156,13 +156,15 @@ impl Compiler<'_> {
             .and_then(|execution| aggregator_crds::parse_bytes(execution.split_size.as_deref()?).ok())
             .unwrap_or(DEFAULT_SPLIT_BYTES);
         let order = self.topology();
-        for index in 0..spec.sources.len() {
+        let pipeline = self.pipeline;
+        let sound = |list: &str, index: &usize| !pipeline.is_damaged(&format!("spec.{list}[{index}]"));
+        for index in (0..spec.sources.len()).filter(|index| sound("sources", index)) {
             self.source(index);
         }
-        for index in order {
+        for index in order.into_iter().filter(|index| sound("transforms", index)) {
             self.transform(index);
         }
-        for index in 0..spec.sinks.len() {
+        for index in (0..spec.sinks.len()).filter(|index| sound("sinks", index)) {
             self.sink(index);
         }
         let quality = self.quality();
@@ -170,6 +172,7 @@ impl Compiler<'_> {
         let expected = spec.sources.len() + spec.transforms.len() + spec.sinks.len();
         let complete = self.nodes.len() == expected
             && quality.len() == spec.quality.len()
+            && self.pipeline.damaged.is_empty()
             && !self.diagnostics.iter().any(Diagnostic::is_error);
         let pipeline = complete.then(|| CompiledPipeline {
             namespace: self.pipeline.namespace.clone(),
@@ -181,6 +184,11 @@ impl Compiler<'_> {
             split_bytes,
         });
         let mut diagnostics = once_each(self.diagnostics);
+        let object = self.pipeline.place("").object;
+        diagnostics.retain(|diagnostic| {
+            let place = diagnostic.place.as_ref().filter(|place| place.object == object);
+            !place.is_some_and(|place| self.pipeline.is_in_damaged(&place.path))
+        });
         diagnostics.sort_by_key(|diagnostic| diagnostic.place.as_ref().map(|place| (place.line, place.column)));
         Compilation { pipeline, diagnostics }
     }

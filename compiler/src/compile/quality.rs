@@ -18,6 +18,9 @@ impl Compiler<'_> {
         let mut checks = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             let path = format!("spec.quality[{index}]");
+            if pipeline.is_damaged(&path) {
+                continue;
+            }
             let spec = &pipeline.object.spec;
             let nodes: Vec<&str> = spec
                 .sources

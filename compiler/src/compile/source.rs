@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aggregator_crds::Connector;
 use aggregator_crds::connector::ConnectorType;
 use aggregator_crds::pipeline::{Sync, SyncMode};
 use arrow::datatypes::{DataType, SchemaRef};
 
 use super::{Compiler, Known};
 use crate::catalogue::Stream;
+use crate::declared::{self, Declared};
 use crate::graph::{Node, NodeKind, SourceColumn, SourceNode};
 use crate::lineage::Origin;
+use crate::manifest::Located;
 use crate::{suggest, types};
 
 impl Compiler<'_> {
@@ -28,7 +31,7 @@ impl Compiler<'_> {
         let kind = &connector.object.spec.connector_type;
         let sync = source.sync.clone().unwrap_or_default();
         let lag = self.sync(&sync, kind, &path);
-        let Some((stream, schema)) = self.stream(&source.connector, name, kind, &path) else { return };
+        let Some((stream, schema)) = self.stream(connector, name, &path) else { return };
         let key = match &sync.key {
             Some(key) => key.clone(),
             None => stream.primary_key.clone(),
@@ -96,9 +99,19 @@ impl Compiler<'_> {
     }
 
     /// The stream and its columns, as far as a catalogue knows them.
-    fn stream(&mut self, connector: &str, name: &str, kind: &ConnectorType, path: &str) -> Option<(Stream, SchemaRef)> {
+    fn stream(&mut self, at: &Located<Connector>, name: &str, path: &str) -> Option<(Stream, SchemaRef)> {
+        let (connector, kind) = (at.name.as_str(), &at.object.spec.connector_type);
         let field = format!("{path}.stream");
         let Some(catalogue) = self.catalogues.get(connector) else {
+            let declared = if at.damaged.is_empty() { declared::stream(kind, name) } else { Declared::Unknown };
+            match declared {
+                Declared::Columns(stream) => return stream.schema().ok().map(|schema| (stream, schema)),
+                Declared::Missing(names) => {
+                    self.no_stream(connector, name, &names, &field);
+                    return None;
+                }
+                Declared::Unknown => {}
+            }
             let message = format!("the columns of `{name}` are not known: nothing was discovered at `{connector}`");
             self.warn(
                 "SchemaUnknown",
@@ -109,7 +122,7 @@ impl Compiler<'_> {
             return None;
         };
         let Some(stream) = catalogue.stream(name).cloned() else {
-            let names: Vec<&str> = catalogue.streams.iter().map(|stream| stream.name.as_str()).collect();
+            let names: Vec<String> = catalogue.streams.iter().map(|stream| stream.name.clone()).collect();
             if open_ended(name, kind) {
                 let message =
                     format!("the columns of `{name}` are not known: it is not among the streams of `{connector}`");
@@ -120,8 +133,7 @@ impl Compiler<'_> {
                     &field,
                 );
             } else {
-                let message = format!("`{connector}` has no stream `{name}`");
-                self.fail("UnknownStream", message, suggest::advice(name, "streams", names.iter().copied()), &field);
+                self.no_stream(connector, name, &names, &field);
             }
             return None;
         };
@@ -133,6 +145,12 @@ impl Compiler<'_> {
                 None
             }
         }
+    }
+
+    fn no_stream(&mut self, connector: &str, name: &str, names: &[String], path: &str) {
+        let message = format!("`{connector}` has no stream `{name}`");
+        let help = suggest::advice(name, "streams", names.iter().map(String::as_str));
+        self.fail("UnknownStream", message, help, path);
     }
 
     /// Checks the fields of `sync` that need no columns, and reads the lag.

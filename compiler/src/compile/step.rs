@@ -126,6 +126,9 @@ impl Compiler<'_> {
         let table = step.single()?;
         let place = |field: &str| self.place(&format!("{path}.{field}"));
         let namespace = self.pipeline.namespace.as_str();
+        if self.manifests.is_broken("Transformation", namespace, &reference.name) {
+            return Ok(None);
+        }
         let Some(located) = self.manifests.transformation(namespace, &reference.name) else {
             let of_namespace = self.manifests.transformations().filter(|known| known.namespace == namespace);
             let names: Vec<&str> = of_namespace.map(|known| known.name.as_str()).collect();
@@ -138,6 +141,9 @@ impl Compiler<'_> {
             };
             return Err(vec![problem.help(help).at(place("ref"))]);
         };
+        if !located.damaged.is_empty() {
+            return Ok(None);
+        }
         let declared = &located.object.spec.params;
         let (mut given, mut problems) = (BTreeMap::new(), Vec::new());
         for (name, text) in &reference.params {

@@ -70,6 +70,8 @@ pub struct Located<T> {
     pub namespace: String,
     /// The object's name.
     pub name: String,
+    /// The paths of mappings that have a mistake in their shape: what they hold is not what was meant.
+    pub damaged: Vec<String>,
     /// Where its fields stand.
     pub locator: Locator,
 }
@@ -81,8 +83,23 @@ impl<T> Located<T> {
         self.locator.place(path)
     }
 
+    /// Whether a mapping, something in it or something around it has a mistake in its shape.
+    pub(crate) fn is_damaged(&self, path: &str) -> bool {
+        self.damaged.iter().any(|damaged| holds(damaged, path) || holds(path, damaged))
+    }
+
+    /// Whether a field stands in a mapping with a mistake in its shape.
+    pub(crate) fn is_in_damaged(&self, path: &str) -> bool {
+        self.damaged.iter().any(|damaged| holds(damaged, path))
+    }
+
     /// Whether it is the object of that namespace and name.
     pub(crate) fn is(&self, namespace: &str, name: &str) -> bool {
         self.namespace == namespace && self.name == name
     }
+}
+
+/// Whether the field of the second path is that of the first, or stands in it.
+fn holds(outer: &str, inner: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }

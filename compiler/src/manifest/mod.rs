@@ -3,8 +3,11 @@
 mod located;
 mod position;
 mod read;
+mod salvage;
 mod secret;
 mod structure;
+
+use std::collections::BTreeSet;
 
 use aggregator_crds::{Checkpoint, Connector, Pipeline, PipelineRun, Schedule, Transformation};
 
@@ -33,10 +36,13 @@ pub struct Manifests {
     checkpoints: Vec<Located<Checkpoint>>,
     secrets: Vec<Located<SecretManifest>>,
     config_maps: Vec<Located<ConfigMapManifest>>,
+    /// Kind, namespace and name of the objects of which nothing could be read.
+    broken: BTreeSet<(String, String, String)>,
 }
 
 impl Manifests {
-    /// Reads files. An object with a mistake in its shape is left out, and every mistake is told.
+    /// Reads files, and tells every mistake in the shape of their objects. An object with such a mistake is there to be
+    /// looked at as far as it goes ([`Located::damaged`]); it must not be run.
     #[must_use]
     pub fn parse(files: &[ManifestText]) -> (Self, Vec<Diagnostic>) {
         let mut reader = read::Reader::default();
@@ -106,6 +112,11 @@ impl Manifests {
             pipeline.object.spec = spec;
         }
         changed
+    }
+
+    /// Whether there is an object of that kind, namespace and name of which nothing could be read.
+    pub(crate) fn is_broken(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        self.broken.contains(&(kind.to_owned(), namespace.to_owned(), name.to_owned()))
     }
 
     /// The Transformation of that namespace and name.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::located::{Located, Locator};
 use super::position::{self, Document};
+use super::salvage::{Mend, salvage};
 use super::secret::{ConfigMapManifest, SecretManifest};
 use super::structure::Structure;
 use super::{ManifestText, Manifests};
@@ -141,7 +142,7 @@ impl Reader {
         if !name.is_empty() {
             self.note(&kind, &namespace, &name, locator.place("metadata.name"));
         }
-        let located = At { namespace, name, locator };
+        let located = At { namespace, name, locator, damaged: Vec::new() };
         match (version.as_str(), kind.as_str()) {
             (aggregator_crds::API_VERSION, "Connector") => {
                 let object = self.typed(value, located);
@@ -229,25 +230,32 @@ impl Reader {
         self.known.push((kind.to_owned(), namespace.to_owned(), name.to_owned(), place));
     }
 
-    /// An object of one of our types, if it has the right shape.
-    fn typed<T: DeserializeOwned>(&mut self, value: Value, at: At) -> Option<Located<T>> {
-        let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
-        let mut found = Structure::of(kind).map(|shape| shape.check(&value, &at.locator)).unwrap_or_default();
+    /// An object of one of our types. What is not of its shape is told and mended, so that the rest can be looked at;
+    /// one of which nothing is left is None, and known to be broken.
+    fn typed<T: DeserializeOwned>(&mut self, mut value: Value, mut at: At) -> Option<Located<T>> {
+        let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let found = Structure::of(&kind).map(|shape| shape.check(&value, &at.locator)).unwrap_or_default();
+        let mends: Vec<Mend> = found.iter().map(|finding| finding.mend.clone()).collect();
+        let sound = found.is_empty();
+        self.diagnostics.extend(found.into_iter().filter_map(|finding| finding.diagnostic));
+        at.damaged = salvage(&mut value, &mends);
+        // What stands outside of `spec` names the object: without it there is nothing to go on with.
+        let lost = at.damaged.iter().any(|path| !path.starts_with("spec"));
         let parsed: Result<T, _> = serde_path_to_error::deserialize(value);
         match parsed {
-            Ok(object) if found.is_empty() => return Some(at.hold(object)),
-            Ok(_) => {}
+            Ok(object) if !lost => return Some(at.hold(object)),
             // The shape's own sentences say it better, when there are any.
-            Err(error) if found.is_empty() => {
+            Err(error) if sound => {
                 let path = match error.path().to_string() {
                     path if path == "." => String::new(),
                     path => path,
                 };
-                found.push(Diagnostic::error("WrongShape", error.inner().to_string()).at(at.locator.place(&path)));
+                let diagnostic = Diagnostic::error("WrongShape", error.inner().to_string());
+                self.diagnostics.push(diagnostic.at(at.locator.place(&path)));
             }
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
-        self.diagnostics.append(&mut found);
+        self.manifests.broken.insert((kind, at.namespace, at.name));
         None
     }
 }
@@ -257,12 +265,14 @@ struct At {
     namespace: String,
     name: String,
     locator: Locator,
+    damaged: Vec<String>,
 }
 
 impl At {
     fn hold<T>(self, object: T) -> Located<T> {
         let file = self.locator.file.to_string();
-        Located { object, file, namespace: self.namespace, name: self.name, locator: self.locator }
+        let (namespace, name, damaged) = (self.namespace, self.name, self.damaged);
+        Located { object, file, namespace, name, damaged, locator: self.locator }
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::located::Locator;
 use super::position;
+use super::salvage::{By, Mend, least, whole};
 use crate::diagnostic::Diagnostic;
 use crate::suggest;
 
@@ -15,6 +16,14 @@ use crate::suggest;
 pub(super) struct Structure {
     schema: Value,
     validator: Validator,
+}
+
+/// A mistake in a document's shape.
+pub(super) struct Finding {
+    /// What is said of it; None when another finding says it.
+    pub(super) diagnostic: Option<Diagnostic>,
+    /// What would let the rest be read.
+    pub(super) mend: Mend,
 }
 
 impl Structure {
@@ -42,17 +51,22 @@ impl Structure {
         Some(Self { schema, validator })
     }
 
-    /// Everything about the document that is not of this shape.
-    pub(super) fn check(&self, document: &Value, locator: &Locator) -> Vec<Diagnostic> {
-        let mut found: Vec<(String, Diagnostic)> = Vec::new();
-        let mut unknown_at: Vec<String> = Vec::new();
+    /// Everything about the document that is not of this shape, each with what would let the rest be read.
+    pub(super) fn check(&self, document: &Value, locator: &Locator) -> Vec<Finding> {
+        let mut found: Vec<Finding> = Vec::new();
+        // Where there are unknown fields, and which ones they may have been meant for.
+        let mut unknown: Vec<(String, Option<String>)> = Vec::new();
         for error in self.validator.iter_errors(document) {
-            let path = position::from_pointer(error.instance_path().as_str());
+            let pointer = error.instance_path().as_str();
+            let path = position::from_pointer(pointer);
             if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind() {
                 let known = self.known_fields(error.schema_path().as_str());
-                unknown_at.push(path.clone());
                 for name in unexpected {
-                    found.push((path.clone(), unknown_field(&path, name, &known, locator)));
+                    let meant = suggest::closest(name, known.iter().map(String::as_str));
+                    unknown.push((pointer.to_owned(), meant.map(str::to_owned)));
+                    let mend = Mend { pointer: pointer.to_owned(), by: By::LeavingOut(name.clone()) };
+                    let diagnostic = Some(unknown_field(&path, name, &known, locator));
+                    found.push(Finding { diagnostic, mend });
                 }
                 continue;
             }
@@ -62,13 +76,67 @@ impl Structure {
             } else {
                 "WrongShape"
             };
-            found.push((path.clone(), Diagnostic::error(code, message).help(help).at(locator.place(&path))));
+            let mend = Mend { pointer: pointer.to_owned(), by: self.mend(&error) };
+            let diagnostic = Some(Diagnostic::error(code, message).help(help).at(locator.place(&path)));
+            found.push(Finding { diagnostic, mend });
         }
-        // A misspelt choice is unknown and leaves no choice: one mistake, told once.
-        found.retain(|(path, diagnostic)| {
-            !(unknown_at.contains(path) && diagnostic.message.starts_with("exactly one of"))
-        });
-        found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
+        // A misspelt field is unknown, and missed where it should be: one mistake, told once.
+        for Finding { diagnostic, mend } in &mut found {
+            let here = || unknown.iter().filter(|(pointer, _)| *pointer == mend.pointer);
+            let repeated = match (&mend.by, diagnostic.as_ref()) {
+                (By::PuttingIn(_, _), Some(told)) if told.message.starts_with("exactly one of") => {
+                    here().next().is_some()
+                }
+                (By::PuttingIn(name, _), _) => here().any(|(_, meant)| meant.as_ref() == Some(name)),
+                _ => false,
+            };
+            if repeated {
+                *diagnostic = None;
+            }
+        }
+        found
+    }
+
+    /// What lets the rest of the document be read.
+    fn mend(&self, error: &jsonschema::ValidationError<'_>) -> By {
+        let path = error.schema_path().as_str();
+        let schema = path.rsplit_once('/').and_then(|(schema, _)| self.schema.pointer(schema)).unwrap_or(&Value::Null);
+        match error.kind() {
+            ValidationErrorKind::Required { property } => {
+                let name = property.as_str().unwrap_or_default();
+                let field = schema.get("properties").and_then(|fields| fields.get(name)).unwrap_or(&Value::Null);
+                By::PuttingIn(name.to_owned(), least(field))
+            }
+            ValidationErrorKind::OneOfNotValid { .. } | ValidationErrorKind::OneOfMultipleValid { .. } => {
+                let keys = self.keys(error);
+                let found: Vec<&str> =
+                    keys.iter().copied().filter(|key| error.instance().as_ref().get(key).is_some()).collect();
+                match (found.as_slice(), keys.first()) {
+                    ([], Some(first)) => {
+                        let field = schema.get("properties").and_then(|fields| fields.get(first));
+                        By::PuttingIn((*first).to_owned(), least(field.unwrap_or(&Value::Null)))
+                    }
+                    _ => By::Choosing(found.into_iter().map(str::to_owned).collect()),
+                }
+            }
+            // Of the right type: it can be read as it stands.
+            ValidationErrorKind::Pattern { .. }
+            | ValidationErrorKind::MinLength { .. }
+            | ValidationErrorKind::MaxLength { .. }
+            | ValidationErrorKind::MinItems { .. }
+            | ValidationErrorKind::MaxItems { .. } => By::Replacing(error.instance().as_ref().clone()),
+            _ => By::Replacing(least(schema)),
+        }
+    }
+
+    /// The keys that a choice is made among.
+    fn keys(&self, error: &jsonschema::ValidationError<'_>) -> Vec<&str> {
+        let branches = self.schema.pointer(error.schema_path().as_str()).and_then(Value::as_array);
+        branches
+            .into_iter()
+            .flatten()
+            .filter_map(|branch| branch.get("required")?.as_array()?.first()?.as_str())
+            .collect()
     }
 
     fn known_fields(&self, schema_path: &str) -> Vec<String> {
@@ -128,8 +196,12 @@ impl Structure {
             ValidationErrorKind::MaxLength { limit } => {
                 (format!("the text is longer than {limit} characters"), "shorten it".into())
             }
-            ValidationErrorKind::Minimum { limit } => (format!("{value} is too small"), format!("at least {limit}")),
-            ValidationErrorKind::Maximum { limit } => (format!("{value} is too large"), format!("at most {limit}")),
+            ValidationErrorKind::Minimum { limit } => {
+                (format!("{value} is too small"), format!("at least {}", whole(limit)))
+            }
+            ValidationErrorKind::Maximum { limit } => {
+                (format!("{value} is too large"), format!("at most {}", whole(limit)))
+            }
             ValidationErrorKind::Pattern { .. } if error.instance_path().as_str().ends_with("/secretKey") => (
                 "this is not a key of a Secret".to_owned(),
                 "name a key of the Connector's Secret with letters, digits, `-`, `_` and `.`; the value itself never \
@@ -153,12 +225,7 @@ impl Structure {
 
     /// A choice among keys that was not made, or made twice.
     fn choice(&self, error: &jsonschema::ValidationError<'_>, value: &Value) -> (String, String) {
-        let branches = self.schema.pointer(error.schema_path().as_str()).and_then(Value::as_array);
-        let keys: Vec<&str> = branches
-            .into_iter()
-            .flatten()
-            .filter_map(|branch| branch.get("required")?.as_array()?.first()?.as_str())
-            .collect();
+        let keys = self.keys(error);
         if keys.is_empty() {
             return (format!("{} does not fit here", shown(value, "")), "see the field's documentation".into());
         }

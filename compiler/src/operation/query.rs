@@ -3,27 +3,22 @@
 use std::sync::Arc;
 
 use aggregator_crds::pipeline::Sql;
+use datafusion_common::Result;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{DataFusionError, Result};
 use datafusion_expr::{Expr, LogicalPlan};
 
 use super::{Built, Outcome, Step, sieve};
 use crate::graph::Grain;
 use crate::sieve::{Outcome as Taken, SieveRule};
-use crate::sql::{Text, settle};
+use crate::sql::Text;
 
 /// A query that only computes columns and filters rows goes through row by row: its rows stay accounted for.
 pub(crate) fn query(sql: &Sql, step: &Step<'_>) -> Outcome {
     let path = step.field("query");
     let text = Text { sql: &sql.query, path: &path };
-    let statement = step.scope.query(text)?;
-    if step.scope.tables.iter().any(|table| table.schema.is_none()) {
-        return Ok(None);
-    }
-    let explained = |error: DataFusionError| step.scope.explain(text, &error);
-    let (plan, schema) = step.scope.plan_query(statement).and_then(settle).map_err(explained)?;
+    let Some((plan, schema)) = step.scope.planned(text)? else { return Ok(None) };
     let (plan, grain) = if row_wise(&plan) {
-        (filters_to_sieves(plan).map_err(explained)?, Grain::Row)
+        (filters_to_sieves(plan).map_err(|error| step.scope.explain(text, &error))?, Grain::Row)
     } else {
         (plan, Grain::Changed)
     };

@@ -6,6 +6,7 @@
 mod check;
 mod explain;
 mod functions;
+mod mistakes;
 mod params;
 mod plan;
 mod tables;
@@ -54,8 +55,9 @@ impl Scope<'_> {
         }
     }
 
-    /// Reads a query: exactly one `SELECT`, over the inputs only, calling functions and naming parameters that exist.
-    pub(crate) fn query(&self, text: Text<'_>) -> Result<ast::Statement, Vec<Diagnostic>> {
+    /// Reads a query: exactly one `SELECT`. With it comes what is wrong with it: it must read inputs only, and call
+    /// functions and name parameters that exist.
+    fn statement(&self, text: Text<'_>) -> Result<(ast::Statement, Vec<Diagnostic>), Vec<Diagnostic>> {
         let mut statements = parser(text.sql)
             .and_then(|mut parser| parser.parse_statements())
             .map_err(|error| vec![self.syntax(text, &error)])?;
@@ -72,6 +74,12 @@ impl Scope<'_> {
             }
         };
         let problems = check::statement(self, text, &statement);
+        Ok((statement, problems))
+    }
+
+    /// Reads a query in which nothing is wrong that can be told without its plan.
+    pub(crate) fn query(&self, text: Text<'_>) -> Result<ast::Statement, Vec<Diagnostic>> {
+        let (statement, problems) = self.statement(text)?;
         if problems.is_empty() { Ok(statement) } else { Err(problems) }
     }
 

@@ -31,6 +31,9 @@ pub struct SourceRequest {
     pub batch_rows: usize,
     /// How many threads may decode at once.
     pub threads: usize,
+    /// How many sources of this run are read from the same Connector, this one among them: all of them are read in one
+    /// snapshot, where the system has snapshots.
+    pub together: usize,
 }
 
 /// The part of a stream that an incremental read by a column wants. Values are the cursor's exact text, as

@@ -19,6 +19,7 @@ mod registry;
 mod s3;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod shape;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -56,6 +56,19 @@ impl<'a> From<&'a Value> for Cell<'a> {
 }
 
 impl Cell<'_> {
+    /// The value by itself, apart from the text that it was read from.
+    pub(crate) fn into_owned(self) -> Cell<'static> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Bool(flag) => Cell::Bool(flag),
+            Self::Int(integer) => Cell::Int(integer),
+            Self::UInt(integer) => Cell::UInt(integer),
+            Self::Float(float) => Cell::Float(float),
+            Self::Text(text) => Cell::Text(Cow::Owned(text.into_owned())),
+            Self::Nested(value) => Cell::Nested(Cow::Owned(value.into_owned())),
+        }
+    }
+
     /// The value as a person reads it, for messages.
     pub(crate) fn show(&self) -> String {
         let text = match self {

@@ -56,34 +56,6 @@ impl Faults {
     }
 }
 
-/// Refuses a declared type that no text format can hold.
-pub(crate) fn check_type(field: &Field) -> Result<()> {
-    if supported(field.data_type()) {
-        return Ok(());
-    }
-    Err(ConnectorError::new(
-        ErrorKind::Config,
-        format!("read the declared schema, column `{}`", field.name()),
-        format!("text holds no {}", types::name(field.data_type())),
-    )
-    .remedy("declare `Utf8` and convert it in a transform"))
-}
-
-fn supported(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::List(element) => supported(element.data_type()),
-        DataType::Timestamp(_, Some(zone)) => zone.parse::<Tz>().is_ok(),
-        DataType::Null | DataType::Boolean | DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => true,
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => true,
-        DataType::Float32 | DataType::Float64 | DataType::Date32 | DataType::Date64 => true,
-        DataType::Timestamp(_, None) | DataType::Decimal128(_, _) => true,
-        DataType::Time32(TimeUnit::Second | TimeUnit::Millisecond) => true,
-        DataType::Time64(TimeUnit::Microsecond | TimeUnit::Nanosecond) => true,
-        _ => false,
-    }
-}
-
 /// The array of one column. Cells that do not fit are null in it and faults of their row.
 pub(crate) fn build<'a>(
     field: &Field,

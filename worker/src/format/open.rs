@@ -5,6 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use aggregator_compiler::declared::format_schema;
 use aggregator_crds::connector::{Compression, FileFormat, StreamSchema};
 use arrow::datatypes::SchemaRef;
 
@@ -46,17 +47,6 @@ pub fn ending_of(format: &FileFormat) -> &'static str {
         FileFormat::Ndjson(_) => "ndjson",
         FileFormat::Json(_) => "json",
         FileFormat::Parquet(_) => "parquet",
-    }
-}
-
-/// What a format declares of the columns.
-#[must_use]
-pub fn stream_schema(format: &FileFormat) -> Option<&StreamSchema> {
-    match format {
-        FileFormat::Csv(csv) => csv.schema.as_ref(),
-        FileFormat::Ndjson(lines) => lines.schema.as_ref(),
-        FileFormat::Json(json) => json.schema.as_ref(),
-        FileFormat::Parquet(_) => None,
     }
 }
 
@@ -219,7 +209,7 @@ impl SchemaProbe {
     /// # Errors
     /// [`ErrorKind::Config`] when the declaration is wrong.
     pub fn schema(&self, format: &FileFormat) -> Result<SchemaRef> {
-        if let Some(declared) = stream_schema(format).map(declared_schema).transpose()?.flatten() {
+        if let Some(declared) = format_schema(format).map(declared_schema).transpose()?.flatten() {
             return Ok(declared);
         }
         Ok(match format {

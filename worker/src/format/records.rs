@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use aggregator_compiler::types;
+use aggregator_compiler::declared;
 use aggregator_crds::connector::{InferSchema, StreamSchema};
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::SchemaRef;
 use serde_json::Value;
 
 use super::cell::Cell;
-use super::column::{Fault, Faults, assemble, build, check_type};
+use super::column::{Fault, Faults, assemble, build};
 use super::infer::{Guess, Guesses};
 use crate::connector::{ConnectorError, ErrorKind, Reject, RejectReason, Result, check_columns};
 
@@ -20,20 +20,13 @@ use crate::connector::{ConnectorError, ErrorKind, Reject, RejectReason, Result, 
 pub fn declared_schema(schema: &StreamSchema) -> Result<Option<SchemaRef>> {
     let StreamSchema::Columns(columns) = schema else { return Ok(None) };
     check_columns("the declared schema", columns.len())?;
-    let mut fields: Vec<Field> = Vec::with_capacity(columns.len());
-    for column in columns {
-        let operation = || format!("read the declared schema, column `{}`", column.name);
-        let data_type = types::parse(&column.data_type)
-            .map_err(|error| ConnectorError::new(ErrorKind::Config, operation(), error.to_string()))?;
-        if fields.iter().any(|field| field.name() == &column.name) {
-            return Err(ConnectorError::new(ErrorKind::Config, operation(), "the name stands twice")
-                .remedy("give every column a name of its own"));
-        }
-        let field = Field::new(&column.name, data_type, column.nullable);
-        check_type(&field)?;
-        fields.push(field);
-    }
-    Ok(Some(Arc::new(Schema::new(fields))))
+    declared::schema_of(columns).map(Some).map_err(|wrong| {
+        let column = wrong.first().map(|wrong| wrong.column.clone()).unwrap_or_default();
+        let detail = wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let help = wrong.into_iter().next().map(|wrong| wrong.help).unwrap_or_default();
+        ConnectorError::new(ErrorKind::Config, format!("read the declared schema, column `{column}`"), detail)
+            .remedy(help)
+    })
 }
 
 /// How many records are looked at when a schema is inferred.
@@ -166,9 +159,10 @@ pub(crate) fn allow(wanted: bool, rejects: Vec<Reject>) -> Result<Vec<Reject>> {
 
 #[cfg(test)]
 mod tests {
+    use aggregator_compiler::types;
     use aggregator_crds::connector::SchemaColumn;
     use arrow::array::AsArray;
-    use arrow::datatypes::{DataType, Int64Type, TimeUnit};
+    use arrow::datatypes::{DataType, Field, Int64Type, Schema, TimeUnit};
     use serde_json::json;
 
     use super::*;

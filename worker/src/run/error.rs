@@ -65,6 +65,9 @@ pub enum RunError {
     /// The place where checkpoints are kept failed.
     #[error("{0}")]
     Checkpoint(#[from] CheckpointError),
+    /// The run took longer than it may.
+    #[error("the run took longer than `execution.timeout` allows, which is {0:?}")]
+    TimedOut(std::time::Duration),
     /// The run was asked to stop.
     #[error("the run was interrupted; nothing was committed, the next run continues it")]
     Interrupted,
@@ -99,6 +102,7 @@ impl RunError {
             Self::Checkpoint(CheckpointError::Busy { .. }) => "AlreadyRunning",
             Self::Checkpoint(CheckpointError::Superseded { .. }) => "Fenced",
             Self::Checkpoint(_) => "CheckpointUnavailable",
+            Self::TimedOut(_) => "TimedOut",
             Self::Interrupted => "Interrupted",
         }
     }
@@ -135,6 +139,7 @@ impl RunError {
             | Self::Quality(_)
             | Self::RejectBudget { .. }
             | Self::Diverged { .. }
+            | Self::TimedOut(_)
             | Self::Interrupted => false,
         }
     }
@@ -171,6 +176,9 @@ impl RunError {
                 Some("look whether the API server answers and the ServiceAccount of the worker may write Checkpoints".into())
             }
             Self::Checkpoint(_) => Some("check the folder given with --state".into()),
+            Self::TimedOut(_) => {
+                Some("the next run continues it; raise `execution.timeout` if it always takes so long".into())
+            }
             Self::Interrupted => None,
         }
     }

@@ -10,6 +10,7 @@ use aggregator_crds::pipeline::Severity;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use super::error::RunError;
 use super::graph::ancestors;
@@ -39,6 +40,18 @@ pub(super) struct Shared<'a> {
     /// The memory and the spill files.
     pub(super) env: Arc<RuntimeEnv>,
     pub(super) store: &'a dyn CheckpointStore,
+    /// Cancelled when the run has taken longer than it may; everything else is cancelled then, too.
+    pub(super) late: CancellationToken,
+}
+
+impl Shared<'_> {
+    /// Why the run did not succeed: what was interrupted because it was late has timed out.
+    pub(super) fn why(&self, error: RunError) -> RunError {
+        match (error, self.request.timeout) {
+            (RunError::Interrupted, Some(timeout)) if self.late.is_cancelled() => RunError::TimedOut(timeout),
+            (error, _) => error,
+        }
+    }
 }
 
 /// The report of a run that has not begun.
@@ -89,7 +102,7 @@ pub(super) async fn one(shared: &Shared<'_>, manifests: &Manifests, stream: Opti
         ended = attempt(shared, manifests, stream, &mut report).await;
     }
     if let Err(error) = ended {
-        report.fail(&error);
+        report.fail(&shared.why(error));
     }
     report.seconds = started.elapsed().as_secs_f64();
     report

@@ -35,6 +35,7 @@ mod streams;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aggregator_compiler::catalogue::Catalogues;
 use aggregator_compiler::compile::{CompileInput, compile};
@@ -87,7 +88,9 @@ pub struct RunRequest {
     pub secrets: SecretSource,
     /// What the run may use of the machine.
     pub resources: Resources,
-    /// Asks the run to stop.
+    /// The longest it may take.
+    pub timeout: Option<Duration>,
+    /// Asks the run to stop; cancelled when it has taken too long.
     pub cancel: CancellationToken,
     /// Where the run shows how far it is.
     pub progress: Progress,

@@ -107,6 +107,7 @@ pub async fn preview(request: &PreviewRequest) -> Result<Preview, RunError> {
             rejects: true,
             batch_rows: resources.batch_rows.min(limit.max(1)),
             threads: 1,
+            together: 1,
         };
         let reader = connector.source(request).await.map_err(failed)?;
         let schema = reader.schema();

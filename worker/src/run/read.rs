@@ -62,9 +62,18 @@ pub(super) async fn open<'a>(
     begun: &Begun,
     to: &Positions,
 ) -> Result<Vec<OpenSource<'a>>, RunError> {
+    let wanted: Vec<(&Node, &SourceNode)> = traffic
+        .pipeline
+        .nodes
+        .iter()
+        .filter(|node| traffic.wanted.contains(node.name.as_str()))
+        .filter_map(|node| match &node.kind {
+            NodeKind::Source(spec) => Some((node, spec)),
+            _ => None,
+        })
+        .collect();
     let mut sources = Vec::new();
-    for node in traffic.pipeline.nodes.iter().filter(|node| traffic.wanted.contains(node.name.as_str())) {
-        let NodeKind::Source(spec) = &node.kind else { continue };
+    for &(node, spec) in &wanted {
         let failed = |error| RunError::Connector { node: Some(node.name.clone()), error };
         let plan = ReadPlan::new(&node.name, spec, request.mode, begun, to).map_err(failed)?;
         let connector = places.connector(&spec.connector).map_err(failed)?;
@@ -80,6 +89,7 @@ pub(super) async fn open<'a>(
             rejects: traffic.pipeline.rejects.is_some(),
             batch_rows: request.resources.batch_rows,
             threads: request.resources.threads,
+            together: wanted.iter().filter(|(_, other)| other.connector == spec.connector).count(),
         });
         let opened = request.cancel.run_until_cancelled(opening).await;
         let source = opened.ok_or(RunError::Interrupted)?.map_err(failed)?;

@@ -13,6 +13,8 @@ use aggregator_crds::Pipeline;
 use aggregator_crds::pipeline::StreamFailurePolicy;
 use futures::StreamExt;
 use futures::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::error::RunError;
 use super::execute::{Shared, one, unbegun};
@@ -37,17 +39,31 @@ pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport 
             return report;
         }
     };
-    let shared = Shared { request: &request, places: &places, env, store };
+    let late = CancellationToken::new();
+    let watch = request.timeout.map(|timeout| {
+        let (late, cancel) = (late.clone(), request.cancel.clone());
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            tokio::time::sleep(timeout).await;
+            // Who was asked to stop before has not timed out.
+            if !cancel.is_cancelled() {
+                late.cancel();
+                cancel.cancel();
+            }
+        }))
+    });
+    let shared = Shared { request: &request, places: &places, env, store, late };
     let located = request.manifests.pipeline(&request.namespace, &request.pipeline);
     if request.mode != RunMode::DryRun && located.is_some_and(|located| located.object.spec.draft) {
         let mut report = unbegun(&request);
         report.fail(&RunError::Draft(request.pipeline.clone()));
         return report;
     }
-    match located.filter(|located| selecting(&located.object.spec).is_some()) {
+    let report = match located.filter(|located| selecting(&located.object.spec).is_some()) {
         Some(located) => all(&shared, located).await,
         None => one(&shared, &request.manifests, None).await,
-    }
+    };
+    drop(watch);
+    report
 }
 
 /// Runs all streams that the Pipeline's source stands for.
@@ -67,7 +83,7 @@ async fn all(shared: &Shared<'_>, pipeline: &Located<Pipeline>) -> RunReport {
             let ended = each(shared, pipeline, &streams).await;
             report.add_streams(ended);
         }
-        Err(error) => report.fail(&error),
+        Err(error) => report.fail(&shared.why(error)),
     }
     report.seconds = started.elapsed().as_secs_f64();
     report

@@ -7,6 +7,7 @@ mod postgres;
 mod refusals;
 mod rows;
 mod shapes;
+mod snapshots;
 mod splits;
 mod sqlite;
 mod versions;

@@ -59,6 +59,7 @@ pub(crate) fn request(stream: &str) -> SourceRequest {
         rejects: false,
         batch_rows: 1000,
         threads: 2,
+        together: 1,
     }
 }
 

@@ -185,6 +185,7 @@ pub(crate) fn request(stream: &str) -> SourceRequest {
         rejects: true,
         batch_rows: 1000,
         threads: 2,
+        together: 1,
     }
 }
 

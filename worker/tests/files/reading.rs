@@ -277,6 +277,27 @@ async fn partition_folders_are_columns() {
 }
 
 #[tokio::test]
+async fn integers_that_no_64_bits_hold_keep_their_digits() {
+    let line = r#"{"id": 18446744073709551616, "in": {"x": [-99999999999999999999]}, "small": 18446744073709551615}"#;
+    let wanted = ["18446744073709551616", r#"{"x":["-99999999999999999999"]}"#, "18446744073709551615"];
+    let mut lake = Lake::plain();
+    lake.put("a.ndjson", line).put("a.json", format!("[{line}]"));
+    for stream in ["a.ndjson", "a.json"] {
+        assert_eq!(lake.read(stream).await.unwrap().rows(), [wanted], "{stream}");
+    }
+    // A column of decimals takes them, one of integers does not.
+    for (declared, rows, reasons) in [
+        ("Decimal128(38, 0)", vec![["18446744073709551616"]], vec![]),
+        ("Int64", vec![], vec![(1, Some("id"), "CastFailed")]),
+    ] {
+        lake = lake.reopen(Some(json!({"ndjson": {"schema": columns(&[("id", declared)])}})));
+        let outcome = lake.read("a.ndjson").await.unwrap();
+        assert_eq!(outcome.rows(), rows, "{declared}");
+        assert_eq!(outcome.reasons(), reasons, "{declared}");
+    }
+}
+
+#[tokio::test]
 async fn json_lines_and_documents_are_read_and_their_bad_records_rejected() {
     let lake = Lake::plain();
     lake.put(

@@ -47,6 +47,7 @@ pub(crate) fn items() -> SourceRequest {
         rejects: false,
         batch_rows: 4,
         threads: 2,
+        together: 1,
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
+use aggregator_compiler::declared::format_schema;
 use aggregator_crds::connector::{FileFormat, StreamSchema};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::data_file::{DataFile, partition};
 use super::{Listing, Store};
 use crate::connector::{ConnectorError, ErrorKind, Result};
-use crate::format::{Guess, SchemaProbe, declared_schema, ending_of, format_by_name, infer_records, stream_schema};
+use crate::format::{Guess, SchemaProbe, declared_schema, ending_of, format_by_name, infer_records};
 
 /// The most streams that discovery lists.
 const MAX_STREAMS: usize = 1000;
@@ -77,9 +78,9 @@ pub(crate) fn shape_of<S: Store>(
     }
     let format = format_of(declared, stream, &files)?;
     let mut probe = SchemaProbe::default();
-    let budget = infer_records(stream_schema(&format));
+    let budget = infer_records(format_schema(&format));
     let is_parquet = matches!(format, FileFormat::Parquet(_));
-    if !matches!(stream_schema(&format), Some(StreamSchema::Columns(_))) {
+    if !matches!(format_schema(&format), Some(StreamSchema::Columns(_))) {
         for (index, file) in files.iter().enumerate() {
             let enough = if is_parquet { index >= MAX_FOOTERS } else { probe.records >= budget };
             if enough {
@@ -137,7 +138,7 @@ fn with_partitions(schema: &SchemaRef, files: &[DataFile]) -> SchemaRef {
 /// The format whose columns are declared, and these.
 fn declared_columns(declared: Option<&FileFormat>) -> Result<Option<(&FileFormat, SchemaRef)>> {
     let Some(format) = declared else { return Ok(None) };
-    let schema = stream_schema(format).map(declared_schema).transpose()?.flatten();
+    let schema = format_schema(format).map(declared_schema).transpose()?.flatten();
     Ok(schema.map(|schema| (format, schema)))
 }
 
@@ -167,7 +168,7 @@ pub(crate) fn not_found<S: Store>(
     let emptied = match declared {
         _ if !escaping.is_empty() || !store.is_open(stream) => "",
         Some(FileFormat::Parquet(_)) => "; if the files were read and taken away, leave one, which tells the columns",
-        Some(format) if matches!(stream_schema(format), Some(StreamSchema::Columns(_))) => "",
+        Some(format) if matches!(format_schema(format), Some(StreamSchema::Columns(_))) => "",
         _ => "; if the files were read and taken away, declare the columns with `schema` in the Connector's `format`",
     };
     error.remedy(remedy + emptied)

@@ -3,11 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use aggregator_compiler::declared::generated_field;
 use aggregator_crds::connector::{GeneratedColumn, GeneratorKind};
 use arrow::array::{
     ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::{DataType, Field, TimeUnit};
+use arrow::datatypes::Field;
 
 use super::draw::{Draws, Key};
 
@@ -92,31 +93,26 @@ impl Column {
                 _ => return Err(format!("`nullShare: {text}` is not a share from 0 to 1")),
             },
         };
-        let (kind, data_type) = match &spec.kind {
+        let kind = match &spec.kind {
             GeneratorKind::Sequence { start } => {
                 let line = Line::new(*start, 1, rows)
                     .ok_or_else(|| format!("{rows} values from {start} on do not fit Int64"))?;
-                (Kind::Sequence(line), DataType::Int64)
+                Kind::Sequence(line)
             }
             GeneratorKind::Integer { min, max } if min > max => return Err(above(*min, *max)),
-            GeneratorKind::Integer { min, max } => (Kind::Integer { min: *min, max: *max }, DataType::Int64),
+            GeneratorKind::Integer { min, max } => Kind::Integer { min: *min, max: *max },
             GeneratorKind::Number { min, max } if min >= max => return Err(above(*min, *max)),
-            GeneratorKind::Number { min, max } => {
-                (Kind::Number { min: *min as f64, max: *max as f64 }, DataType::Float64)
-            }
+            GeneratorKind::Number { min, max } => Kind::Number { min: *min as f64, max: *max as f64 },
             GeneratorKind::Text { length } if *length > MAX_TEXT => {
                 return Err(format!("`length: {length}` is more than {MAX_TEXT}"));
             }
-            GeneratorKind::Text { length } => (Kind::Text { length: *length }, DataType::Utf8),
+            GeneratorKind::Text { length } => Kind::Text { length: *length },
             GeneratorKind::Choice { values } if values.is_empty() => return Err("`choice` has no values".into()),
-            GeneratorKind::Choice { values } => (Kind::Choice { values: values.clone() }, DataType::Utf8),
-            GeneratorKind::Boolean {} => (Kind::Boolean, DataType::Boolean),
-            GeneratorKind::Timestamp { start, step } => {
-                let zone = Some("UTC".into());
-                (Kind::Timestamp(times(start, step, rows)?), DataType::Timestamp(TimeUnit::Microsecond, zone))
-            }
+            GeneratorKind::Choice { values } => Kind::Choice { values: values.clone() },
+            GeneratorKind::Boolean {} => Kind::Boolean,
+            GeneratorKind::Timestamp { start, step } => Kind::Timestamp(times(start, step, rows)?),
         };
-        let field = Field::new(&spec.name, data_type, null_share > 0.0);
+        let (field, _) = generated_field(spec);
         Ok(Self { field, kind, key: Key::new(seed, stream, &spec.name), null_share })
     }
 
@@ -126,11 +122,6 @@ impl Column {
             Kind::Sequence(line) | Kind::Timestamp(line) if self.null_share == 0.0 => Some(*line),
             _ => None,
         }
-    }
-
-    /// Whether each row has a value of its own.
-    pub(super) fn names_rows(&self) -> bool {
-        matches!(self.kind, Kind::Sequence(_)) && self.null_share == 0.0
     }
 
     /// A bound of a cursor over this column, read from its text, as [`Self::line`] counts.

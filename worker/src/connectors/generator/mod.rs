@@ -67,11 +67,14 @@ impl Connector for Generator {
     }
 
     async fn discover(&self) -> Result<Catalogue> {
-        Ok(Catalogue { streams: self.streams.iter().map(GeneratedRows::describe).collect(), truncated: false })
+        Ok(Catalogue {
+            streams: self.streams.iter().map(|stream| stream.described.clone()).collect(),
+            truncated: false,
+        })
     }
 
     async fn describe(&self, stream: &str) -> Result<Stream> {
-        Ok(self.stream(stream)?.describe())
+        Ok(self.stream(stream)?.described.clone())
     }
 
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use aggregator_compiler::catalogue::Stream;
+use aggregator_compiler::declared::generated;
 use aggregator_crds::connector::GeneratedStream;
-use arrow::datatypes::{Field, Schema};
 
 use super::column::Column;
 use crate::connector::{ConnectorError, ErrorKind, Result};
@@ -18,6 +18,8 @@ pub(super) struct GeneratedRows {
     pub rows: u64,
     /// Its columns.
     pub columns: Vec<Column>,
+    /// As a catalogue shows it.
+    pub described: Stream,
 }
 
 impl GeneratedRows {
@@ -42,17 +44,6 @@ impl GeneratedRows {
                 })
             })
             .collect::<Result<Vec<_>>>()?;
-        Ok(Self { name: spec.name.clone(), rows: spec.rows, columns })
-    }
-
-    /// The stream as a catalogue shows it. A sequence without nulls names its rows.
-    pub(super) fn describe(&self) -> Stream {
-        let fields: Vec<Field> = self.columns.iter().map(|column| column.field.clone()).collect();
-        let key = self.columns.iter().find(|column| column.names_rows()).map(|column| column.field.name().clone());
-        Stream {
-            primary_key: key.into_iter().collect(),
-            estimated_rows: Some(self.rows),
-            ..Stream::from_schema(&self.name, &Schema::new(fields))
-        }
+        Ok(Self { name: spec.name.clone(), rows: spec.rows, columns, described: generated(spec) })
     }
 }

@@ -46,6 +46,7 @@ fn request() -> SourceRequest {
         rejects: false,
         batch_rows: 100,
         threads: 1,
+        together: 1,
     }
 }
 

@@ -40,7 +40,7 @@ impl Document {
             return Ok(None);
         }
         self.decode(api, operation, answer)?;
-        serde_json::from_slice(&answer.body).map(Some).map_err(|error| {
+        format::parse_json(&answer.body).map(Some).map_err(|error| {
             if let Some(detail) = format::too_deep(&format!("page {number}"), &error) {
                 return api.error(ErrorKind::Limit, operation, &detail).remedy(
                     "ask the API for less in one answer, as by `fields` or `expand`, or read another endpoint",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use aggregator_compiler::declared::endpoint_schema;
 use aggregator_crds::connector::{FileFormat, HttpEndpoint, HttpMethod, JsonFormat};
 use arrow::datatypes::SchemaRef;
 use reqwest::Method;
@@ -13,7 +14,7 @@ use super::document::Document;
 use super::pagination::{Kind, PageRequest};
 use super::placeholder;
 use crate::connector::{ConnectorError, ErrorKind, Result};
-use crate::format::{declared_schema, infer_records, stream_schema};
+use crate::format::{declared_schema, infer_records};
 
 /// How answers read.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ impl Endpoint {
             .format
             .clone()
             .unwrap_or_else(|| FileFormat::Json(JsonFormat { records: spec.records.clone(), ..JsonFormat::default() }));
-        let schema = spec.schema.as_ref().or(stream_schema(&format));
+        let schema = endpoint_schema(spec);
         let pages = Kind::parse(spec.pagination.as_ref()).map_err(|error| wrong("pagination", error))?;
         let mut all = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accepted(&format)))]);
         for (name, value) in headers.iter().chain(&spec.headers) {

@@ -13,6 +13,7 @@ mod publish;
 mod ranges;
 mod session;
 mod sink;
+mod snapshot;
 mod source;
 mod stage;
 mod target;
@@ -23,11 +24,12 @@ mod widen;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
 use async_trait::async_trait;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
 use self::catalogue::{Relation, RelationColumn};
 use self::session::{Client, Session, get};
 use self::sink::PostgresSink;
+use self::snapshot::Snapshot;
 use self::source::PostgresSource;
 use self::target::Target;
 use super::shape::Shape;
@@ -39,11 +41,13 @@ use crate::connector::{
 
 /// Opens the connector; reaches nothing yet.
 pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
-    Ok(Box::new(Postgres { client: Client::new(&environment)? }))
+    Ok(Box::new(Postgres { client: Client::new(&environment)?, open: Mutex::default() }))
 }
 
 struct Postgres {
     client: Client,
+    /// What the sources that are open together read.
+    open: Mutex<Weak<Snapshot>>,
 }
 
 /// What can be read.
@@ -158,7 +162,8 @@ impl Connector for Postgres {
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
         let mut session = self.client.connect().await?;
         let readable = self.readable(&mut session, &request.stream).await?;
-        let mut source = PostgresSource::new(session, request, &readable.from, readable.is_table, &readable.columns)?;
+        let snapshot = Snapshot::of(&self.open, request.together);
+        let mut source = PostgresSource::new(session, snapshot, request, &readable)?;
         source.size = readable.size;
         Ok(Box::new(source))
     }

@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
+use super::Readable;
 use super::catalogue::RelationColumn;
 use super::decode::{Decoded, Decoder};
 use super::ranges::{self, PageRange};
 use super::session::Session;
+use super::snapshot::Snapshot;
 use super::types::{Reading, Wire, oid};
 use crate::connector::{
     ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Result, Size, Source, SourceEnd,
@@ -25,12 +27,16 @@ const AHEAD: usize = 2;
 pub(super) struct PostgresSource {
     /// Taken by a read, and given back when it has come to its end.
     session: Arc<Mutex<Option<Session>>>,
+    /// What is read; all sources of the run see the same.
+    snapshot: Arc<Snapshot>,
+    /// The time before the snapshot, as an expression, once the session's transaction sees it.
+    horizon: Option<String>,
     /// The table, when the stream is one and is read whole.
     table: Option<String>,
     /// SELECT … FROM … AS t
     select: String,
-    /// WHERE and ORDER BY of a window.
-    tail: String,
+    /// The part that is wanted, by this column.
+    window: Option<(CursorWindow, RelationColumn)>,
     schema: SchemaRef,
     wires: Vec<Wire>,
     request: SourceRequest,
@@ -38,14 +44,14 @@ pub(super) struct PostgresSource {
 }
 
 impl PostgresSource {
-    /// Prepares the statement. `from` is what stands behind FROM.
+    /// Prepares the statement.
     pub(super) fn new(
         session: Session,
+        snapshot: Arc<Snapshot>,
         request: SourceRequest,
-        from: &str,
-        is_table: bool,
-        available: &[RelationColumn],
+        readable: &Readable,
     ) -> Result<Self> {
+        let Readable { from, columns: available, is_table, .. } = readable;
         let operation = format!("read {}", request.stream);
         if request.incremental || request.from.is_some() || request.to.is_some() {
             let detail = match request.from.as_ref().or(request.to.as_ref()) {
@@ -84,15 +90,22 @@ impl PostgresSource {
             let name = format!("t.{}", sql::identifier(&column.name));
             expressions.push(cast.map_or_else(|| name.clone(), |cast| format!("{name}::{cast}")));
         }
-        let tail = match &request.window {
-            Some(window) => restriction(&operation, window, find(&window.column)?)?,
-            None => String::new(),
+        let window = match &request.window {
+            Some(window) => {
+                let column = find(&window.column)?;
+                // What cannot be read is refused before anything begins.
+                restriction(&operation, window, column, "now()")?;
+                Some((window.clone(), column.clone()))
+            }
+            None => None,
         };
         Ok(Self {
             session: Arc::new(Mutex::new(Some(session))),
-            table: (is_table && request.window.is_none()).then(|| from.to_owned()),
+            snapshot,
+            horizon: None,
+            table: (*is_table && request.window.is_none()).then(|| from.clone()),
             select: format!("SELECT {} FROM {from} AS t", expressions.join(", ")),
-            tail,
+            window,
             schema: Arc::new(Schema::new(fields)),
             wires,
             request,
@@ -101,8 +114,9 @@ impl PostgresSource {
     }
 }
 
-/// WHERE and ORDER BY of a window. Bounds are inclusive, and of the column's own type: nothing is rounded.
-fn restriction(operation: &str, window: &CursorWindow, column: &RelationColumn) -> Result<String> {
+/// WHERE and ORDER BY of a window. Bounds are inclusive, and of the column's own type: nothing is rounded. `horizon` is a
+/// time before the snapshot, as an expression. The session's time zone is UTC.
+fn restriction(operation: &str, window: &CursorWindow, column: &RelationColumn, horizon: &str) -> Result<String> {
     let refuse =
         |detail: String, remedy: &str| Err(ConnectorError::new(ErrorKind::Config, operation, detail).remedy(remedy));
     let Reading { wire, cast } = column.server.reading();
@@ -140,11 +154,9 @@ fn restriction(operation: &str, window: &CursorWindow, column: &RelationColumn) 
         conditions.push(format!("{ordered} <= {}", literal(upper)));
     }
     if let Some(lag) = window.lag {
-        // In a transaction now() is its start, which is before its snapshot. The session's time zone is UTC.
         let horizon = match wire {
-            Wire::TimestampTz => "now()",
-            Wire::Timestamp => "now()::timestamp",
-            Wire::Date => "now()::timestamp",
+            Wire::TimestampTz => horizon.to_owned(),
+            Wire::Timestamp | Wire::Date => format!("{horizon}::timestamp"),
             _ => {
                 return refuse(
                     format!("column `{name}` is no time, so rows cannot be held back by `lag`"),
@@ -200,22 +212,27 @@ impl Source for PostgresSource {
         self.size
     }
 
-    async fn read(self: Box<Self>) -> Result<EventStream> {
-        let mut session = self.session()?;
-        begin(&mut session, &self.operation()).await?;
+    async fn read(mut self: Box<Self>) -> Result<EventStream> {
+        let session = self.begun().await?;
+        let horizon = self.horizon.as_deref().unwrap_or_default();
+        let tail = match &self.window {
+            Some((window, column)) => restriction(&self.operation(), window, column, horizon)?,
+            None => String::new(),
+        };
         let decoder = self.decoder();
-        Ok(self.start(session, decoder, &self.tail, After::Close))
+        Ok(self.start(session, decoder, &tail, After::Close(Arc::clone(&self.snapshot))))
     }
 
     async fn divide(&mut self, bytes: u64, earlier: &[ReadSplit]) -> Result<Option<Division>> {
         let Some(table) = &self.table else { return Ok(None) };
-        let operation = self.operation();
-        let mut session = self.session()?;
-        begin(&mut session, &operation).await?;
-        let division = ranges::divide(&mut session, &operation, table, bytes, earlier).await?;
-        if division.as_ref().is_none_or(|division| division.stands.len() + division.rest.len() <= 1) {
+        let (operation, table) = (self.operation(), table.clone());
+        let mut session = self.begun().await?;
+        let division = ranges::divide(&mut session, &operation, &table, bytes, earlier).await?;
+        let short = division.as_ref().is_none_or(|division| division.stands.len() + division.rest.len() <= 1);
+        if short && self.request.together <= 1 {
             // It will be read in one go, in a snapshot that begins then.
             session.execute(&operation, "ROLLBACK").await?;
+            self.horizon = None;
         }
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
         Ok(division)
@@ -227,8 +244,7 @@ impl Source for PostgresSource {
 
     async fn share(&mut self, _bytes: u64, splits: Vec<Split>) -> Result<Vec<Split>> {
         let operation = self.operation();
-        let mut session = self.session()?;
-        begin(&mut session, &operation).await?;
+        let mut session = self.begun().await?;
         let splits = ranges::share(&mut session, &operation, splits).await?;
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
         Ok(splits)
@@ -244,16 +260,10 @@ impl Source for PostgresSource {
 
 /// What becomes of the session when a read has come to its end.
 enum After {
-    /// The transaction is over.
-    Close,
+    /// The transaction is over. It began together with these.
+    Close(Arc<Snapshot>),
     /// The next split is read in the same transaction.
     GiveBack(Arc<Mutex<Option<Session>>>),
-}
-
-async fn begin(session: &mut Session, operation: &str) -> Result<()> {
-    session.execute(operation, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    // The first query takes the snapshot: what is committed after this call returns is not part of the read.
-    session.execute(operation, "SELECT 1").await.map(drop)
 }
 
 impl PostgresSource {
@@ -265,6 +275,15 @@ impl PostgresSource {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| {
             ConnectorError::new(ErrorKind::Bug, self.operation(), "a read began before the one before it had ended")
         })
+    }
+
+    /// The session, in a transaction that sees the snapshot.
+    async fn begun(&mut self) -> Result<Session> {
+        let mut session = self.session()?;
+        if self.horizon.is_none() {
+            self.horizon = Some(self.snapshot.begin(&mut session, &self.operation()).await?);
+        }
+        Ok(session)
     }
 
     fn decoder(&self) -> Decoder {
@@ -309,6 +328,9 @@ impl Transfer {
     async fn run(mut self, sender: &mpsc::Sender<Result<SourceEvent>>, after: After) -> Result<()> {
         let (operation, decoder) = (&self.operation, &mut self.decoder);
         let silence = self.session.silence;
+        if let After::Close(snapshot) = &after {
+            snapshot.all_begun().await;
+        }
         let copy = self.session.connection.copy_out_raw(&self.statement);
         let mut pieces = silence.bound(operation, copy).await?;
         let mut decoded = Vec::new();
@@ -328,7 +350,7 @@ impl Transfer {
         }
         let end = SourceEnd { read: decoder.read, bytes: decoder.bytes, ..SourceEnd::default() };
         match after {
-            After::Close => {
+            After::Close(_) => {
                 // The transaction must be over before a sink of the same database changes the table.
                 self.session.execute(&self.operation, "COMMIT").await?;
                 drop(self.session);
@@ -363,8 +385,9 @@ mod tests {
     fn bounds_are_literals_of_the_columns_type() {
         let window =
             |lower: &str, lag| CursorWindow { column: "c".into(), lower: Some(lower.into()), upper: None, lag };
-        let sql =
-            |lower, lag, oid| restriction("read t", &window(lower, lag), &column(oid)).map_err(|error| error.kind);
+        let sql = |lower, lag, oid| {
+            restriction("read t", &window(lower, lag), &column(oid), "now()").map_err(|error| error.kind)
+        };
         assert_eq!(
             sql("7", None, oid::INT8),
             Ok(" WHERE (t.\"c\" >= '7'::bigint) OR t.\"c\" IS NULL ORDER BY t.\"c\"".into())

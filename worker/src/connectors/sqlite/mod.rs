@@ -10,6 +10,7 @@ mod ranges;
 mod rehearse;
 mod side;
 mod sink;
+mod snapshot;
 mod source;
 mod stage;
 mod target;
@@ -17,7 +18,7 @@ mod types;
 mod value;
 mod versions;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
@@ -26,6 +27,7 @@ use async_trait::async_trait;
 use self::catalogue::Relation;
 use self::database::{Database, blocking, fault};
 use self::sink::SqliteSink;
+use self::snapshot::Snapshot;
 use self::source::SqliteSource;
 use self::target::Target;
 use super::shape::Shape;
@@ -36,11 +38,13 @@ use crate::connector::{
 
 /// Opens the connector; reaches nothing yet.
 pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
-    Ok(Box::new(Sqlite { database: Database::new(&environment)? }))
+    Ok(Box::new(Sqlite { database: Database::new(&environment)?, open: Mutex::default() }))
 }
 
 struct Sqlite {
     database: Database,
+    /// What the sources that are open together read.
+    open: Mutex<Weak<Snapshot>>,
 }
 
 #[async_trait]
@@ -92,11 +96,12 @@ impl Connector for Sqlite {
 
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
         let database = self.database.clone();
+        let snapshot = Snapshot::of(&self.open, &database, request.together);
         blocking(move || {
             let connection = database.read()?;
             let relation: Relation = catalogue::readable(&connection, &database, &request.stream)?;
             let size = extent::of(&connection, &relation)?;
-            let mut source = SqliteSource::new(database, request, &relation)?;
+            let mut source = SqliteSource::new(snapshot, request, &relation)?;
             source.size = size;
             Ok(Box::new(source) as Box<dyn Source>)
         })

@@ -1,7 +1,6 @@
 //! Reading a table or a query in one read transaction.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter;
@@ -12,10 +11,10 @@ use rusqlite::types::{Value, ValueRef};
 use tokio::sync::mpsc;
 
 use super::catalogue::{Relation, RelationColumn};
-use super::database::{Database, blocking, fault};
+use super::database::fault;
 use super::extent::{bytes_of, weight};
-use super::identity::Identity;
 use super::ranges::{self, RowRange};
+use super::snapshot::Snapshot;
 use super::types::Kind;
 use super::value::{Builder, Fault, date, time, timestamp};
 use crate::connector::{
@@ -28,12 +27,9 @@ const AHEAD: usize = 2;
 /// A batch ends at this many bytes, however few rows they are.
 const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 const DAY: i64 = 86_400_000_000;
-/// How often a snapshot is taken until nobody has written meanwhile.
-const TRIES: usize = 3;
 
 /// A stream, ready to be read.
 pub(super) struct SqliteSource {
-    database: Database,
     rows: Arc<Rows>,
     statement: String,
     parameters: Vec<Value>,
@@ -41,8 +37,10 @@ pub(super) struct SqliteSource {
     range: Option<String>,
     /// How much of a range is read before the rest is left to another one.
     split_bytes: u64,
-    /// Where all splits are read. Taken by a read, and given back when it has come to its end.
-    snapshot: Arc<Mutex<Option<Connection>>>,
+    /// What is read; all sources of the run see the same.
+    snapshot: Arc<Snapshot>,
+    /// The transaction that sees it. Taken by a read, and given back when it has come to its end.
+    transaction: Arc<Mutex<Option<Connection>>>,
     pub(super) size: Size,
 }
 
@@ -77,7 +75,7 @@ struct Times {
 }
 
 impl SqliteSource {
-    pub(super) fn new(database: Database, request: SourceRequest, relation: &Relation) -> Result<Self> {
+    pub(super) fn new(snapshot: Arc<Snapshot>, request: SourceRequest, relation: &Relation) -> Result<Self> {
         let operation = format!("read {}", request.stream);
         if request.incremental || request.from.is_some() || request.to.is_some() {
             return Err(ConnectorError::new(ErrorKind::Config, operation, "a table has no position of its own")
@@ -117,8 +115,8 @@ impl SqliteSource {
         let schema = Arc::new(Schema::new(fields));
         let all_columns = relation.columns.len();
         let rows = Arc::new(Rows { request, schema, kinds, times, rowid, all_columns });
-        let (snapshot, size) = (Arc::default(), Size::default());
-        Ok(Self { database, rows, statement, parameters, range, split_bytes: u64::MAX, snapshot, size })
+        let (transaction, size) = (Arc::default(), Size::default());
+        Ok(Self { rows, statement, parameters, range, split_bytes: u64::MAX, snapshot, transaction, size })
     }
 }
 
@@ -230,10 +228,10 @@ impl Source for SqliteSource {
 
     async fn read(self: Box<Self>) -> Result<EventStream> {
         // A division that found too little to divide has taken the snapshot already.
-        let taken = held(&self.snapshot).take();
+        let taken = held(&self.transaction).take();
         let connection = match taken {
             Some(connection) => connection,
-            None => begin(&self.database, &self.rows.request.stream).await?,
+            None => self.snapshot.begin(&self.rows.request.stream, false).await?.0,
         };
         let Self { rows, statement, parameters, .. } = *self;
         Ok(Transfer { rows, statement, parameters, part: None }.start(connection, After::Close))
@@ -244,16 +242,16 @@ impl Source for SqliteSource {
             return Ok(None);
         }
         let all = self.size.bytes.unwrap_or(u64::MAX);
-        let (connection, file) = self.begin_with_identity(is_long(all, bytes)).await?;
+        let (connection, file) = self.snapshot.begin(&self.rows.request.stream, is_long(all, bytes)).await?;
         let (stands, rest) = ranges::divide(all, file.as_ref(), earlier)?;
-        *held(&self.snapshot) = Some(connection);
+        *held(&self.transaction) = Some(connection);
         self.split_bytes = bytes;
         Ok(Some(Division { stands, rest, position: None, note: None }))
     }
 
     async fn read_split(&mut self, split: &Split) -> Result<EventStream> {
         let range = RowRange::of(split)?;
-        let taken = held(&self.snapshot).take();
+        let taken = held(&self.transaction).take();
         let (Some(statement), Some(connection)) = (self.range.clone(), taken) else {
             let operation = format!("read {}", self.rows.request.stream);
             let detail = "a split was asked for before a division, or before the one before it had ended";
@@ -262,54 +260,12 @@ impl Source for SqliteSource {
         let parameters = vec![Value::Integer(range.first), Value::Integer(range.last)];
         let part = Some(Part { range, all_bytes: split.bytes, split_bytes: self.split_bytes });
         let transfer = Transfer { rows: Arc::clone(&self.rows), statement, parameters, part };
-        Ok(transfer.start(connection, After::GiveBack(Arc::clone(&self.snapshot))))
+        Ok(transfer.start(connection, After::GiveBack(Arc::clone(&self.transaction))))
     }
 }
 
-fn held(snapshot: &Mutex<Option<Connection>>) -> std::sync::MutexGuard<'_, Option<Connection>> {
-    snapshot.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Opens the file and takes the snapshot.
-async fn begin(database: &Database, stream: &str) -> Result<Connection> {
-    let (database, operation) = (database.clone(), format!("read {stream}"));
-    blocking(move || {
-        let connection = database.read()?;
-        connection
-            .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")
-            .map_err(|error| fault(operation, error))?;
-        Ok(connection)
-    })
-    .await
-}
-
-impl SqliteSource {
-    /// Takes the snapshot; says by what a later attempt knows that the file is still the same. None when it was written
-    /// meanwhile, or, unless `settled` is asked for, just before.
-    async fn begin_with_identity(&self, settled: bool) -> Result<(Connection, Option<Identity>)> {
-        let stream = &self.rows.request.stream;
-        let look = || {
-            Identity::of(&self.database.path)
-                .inspect_err(|error| tracing::debug!(%error, "cannot tell the state of {}", self.database.shown()))
-                .ok()
-        };
-        for _ in 0..TRIES {
-            let mut before = look();
-            let wait = before.as_ref().map(|file| file.settles_in(SystemTime::now())).unwrap_or_default();
-            if settled && !wait.is_zero() {
-                tokio::time::sleep(wait).await;
-                before = look();
-            }
-            let before = before.filter(|file| file.settles_in(SystemTime::now()).is_zero());
-            let connection = begin(&self.database, stream).await?;
-            // What is written from here on would show: the state is that of the snapshot.
-            let same = before.filter(|file| look().as_ref() == Some(file));
-            if same.is_some() || !settled {
-                return Ok((connection, same));
-            }
-        }
-        Ok((begin(&self.database, stream).await?, None))
-    }
+fn held(transaction: &Mutex<Option<Connection>>) -> std::sync::MutexGuard<'_, Option<Connection>> {
+    transaction.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What becomes of the connection when a read has come to its end.

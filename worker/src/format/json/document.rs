@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::depth::too_deep;
+use super::integers::parse;
 use crate::connector::{ConnectorError, ErrorKind, Result};
 use crate::format::block::{Block, BlockReader, ReadPlan, input_error};
 use crate::format::encoding::Utf8Reader;
@@ -46,7 +47,7 @@ fn load(
         return Err(ConnectorError::new(ErrorKind::Limit, operation(), detail)
             .remedy("write one record a line and declare the format `ndjson`, which is read as a stream"));
     }
-    let mut document: Value = serde_json::from_slice(&text).map_err(|error| {
+    let mut document: Value = parse(&text).map_err(|error| {
         let (kind, detail, remedy) = match too_deep("the document", &error) {
             Some(detail) => (ErrorKind::Limit, detail, "write what is nested deeper as text that holds JSON"),
             None => (

@@ -9,6 +9,7 @@ use serde::de::DeserializeSeed;
 use serde_json::Value;
 
 use super::depth::too_deep;
+use super::integers::{in_quotes, is_large, parse};
 use super::row::RowSeed;
 use crate::connector::{ConnectorError, ErrorKind, MAX_ROW, RejectReason, Result};
 use crate::format::block::{Block, BlockReader, Place, ReadPlan, input_error, no_such_place, read_more};
@@ -143,10 +144,21 @@ fn read_row<'t>(text: &'t [u8], places: &HashMap<&str, usize>, row: &mut [Cell<'
         });
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    RowSeed { places, row }
+    RowSeed { places, row: &mut *row }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
-        .map_err(|error| malformed(not_json(&error)))
+        .map_err(|error| malformed(not_json(&error)))?;
+    if row.iter().any(is_large) {
+        let text = in_quotes(text.as_bytes());
+        let mut exact = vec![Cell::Null; row.len()];
+        RowSeed { places, row: &mut exact }
+            .deserialize(&mut serde_json::Deserializer::from_slice(&text))
+            .map_err(|error| malformed(not_json(&error)))?;
+        for (cell, exact) in row.iter_mut().zip(exact) {
+            *cell = exact.into_owned();
+        }
+    }
+    Ok(())
 }
 
 impl BlockReader for LineReader {
@@ -215,7 +227,7 @@ pub(crate) fn infer(
         looked += found.len() as u64;
         for line in found {
             // A line that does not parse says nothing of types; reading rejects it.
-            if let Ok(Value::Object(record)) = serde_json::from_slice(&lines.text[line.range]) {
+            if let Ok(Value::Object(record)) = parse(&lines.text[line.range]) {
                 for (key, value) in &record {
                     guesses.merge(key, Guess::of_json(value));
                 }

@@ -2,10 +2,13 @@
 
 mod depth;
 mod document;
+mod integers;
 mod lines;
 mod row;
 
 #[cfg(feature = "http")]
 pub(crate) use depth::too_deep;
 pub(crate) use document::{DocumentReader, infer as infer_document, records_path};
+#[cfg(feature = "http")]
+pub(crate) use integers::parse;
 pub(crate) use lines::{LineReader, infer as infer_lines};
