@@ -315,6 +315,32 @@ pub(crate) struct WorkerArgs {
 pub(crate) enum WorkerCommand {
     /// Make one attempt at a PipelineRun
     Run(WorkerRunArgs),
+    /// Check a Connector, and keep what was found at it
+    Probe(WorkerProbeArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WorkerProbeArgs {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// Where values of Secrets are, as DIR/<secret>/<key>
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) secrets: Option<PathBuf>,
+    /// The Connector's namespace
+    #[arg(long, value_name = "NAME")]
+    pub(crate) namespace: String,
+    /// The Connector
+    #[arg(long, value_name = "NAME")]
+    pub(crate) connector: String,
+    /// Its UID: the catalogue goes with it
+    #[arg(long, value_name = "UID")]
+    pub(crate) connector_uid: String,
+    /// The ConfigMap that keeps the catalogue
+    #[arg(long, value_name = "NAME")]
+    pub(crate) catalogue: String,
+    /// Where the outcome is written for the kubelet
+    #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
+    pub(crate) termination_log: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -240,6 +240,14 @@ impl Plan {
         self
     }
 
+    /// Does what another plan says as well.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.actions.extend(other.actions);
+        self.again = self.again.into_iter().chain(other.again).min();
+        self
+    }
+
     /// Looks again after this time, or earlier if that was said before.
     #[must_use]
     pub fn again_in(mut self, time: Duration) -> Self {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aggregator_crds::{Pipeline, PipelineRun, Schedule};
+use aggregator_crds::{Connector, Pipeline, PipelineRun, Schedule};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ use crate::news::{News, fires, news};
 use crate::routes::{Key, interested};
 use crate::settings::Settings;
 use crate::world::{Cache, Cached, Changes, World};
-use crate::{pipeline, run, schedule};
+use crate::{connector, pipeline, run, schedule};
 
 /// How many objects of a kind are worked on at a time.
 const AT_A_TIME: u16 = 16;
@@ -61,6 +61,20 @@ impl Reconciled for PipelineRun {
     }
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
         run::plan(view, settings, now)
+    }
+}
+
+impl Reconciled for Connector {
+    const KIND: Kind = Kind::Connector;
+    type View = connector::View;
+    fn cache(world: &World) -> &Cache<Self> {
+        &world.connectors
+    }
+    fn observe(world: &World, object: &Arc<Self>, settings: &Settings) -> Self::View {
+        connector::observe(world, object, settings)
+    }
+    fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
+        connector::plan(view, settings, now)
     }
 }
 
@@ -168,6 +182,7 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     // What stops the controllers: being asked to, or the loss of the Lease.
     let over = stop.child_token();
     let mut senders = Senders::default();
+    let connectors = queue::<Connector>(&context, &mut senders, &over);
     let runs = queue::<PipelineRun>(&context, &mut senders, &over);
     let pipelines = queue::<Pipeline>(&context, &mut senders, &over);
     let schedules = queue::<Schedule>(&context, &mut senders, &over);
@@ -197,7 +212,7 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     };
     tracing::info!("the operator acts: everything is looked at");
     metrics.leads(true);
-    futures::future::join_all(runs.into_iter().chain(pipelines).chain(schedules)).await;
+    futures::future::join_all(connectors.into_iter().chain(runs).chain(pipelines).chain(schedules)).await;
     metrics.leads(false);
     pump.abort();
     if let Some((keeping, released)) = kept {

@@ -1,5 +1,5 @@
-//! Who the workers of a namespace are, and what they may do: read the run they work for, tell how far it is, and keep its
-//! Checkpoint. Nothing else.
+//! Who the workers of a namespace are, and what they may do. Those of runs tell how far the run is, and keep its Checkpoint;
+//! those that check Connectors keep catalogues. Nothing else.
 
 use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
@@ -10,21 +10,51 @@ use crate::labels::labels;
 use crate::settings::Settings;
 use crate::world::World;
 
-/// What the workers may do in their namespace.
-#[must_use]
-pub fn rules() -> Vec<PolicyRule> {
-    let rule = |resource: &str, verbs: &[&str]| PolicyRule {
-        api_groups: Some(vec![aggregator_crds::GROUP.into()]),
-        resources: Some(vec![resource.into()]),
-        verbs: verbs.iter().map(ToString::to_string).collect(),
-        ..PolicyRule::default()
-    };
-    vec![rule("pipelineruns/status", &["patch"]), rule("checkpoints", &["get", "create", "update"])]
+/// What a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// It makes an attempt at a run.
+    Run,
+    /// It checks a Connector.
+    Probe,
 }
 
-fn metadata(namespace: &str, settings: &Settings) -> ObjectMeta {
+impl Who {
+    /// Every kind of worker.
+    pub const ALL: [Self; 2] = [Self::Run, Self::Probe];
+
+    /// The name of its ServiceAccount.
+    #[must_use]
+    pub fn name(self, settings: &Settings) -> String {
+        match self {
+            Self::Run => settings.service_account.clone(),
+            Self::Probe => format!("{}-probe", settings.service_account),
+        }
+    }
+
+    /// What it may do in its namespace.
+    #[must_use]
+    pub fn rules(self) -> Vec<PolicyRule> {
+        let rule = |group: &str, resource: &str, verbs: &[&str]| PolicyRule {
+            api_groups: Some(vec![group.into()]),
+            resources: Some(vec![resource.into()]),
+            verbs: verbs.iter().map(ToString::to_string).collect(),
+            ..PolicyRule::default()
+        };
+        match self {
+            Self::Run => vec![
+                rule(aggregator_crds::GROUP, "pipelineruns/status", &["patch"]),
+                rule(aggregator_crds::GROUP, "checkpoints", &["get", "create", "update"]),
+            ],
+            // An object that may be new is applied, which takes both.
+            Self::Probe => vec![rule("", "configmaps", &["create", "patch"])],
+        }
+    }
+}
+
+fn metadata(namespace: &str, who: Who, settings: &Settings) -> ObjectMeta {
     ObjectMeta {
-        name: Some(settings.service_account.clone()),
+        name: Some(who.name(settings)),
         namespace: Some(namespace.to_owned()),
         labels: Some(labels([])),
         ..ObjectMeta::default()
@@ -33,10 +63,10 @@ fn metadata(namespace: &str, settings: &Settings) -> ObjectMeta {
 
 /// The writes that give the workers of a namespace their identity and rights.
 #[must_use]
-pub fn all(namespace: &str, settings: &Settings) -> Vec<Action> {
-    let metadata = metadata(namespace, settings);
-    let name = settings.service_account.clone();
-    let role = Role { metadata: metadata.clone(), rules: Some(rules()) };
+pub fn all(namespace: &str, who: Who, settings: &Settings) -> Vec<Action> {
+    let metadata = metadata(namespace, who, settings);
+    let name = who.name(settings);
+    let role = Role { metadata: metadata.clone(), rules: Some(who.rules()) };
     let binding = RoleBinding {
         metadata: metadata.clone(),
         role_ref: RoleRef {
@@ -60,10 +90,10 @@ pub fn all(namespace: &str, settings: &Settings) -> Vec<Action> {
 
 /// Whether they have them.
 #[must_use]
-pub fn is_there(world: &World, namespace: &str, settings: &Settings) -> bool {
-    let name = &settings.service_account;
+pub fn is_there(world: &World, namespace: &str, who: Who, settings: &Settings) -> bool {
+    let name = &who.name(settings);
     let role = world.roles.get(namespace, name);
     world.service_accounts.get(namespace, name).is_some()
-        && role.is_some_and(|role| role.rules.as_ref() == Some(&rules()))
+        && role.is_some_and(|role| role.rules.as_ref() == Some(&who.rules()))
         && world.role_bindings.get(namespace, name).is_some()
 }

@@ -10,6 +10,8 @@ use kube::{Resource, ResourceExt};
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "aggregator");
 /// The run that a Job, Pod or ConfigMap is of.
 pub const RUN: &str = "aggregator.dev/run";
+/// The Connector that a check or a catalogue is of.
+pub const CONNECTOR: &str = "aggregator.dev/connector";
 /// The Pipeline.
 pub const PIPELINE: &str = "aggregator.dev/pipeline";
 /// The Schedule that made a run.

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod clock;
 pub mod conditions;
+pub mod connector;
 pub mod controller;
 pub mod execute;
 pub mod expectations;
@@ -22,6 +23,7 @@ pub mod routes;
 pub mod run;
 pub mod schedule;
 pub mod settings;
+pub mod worker;
 pub mod world;
 
 pub use controller::{Operation, OperatorError, run as operate};

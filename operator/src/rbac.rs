@@ -23,15 +23,17 @@ fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
 pub fn rules() -> Vec<PolicyRule> {
     const OURS: &str = aggregator_crds::GROUP;
     vec![
-        rule(OURS, &["connectors", "transformations"], &["list", "watch"]),
+        // One that somebody only tries goes away.
+        rule(OURS, &["connectors"], &["list", "watch", "delete"]),
+        rule(OURS, &["transformations"], &["list", "watch"]),
         rule(OURS, &["pipelines", "schedules"], &["list", "watch"]),
-        rule(OURS, &["pipelines/status", "schedules/status", "pipelineruns/status"], &["patch"]),
+        rule(OURS, &["connectors/status", "pipelines/status", "schedules/status", "pipelineruns/status"], &["patch"]),
         rule(OURS, &["pipelineruns"], &["get", "list", "watch", "create", "patch", "delete"]),
         // What is given to workers, one must have; `list` and `watch` are its own.
         rule(OURS, &["checkpoints"], &["get", "list", "watch", "create", "update"]),
-        rule("batch", &["jobs"], &["get", "list", "watch", "create", "patch"]),
+        rule("batch", &["jobs"], &["get", "list", "watch", "create", "patch", "delete"]),
         rule("", &["pods"], &["list", "watch"]),
-        rule("", &["configmaps"], &["get", "list", "watch", "create"]),
+        rule("", &["configmaps"], &["get", "list", "watch", "create", "patch", "delete"]),
         rule("apps", &["controllerrevisions"], &["get", "list", "watch", "create", "delete"]),
         rule("", &["serviceaccounts"], &["list", "watch", "create", "patch"]),
         rule("rbac.authorization.k8s.io", &["roles", "rolebindings"], &["list", "watch", "create", "patch"]),
@@ -75,10 +77,12 @@ mod tests {
                     && rule.verbs.iter().any(|it| it == verb)
             })
         };
-        for rule in crate::identity::rules() {
-            for resource in rule.resources.iter().flatten() {
-                for verb in &rule.verbs {
-                    assert!(has(aggregator_crds::GROUP, resource, verb), "{verb} {resource}");
+        for rule in crate::identity::Who::ALL.into_iter().flat_map(crate::identity::Who::rules) {
+            for group in rule.api_groups.iter().flatten() {
+                for resource in rule.resources.iter().flatten() {
+                    for verb in &rule.verbs {
+                        assert!(has(group, resource, verb), "{verb} {resource}");
+                    }
                 }
             }
         }

@@ -69,6 +69,7 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
         }
         Changed::Connector(connector) => {
             let name = connector.name_any();
+            keys.insert(Key::of(Kind::Connector, connector.as_ref()));
             keys.extend(users(world, connector.as_ref(), |pipeline| {
                 connectors_of(&pipeline.spec).contains(name.as_str())
             }));
@@ -79,14 +80,21 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
                 transformations_of(&pipeline.spec).contains(name.as_str())
             }));
         }
-        Changed::Job(job) => keys.extend(owner(job.as_ref(), "PipelineRun", Kind::PipelineRun)),
-        Changed::ConfigMap(config) => keys.extend(owner(config.as_ref(), "PipelineRun", Kind::PipelineRun)),
-        Changed::Pod(pod) => {
-            let run = labels::label(pod.as_ref(), labels::RUN);
-            if !run.is_empty() {
-                let namespace = pod.namespace().unwrap_or_default();
-                keys.insert(Key { kind: Kind::PipelineRun, namespace, name: run.to_owned() });
+        Changed::Job(job) => keys.extend(of_work(job.as_ref())),
+        Changed::ConfigMap(config) => {
+            keys.extend(owner(config.as_ref(), "PipelineRun", Kind::PipelineRun));
+            if let Some(connector) = owner(config.as_ref(), "Connector", Kind::Connector) {
+                // It may be the catalogue.
+                keys.extend(users(world, config.as_ref(), |pipeline| {
+                    connectors_of(&pipeline.spec).contains(connector.name.as_str())
+                }));
+                keys.insert(connector);
             }
+        }
+        Changed::Pod(pod) => {
+            let namespace = pod.namespace().unwrap_or_default();
+            let job = labels::controller(pod.as_ref()).and_then(|job| world.jobs.get(&namespace, &job.name));
+            keys.extend(job.and_then(|job| of_work(job.as_ref())));
         }
         Changed::Checkpoint(checkpoint) => {
             let namespace = checkpoint.namespace().unwrap_or_default();
@@ -95,6 +103,8 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
         Changed::Identity(namespace) => {
             let waiting = world.runs.filter(|run| !is_over(run) && run.namespace().as_ref() == Some(namespace));
             keys.extend(waiting.iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref())));
+            let connectors = world.connectors.of(namespace);
+            keys.extend(connectors.iter().map(|connector| Key::of(Kind::Connector, connector.as_ref())));
         }
         Changed::Anything => keys.extend(everything(world)),
     }
@@ -106,7 +116,8 @@ fn everything(world: &World) -> impl Iterator<Item = Key> {
     let runs = world.runs.filter(|_| true).into_iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref()));
     let pipelines = world.pipelines.filter(|_| true).into_iter().map(|it| Key::of(Kind::Pipeline, it.as_ref()));
     let schedules = world.schedules.filter(|_| true).into_iter().map(|it| Key::of(Kind::Schedule, it.as_ref()));
-    runs.chain(pipelines).chain(schedules)
+    let connectors = world.connectors.filter(|_| true).into_iter().map(|it| Key::of(Kind::Connector, it.as_ref()));
+    connectors.chain(runs).chain(pipelines).chain(schedules)
 }
 
 /// The runs of a Pipeline that have not ended: they may wait for what has changed.
@@ -115,6 +126,11 @@ fn unfinished(world: &World, namespace: Option<String>, pipeline: &str) -> Vec<K
         .runs
         .filter(|run| run.spec.pipeline_ref.name == pipeline && run.namespace() == namespace && !is_over(run));
     runs.iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref())).collect()
+}
+
+/// What a Job works for.
+fn of_work(job: &k8s_openapi::api::batch::v1::Job) -> Option<Key> {
+    owner(job, "PipelineRun", Kind::PipelineRun).or_else(|| owner(job, "Connector", Kind::Connector))
 }
 
 fn owner<K: Resource>(object: &K, kind: &str, told: Kind) -> Option<Key> {

@@ -61,19 +61,31 @@ fn plain(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
+impl Settings {
+    /// What the tests of plans take.
+    pub(crate) fn of_tests() -> Self {
+        Self {
+            image: "aggregator".into(),
+            command: vec!["aggregator".into()],
+            service_account: "aggregator-worker".into(),
+            namespaces: Vec::new(),
+            host_paths: vec!["/data".into()],
+            host_path_base: None,
+            run_ttl: Duration::from_secs(3600),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_paths_below_allowed_folders_are_taken() {
         let settings = Settings {
-            image: String::new(),
-            command: Vec::new(),
-            service_account: String::new(),
-            namespaces: Vec::new(),
             host_paths: vec!["/data/lake".into(), "/srv".into()],
             host_path_base: Some("/srv/config/samples".into()),
-            run_ttl: Duration::ZERO,
+            ..Settings::of_tests()
         };
         let path = |text: &str| settings.host_path(text).map(|found| found.path.display().to_string());
         assert_eq!(path("/data/lake/2026"), Some("/data/lake/2026".into()));

@@ -2,20 +2,26 @@
 
 use std::sync::Arc;
 
+use aggregator_crds::connector::{ProbeFailure, ProbeStep};
 use aggregator_crds::run::{AttemptOutcome, AttemptResult, LedgerVerdict, RunCost, RunTotals};
-use aggregator_worker::cluster::{ClusterStore, Reporter, RunName, outcome};
-use aggregator_worker::run::{Progress, Resources, RunMode, RunRequest, run as run_pipeline};
+use aggregator_operator::{labels, names};
+use aggregator_worker::cluster::{ClusterStore, Reporter, RunName, keep_catalogue, outcome, probe as look_at};
+use aggregator_worker::run::{Places, Progress, Resources, RunMode, RunRequest, run as run_pipeline};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
+use kube::api::ObjectMeta;
 use tokio_util::sync::CancellationToken;
 
 use super::run::cancel_on_signals;
-use crate::args::{Mode, WorkerArgs, WorkerCommand, WorkerRunArgs};
+use crate::args::{Mode, WorkerArgs, WorkerCommand, WorkerProbeArgs, WorkerRunArgs};
 use crate::failure::Failure;
 use crate::{manifests, output};
 
 pub(crate) async fn worker(args: WorkerArgs) -> Result<u8, Failure> {
-    let WorkerCommand::Run(args) = args.command;
+    let args = match args.command {
+        WorkerCommand::Run(args) => args,
+        WorkerCommand::Probe(args) => return probe(args).await,
+    };
     let message = args.termination_log.clone();
     let ended = run(args).await;
     if let Err(failure) = &ended {
@@ -38,6 +44,52 @@ pub(crate) async fn worker(args: WorkerArgs) -> Result<u8, Failure> {
     ended
 }
 
+/// Checks a Connector, keeps its catalogue, and says how that ended. What does not hold is no failure of the check.
+async fn probe(args: WorkerProbeArgs) -> Result<u8, Failure> {
+    let manifests = Arc::new(manifests::load(&args.files)?);
+    let places = Places::new(manifests, &args.namespace, manifests::secrets(args.secrets)?);
+    let cancel = cancel_on_signals()?;
+    let probed = cancel.run_until_cancelled(look_at(&places, &args.connector)).await;
+    let Some((mut outcome, catalogue)) = probed else { return Ok(130) };
+    if let Some(catalogue) = catalogue {
+        let owner = OwnerReference {
+            api_version: aggregator_crds::API_VERSION.into(),
+            kind: "Connector".into(),
+            name: args.connector.clone(),
+            uid: args.connector_uid,
+            controller: Some(true),
+            block_owner_deletion: Some(false),
+        };
+        let metadata = ObjectMeta {
+            name: Some(args.catalogue),
+            namespace: Some(args.namespace),
+            labels: Some(labels::labels([(labels::CONNECTOR, &names::label(&args.connector))])),
+            ..ObjectMeta::default()
+        };
+        if let Err(error) = keep_catalogue(&client().await?, metadata, owner, &catalogue).await {
+            // What was found out about the system stands all the same.
+            outcome.failure = Some(ProbeFailure {
+                step: ProbeStep::Discover,
+                reason: "CatalogueNotKept".into(),
+                message: format!("the catalogue cannot be kept: {error}"),
+                remedy: Some("look whether the worker's ServiceAccount may create and patch ConfigMaps".into()),
+            });
+        }
+    }
+    output::json(&outcome)?;
+    std::fs::write(args.termination_log, serde_json::to_string(&outcome).map_err(std::io::Error::from)?)?;
+    Ok(0)
+}
+
+async fn client() -> Result<Client, Failure> {
+    Client::try_default().await.map_err(|error| {
+        Failure::usage(
+            format!("the Kubernetes API cannot be reached: {error}"),
+            "run this in a Pod that the operator has made, or set KUBECONFIG",
+        )
+    })
+}
+
 /// One attempt at a run: what it needs is mounted, what it says goes into objects of the cluster.
 async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
     let manifests = Arc::new(manifests::load(&args.selection.files)?);
@@ -48,12 +100,7 @@ async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
         Mode::DryRun => RunMode::DryRun,
         Mode::Preview => return Err(Failure::usage("a worker shows no preview yet", "use the mode DryRun")),
     };
-    let client = Client::try_default().await.map_err(|error| {
-        Failure::usage(
-            format!("the Kubernetes API cannot be reached: {error}"),
-            "run this in a Pod that the operator has made, or set KUBECONFIG",
-        )
-    })?;
+    let client = client().await?;
     let run = RunName { namespace: namespace.clone(), name: args.run, uid: args.run_uid, attempt: args.attempt };
     let owner = args.pipeline_uid.map(|uid| OwnerReference {
         api_version: aggregator_crds::API_VERSION.into(),

@@ -66,7 +66,7 @@ fn what_happens_is_told_as_events_and_counted() {
     });
     for line in [
         "aggregator_operator_runs_total{phase=\"Succeeded\"} 1",
-        "aggregator_operator_writes_total{kind=\"Job\",outcome=\"ok\",verb=\"create\"} 1",
+        "aggregator_operator_writes_total{kind=\"ControllerRevision\",outcome=\"ok\",verb=\"create\"} 1",
         "aggregator_operator_leader 1",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");

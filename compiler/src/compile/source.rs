@@ -123,7 +123,7 @@ impl Compiler<'_> {
         };
         let Some(stream) = catalogue.stream(name).cloned() else {
             let names: Vec<String> = catalogue.streams.iter().map(|stream| stream.name.clone()).collect();
-            if open_ended(name, kind) {
+            if open_ended(name, kind) || catalogue.truncated {
                 let message =
                     format!("the columns of `{name}` are not known: it is not among the streams of `{connector}`");
                 self.warn(

@@ -4,6 +4,7 @@ mod file;
 mod generator;
 mod http;
 mod postgres;
+mod probe;
 mod s3;
 mod sqlite;
 
@@ -23,6 +24,7 @@ pub use http::{
     HttpMethod, LinkHeaderPagination, OAuth2ClientCredentials, OffsetPagination, PagePagination, Pagination, RateLimit,
 };
 pub use postgres::{PostgresConnector, PostgresTls, TlsMode};
+pub use probe::{CATALOGUE, ProbeFailure, ProbeOutcome, ProbeStep};
 pub use s3::{S3Connector, S3Credentials};
 pub use sqlite::SqliteConnector;
 
@@ -159,6 +161,15 @@ pub struct LastCheck {
     /// How long the system took to answer, as `3ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<String>,
+    /// The generation of the spec that was checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+    /// The value of the annotation `aggregator.dev/check-requested-at` that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_at: Option<String>,
+    /// The Job that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
 }
 
 /// The streams that discovery found. The whole catalogue is in a ConfigMap that the Connector owns.

@@ -1,5 +1,6 @@
 //! What is to be done for a Pipeline now: a pure decision.
 
+use aggregator_crds::condition::{Condition, ConditionStatus};
 use aggregator_crds::pipeline::PipelineStatus;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -42,9 +43,10 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
 /// Whether what is wrong is not the Pipeline's own fault, so that it may come right without an edit of it.
 fn may_come_right(error: &Unresolved) -> bool {
     match error {
-        Unresolved::ConnectorMissing(_) | Unresolved::TransformationMissing(_) | Unresolved::VolumeMissing { .. } => {
-            true
-        }
+        Unresolved::ConnectorMissing(_)
+        | Unresolved::TransformationMissing(_)
+        | Unresolved::VolumeMissing(_)
+        | Unresolved::SchemaMismatch(_) => true,
         Unresolved::Invalid(_) | Unresolved::TooLarge(_) | Unresolved::Unwritable(_) => false,
     }
 }
@@ -58,7 +60,7 @@ impl View {
             transformations: &self.transformations,
             settings,
         };
-        run::check(&around, &self.pipeline.name_any(), &self.pipeline.spec)
+        run::check(&around, &self.pipeline.name_any(), &self.pipeline.spec, &self.catalogues)
     }
 
     /// Keeps the spec when the newest revision has another one, and lets the oldest go.
@@ -78,6 +80,16 @@ impl View {
         actions
     }
 
+    /// The first of its Connectors that is not ready, and why.
+    fn unready(&self) -> Option<(String, &Condition)> {
+        let named = run::connectors_of(&self.pipeline.spec);
+        let mut named = self.connectors.iter().filter(|connector| named.contains(connector.name_any().as_str()));
+        named.find_map(|connector| {
+            let ready = find(&connector.status.as_ref()?.conditions, "Ready")?;
+            (ready.status == ConditionStatus::False).then(|| (connector.name_any(), ready))
+        })
+    }
+
     fn status(&self, checked: &Result<(), Unresolved>, now: Timestamp) -> PipelineStatus {
         let before = self.pipeline.status.as_ref();
         let mut said = Vec::new();
@@ -94,8 +106,12 @@ impl View {
             _ => Said::holds(VALID, true, "Compiled", "no mistake was found in it"),
         });
         let connectors = match checked {
-            Err(error @ (Unresolved::ConnectorMissing(_) | Unresolved::VolumeMissing { .. })) => {
+            Err(error @ (Unresolved::ConnectorMissing(_) | Unresolved::VolumeMissing(_))) => {
                 Said::holds("ConnectorsReady", false, error.reason(), error.to_string())
+            }
+            _ if let Some((name, ready)) = self.unready() => {
+                let text = format!("the Connector `{name}`: {}", ready.message);
+                Said::new("ConnectorsReady", ready.status, ready.reason.clone(), text)
             }
             _ => Said::holds("ConnectorsReady", true, "AllThere", "all Connectors that it names are there"),
         };

@@ -1,24 +1,20 @@
 //! What a run needs, as one immutable plan: the Pipeline's revision, and the Connectors and Transformations it names.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use aggregator_compiler::catalogue::Catalogues;
 use aggregator_compiler::compile::{CompileInput, compile, lint};
 use aggregator_compiler::diagnostic::{Diagnostic, DiagnosticSeverity};
 use aggregator_compiler::manifest::{ManifestText, Manifests};
-use aggregator_crds::connector::{ConnectorType, VolumeRef};
 use aggregator_crds::pipeline::{Execution, Operation};
-use aggregator_crds::{Connector, ConnectorSpec, Pipeline, PipelineSpec, Transformation};
+use aggregator_crds::{Connector, Pipeline, PipelineSpec, Transformation};
 use kube::ResourceExt;
 use kube::api::ObjectMeta;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::settings::Settings;
-
-/// Where a run's Pod finds the folders of claims.
-pub(super) const VOLUMES: &str = "/var/lib/aggregator/volumes";
+use crate::worker::{Mounts, NoVolume};
 
 /// Why a run cannot be resolved.
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -30,16 +26,14 @@ pub enum Unresolved {
     #[error("there is no Transformation `{0}` in this namespace")]
     TransformationMissing(String),
     /// A Connector names a path of the node that the operator does not allow.
-    #[error("the Connector `{connector}` names the path {path}, which is no volume and not allowed on this cluster")]
-    VolumeMissing {
-        /// The Connector.
-        connector: String,
-        /// The path.
-        path: String,
-    },
+    #[error(transparent)]
+    VolumeMissing(#[from] NoVolume),
     /// The Pipeline does not compile.
     #[error("{}", first(.0))]
     Invalid(Vec<Diagnostic>),
+    /// The Pipeline compiles, but not with what was found at its Connectors.
+    #[error("{} (as the Connectors were found; annotate them with {} to have them looked at again)", first(.0), crate::connector::REQUESTED)]
+    SchemaMismatch(Vec<Diagnostic>),
     /// The plan is too large for a ConfigMap.
     #[error("the plan has {0} bytes; a ConfigMap holds at most {LARGEST}")]
     TooLarge(usize),
@@ -67,24 +61,13 @@ impl Unresolved {
         match self {
             Self::ConnectorMissing(_) => "ConnectorMissing",
             Self::TransformationMissing(_) => "TransformationMissing",
-            Self::VolumeMissing { .. } => "VolumeMissing",
+            Self::VolumeMissing(_) => "VolumeMissing",
             Self::Invalid(_) => "Invalid",
+            Self::SchemaMismatch(_) => "SchemaMismatch",
             Self::TooLarge(_) => "PlanTooLarge",
             Self::Unwritable(_) => "InternalError",
         }
     }
-}
-
-/// What a Pod of the run mounts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Mounts {
-    /// Secrets, by name.
-    pub secrets: BTreeSet<String>,
-    /// PersistentVolumeClaims, by name.
-    pub claims: BTreeSet<String>,
-    /// Folders of the node.
-    pub host_paths: BTreeSet<PathBuf>,
 }
 
 /// What a run needs.
@@ -148,14 +131,28 @@ pub(super) fn resolve(
     Ok(Material { manifests: text, mounts, execution: spec.execution.clone().unwrap_or_default() })
 }
 
-/// Looks a Pipeline over, as `aggregator lint` does.
+/// Looks a Pipeline over, as `aggregator lint` does, with what was found at its Connectors.
 ///
 /// # Errors
 /// When something is not there, a path is not allowed, or the Pipeline does not compile.
-pub fn check(around: &Around<'_>, pipeline: &str, spec: &PipelineSpec) -> Result<(), Unresolved> {
+pub fn check(
+    around: &Around<'_>,
+    pipeline: &str,
+    spec: &PipelineSpec,
+    catalogues: &Catalogues,
+) -> Result<(), Unresolved> {
     let (text, _) = around.gather(pipeline, spec)?;
     let manifests = parse(around.namespace, pipeline, &text)?;
-    sound(lint(&manifests, &BTreeMap::new()))
+    sound(lint(&manifests, &BTreeMap::new()))?;
+    if catalogues.is_empty() {
+        return Ok(());
+    }
+    let found = catalogues.iter().map(|(name, found)| ((around.namespace.to_owned(), name.clone()), found.clone()));
+    match sound(lint(&manifests, &found.collect())) {
+        // A catalogue may be old: that is no mistake of the Pipeline.
+        Err(Unresolved::Invalid(diagnostics)) => Err(Unresolved::SchemaMismatch(diagnostics)),
+        other => other,
+    }
 }
 
 fn parse(namespace: &str, pipeline: &str, text: &str) -> Result<Manifests, Unresolved> {
@@ -204,44 +201,4 @@ impl Around<'_> {
 
 fn document(object: &impl Serialize) -> Result<String, Unresolved> {
     serde_saphyr::to_string(object).map_err(|error| Unresolved::Unwritable(error.to_string()))
-}
-
-impl Mounts {
-    /// Takes in what a Connector needs. Gives its spec with the paths that the Pod will see.
-    fn add(&mut self, name: &str, spec: &ConnectorSpec, settings: &Settings) -> Result<ConnectorSpec, Unresolved> {
-        let mut spec = spec.clone();
-        self.secrets.insert(spec.secret_name.clone().unwrap_or_else(|| format!("connector-{name}")));
-        match &mut spec.connector_type {
-            ConnectorType::File(file) => self.place(name, &mut file.volume, &mut file.root, settings)?,
-            ConnectorType::Sqlite(sqlite) => self.place(name, &mut sqlite.volume, &mut sqlite.path, settings)?,
-            ConnectorType::Postgres(_)
-            | ConnectorType::S3(_)
-            | ConnectorType::Http(_)
-            | ConnectorType::Generator(_) => {}
-        }
-        Ok(spec)
-    }
-
-    fn place(
-        &mut self,
-        connector: &str,
-        volume: &mut Option<VolumeRef>,
-        path: &mut String,
-        settings: &Settings,
-    ) -> Result<(), Unresolved> {
-        let refused = |path: &str| Unresolved::VolumeMissing { connector: connector.to_owned(), path: path.to_owned() };
-        if let Some(claim) = volume.take() {
-            let inside = path.trim_start_matches('/');
-            if inside.split('/').any(|part| part == "..") {
-                return Err(refused(path));
-            }
-            *path = format!("{VOLUMES}/{}/{inside}", claim.claim_name);
-            self.claims.insert(claim.claim_name);
-            return Ok(());
-        }
-        let found = settings.host_path(path).ok_or_else(|| refused(path))?;
-        *path = found.path.display().to_string();
-        self.host_paths.insert(found.mounted);
-        Ok(())
-    }
 }

@@ -1,9 +1,9 @@
 //! PipelineRuns: one immutable plan, one Job an attempt, one end.
 
+mod ended;
 mod job;
 mod material;
 mod plan;
-mod pod;
 mod retry;
 mod status;
 #[cfg(test)]

@@ -12,18 +12,19 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 use serde_json::json;
 
+use super::ended::{Ended, ended};
 use super::job::{TERMS, Terms, job_of, plan_of};
 use super::material::{Around, resolve};
-use super::pod::{self, Ended};
 use super::retry::pause;
 use super::status::{Phase, status};
 use super::view::{View, is_over, writes};
 use crate::action::{Action, Kind, Plan, Target};
 use crate::conditions;
-use crate::identity;
+use crate::identity::{self, Who};
 use crate::labels;
 use crate::pipeline::{VALID, revision};
 use crate::settings::Settings;
+use crate::worker;
 
 /// How a Job stands.
 enum Stands {
@@ -109,7 +110,7 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         settings,
     };
     match resolve(&around, name, &spec, &run.spec.params) {
-        Ok(_) if !view.identity => Plan { actions: identity::all(&namespace, settings), again: None },
+        Ok(_) if !view.identity => Plan { actions: identity::all(&namespace, Who::Run, settings), again: None },
         Ok(material) => {
             Plan::nothing().then(Action::create(Kind::ConfigMap, &plan_of(run, material, Some(number), pipeline.uid())))
         }
@@ -264,7 +265,7 @@ fn stop(view: &View, job: &Job, number: u32, now: Timestamp) -> Plan {
     }
     let still =
         job.status.as_ref().is_some_and(|status| status.active.unwrap_or(0) > 0 || status.terminating.unwrap_or(0) > 0);
-    if still || view.pods.iter().any(|pod| pod::ended(pod).is_none()) {
+    if still || view.pods.iter().any(|pod| ended(pod).is_none()) {
         return Plan::nothing();
     }
     let phase = match view.ended(number) {
@@ -297,7 +298,7 @@ impl View {
         let reported = self.run.status.as_ref().and_then(|status| status.progress.as_ref());
         let reported = reported.filter(|progress| progress.attempt == attempt);
         let reported = reported.and_then(|progress| progress.outcome.clone()).map(Ended::of);
-        let ended: Vec<Ended> = self.pods.iter().filter_map(|pod| pod::ended(pod)).collect();
+        let ended: Vec<Ended> = self.pods.iter().filter_map(|pod| ended(pod)).collect();
         // The worker's words tell more than the kubelet's, and of several Pods the one that failed.
         let told = ended.iter().find(|ended| ended.outcome.is_some() && !ended.succeeded()).cloned();
         told.or(reported)
@@ -307,10 +308,10 @@ impl View {
 
     /// What an attempt does whose Job has not ended.
     fn going(&self) -> Phase {
-        if let Some(waiting) = self.pods.iter().find_map(|pod| pod::waiting(pod)) {
+        if let Some(waiting) = self.pods.iter().find_map(|pod| worker::waiting(pod)) {
             return Phase::waits(waiting.reason, waiting.message);
         }
-        match self.pods.iter().find(|pod| pod::running(pod)) {
+        match self.pods.iter().find(|pod| worker::running(pod)) {
             Some(pod) if self.run.spec.cancel.is_some() => {
                 let text = format!(
                     "the Pod {} goes on to its end: cutting a run short gracefully is not supported yet; use Immediate",

@@ -5,7 +5,7 @@ use aggregator_crds::condition::ConditionStatus;
 use aggregator_crds::run::{LedgerVerdict, NodeCounters, PipelineRunStatus, RetryState, RunCost, RunPhase, RunTotals};
 use jiff::{SignedDuration, Timestamp};
 
-use super::pod::Ended;
+use super::ended::Ended;
 use super::view::SUCCEEDED;
 use crate::conditions::{Said, renew, seconds};
 

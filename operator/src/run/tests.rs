@@ -26,18 +26,6 @@ fn now() -> Timestamp {
     "2026-11-23T10:00:00Z".parse().expect("a time")
 }
 
-fn settings() -> Settings {
-    Settings {
-        image: "aggregator".into(),
-        command: vec!["aggregator".into()],
-        service_account: "aggregator-worker".into(),
-        namespaces: Vec::new(),
-        host_paths: vec!["/data".into()],
-        host_path_base: None,
-        run_ttl: Duration::from_secs(3600),
-    }
-}
-
 /// A run of a Pipeline that is ready for it.
 fn view(execution: Value) -> View {
     let metadata =
@@ -74,11 +62,11 @@ fn view(execution: Value) -> View {
 
 impl View {
     fn now(&self) -> Plan {
-        plan(self, &settings(), now())
+        plan(self, &Settings::of_tests(), now())
     }
 
     fn at(&self, now: Timestamp) -> Plan {
-        plan(self, &settings(), now)
+        plan(self, &Settings::of_tests(), now)
     }
 
     /// The world after the plan was carried out.

@@ -12,7 +12,7 @@ use kube::ResourceExt;
 
 use super::job::{job_name, plan_name};
 use crate::conditions;
-use crate::identity;
+use crate::identity::{self, Who};
 use crate::labels;
 use crate::pipeline::revision;
 use crate::settings::Settings;
@@ -101,7 +101,7 @@ pub fn observe(world: &World, run: &Arc<PipelineRun>, settings: &Settings) -> Vi
         revisions: revision::of(world, pipeline.as_deref()),
         connectors: world.connectors.of(&namespace),
         transformations: world.transformations.of(&namespace),
-        identity: identity::is_there(world, &namespace, settings),
+        identity: identity::is_there(world, &namespace, Who::Run, settings),
         run: Arc::clone(run),
         pipeline,
         plan: plan.filter(|plan| labels::is_owned(plan.as_ref(), &uid)),

@@ -1,36 +1,33 @@
-//! What the Pods of an attempt say of it.
+//! What a worker's Pod says of it.
 
-use aggregator_crds::run::{AttemptOutcome, AttemptResult};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStateWaiting, Pod};
 use kube::ResourceExt;
 
-use super::job::CONTAINER;
+use super::pod::CONTAINER;
 
 /// What an attempt is doing.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Waiting {
+pub struct Waiting {
     /// Why it has not begun, in a word.
     pub reason: &'static str,
     /// Why, for people.
     pub message: String,
 }
 
-/// How an attempt ended, as far as it is known.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Ended {
-    /// The worker's own words, if they have arrived.
-    pub outcome: Option<AttemptOutcome>,
+/// How a worker ended that could not say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Death {
     /// Why, in a word.
-    pub reason: String,
+    pub reason: &'static str,
     /// Why, for people.
     pub message: String,
-    /// Whether another attempt may help.
+    /// Whether another one may do better.
     pub retryable: bool,
 }
 
 /// What keeps a Pod from beginning; None when it runs or has ended.
 #[must_use]
-pub(super) fn waiting(pod: &Pod) -> Option<Waiting> {
+pub fn waiting(pod: &Pod) -> Option<Waiting> {
     let status = pod.status.as_ref()?;
     let unscheduled = status
         .conditions
@@ -59,7 +56,7 @@ pub(super) fn waiting(pod: &Pod) -> Option<Waiting> {
 
 /// Whether the worker runs.
 #[must_use]
-pub(super) fn running(pod: &Pod) -> bool {
+pub fn running(pod: &Pod) -> bool {
     pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Running"))
 }
 
@@ -68,20 +65,25 @@ fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
     statuses.filter(|status| status.name == CONTAINER).find_map(|status| status.state.as_ref()?.terminated.as_ref())
 }
 
-/// How the worker of a Pod ended; None when it has not.
+/// Whether the worker of a Pod has ended.
 #[must_use]
-pub(super) fn ended(pod: &Pod) -> Option<Ended> {
-    let status = pod.status.as_ref()?;
-    let over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
+pub fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Succeeded" | "Failed")) || terminated(pod).is_some()
+}
+
+/// What the worker of a Pod said when it ended.
+#[must_use]
+pub fn message(pod: &Pod) -> Option<&str> {
+    terminated(pod)?.message.as_deref()
+}
+
+/// How a worker ended that could not say it.
+#[must_use]
+pub fn death(pod: &Pod) -> Death {
     let terminated = terminated(pod);
-    if !over && terminated.is_none() {
-        return None;
-    }
-    let outcome = terminated.and_then(|state| serde_json::from_str::<AttemptOutcome>(state.message.as_deref()?).ok());
-    if let Some(outcome) = outcome {
-        return Some(Ended::of(outcome));
-    }
     let name = pod.name_any();
+    let status = pod.status.clone().unwrap_or_default();
     let disrupted = status.conditions.iter().flatten().find(|it| it.type_ == "DisruptionTarget" && it.status == "True");
     let (reason, message, retryable) = if let Some(condition) = disrupted {
         let why = condition.message.clone().or(status.message.clone()).unwrap_or_default();
@@ -105,33 +107,5 @@ pub(super) fn ended(pod: &Pod) -> Option<Ended> {
             _ => ("OutcomeLost", format!("the Pod {name} has ended without saying how"), true),
         }
     };
-    Some(Ended {
-        outcome: None,
-        reason: reason.into(),
-        message: message.trim_end_matches([':', ' ']).into(),
-        retryable,
-    })
-}
-
-impl Ended {
-    /// How an attempt ended, in its worker's words.
-    #[must_use]
-    pub(super) fn of(outcome: AttemptOutcome) -> Self {
-        let reason = outcome.reason.clone().unwrap_or_else(|| match outcome.result {
-            AttemptResult::Succeeded => "LedgerBalanced".to_owned(),
-            AttemptResult::Failed => "WorkerFailed".to_owned(),
-            AttemptResult::Interrupted => "Interrupted".to_owned(),
-        });
-        let help = outcome.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
-        let message = format!("{}{help}", outcome.message.clone().unwrap_or_default());
-        // A worker that was asked to stop stopped because its Pod was: the next one goes on.
-        let retryable = outcome.retryable || outcome.result == AttemptResult::Interrupted;
-        Self { reason, message, retryable, outcome: Some(outcome) }
-    }
-
-    /// Whether everything was committed.
-    #[must_use]
-    pub(super) fn succeeded(&self) -> bool {
-        self.outcome.as_ref().is_some_and(|outcome| outcome.result == AttemptResult::Succeeded)
-    }
+    Death { reason, message: message.trim_end_matches([':', ' ']).into(), retryable }
 }

@@ -1,12 +1,14 @@
-//! Runs on a cluster: checkpoints in a Checkpoint object, progress and outcome in the run's status. The only part of the
-//! worker that knows Kubernetes.
+//! Work on a cluster: runs, with checkpoints in a Checkpoint object and progress and outcome in the run's status; and checks
+//! of Connectors. The only part of the worker that knows Kubernetes.
 
 mod outcome;
 mod patience;
+mod probe;
 mod progress;
 mod store;
 
 pub use outcome::{counters, outcome};
+pub use probe::{keep as keep_catalogue, probe};
 pub use progress::{Reporter, RunName};
 pub use store::ClusterStore;
 

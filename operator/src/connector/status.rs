@@ -1,0 +1,91 @@
+//! What a Connector's status says.
+
+use aggregator_crds::condition::{Condition, ConditionStatus};
+use aggregator_crds::connector::{ConnectorStatus, ProbeOutcome, ProbeStep};
+use jiff::Timestamp;
+
+use crate::conditions::{Said, renew};
+
+/// The condition that says whether a Connector can be used.
+pub(super) const READY: &str = "Ready";
+
+/// Why nothing is known of a Connector, or of one of its steps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Why {
+    /// In a word.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// The conditions of a Connector whose own fields cannot stand, or which cannot be checked.
+#[must_use]
+pub(super) fn refused(step: ProbeStep, why: &Why) -> Vec<Said> {
+    all(Some(step), why.reason, &why.message, None)
+}
+
+/// The conditions that a check has found.
+#[must_use]
+pub(super) fn found(outcome: &ProbeOutcome) -> Vec<Said> {
+    match &outcome.failure {
+        None => all(None, "", "", Some(outcome)),
+        Some(failure) => {
+            let help = failure.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+            all(Some(failure.step), &failure.reason, &format!("{}{help}", failure.message), Some(outcome))
+        }
+    }
+}
+
+fn all(failed: Option<ProbeStep>, reason: &str, message: &str, outcome: Option<&ProbeOutcome>) -> Vec<Said> {
+    let system = outcome.and_then(|outcome| outcome.system.clone()).unwrap_or_else(|| "it answers".into());
+    let streams = outcome.and_then(|outcome| outcome.streams.as_ref()).map_or(0, |streams| streams.count);
+    let steps = ProbeStep::ALL.into_iter().map(|step| {
+        let condition = step.condition();
+        match failed {
+            Some(failed) if failed == step => Said::holds(condition, false, reason, message),
+            Some(failed) if failed < step => {
+                let why = format!("not looked at: {} does not hold", failed.condition());
+                Said::new(condition, ConditionStatus::Unknown, "NotChecked", why)
+            }
+            _ => match step {
+                ProbeStep::Config => Said::holds(condition, true, "Valid", "no mistake was found in it"),
+                ProbeStep::Credentials => Said::holds(condition, true, "Resolved", "all keys that it names are there"),
+                ProbeStep::Reach => Said::holds(condition, true, "Reached", system.clone()),
+                ProbeStep::Discover => {
+                    let plural = if streams == 1 { "" } else { "s" };
+                    Said::holds(condition, true, "Discovered", format!("{streams} stream{plural}"))
+                }
+            },
+        }
+    });
+    // What was not discovered may still be written to, or read by name.
+    let ready = match failed {
+        Some(step) if step < ProbeStep::Discover => Said::holds(READY, false, reason, message),
+        _ => Said::holds(READY, true, "Reached", system.clone()),
+    };
+    std::iter::once(ready).chain(steps).collect()
+}
+
+/// The conditions while nothing is known yet: what was known of an earlier version is no more.
+#[must_use]
+pub(super) fn pending(why: &Why) -> Vec<Said> {
+    vec![Said::new(READY, ConditionStatus::Unknown, why.reason, why.message.clone())]
+}
+
+/// The status with those conditions.
+#[must_use]
+pub(super) fn status(
+    before: Option<&ConnectorStatus>,
+    connector_type: &str,
+    said: Vec<Said>,
+    generation: Option<i64>,
+    now: Timestamp,
+) -> ConnectorStatus {
+    let conditions: &[Condition] = before.map_or(&[], |status| &status.conditions);
+    ConnectorStatus {
+        observed_generation: generation,
+        connector_type: Some(connector_type.to_owned()),
+        conditions: renew(conditions, said, generation, now),
+        ..before.cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,166 @@
+//! A worker's Job and Pod.
+
+use std::collections::BTreeMap;
+
+use aggregator_crds::pipeline::Resources;
+use k8s_openapi::api::batch::v1::{
+    JobSpec, PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
+};
+use k8s_openapi::api::core::v1::{
+    Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, HostPathVolumeSource,
+    PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements,
+    SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::api::ObjectMeta;
+
+use super::mounts::{Mounts, VOLUMES};
+use crate::settings::Settings;
+
+/// The worker's container.
+pub(super) const CONTAINER: &str = "worker";
+/// Where it finds the plan.
+const PLAN: &str = "/etc/aggregator/plan";
+/// The file of the plan.
+pub const MANIFESTS: &str = "manifests.yaml";
+/// Where it finds Secrets.
+const SECRETS: &str = "/etc/aggregator/secrets";
+/// Where it may write: spilled rows, and what libraries put into a temporary folder.
+const SCRATCH: &str = "/var/lib/aggregator/scratch";
+
+/// A worker that is to be started.
+#[derive(Clone, Debug)]
+pub struct Worker<'a> {
+    /// The ConfigMap with its manifests.
+    pub plan: &'a str,
+    /// Who it is.
+    pub service_account: &'a str,
+    /// What it is told.
+    pub arguments: Vec<String>,
+    /// What it mounts.
+    pub mounts: &'a Mounts,
+    /// What it may use.
+    pub resources: Option<&'a Resources>,
+    /// How long it may take to stop, in seconds.
+    pub grace_seconds: i64,
+}
+
+/// The arguments of a worker's command: where everything is, and these.
+#[must_use]
+pub fn arguments(command: &str, options: Vec<(&'static str, String)>) -> Vec<String> {
+    let places = [("file", format!("{PLAN}/{MANIFESTS}")), ("secrets", SECRETS.to_owned())];
+    let mut arguments = vec!["worker".to_owned(), command.to_owned()];
+    for (name, value) in places.into_iter().chain(options) {
+        // The kubelet takes `$(NAME)` for a variable, and `$$` for `$`.
+        arguments.extend([format!("--{name}"), value.replace('$', "$$")]);
+    }
+    arguments
+}
+
+impl Worker<'_> {
+    /// A Job that starts it once, with so many seconds until it is ended.
+    #[must_use]
+    pub fn job(self, labels: BTreeMap<String, String>, deadline: Option<i64>, settings: &Settings) -> JobSpec {
+        JobSpec {
+            backoff_limit: Some(0),
+            // No second Pod while the first may still write.
+            pod_replacement_policy: Some("Failed".into()),
+            // A Pod that was taken from its node has not failed: another one goes on.
+            pod_failure_policy: Some(PodFailurePolicy {
+                rules: vec![PodFailurePolicyRule {
+                    action: "Ignore".into(),
+                    on_pod_conditions: Some(vec![PodFailurePolicyOnPodConditionsPattern {
+                        type_: "DisruptionTarget".into(),
+                        status: Some("True".into()),
+                    }]),
+                    ..PodFailurePolicyRule::default()
+                }],
+            }),
+            active_deadline_seconds: deadline,
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }),
+                spec: Some(self.pod(settings)),
+            },
+            ..JobSpec::default()
+        }
+    }
+
+    fn pod(self, settings: &Settings) -> PodSpec {
+        let (volumes, mounts) = volumes(self.plan, self.mounts);
+        PodSpec {
+            restart_policy: Some("Never".into()),
+            service_account_name: Some(self.service_account.to_owned()),
+            termination_grace_period_seconds: Some(self.grace_seconds),
+            enable_service_links: Some(false),
+            security_context: Some(PodSecurityContext {
+                run_as_non_root: Some(true),
+                run_as_user: Some(65532),
+                fs_group: Some(65532),
+                seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), ..SeccompProfile::default() }),
+                ..PodSecurityContext::default()
+            }),
+            containers: vec![Container {
+                name: CONTAINER.into(),
+                image: Some(settings.image.clone()),
+                command: Some(settings.command.clone()),
+                args: Some(self.arguments),
+                env: Some(vec![EnvVar { name: "TMPDIR".into(), value: Some(SCRATCH.into()), ..EnvVar::default() }]),
+                resources: self.resources.map(|resources| ResourceRequirements {
+                    requests: Some(quantities(&resources.requests)),
+                    limits: Some(quantities(&resources.limits)),
+                    claims: None,
+                }),
+                security_context: Some(SecurityContext {
+                    allow_privilege_escalation: Some(false),
+                    read_only_root_filesystem: Some(true),
+                    capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), add: None }),
+                    ..SecurityContext::default()
+                }),
+                volume_mounts: Some(mounts),
+                ..Container::default()
+            }],
+            volumes: Some(volumes),
+            ..PodSpec::default()
+        }
+    }
+}
+
+fn quantities(list: &BTreeMap<String, String>) -> BTreeMap<String, Quantity> {
+    list.iter().map(|(name, quantity)| (name.clone(), Quantity(quantity.clone()))).collect()
+}
+
+fn volumes(plan: &str, needed: &Mounts) -> (Vec<Volume>, Vec<VolumeMount>) {
+    let mut volumes = Vec::new();
+    let mut mounts = Vec::new();
+    let mut mount = |volume: Volume, path: String, read_only: bool| {
+        let name = volume.name.clone();
+        mounts.push(VolumeMount { name, mount_path: path, read_only: Some(read_only), ..VolumeMount::default() });
+        volumes.push(volume);
+    };
+    let named = |name: &str| Volume { name: name.to_owned(), ..Volume::default() };
+    let source = ConfigMapVolumeSource { name: plan.to_owned(), ..ConfigMapVolumeSource::default() };
+    mount(Volume { config_map: Some(source), ..named("plan") }, PLAN.into(), true);
+    mount(Volume { empty_dir: Some(EmptyDirVolumeSource::default()), ..named("scratch") }, SCRATCH.into(), false);
+    for (number, secret) in needed.secrets.iter().enumerate() {
+        let source = SecretVolumeSource {
+            secret_name: Some(secret.clone()),
+            // The worker names what is missing; the kubelet would only wait.
+            optional: Some(true),
+            default_mode: Some(0o440),
+            ..SecretVolumeSource::default()
+        };
+        let volume = Volume { secret: Some(source), ..named(&format!("secret-{number}")) };
+        mount(volume, format!("{SECRETS}/{secret}"), true);
+    }
+    for (number, claim) in needed.claims.iter().enumerate() {
+        let source = PersistentVolumeClaimVolumeSource { claim_name: claim.clone(), read_only: None };
+        let volume = Volume { persistent_volume_claim: Some(source), ..named(&format!("claim-{number}")) };
+        mount(volume, format!("{VOLUMES}/{claim}"), false);
+    }
+    for (number, path) in needed.host_paths.iter().enumerate() {
+        let path = path.display().to_string();
+        let source = HostPathVolumeSource { path: path.clone(), type_: Some("DirectoryOrCreate".into()) };
+        mount(Volume { host_path: Some(source), ..named(&format!("host-{number}")) }, path, false);
+    }
+    (volumes, mounts)
+}
