@@ -31,6 +31,12 @@ lint: ## Check formatting, lints, documentation, scripts, and what the repositor
 	@scripts/setup lint
 	@scripts/lint
 
+.PHONY: control-plane
+control-plane: ## Start a Kubernetes control plane with a node and the operator, until Ctrl-C
+	@scripts/setup test
+	cargo build --workspace --locked --bins --examples
+	@CARGO_MANIFEST_DIR="$(CURDIR)/tests" "$(CARGO_TARGET_DIR)/debug/examples/control-plane"
+
 .PHONY: features
 features: ## Check that the worker builds without connectors, and with each of them alone
 	@scripts/setup build

@@ -317,6 +317,17 @@ pub(crate) enum WorkerCommand {
     Run(WorkerRunArgs),
     /// Check a Connector, and keep what was found at it
     Probe(WorkerProbeArgs),
+    /// Run the tests of a Transformation
+    Test(WorkerTestArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WorkerTestArgs {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// Where the outcome is written for the kubelet
+    #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
+    pub(crate) termination_log: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -119,6 +119,29 @@ pub struct ExpectedReject {
     pub reason: String,
 }
 
+/// How the tests of a Transformation ended: the worker's last words, from which its status is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TestsOutcome {
+    /// How many passed.
+    pub passed: u64,
+    /// How many did not.
+    pub failed: u64,
+    /// The first that did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<FailedTest>,
+}
+
+/// A test that did not pass.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedTest {
+    /// Its name.
+    pub name: String,
+    /// What was not as expected.
+    pub difference: String,
+}
+
 /// What is known of the step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

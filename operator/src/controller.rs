@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aggregator_crds::{Connector, Pipeline, PipelineRun, Schedule};
+use aggregator_crds::{Connector, Pipeline, PipelineRun, Schedule, Transformation};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ use crate::news::{News, fires, news};
 use crate::routes::{Key, interested};
 use crate::settings::Settings;
 use crate::world::{Cache, Cached, Changes, World};
-use crate::{connector, pipeline, run, schedule};
+use crate::{connector, pipeline, run, schedule, transformation};
 
 /// How many objects of a kind are worked on at a time.
 const AT_A_TIME: u16 = 16;
@@ -75,6 +75,20 @@ impl Reconciled for Connector {
     }
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
         connector::plan(view, settings, now)
+    }
+}
+
+impl Reconciled for Transformation {
+    const KIND: Kind = Kind::Transformation;
+    type View = transformation::View;
+    fn cache(world: &World) -> &Cache<Self> {
+        &world.transformations
+    }
+    fn observe(world: &World, object: &Arc<Self>, _: &Settings) -> Self::View {
+        transformation::observe(world, object)
+    }
+    fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
+        transformation::plan(view, settings, now)
     }
 }
 
@@ -183,6 +197,7 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     let over = stop.child_token();
     let mut senders = Senders::default();
     let connectors = queue::<Connector>(&context, &mut senders, &over);
+    let transformations = queue::<Transformation>(&context, &mut senders, &over);
     let runs = queue::<PipelineRun>(&context, &mut senders, &over);
     let pipelines = queue::<Pipeline>(&context, &mut senders, &over);
     let schedules = queue::<Schedule>(&context, &mut senders, &over);
@@ -212,7 +227,8 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     };
     tracing::info!("the operator acts: everything is looked at");
     metrics.leads(true);
-    futures::future::join_all(connectors.into_iter().chain(runs).chain(pipelines).chain(schedules)).await;
+    let all = connectors.into_iter().chain(transformations).chain(runs).chain(pipelines).chain(schedules);
+    futures::future::join_all(all).await;
     metrics.leads(false);
     pump.abort();
     if let Some((keeping, released)) = kept {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod conditions;
 pub mod connector;
 pub mod controller;
+pub mod errand;
 pub mod execute;
 pub mod expectations;
 pub mod health;
@@ -23,6 +24,7 @@ pub mod routes;
 pub mod run;
 pub mod schedule;
 pub mod settings;
+pub mod transformation;
 pub mod worker;
 pub mod world;
 

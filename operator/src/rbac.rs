@@ -27,7 +27,17 @@ pub fn rules() -> Vec<PolicyRule> {
         rule(OURS, &["connectors"], &["list", "watch", "delete"]),
         rule(OURS, &["transformations"], &["list", "watch"]),
         rule(OURS, &["pipelines", "schedules"], &["list", "watch"]),
-        rule(OURS, &["connectors/status", "pipelines/status", "schedules/status", "pipelineruns/status"], &["patch"]),
+        rule(
+            OURS,
+            &[
+                "connectors/status",
+                "transformations/status",
+                "pipelines/status",
+                "schedules/status",
+                "pipelineruns/status",
+            ],
+            &["patch"],
+        ),
         rule(OURS, &["pipelineruns"], &["get", "list", "watch", "create", "patch", "delete"]),
         // What is given to workers, one must have; `list` and `watch` are its own.
         rule(OURS, &["checkpoints"], &["get", "list", "watch", "create", "update"]),

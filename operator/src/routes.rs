@@ -57,6 +57,13 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
             });
             keys.extend(schedules.iter().map(|schedule| Key::of(Kind::Schedule, schedule.as_ref())));
             keys.extend(unfinished(world, pipeline.namespace(), &name));
+            // Those that it names, and those that it did.
+            let steps = world.transformations.filter(|step| {
+                let known = step.status.as_ref().is_some_and(|status| status.used_by.contains(&name));
+                step.namespace() == pipeline.namespace()
+                    && (known || transformations_of(&pipeline.spec).contains(step.name_any().as_str()))
+            });
+            keys.extend(steps.iter().map(|step| Key::of(Kind::Transformation, step.as_ref())));
         }
         Changed::Revision(revision) => {
             if let Some(pipeline) = owner(revision.as_ref(), "Pipeline", Kind::Pipeline) {
@@ -76,6 +83,7 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
         }
         Changed::Transformation(step) => {
             let name = step.name_any();
+            keys.insert(Key::of(Kind::Transformation, step.as_ref()));
             keys.extend(users(world, step.as_ref(), |pipeline| {
                 transformations_of(&pipeline.spec).contains(name.as_str())
             }));
@@ -90,6 +98,7 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
                 }));
                 keys.insert(connector);
             }
+            keys.extend(owner(config.as_ref(), "Transformation", Kind::Transformation));
         }
         Changed::Pod(pod) => {
             let namespace = pod.namespace().unwrap_or_default();
@@ -117,7 +126,9 @@ fn everything(world: &World) -> impl Iterator<Item = Key> {
     let pipelines = world.pipelines.filter(|_| true).into_iter().map(|it| Key::of(Kind::Pipeline, it.as_ref()));
     let schedules = world.schedules.filter(|_| true).into_iter().map(|it| Key::of(Kind::Schedule, it.as_ref()));
     let connectors = world.connectors.filter(|_| true).into_iter().map(|it| Key::of(Kind::Connector, it.as_ref()));
-    connectors.chain(runs).chain(pipelines).chain(schedules)
+    let steps = world.transformations.filter(|_| true).into_iter();
+    let steps = steps.map(|it| Key::of(Kind::Transformation, it.as_ref()));
+    connectors.chain(steps).chain(runs).chain(pipelines).chain(schedules)
 }
 
 /// The runs of a Pipeline that have not ended: they may wait for what has changed.
@@ -130,7 +141,9 @@ fn unfinished(world: &World, namespace: Option<String>, pipeline: &str) -> Vec<K
 
 /// What a Job works for.
 fn of_work(job: &k8s_openapi::api::batch::v1::Job) -> Option<Key> {
-    owner(job, "PipelineRun", Kind::PipelineRun).or_else(|| owner(job, "Connector", Kind::Connector))
+    let kinds =
+        [("PipelineRun", Kind::PipelineRun), ("Connector", Kind::Connector), ("Transformation", Kind::Transformation)];
+    kinds.into_iter().find_map(|(kind, told)| owner(job, kind, told))
 }
 
 fn owner<K: Resource>(object: &K, kind: &str, told: Kind) -> Option<Key> {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use aggregator_crds::connector::{ProbeFailure, ProbeStep};
 use aggregator_crds::run::{AttemptOutcome, AttemptResult, LedgerVerdict, RunCost, RunTotals};
+use aggregator_crds::transformation::{FailedTest, TestsOutcome};
 use aggregator_operator::{labels, names};
+use aggregator_worker::cases::test_transformation;
 use aggregator_worker::cluster::{ClusterStore, Reporter, RunName, keep_catalogue, outcome, probe as look_at};
 use aggregator_worker::run::{Places, Progress, Resources, RunMode, RunRequest, run as run_pipeline};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -13,14 +15,18 @@ use kube::api::ObjectMeta;
 use tokio_util::sync::CancellationToken;
 
 use super::run::cancel_on_signals;
-use crate::args::{Mode, WorkerArgs, WorkerCommand, WorkerProbeArgs, WorkerRunArgs};
+use crate::args::{Mode, WorkerArgs, WorkerCommand, WorkerProbeArgs, WorkerRunArgs, WorkerTestArgs};
 use crate::failure::Failure;
 use crate::{manifests, output};
+
+/// The most characters of a difference that a status shows.
+const DIFFERENCE: usize = 1000;
 
 pub(crate) async fn worker(args: WorkerArgs) -> Result<u8, Failure> {
     let args = match args.command {
         WorkerCommand::Run(args) => args,
         WorkerCommand::Probe(args) => return probe(args).await,
+        WorkerCommand::Test(args) => return test(args).await,
     };
     let message = args.termination_log.clone();
     let ended = run(args).await;
@@ -77,6 +83,25 @@ async fn probe(args: WorkerProbeArgs) -> Result<u8, Failure> {
         }
     }
     output::json(&outcome)?;
+    std::fs::write(args.termination_log, serde_json::to_string(&outcome).map_err(std::io::Error::from)?)?;
+    Ok(0)
+}
+
+/// Runs the tests of a Transformation, and says how they ended. Tests that do not pass are no failure of the worker.
+async fn test(args: WorkerTestArgs) -> Result<u8, Failure> {
+    let (manifests, resources) = (manifests::load(&args.files)?, Resources::of_this_machine());
+    let mut results = Vec::new();
+    for located in manifests.transformations() {
+        results.extend(test_transformation(located, &resources).await);
+    }
+    let failed = results.iter().filter(|result| !result.passed());
+    let first = failed.clone().next().map(|result| FailedTest {
+        name: result.name.clone(),
+        difference: result.differences.join("; ").chars().take(DIFFERENCE).collect(),
+    });
+    let failed = failed.count() as u64;
+    let outcome = TestsOutcome { passed: results.len() as u64 - failed, failed, first };
+    output::json(&results)?;
     std::fs::write(args.termination_log, serde_json::to_string(&outcome).map_err(std::io::Error::from)?)?;
     Ok(0)
 }

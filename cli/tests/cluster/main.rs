@@ -6,3 +6,4 @@ mod operators;
 mod project;
 mod runs;
 mod schedules;
+mod transformations;

@@ -7,14 +7,15 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
 use super::due::{Due, due, requested};
-use super::probe::{DEADLINE, job_name, job_of, plan_of};
-use super::status::{Why, found, pending, refused, status};
+use super::probe::{DEADLINE, about, arguments, job_name, labels_of};
+use super::status::{found, pending, refused, status};
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
 use crate::conditions::{Said, seconds};
+use crate::errand::{Errand, GRACE, Progress, Why};
 use crate::identity::{self, Who};
 use crate::settings::Settings;
-use crate::worker::{self, Mounts};
+use crate::worker::{Mounts, Worker};
 
 /// When a Connector that somebody only tries goes away, in RFC 3339.
 pub(super) const EXPIRES: &str = "aggregator.dev/expires-at";
@@ -52,53 +53,44 @@ fn checked(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let connector = &view.connector;
     if let Some(violation) = connector.validate().first() {
         let why = Why { reason: "Invalid", message: violation.to_string() };
-        return view.clean(None).and(view.says(refused(ProbeStep::Config, &why), now));
+        return view.checks.clean(None).and(view.says(refused(ProbeStep::Config, &why), now));
     }
     let mut mounts = Mounts::default();
     let spec = match mounts.add(&connector.name_any(), &connector.spec, settings) {
         Ok(spec) => spec,
         Err(error) => {
             let why = Why { reason: "VolumeMissing", message: error.to_string() };
-            return view.clean(None).and(view.says(refused(ProbeStep::Config, &why), now));
+            return view.checks.clean(None).and(view.says(refused(ProbeStep::Config, &why), now));
         }
     };
     let wanted = job_name(connector);
-    let job = view.jobs.iter().find(|job| job.name_any() == wanted);
-    match (due(connector, now), job) {
-        (Due::Never, None) => view.clean(None),
-        (Due::In(time), None) => view.clean(None).again_in(time),
-        (_, Some(job)) => view.clean(Some(&wanted)).and(view.follow(job, now)),
+    match (due(connector, now), view.checks.job(&wanted)) {
+        (Due::Never, None) => view.checks.clean(None),
+        (Due::In(time), None) => view.checks.clean(None).again_in(time),
+        (_, Some(job)) => view.checks.clean(Some(&wanted)).and(view.follow(job, now)),
         (Due::Now, None) => {
-            let begin = match (view.identity, view.plans.iter().find(|plan| plan.name_any() == wanted)) {
-                (false, _) => identity::all(&connector.namespace().unwrap_or_default(), Who::Probe, settings),
-                (true, Some(_)) => vec![Action::create(Kind::Job, &job_of(connector, &mounts, settings))],
-                (true, None) => match plan_of(connector, spec) {
-                    Some(plan) => vec![Action::create(Kind::ConfigMap, &plan)],
-                    None => Vec::new(),
-                },
+            let begin = if view.identity {
+                let service_account = Who::Probe.name(settings);
+                let worker = Worker {
+                    plan: &wanted,
+                    service_account: Some(&service_account),
+                    arguments: arguments(connector),
+                    mounts: &mounts,
+                    resources: None,
+                    grace_seconds: GRACE,
+                };
+                let errand = Errand { name: &wanted, labels: labels_of(connector), worker, deadline: DEADLINE };
+                view.checks.begin(connector.as_ref(), &about(connector, spec), errand, settings)
+            } else {
+                let namespace = connector.namespace().unwrap_or_default();
+                Plan { actions: identity::all(&namespace, Who::Probe, settings), again: None }
             };
-            view.clean(Some(&wanted)).and(Plan { actions: begin, again: None }).and(view.waits(now))
+            view.checks.clean(Some(&wanted)).and(begin).and(view.waits(now))
         }
     }
 }
 
 impl View {
-    /// The checks whose results are known, or wanted no more, go.
-    fn clean(&self, wanted: Option<&str>) -> Plan {
-        let old = self.jobs.iter().filter(|job| Some(job.name_any().as_str()) != wanted);
-        let old = old.filter(|job| job.metadata.deletion_timestamp.is_none());
-        let jobs = old.map(|job| Action::Delete {
-            target: Target::of(Kind::Job, &job.metadata).any_version(),
-            foreground: false,
-        });
-        let plans = self.plans.iter().filter(|plan| Some(plan.name_any().as_str()) != wanted);
-        let plans = plans.map(|plan| Action::Delete {
-            target: Target::of(Kind::ConfigMap, &plan.metadata).any_version(),
-            foreground: false,
-        });
-        Plan { actions: jobs.chain(plans).collect(), again: None }
-    }
-
     /// Nothing was found out about this version yet.
     fn waits(&self, now: Timestamp) -> Plan {
         let last = self.connector.status.as_ref().and_then(|status| status.last_check.as_ref());
@@ -111,39 +103,11 @@ impl View {
 
     /// How the check goes on, or has ended.
     fn follow(&self, job: &Job, now: Timestamp) -> Plan {
-        let ended = job.status.as_ref().and_then(|status| {
-            let over = |it: &&k8s_openapi::api::batch::v1::JobCondition| {
-                matches!(it.type_.as_str(), "Complete" | "Failed") && it.status == "True"
-            };
-            status.conditions.iter().flatten().find(over)
-        });
-        let said = self.pods.iter().find_map(|pod| serde_json::from_str::<ProbeOutcome>(worker::message(pod)?).ok());
-        let (conditions, outcome) = match (said, ended) {
-            (Some(outcome), _) => (found(&outcome), Some(outcome)),
-            (None, Some(condition)) => {
-                let why = if condition.reason.as_deref() == Some("DeadlineExceeded") {
-                    Why { reason: "TimedOut", message: format!("the check took longer than {DEADLINE} seconds") }
-                } else {
-                    match self.pods.iter().find(|pod| worker::has_ended(pod)).map(|pod| worker::death(pod)) {
-                        Some(death) => Why { reason: death.reason, message: death.message },
-                        None => Why {
-                            reason: "OutcomeLost",
-                            message: format!("the check ended: {}", condition.message.clone().unwrap_or_default()),
-                        },
-                    }
-                };
-                (refused(ProbeStep::Reach, &why), None)
-            }
-            (None, None) => {
-                let waiting = self.pods.iter().find_map(|pod| worker::waiting(pod));
-                return match waiting.filter(|waiting| waiting.reason != "PodStarting") {
-                    Some(waiting) => {
-                        let why = Why { reason: waiting.reason, message: waiting.message };
-                        self.says(refused(ProbeStep::Reach, &why), now)
-                    }
-                    None => self.waits(now),
-                };
-            }
+        let (conditions, outcome) = match self.checks.progress::<ProbeOutcome>(job, DEADLINE) {
+            Progress::Going => return self.waits(now),
+            Progress::Stuck(why) => return self.says(refused(ProbeStep::Reach, &why), now),
+            Progress::Said(outcome) => (found(&outcome), Some(outcome)),
+            Progress::Lost(why) => (refused(ProbeStep::Reach, &why), None),
         };
         let mut status = self.status(conditions, now);
         status.last_check = Some(LastCheck {

@@ -5,18 +5,10 @@ use aggregator_crds::connector::{ConnectorStatus, ProbeOutcome, ProbeStep};
 use jiff::Timestamp;
 
 use crate::conditions::{Said, renew};
+use crate::errand::Why;
 
 /// The condition that says whether a Connector can be used.
 pub(super) const READY: &str = "Ready";
-
-/// Why nothing is known of a Connector, or of one of its steps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Why {
-    /// In a word.
-    pub reason: &'static str,
-    /// For people.
-    pub message: String,
-}
 
 /// The conditions of a Connector whose own fields cannot stand, or which cannot be checked.
 #[must_use]

@@ -15,6 +15,7 @@ use super::plan::plan;
 use super::view::View;
 use crate::action::{Action, Kind, Plan};
 use crate::conditions::find;
+use crate::errand::Errands;
 use crate::settings::Settings;
 
 fn object<K: serde::de::DeserializeOwned>(value: Value) -> K {
@@ -31,7 +32,7 @@ fn view(spec: Value) -> View {
         "metadata": {"name": "shop", "namespace": "demo", "uid": "uid-shop", "resourceVersion": "7", "generation": 1},
         "spec": spec,
     }));
-    View { connector: Arc::new(connector), jobs: Vec::new(), pods: Vec::new(), plans: Vec::new(), identity: true }
+    View { connector: Arc::new(connector), checks: Errands::default(), identity: true }
 }
 
 fn postgres() -> View {
@@ -49,18 +50,20 @@ impl View {
         for action in &done.actions {
             match action {
                 Action::Create { kind: Kind::ConfigMap, object: made } => {
-                    self.plans.push(Arc::new(object::<ConfigMap>(made.clone())));
+                    self.checks.plans.push(Arc::new(object::<ConfigMap>(made.clone())));
                 }
                 Action::Create { kind: Kind::Job, object: made } => {
-                    self.jobs.push(Arc::new(object::<Job>(made.clone())))
+                    let mut job: Job = object(made.clone());
+                    job.metadata.uid = Some("uid-job".into());
+                    self.checks.jobs.push(Arc::new(job));
                 }
                 Action::Status { status, .. } => {
                     Arc::make_mut(&mut self.connector).status = Some(object::<ConnectorStatus>(status.clone()));
                 }
                 Action::Delete { target, .. } => {
-                    self.jobs.retain(|job| job.metadata.name.as_deref() != Some(&target.name));
-                    self.plans.retain(|plan| plan.metadata.name.as_deref() != Some(&target.name));
-                    self.pods.clear();
+                    self.checks.jobs.retain(|job| job.metadata.name.as_deref() != Some(&target.name));
+                    self.checks.plans.retain(|plan| plan.metadata.name.as_deref() != Some(&target.name));
+                    self.checks.pods.clear();
                 }
                 other => panic!("{other}"),
             }
@@ -86,7 +89,10 @@ impl View {
         let status = json!({"phase": "Succeeded", "containerStatuses": [
             {"name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state}
         ]});
-        self.pods = vec![Arc::new(object::<Pod>(json!({"metadata": {"name": "p"}, "status": status})))];
+        let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "uid-job", "controller": true});
+        self.checks.pods = vec![Arc::new(object::<Pod>(
+            json!({"metadata": {"name": "p", "ownerReferences": [owner]}, "status": status}),
+        ))];
         self
     }
 
@@ -113,18 +119,18 @@ fn good() -> Value {
 #[test]
 fn a_new_connector_is_checked_once_and_its_check_goes_away() {
     let view = postgres().settled(now());
-    assert_eq!((view.jobs.len(), view.plans.len()), (1, 1));
+    assert_eq!((view.checks.jobs.len(), view.checks.plans.len()), (1, 1));
     assert_eq!(view.conditions(), ["Ready Unknown Checking"]);
-    let plan = view.plans[0].data.as_ref().expect("data")["manifests.yaml"].clone();
+    let plan = view.checks.plans[0].data.as_ref().expect("data")["manifests.yaml"].clone();
     assert!(plan.contains("kind: Connector") && plan.contains("secretKey: password"), "{plan}");
-    let pod = view.jobs[0].spec.as_ref().and_then(|spec| spec.template.spec.as_ref()).expect("a Pod");
+    let pod = view.checks.jobs[0].spec.as_ref().and_then(|spec| spec.template.spec.as_ref()).expect("a Pod");
     assert_eq!(pod.service_account_name.as_deref(), Some("aggregator-worker-probe"));
     let secret = pod.volumes.iter().flatten().find_map(|volume| volume.secret.as_ref()).expect("a Secret");
     assert_eq!(secret.secret_name.as_deref(), Some("connector-shop"));
 
     let later = now() + 5.seconds();
     let view = view.said(&good()).settled(later);
-    assert_eq!((view.jobs.len(), view.plans.len()), (0, 0), "the check is cleaned up");
+    assert_eq!((view.checks.jobs.len(), view.checks.plans.len()), (0, 0), "the check is cleaned up");
     assert_eq!(
         view.conditions(),
         [
@@ -147,7 +153,7 @@ fn an_edit_and_a_request_have_it_checked_again() {
     let done = || postgres().settled(now()).said(&good()).settled(now() + 5.seconds());
     let later = now() + 1.hour();
     let edited = done().edit(|it| it.metadata.generation = Some(2)).settled(later);
-    assert_eq!(edited.jobs.len(), 1);
+    assert_eq!(edited.checks.jobs.len(), 1);
     assert_eq!(edited.conditions(), ["Ready Unknown Checking"], "what was known was of another version");
 
     let ask = |it: &mut Connector| {
@@ -155,20 +161,20 @@ fn an_edit_and_a_request_have_it_checked_again() {
         it.metadata.annotations = Some([asked].into());
     };
     let asked = done().edit(ask).settled(later);
-    assert_eq!(asked.jobs.len(), 1);
+    assert_eq!(asked.checks.jobs.len(), 1);
     assert_eq!(asked.conditions().len(), 5, "what is known stands until the answer");
     let answered = asked.said(&good()).settled(later + 5.seconds());
     assert_eq!(answered.known().last_check.as_ref().and_then(|last| last.requested_at.as_deref()), Some("now"));
-    assert!(answered.jobs.is_empty());
+    assert!(answered.checks.jobs.is_empty());
 }
 
 #[test]
 fn one_that_is_edited_while_it_is_checked_is_checked_anew() {
     let begun = postgres().settled(now());
-    let old = begun.jobs[0].metadata.name.clone();
+    let old = begun.checks.jobs[0].metadata.name.clone();
     let view = begun.said(&good()).edit(|it| it.metadata.generation = Some(2)).settled(now() + 1.second());
-    assert_eq!(view.jobs.len(), 1);
-    assert_ne!(view.jobs[0].metadata.name, old, "what the old check says is of another version");
+    assert_eq!(view.checks.jobs.len(), 1);
+    assert_ne!(view.checks.jobs[0].metadata.name, old, "what the old check says is of another version");
     assert_eq!(view.conditions(), ["Ready Unknown Checking"]);
 }
 
@@ -180,7 +186,7 @@ fn the_interval_is_kept() {
     let done = view(spec).settled(now()).said(&good()).settled(now());
     assert_eq!(done.at(now() + 1.minute()).again, Some(Duration::from_secs(9 * 60)));
     assert!(done.at(now() + 1.minute()).actions.is_empty());
-    assert_eq!(done.settled(now() + 10.minutes()).jobs.len(), 1);
+    assert_eq!(done.settled(now() + 10.minutes()).checks.jobs.len(), 1);
 }
 
 #[test]
@@ -208,7 +214,7 @@ fn what_does_not_answer_is_asked_again_later_and_later() {
         pauses.push(pause.as_secs() / 60);
         at += jiff::SignedDuration::try_from(pause).expect("a span");
         view = view.settled(at);
-        assert_eq!(view.jobs.len(), 1);
+        assert_eq!(view.checks.jobs.len(), 1);
         view = view.said(&refused).settled(at);
     }
     assert_eq!(pauses, [1, 1, 2, 4, 8, 16, 30, 30]);
@@ -230,11 +236,14 @@ fn what_was_not_discovered_is_ready_all_the_same() {
 fn a_check_that_cannot_be_made_says_why() {
     let refused = view(json!({"file": {"root": "/etc"}})).settled(now());
     assert_eq!(refused.conditions()[0], "Ready False VolumeMissing");
-    assert!(refused.jobs.is_empty());
+    assert!(refused.checks.jobs.is_empty());
 
     let begun = || postgres().settled(now());
     let with_pod = |mut view: View, status: Value| {
-        view.pods = vec![Arc::new(object::<Pod>(json!({"metadata": {"name": "p"}, "status": status})))];
+        let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "uid-job", "controller": true});
+        view.checks.pods = vec![Arc::new(object::<Pod>(
+            json!({"metadata": {"name": "p", "ownerReferences": [owner]}, "status": status}),
+        ))];
         view
     };
     let unscheduled = with_pod(
@@ -246,12 +255,12 @@ fn a_check_that_cannot_be_made_says_why() {
     assert_eq!(unscheduled.settled(now()).conditions()[0], "Ready False Unschedulable");
 
     let mut late = begun();
-    let job = Arc::make_mut(&mut late.jobs[0]);
+    let job = Arc::make_mut(&mut late.checks.jobs[0]);
     job.status =
         Some(object(json!({"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]})));
     let late = late.settled(now());
     assert_eq!(late.conditions()[0], "Ready False TimedOut");
-    assert!(late.jobs.is_empty() && late.known().last_check.is_some(), "it is tried again");
+    assert!(late.checks.jobs.is_empty() && late.known().last_check.is_some(), "it is tried again");
 }
 
 #[test]
@@ -268,7 +277,7 @@ fn one_that_somebody_only_tries_goes_away_in_time() {
 
     let wrong = expiring("tomorrow").settled(now());
     assert_eq!(wrong.conditions()[0], "Ready False Invalid");
-    assert!(wrong.jobs.is_empty());
+    assert!(wrong.checks.jobs.is_empty());
 }
 
 #[test]

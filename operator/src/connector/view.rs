@@ -5,11 +5,10 @@ use std::sync::Arc;
 use aggregator_compiler::catalogue::Catalogue;
 use aggregator_crds::Connector;
 use aggregator_crds::connector::CATALOGUE;
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
 
 use super::probe::catalogue_name;
+use crate::errand::Errands;
 use crate::identity::{self, Who};
 use crate::labels;
 use crate::settings::Settings;
@@ -20,12 +19,8 @@ use crate::world::World;
 pub struct View {
     /// The Connector.
     pub connector: Arc<Connector>,
-    /// The Jobs of its checks.
-    pub jobs: Vec<Arc<Job>>,
-    /// Their Pods.
-    pub pods: Vec<Arc<Pod>>,
-    /// What they check.
-    pub plans: Vec<Arc<ConfigMap>>,
+    /// Its checks.
+    pub checks: Errands,
     /// Whether who checks has an identity and rights in the namespace.
     pub identity: bool,
 }
@@ -48,15 +43,9 @@ pub fn catalogue(world: &World, connector: &Connector) -> Option<Catalogue> {
 /// Looks at everything that a Connector touches.
 #[must_use]
 pub fn observe(world: &World, connector: &Arc<Connector>, settings: &Settings) -> View {
-    let (namespace, uid) = (connector.namespace().unwrap_or_default(), connector.uid().unwrap_or_default());
-    let jobs = world.jobs.filter(|job| labels::is_owned(job, &uid));
-    let pods = world.pods.filter(|pod| jobs.iter().filter_map(|job| job.uid()).any(|job| labels::is_owned(pod, &job)));
-    let catalogue = catalogue_name(&connector.name_any());
-    let plans = world.config_maps.filter(|config| labels::is_owned(config, &uid) && config.name_any() != catalogue);
+    let namespace = connector.namespace().unwrap_or_default();
     View {
-        jobs,
-        pods,
-        plans,
+        checks: Errands::of(world, &connector.uid().unwrap_or_default()),
         identity: identity::is_there(world, &namespace, Who::Probe, settings),
         connector: Arc::clone(connector),
     }

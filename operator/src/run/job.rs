@@ -89,7 +89,7 @@ pub(super) fn job_of(
     let plan = plan_name(run);
     let worker = Worker {
         plan: &plan,
-        service_account: &settings.service_account,
+        service_account: Some(&settings.service_account),
         arguments: arguments(run, attempt, terms),
         mounts: &terms.mounts,
         resources: terms.execution.resources.as_ref(),
@@ -111,6 +111,7 @@ fn arguments(run: &PipelineRun, attempt: u32, terms: &Terms) -> Vec<String> {
         RunMode::Preview => "Preview",
     };
     let mut options = vec![
+        ("secrets", worker::SECRETS.to_owned()),
         ("namespace", run.namespace().unwrap_or_default()),
         ("pipeline", run.spec.pipeline_ref.name.clone()),
         ("run", run.name_any()),

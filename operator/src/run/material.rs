@@ -155,6 +155,18 @@ pub fn check(
     }
 }
 
+/// Looks a Transformation over, as `aggregator lint` does.
+///
+/// # Errors
+/// When it does not compile.
+pub fn check_transformation(transformation: &Transformation) -> Result<(), Unresolved> {
+    let (namespace, name) = (transformation.namespace().unwrap_or_default(), transformation.name_any());
+    let file = ManifestText { file: format!("Transformation {namespace}/{name}"), text: document(transformation)? };
+    let (manifests, diagnostics) = Manifests::parse(&[file]);
+    sound(diagnostics)?;
+    sound(lint(&manifests, &BTreeMap::new()))
+}
+
 fn parse(namespace: &str, pipeline: &str, text: &str) -> Result<Manifests, Unresolved> {
     let file = ManifestText { file: format!("Pipeline {namespace}/{pipeline}"), text: text.to_owned() };
     let (manifests, diagnostics) = Manifests::parse(&[file]);

@@ -10,6 +10,6 @@ mod status;
 mod tests;
 mod view;
 
-pub use material::{Around, Unresolved, check, connectors_of, transformations_of};
+pub use material::{Around, Unresolved, check, check_transformation, connectors_of, transformations_of};
 pub use plan::plan;
 pub use view::{SUCCEEDED, View, is_over, observe, writes};

@@ -5,5 +5,5 @@ mod pod;
 mod state;
 
 pub use mounts::{Mounts, NoVolume};
-pub use pod::{MANIFESTS, Worker, arguments};
+pub use pod::{MANIFESTS, SECRETS, Worker, arguments};
 pub use state::{Death, death, has_ended, message, running, waiting};

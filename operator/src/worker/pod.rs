@@ -24,7 +24,7 @@ const PLAN: &str = "/etc/aggregator/plan";
 /// The file of the plan.
 pub const MANIFESTS: &str = "manifests.yaml";
 /// Where it finds Secrets.
-const SECRETS: &str = "/etc/aggregator/secrets";
+pub const SECRETS: &str = "/etc/aggregator/secrets";
 /// Where it may write: spilled rows, and what libraries put into a temporary folder.
 const SCRATCH: &str = "/var/lib/aggregator/scratch";
 
@@ -33,8 +33,8 @@ const SCRATCH: &str = "/var/lib/aggregator/scratch";
 pub struct Worker<'a> {
     /// The ConfigMap with its manifests.
     pub plan: &'a str,
-    /// Who it is.
-    pub service_account: &'a str,
+    /// Who it is for the Kubernetes API; nobody, if it has no business there.
+    pub service_account: Option<&'a str>,
     /// What it is told.
     pub arguments: Vec<String>,
     /// What it mounts.
@@ -45,12 +45,12 @@ pub struct Worker<'a> {
     pub grace_seconds: i64,
 }
 
-/// The arguments of a worker's command: where everything is, and these.
+/// The arguments of a worker's command: where its manifests are, and these.
 #[must_use]
 pub fn arguments(command: &str, options: Vec<(&'static str, String)>) -> Vec<String> {
-    let places = [("file", format!("{PLAN}/{MANIFESTS}")), ("secrets", SECRETS.to_owned())];
+    let file = [("file", format!("{PLAN}/{MANIFESTS}"))];
     let mut arguments = vec!["worker".to_owned(), command.to_owned()];
-    for (name, value) in places.into_iter().chain(options) {
+    for (name, value) in file.into_iter().chain(options) {
         // The kubelet takes `$(NAME)` for a variable, and `$$` for `$`.
         arguments.extend([format!("--{name}"), value.replace('$', "$$")]);
     }
@@ -89,7 +89,8 @@ impl Worker<'_> {
         let (volumes, mounts) = volumes(self.plan, self.mounts);
         PodSpec {
             restart_policy: Some("Never".into()),
-            service_account_name: Some(self.service_account.to_owned()),
+            service_account_name: self.service_account.map(str::to_owned),
+            automount_service_account_token: Some(self.service_account.is_some()),
             termination_grace_period_seconds: Some(self.grace_seconds),
             enable_service_links: Some(false),
             security_context: Some(PodSecurityContext {

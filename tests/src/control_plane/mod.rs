@@ -92,6 +92,12 @@ impl ControlPlane {
         }
     }
 
+    /// The program whose sub-commands the parts are, and `kubectl`.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Where the API server is.
     fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)

@@ -1,0 +1,171 @@
+//! What a worker does once for an object: a ConfigMap with what it is about, a Job, and the worker's last words.
+//!
+//! Its name is told from what asks for it, so that it is made once; what was done, or is wanted no more, goes away.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::action::{Action, Kind, Plan, Target};
+use crate::labels;
+use crate::settings::Settings;
+use crate::worker::{self, MANIFESTS, Worker};
+use crate::world::World;
+
+/// How long the worker may take to stop, in seconds.
+pub const GRACE: i64 = 5;
+
+/// Why something is not known, or does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// In a word.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// How an errand goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress<T> {
+    /// The worker is about to begin, or at work.
+    Going,
+    /// The worker cannot begin.
+    Stuck(Why),
+    /// It said this.
+    Said(T),
+    /// It ended without a word.
+    Lost(Why),
+}
+
+/// The errands that were made for an object.
+#[derive(Clone, Debug, Default)]
+pub struct Errands {
+    /// Their Jobs.
+    pub jobs: Vec<Arc<Job>>,
+    /// Their Pods.
+    pub pods: Vec<Arc<Pod>>,
+    /// What they are about.
+    pub plans: Vec<Arc<ConfigMap>>,
+}
+
+impl Errands {
+    /// Those of the object with this UID.
+    #[must_use]
+    pub fn of(world: &World, uid: &str) -> Self {
+        let jobs = world.jobs.filter(|job| labels::is_owned(job, uid));
+        let own = |pod: &Pod| jobs.iter().filter_map(|job| job.uid()).any(|job| labels::is_owned(pod, &job));
+        let pods = if jobs.is_empty() { Vec::new() } else { world.pods.filter(own) };
+        let is_plan = |config: &ConfigMap| config.data.as_ref().is_some_and(|data| data.contains_key(MANIFESTS));
+        let plans = world.config_maps.filter(|config| labels::is_owned(config, uid) && is_plan(config));
+        Self { jobs, pods, plans }
+    }
+
+    /// The Job of that name.
+    #[must_use]
+    pub fn job(&self, name: &str) -> Option<&Job> {
+        self.jobs.iter().find(|job| job.name_any() == name).map(AsRef::as_ref)
+    }
+
+    /// Those that are done, or wanted no more, go.
+    #[must_use]
+    pub fn clean(&self, wanted: Option<&str>) -> Plan {
+        let old = |name: &str| Some(name) != wanted;
+        let jobs = self.jobs.iter().filter(|job| old(&job.name_any()) && job.metadata.deletion_timestamp.is_none());
+        let jobs = jobs.map(|job| (Kind::Job, &job.metadata));
+        let plans = self.plans.iter().filter(|plan| old(&plan.name_any()));
+        let plans = plans.map(|plan| (Kind::ConfigMap, &plan.metadata));
+        let actions = jobs.chain(plans).map(|(kind, metadata)| Action::Delete {
+            target: Target::of(kind, metadata).any_version(),
+            foreground: false,
+        });
+        Plan { actions: actions.collect(), again: None }
+    }
+
+    /// The next write that has an errand done: first what it is about, then its Job.
+    #[must_use]
+    pub fn begin<K: Resource<DynamicType = ()>>(
+        &self,
+        owner: &K,
+        about: &impl Serialize,
+        errand: Errand<'_>,
+        settings: &Settings,
+    ) -> Plan {
+        let Errand { name, labels, worker, deadline } = errand;
+        let metadata = labels::child_of(owner, name.to_owned(), labels.clone());
+        if self.plans.iter().any(|plan| plan.name_any() == name) {
+            let job = Job { metadata, spec: Some(worker.job(labels, Some(deadline), settings)), status: None };
+            return Plan::nothing().then(Action::create(Kind::Job, &job));
+        }
+        let Ok(text) = serde_saphyr::to_string(about) else { return Plan::nothing() };
+        let plan = ConfigMap {
+            metadata,
+            data: Some([(MANIFESTS.to_owned(), text)].into()),
+            immutable: Some(true),
+            ..ConfigMap::default()
+        };
+        Plan::nothing().then(Action::create(Kind::ConfigMap, &plan))
+    }
+
+    /// How an errand goes; its worker's last words are JSON of that type.
+    #[must_use]
+    pub fn progress<T: DeserializeOwned>(&self, job: &Job, deadline: i64) -> Progress<T> {
+        let of_job = || self.pods.iter().filter(|pod| labels::is_owned(pod.as_ref(), &job.uid().unwrap_or_default()));
+        if let Some(said) = of_job().find_map(|pod| serde_json::from_str::<T>(worker::message(pod)?).ok()) {
+            return Progress::Said(said);
+        }
+        if let Some(condition) = over(job) {
+            if condition.reason.as_deref() == Some("DeadlineExceeded") {
+                return Progress::Lost(Why {
+                    reason: "TimedOut",
+                    message: format!("it took longer than {deadline} seconds"),
+                });
+            }
+            return Progress::Lost(match of_job().find(|pod| worker::has_ended(pod)).map(|pod| worker::death(pod)) {
+                Some(death) => Why { reason: death.reason, message: death.message },
+                None => {
+                    let message = format!("it ended: {}", condition.message.clone().unwrap_or_default());
+                    Why { reason: "OutcomeLost", message }
+                }
+            });
+        }
+        let waiting = of_job().find_map(|pod| worker::waiting(pod)).filter(|waiting| waiting.reason != "PodStarting");
+        match waiting {
+            Some(waiting) => Progress::Stuck(Why { reason: waiting.reason, message: waiting.message }),
+            None => Progress::Going,
+        }
+    }
+}
+
+/// How much is left of a time since a Job ended; None when nothing is.
+#[must_use]
+pub fn left(job: &Job, time: Duration, now: Timestamp) -> Option<Duration> {
+    let ended = over(job)?.last_transition_time.as_ref()?.0;
+    let since = Duration::try_from(now.duration_since(ended)).unwrap_or_default();
+    time.checked_sub(since).filter(|left| !left.is_zero())
+}
+
+/// The condition with which a Job ended.
+fn over(job: &Job) -> Option<&JobCondition> {
+    let mut conditions = job.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.find(|it| matches!(it.type_.as_str(), "Complete" | "Failed") && it.status == "True")
+}
+
+/// An errand that is to be done.
+#[derive(Clone, Debug)]
+pub struct Errand<'a> {
+    /// The name of its Job, and of the ConfigMap with what it is about.
+    pub name: &'a str,
+    /// The labels of both.
+    pub labels: BTreeMap<String, String>,
+    /// Who does it.
+    pub worker: Worker<'a>,
+    /// The longest it may take, in seconds.
+    pub deadline: i64,
+}

@@ -1,0 +1,136 @@
+//! What is to be done for a Transformation now: a pure decision.
+
+use std::time::Duration;
+
+use aggregator_crds::condition::{Condition, ConditionStatus};
+use aggregator_crds::transformation::{TestsOutcome, TransformationStatus};
+use jiff::Timestamp;
+
+use super::tests_of::{DEADLINE, about, arguments, job_name, labels_of};
+use super::view::View;
+use crate::action::{Action, Kind, Plan, Target};
+use crate::conditions::{Said, find, renew};
+use crate::errand::{self, Errand, GRACE, Progress, Why};
+use crate::run;
+use crate::settings::Settings;
+use crate::worker::{Mounts, Worker};
+
+/// The condition that says whether it compiles.
+const VALID: &str = "Valid";
+/// The condition that says whether its tests passed.
+const TESTS_PASSED: &str = "TestsPassed";
+/// The most Pipelines that the status names.
+const USERS: usize = 50;
+/// Tests that could not be run are run again after this time.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// What is to be done for a Transformation now.
+#[must_use]
+pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
+    let transformation = &view.transformation;
+    if transformation.metadata.deletion_timestamp.is_some() {
+        return Plan::nothing();
+    }
+    let about = about(transformation);
+    let valid = match run::check_transformation(&about) {
+        Ok(()) => Said::holds(VALID, true, "Compiled", "no mistake was found in it"),
+        Err(error) => Said::holds(VALID, false, error.reason(), error.to_string()),
+    };
+    if valid.status == ConditionStatus::False {
+        let passed = Said::new(TESTS_PASSED, ConditionStatus::Unknown, "NotChecked", "it does not compile");
+        return view.tests.clean(None).and(view.says(valid, passed, now));
+    }
+    if transformation.spec.tests.is_empty() {
+        let passed = Said::holds(TESTS_PASSED, true, "NoTests", "it has no tests");
+        return view.tests.clean(None).and(view.says(valid, passed, now));
+    }
+    let wanted = job_name(transformation);
+    match (view.known(), view.tests.job(&wanted)) {
+        (Some(known), _) if known.status != ConditionStatus::Unknown => {
+            let passed = Said::new(TESTS_PASSED, known.status, known.reason.clone(), known.message.clone());
+            view.tests.clean(None).and(view.says(valid, passed, now))
+        }
+        (_, Some(job)) => match view.tests.progress::<TestsOutcome>(job, DEADLINE) {
+            Progress::Going => view.says(valid, going(), now),
+            Progress::Stuck(why) => view.says(valid, unknown(&why), now),
+            Progress::Said(outcome) => view.says(valid, told(&outcome), now),
+            Progress::Lost(why) => {
+                let said = view.says(valid, unknown(&why), now);
+                // The Job stays for a while, so that it is not made again at once.
+                match errand::left(job, AGAIN, now) {
+                    Some(left) => said.again_in(left),
+                    None => view.tests.clean(None).and(said),
+                }
+            }
+        },
+        (_, None) => {
+            let mounts = Mounts::default();
+            let worker = Worker {
+                plan: &wanted,
+                service_account: None,
+                arguments: arguments(),
+                mounts: &mounts,
+                resources: None,
+                grace_seconds: GRACE,
+            };
+            let errand = Errand { name: &wanted, labels: labels_of(), worker, deadline: DEADLINE };
+            let begin = view.tests.begin(transformation.as_ref(), &about, errand, settings);
+            view.tests.clean(Some(&wanted)).and(begin).and(view.says(valid, going(), now))
+        }
+    }
+}
+
+fn going() -> Said {
+    Said::new(TESTS_PASSED, ConditionStatus::Unknown, "Testing", "its tests are about to be run")
+}
+
+fn unknown(why: &Why) -> Said {
+    Said::new(
+        TESTS_PASSED,
+        ConditionStatus::Unknown,
+        why.reason,
+        format!("its tests could not be run: {}", why.message),
+    )
+}
+
+fn told(outcome: &TestsOutcome) -> Said {
+    let all = outcome.passed + outcome.failed;
+    let tests = if all == 1 { "1 test" } else { &format!("{all} tests") };
+    if outcome.failed == 0 {
+        let verb = if all == 1 { "has" } else { "have" };
+        return Said::holds(TESTS_PASSED, true, "Passed", format!("{tests} {verb} passed"));
+    }
+    let first = outcome.first.as_ref();
+    let first = first.map(|it| format!("; `{}`: {}", it.name, it.difference)).unwrap_or_default();
+    Said::holds(TESTS_PASSED, false, "TestFailed", format!("{} of {tests} failed{first}", outcome.failed))
+}
+
+impl View {
+    /// What is known of the tests of this version.
+    fn known(&self) -> Option<&Condition> {
+        let status = self.transformation.status.as_ref()?;
+        let generation = self.transformation.metadata.generation;
+        find(&status.conditions, TESTS_PASSED).filter(|known| known.observed_generation == generation)
+    }
+
+    fn says(&self, valid: Said, passed: Said, now: Timestamp) -> Plan {
+        let transformation = &self.transformation;
+        let before = transformation.status.as_ref();
+        let bad = [&valid, &passed].into_iter().find(|said| said.status == ConditionStatus::False);
+        let ready = match bad {
+            Some(bad) => Said::holds("Ready", false, &bad.reason, bad.message.clone()),
+            None => Said::holds("Ready", true, "Compiled", valid.message.clone()),
+        };
+        let conditions = before.map_or(&[][..], |status| &status.conditions);
+        let generation = transformation.metadata.generation;
+        let status = TransformationStatus {
+            observed_generation: generation,
+            conditions: renew(conditions, vec![ready, valid, passed], generation, now),
+            used_by: self.users.iter().take(USERS).cloned().collect(),
+        };
+        if before == Some(&status) {
+            return Plan::nothing();
+        }
+        Plan::nothing().then(Action::status(Target::of(Kind::Transformation, &transformation.metadata), &status))
+    }
+}
