@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use aggregator_compiler::diagnostic::Diagnostic;
+use aggregator_compiler::plural::counted;
 use aggregator_worker::connector::ConnectorError;
 use aggregator_worker::run::{ReportedError, RunError};
 use serde::Serialize;
@@ -52,8 +53,7 @@ impl Failure {
 
     /// The manifests cannot stand.
     pub(crate) fn invalid(diagnostics: Vec<Diagnostic>) -> Self {
-        let count = diagnostics.len();
-        let message = format!("the manifests hold {count} {}", if count == 1 { "error" } else { "errors" });
+        let message = format!("the manifests hold {}", counted(diagnostics.len(), "error"));
         Self { message, ..RunError::Invalid(diagnostics).into() }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use aggregator_compiler::plural::counted;
 use aggregator_worker::engine::NodeCounters;
 use aggregator_worker::ledger::EntryKind;
 use aggregator_worker::run::Progress;
@@ -60,5 +61,5 @@ fn figures(node: &NodeCounters) -> String {
     )]
     let rate = if seconds > 0.0 { (rows as f64 / seconds) as u64 } else { 0 };
     let rejected = if entry.rejected > 0 { format!(", {} rejected", count(entry.rejected)) } else { String::new() };
-    format!("{} rows {verb} ({} rows/s){rejected}", count(rows), count(rate))
+    format!("{} {verb} ({} rows/s){rejected}", counted(count(rows), "row"), count(rate))
 }

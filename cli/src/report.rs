@@ -1,5 +1,6 @@
 //! The report of a run, for people: the ledger, broken rules, rejected rows, and how it ended.
 
+use aggregator_compiler::plural::counted;
 use aggregator_worker::connector::Effects;
 use aggregator_worker::ledger::{Entry, EntryKind};
 use aggregator_worker::run::{
@@ -40,7 +41,7 @@ pub(crate) fn show(report: &RunReport) {
             0 => String::new(),
             saved => format!(", of which an earlier attempt had saved {}", count(saved)),
         };
-        output::paragraph(&format!("in {} pieces{saved}", count(splits.total)));
+        output::paragraph(&format!("in {}{saved}", counted(count(splits.total), "piece")));
     }
     ledger(report);
     streams(&report.streams);
@@ -123,8 +124,10 @@ fn streams(streams: &[StreamReport]) {
     output::line("");
     let all = count(streams.len() as u64);
     output::paragraph(&match failed.len() {
-        0 => format!("{all} streams, all of them succeeded; the figures are sums"),
-        some => format!("{all} streams, of which {} did not succeed; the figures are sums", count(some as u64)),
+        0 if streams.len() == 1 => format!("{all}, which succeeded"),
+        0 => format!("{all}, all of them succeeded; the figures are sums"),
+        _ if streams.len() == 1 => format!("{all}, which did not succeed"),
+        some => format!("{all}, of which {} did not succeed; the figures are sums", count(some as u64)),
     });
     for stream in failed.iter().take(STREAMS) {
         let why = stream.error.as_ref().map_or("it was stopped", |error| error.message.as_str());
@@ -159,10 +162,7 @@ fn rejects(rejects: &RejectsReport) {
     }
     if rejects.groups.is_empty() {
         output::line("");
-        output::paragraph(&format!(
-            "{} rows were rejected, all of them found by an earlier attempt",
-            count(rejects.total)
-        ));
+        output::paragraph(&format!("{} rejected, found by an earlier attempt", counted(count(rejects.total), "row")));
         return;
     }
     let mut groups: Vec<&RejectGroup> = rejects.groups.iter().collect();
@@ -176,7 +176,8 @@ fn rejects(rejects: &RejectsReport) {
     output::show(&table);
     if let Some(others @ 1..) = groups.len().checked_sub(GROUPS) {
         let rows: u64 = groups.iter().skip(GROUPS).map(|group| group.rows).sum();
-        let what = format!("and {} rows in {others} more groups: --report FILE writes all of them", count(rows));
+        let (rows, others) = (counted(count(rows), "row"), counted(others, "more group"));
+        let what = format!("and {rows} in {others}: --report FILE writes all of them");
         output::paragraph(&what);
     }
     if rejects.found_earlier > 0 {
@@ -241,6 +242,7 @@ fn summary(report: &RunReport) -> String {
     let written = match (&report.error, of_part(report)) {
         (Some(_), false) => "staged and given up",
         (_, true) => "moved",
+        (None, false) if report.mode == RunMode::DryRun => "would be written",
         (None, false) => "written",
     };
     let outcome = match report.outcome {
@@ -251,11 +253,11 @@ fn summary(report: &RunReport) -> String {
     };
     let resumed = if report.resumed { ", continuing an earlier attempt" } else { "" };
     format!(
-        "{} {outcome} ({:?}, attempt {}{resumed}): {} rows read, {} {written}, {} rejected in {:.2} s, {ledger}",
+        "{} {outcome} ({:?}, attempt {}{resumed}): {} read, {} {written}, {} rejected in {:.2} s, {ledger}",
         report.pipeline,
         report.mode,
         report.attempt,
-        count(sum(EntryKind::Source, |entry| entry.read)),
+        counted(count(sum(EntryKind::Source, |entry| entry.read)), "row"),
         count(sum(EntryKind::Sink, sunk)),
         count(report.rejects.total),
         report.seconds,

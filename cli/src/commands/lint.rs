@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use aggregator_compiler::plural::counted;
+
 use aggregator_compiler::catalogue::Catalogue;
 use aggregator_compiler::compile::lint as compile_lint;
 use aggregator_compiler::diagnostic::{Diagnostic, DiagnosticSeverity};
@@ -33,12 +35,11 @@ fn show(diagnostics: &[Diagnostic], errors: usize, files: usize) {
         output::line(&format!("{diagnostic}\n"));
     }
     let warnings = diagnostics.len() - errors;
-    let plural = |count: usize, word: &str| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") };
     output::line(&format!(
         "{} checked: {}, {}",
-        plural(files, "file"),
-        plural(errors, "error"),
-        plural(warnings, "warning")
+        counted(files, "file"),
+        counted(errors, "error"),
+        counted(warnings, "warning")
     ));
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use aggregator_compiler::diagnostic::Diagnostic;
+use aggregator_compiler::plural::counted;
 use datafusion::error::DataFusionError;
 
 use crate::checkpoint::CheckpointError;
@@ -13,7 +14,7 @@ use crate::ledger::Imbalance;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The manifests cannot run.
-    #[error("the Pipeline does not compile: {} {}", .0.len(), if .0.len() == 1 { "error" } else { "errors" })]
+    #[error("the Pipeline does not compile: {}", counted(.0.len(), "error"))]
     Invalid(Vec<Diagnostic>),
     /// A draft was asked to write.
     #[error("the Pipeline `{0}` is a draft, which is never run")]
@@ -49,7 +50,7 @@ pub enum RunError {
     #[error("{} of the quality rules {} broken: {}", .0.len(), if .0.len() == 1 { "is" } else { "are" }, .0.join(", "))]
     Quality(Vec<String>),
     /// There were too many rejected rows.
-    #[error("{rejected} rejected rows are over the budget of {budget}")]
+    #[error("{} over the budget of {budget}", if *.rejected == 1 { "1 rejected row is".to_owned() } else { format!("{rejected} rejected rows are") })]
     RejectBudget {
         /// How many there were when the run gave up.
         rejected: u64,

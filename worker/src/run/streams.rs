@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use aggregator_compiler::catalogue::Stream;
 use aggregator_compiler::manifest::{Located, Manifests};
+use aggregator_compiler::plural::counted;
 use aggregator_compiler::streams::{collision, of_stream, select, selecting};
 use aggregator_crds::Pipeline;
 use aggregator_crds::pipeline::StreamFailurePolicy;
@@ -110,7 +111,8 @@ pub(super) async fn selected(
         )));
     }
     if streams.is_empty() {
-        let detail = format!("none of the {} streams of `{}` is selected", catalogue.streams.len(), source.connector);
+        let detail =
+            format!("of the {} of `{}` none is selected", counted(catalogue.streams.len(), "stream"), source.connector);
         return Err(failed(ConnectorError::new(ErrorKind::NotFound, operation, detail).remedy(
             "compare `streams.include` and `streams.exclude` with what `aggregator connectors discover` names",
         )));
@@ -189,7 +191,8 @@ impl RunReport {
         if let Some((outcome, first, error)) = cause {
             self.outcome = *outcome;
             let mut error = error.clone();
-            error.message = format!("{} of {all} streams did not succeed; `{first}`: {}", failed.len(), error.message);
+            error.message =
+                format!("{} of {} did not succeed; `{first}`: {}", failed.len(), counted(all, "stream"), error.message);
             self.error = Some(error);
         }
     }

@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
+use aggregator_compiler::plural::counted;
 use aggregator_crds::connector::{ConnectorType, FileFormat};
 use async_trait::async_trait;
 
@@ -62,7 +63,7 @@ impl Connector for FileConnector {
         let started = Instant::now();
         let message = blocking(move || {
             match std::fs::read_dir(&root) {
-                Ok(entries) => Ok(format!("folder {}, {} entries", root.display(), entries.count())),
+                Ok(entries) => Ok(format!("folder {}, {}", root.display(), counted(entries.count(), "entry"))),
                 // A sink makes its folder, so a missing one is no fault of the Connector.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                     Ok(format!("folder {} is not there yet; the first write makes it", root.display()))
