@@ -165,6 +165,42 @@ fn two_for_a_type_of_connector_that_is_not_there() {
     );
 }
 
+/// What a source would read is asked of SQLite: its words, the manifest's place, and what there is.
+#[test]
+fn two_for_a_query_that_the_database_does_not_take() {
+    let place = crate::shop::place();
+    let pipeline = std::fs::read_to_string(place.file("turnover.yaml")).expect("the manifest");
+    for (query, code, reason, said, at) in [
+        (
+            "SELECT product, price FORM prices",
+            2,
+            "ConfigInvalid",
+            "near \"prices\": syntax error in SELECT product, price FORM prices at offset 27",
+            "22:49",
+        ),
+        (
+            "SELECT produkt FROM prices",
+            1,
+            "NotFound",
+            "no such column: produkt in SELECT produkt FROM prices at offset 7",
+            "22:49",
+        ),
+        ("SELECT a FROM orders", 1, "NotFound", "no such table: orders", "22:49"),
+    ] {
+        place.write("turnover.yaml", &pipeline.replace("stream: prices", &format!("stream: {query:?}")));
+        fails(
+            &place,
+            "run -f . --state state",
+            code,
+            &format!(
+                "./turnover.yaml:{at}: error[{reason}]: node `prices`: describe the query at ./prices.sqlite: {said}\n  \
+                 at Pipeline shop/turnover spec.sources[1].stream\n  \
+                 help: correct the query; the database holds prices\n"
+            ),
+        );
+    }
+}
+
 #[test]
 fn three_without_keys_for_a_store() {
     let place = Place::new();

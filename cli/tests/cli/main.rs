@@ -34,6 +34,7 @@ mod resume_sqlite;
 mod rows;
 mod s3;
 mod samples;
+mod secrets;
 mod shards;
 mod shop;
 mod signals;

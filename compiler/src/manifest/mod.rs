@@ -114,9 +114,9 @@ impl Manifests {
         self.transformations.iter().find(|object| object.is(namespace, name))
     }
 
-    /// The values of the `v1` Secret of that namespace and name.
+    /// The `v1` Secret of that namespace and name.
     #[must_use]
-    pub fn secret(&self, namespace: &str, name: &str) -> Option<&SecretManifest> {
-        self.secrets.iter().find(|object| object.is(namespace, name)).map(|found| &found.object)
+    pub fn secret(&self, namespace: &str, name: &str) -> Option<&Located<SecretManifest>> {
+        self.secrets.iter().find(|object| object.is(namespace, name))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use aggregator_compiler::diagnostic::Diagnostic;
+use aggregator_compiler::diagnostic::{Diagnostic, Place};
 use aggregator_compiler::plural::counted;
 use datafusion::error::DataFusionError;
 
@@ -23,7 +23,7 @@ pub enum RunError {
     #[error("{error}")]
     Connector {
         /// The node, when the error belongs to one.
-        node: Option<String>,
+        node: Option<Box<str>>,
         /// What happened.
         error: ConnectorError,
     },
@@ -150,6 +150,15 @@ impl RunError {
         }
     }
 
+    /// Where the manifest says what cannot be, when one place does.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Connector { error, .. } => error.place.as_deref(),
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
@@ -184,7 +193,7 @@ impl RunError {
             if inner.kind == ErrorKind::Interrupted {
                 return Self::Interrupted;
             }
-            return Self::Connector { node: Some(node), error: inner.clone() };
+            return Self::Connector { node: Some(node.into()), error: inner.clone() };
         }
         let root = error.find_root();
         let detail = match find::<NodeError>(error) {

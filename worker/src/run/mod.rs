@@ -145,7 +145,7 @@ impl Subject<'_> {
         self.check()?;
         let mut catalogues = Catalogues::new();
         if let Some(located) = self.manifests.pipeline(self.namespace, self.name) {
-            catalogues = places.catalogues(&located.object.spec).await?;
+            catalogues = places.catalogues(located).await?;
         }
         let live = self.compiled(&catalogues);
         match live.pipeline {

@@ -96,7 +96,7 @@ pub(super) async fn selected(
     pipeline: &Located<Pipeline>,
 ) -> Result<Vec<Stream>, RunError> {
     let Some((source, selection)) = selecting(&pipeline.object.spec) else { return Ok(Vec::new()) };
-    let failed = |error| RunError::Connector { node: Some(source.name.clone()), error };
+    let failed = |error| RunError::Connector { node: Some(source.name.as_str().into()), error };
     let catalogue = places.discover(&source.connector).await.map_err(failed)?;
     let streams = select(selection, &catalogue.streams);
     let operation = format!("find the streams of source `{}`", source.name);
