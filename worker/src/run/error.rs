@@ -180,6 +180,12 @@ impl RunError {
             Self::Checkpoint(CheckpointError::Unreachable { .. }) => {
                 Some("look whether the API server answers and the ServiceAccount of the worker may write Checkpoints".into())
             }
+            Self::Checkpoint(CheckpointError::NotAFolder { .. }) => {
+                Some("name a folder with --state; it is made when it is not there".into())
+            }
+            Self::Checkpoint(CheckpointError::Folder { .. }) => {
+                Some("give this user the right to write there, or name another folder with --state".into())
+            }
             Self::Checkpoint(_) => Some("check the folder given with --state".into()),
             Self::Interrupted => None,
         }
