@@ -12,7 +12,7 @@ use url::Url;
 use super::answer::{Answer, Head, Intake, Reply, Whole};
 use super::auth::Auth;
 use super::body::{self, Body};
-use super::failure::Failure;
+use super::failure::{BROKEN_OFF, Failure};
 use super::redact::Redactor;
 use super::retry;
 use crate::connector::{ConnectorError, ErrorKind, Result};
