@@ -62,6 +62,13 @@ impl Failure {
         Self { message, ..RunError::Invalid(diagnostics).into() }
     }
 
+    /// Files of tests cannot stand.
+    pub(crate) fn invalid_tests(diagnostics: Vec<Diagnostic>) -> Self {
+        let message = format!("the tests hold {}", counted(diagnostics.len(), "error"));
+        let remedy = Some("mend what is listed above; docs/testing.md shows how tests are written".into());
+        Self { message, remedy, ..RunError::Invalid(diagnostics).into() }
+    }
+
     /// Writes the failure to standard error.
     pub(crate) fn show(&self, global: &Global) -> ExitCode {
         match global.output {

@@ -8,6 +8,7 @@
 
 mod aggregator;
 mod canaries;
+mod cases;
 mod delivery;
 mod disk;
 mod docs;

@@ -1,5 +1,6 @@
 //! The objects of a set of YAML files, checked one by one.
 
+mod cases;
 mod located;
 mod position;
 mod read;
@@ -8,6 +9,7 @@ mod structure;
 
 use aggregator_crds::{Checkpoint, Connector, Pipeline, PipelineRun, Schedule, Transformation};
 
+pub use cases::{PipelineCase, PipelineExpectation, PipelineTests, SourceRows};
 pub use located::{Located, Locator};
 pub use secret::{ConfigMapManifest, SecretManifest};
 

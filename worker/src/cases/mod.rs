@@ -7,7 +7,7 @@ mod transformation;
 
 use serde::Serialize;
 
-pub use pipeline::{PipelineTests, parse_pipeline_tests, test_pipeline};
+pub use pipeline::test_pipeline;
 pub use transformation::test_transformation;
 
 /// What came of one test.
