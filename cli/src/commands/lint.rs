@@ -16,6 +16,12 @@ use crate::{manifests, output};
 pub(crate) fn lint(args: &LintArgs, global: &Global) -> Result<u8, Failure> {
     let texts = manifests::read(&args.files)?;
     let (parsed, mut diagnostics) = Manifests::parse(&texts);
+    if parsed.is_empty() && !diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(Failure::usage(
+            "none of the objects is of a kind that is checked here",
+            "give a Connector, a Pipeline, a Transformation, a Schedule, a PipelineRun or a Checkpoint with -f",
+        ));
+    }
     diagnostics.extend(compile_lint(&parsed, &catalogues(args, &parsed)?));
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error).count();
     match global.output {

@@ -122,6 +122,38 @@ fn two_for_each_way_to_call_it_wrongly() {
             "error: invalid value '5' for '--memory <SIZE>': at least 16Mi are needed\n\nFor more information, try '--help'.\n",
         ),
         (
+            "run -f . --memory 12Q",
+            "error: invalid value '12Q' for '--memory <SIZE>': `Q` is not a unit; write k, M, G, Ki, Mi or Gi, as 512Mi\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run -f . --memory much",
+            "error: invalid value 'much' for '--memory <SIZE>': `much` is not a unit; write k, M, G, Ki, Mi or Gi, as 512Mi\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "preview -f . --node lines --limit abc",
+            "error: invalid value 'abc' for '--limit <N>': write a whole number, as 20\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "preview -f . --node lines --limit 0",
+            "error: invalid value '0' for '--limit <N>': at least 1 row is shown\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run -f . --shard 3/2",
+            "error: invalid value '3/2' for '--shard <I/N>': of 2 processes the first is 0/2, and the last one 1/2: there is no 3/2\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run -f . --shard 2/2",
+            "error: invalid value '2/2' for '--shard <I/N>': of 2 processes the first is 0/2, and the last one 1/2: there is no 2/2\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run -f . --shard 1",
+            "error: invalid value '1' for '--shard <I/N>': write it as I/N: 0/4 is the first of four processes, 3/4 the last one; N is at most 1000\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run -f . --param =3",
+            "error: invalid value '=3' for '--param <NAME=VALUE>': write it as NAME=VALUE\n\nFor more information, try '--help'.\n",
+        ),
+        (
             "run -f . --param least",
             "error: invalid value 'least' for '--param <NAME=VALUE>': write it as NAME=VALUE\n\nFor more information, try '--help'.\n",
         ),

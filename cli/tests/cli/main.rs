@@ -14,6 +14,7 @@ mod disk;
 mod docs;
 mod exit_codes;
 mod folders;
+mod given;
 mod graph;
 mod http;
 mod incremental;

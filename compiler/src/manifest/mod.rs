@@ -48,6 +48,20 @@ impl Manifests {
         reader.finish()
     }
 
+    /// Whether there is no object that anybody could use.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let ours = [
+            self.connectors.len(),
+            self.pipelines.len(),
+            self.transformations.len(),
+            self.schedules.len(),
+            self.runs.len(),
+            self.checkpoints.len(),
+        ];
+        ours.iter().sum::<usize>() + self.secrets.len() + self.config_maps.len() == 0
+    }
+
     /// The Pipelines, in the order of the files.
     pub fn pipelines(&self) -> impl Iterator<Item = &Located<Pipeline>> {
         self.pipelines.iter()
