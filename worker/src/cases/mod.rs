@@ -3,6 +3,8 @@
 mod compare;
 mod pipeline;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod transformation;
 
 use serde::Serialize;
