@@ -28,6 +28,7 @@ mod moments;
 mod pair;
 mod points;
 mod postgres;
+mod primary_key;
 mod random;
 mod recovery;
 mod rejects;
