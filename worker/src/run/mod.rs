@@ -22,6 +22,7 @@ mod places;
 mod plan;
 mod plans;
 mod preview;
+mod progress;
 mod quality;
 mod read;
 mod rejected;
@@ -34,7 +35,7 @@ mod step;
 mod streams;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aggregator_compiler::catalogue::Catalogues;
 use aggregator_compiler::compile::{CompileInput, compile};
@@ -48,6 +49,7 @@ pub use error::RunError;
 pub use places::Places;
 pub use plan::{PipelinePlan, PlannedSink, PlannedSource, PlannedTransform, plan};
 pub use preview::{Preview, PreviewRequest, preview};
+pub use progress::{NodeProgress, Progress};
 pub use report::{
     Cost, LedgerReport, NodeReport, Outcome, QualityReport, QualityValue, RejectGroup, RejectSample, RejectsReport,
     ReportedError, RunReport, ShardReport, ShardState, SplitsReport, StreamReport,
@@ -56,8 +58,6 @@ pub use secrets::SecretSource;
 pub use session::Resources;
 pub use step::{PipelineRows, StepRows, run_pipeline_on_rows, run_step};
 pub use streams::run;
-
-use crate::engine::NodeCounters;
 
 /// What a run is asked to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -91,22 +91,6 @@ pub struct RunRequest {
     pub cancel: CancellationToken,
     /// Where the run shows how far it is.
     pub progress: Progress,
-}
-
-/// How far a run is, for whoever watches.
-#[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<Mutex<Vec<Arc<NodeCounters>>>>);
-
-impl Progress {
-    /// The counters of the running nodes, in the graph's order; empty before they run.
-    #[must_use]
-    pub fn nodes(&self) -> Vec<Arc<NodeCounters>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn show(&self, nodes: Vec<Arc<NodeCounters>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
-    }
 }
 
 /// A Pipeline compiled against the live schemas of its streams.
