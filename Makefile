@@ -23,6 +23,7 @@ demo: ## Collect, join, aggregate and deliver open data from three places, twice
 test: ## Run every test, and the demo as the last one
 	@scripts/setup test
 	cargo test --workspace --locked
+	python3 -m unittest discover --start-directory scripts
 	python3 -m unittest discover --start-directory scripts/bench
 	@scripts/demo/run
 

@@ -152,6 +152,15 @@ pub(crate) enum Mode {
     Preview,
 }
 
+/// Reads a number of rows to show.
+fn parse_limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1 row is shown".to_owned()),
+        Ok(limit) => Ok(limit),
+        Err(_) => Err("write a whole number, as 20".to_owned()),
+    }
+}
+
 /// Reads a quantity as Kubernetes writes it: bytes, or with k, M, G, Ki, Mi, Gi.
 fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
@@ -164,7 +173,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
         "Ki" => 1 << 10,
         "Mi" => 1 << 20,
         "Gi" => 1 << 30,
-        _ => return Err(format!("`{unit}` is not a unit; write 512Mi or 2Gi")),
+        _ => return Err(format!("`{unit}` is not a unit; write k, M, G, Ki, Mi or Gi, as 512Mi")),
     };
     let number: u64 = number.parse().map_err(|_| "write a number with a unit, as 512Mi".to_owned())?;
     let bytes = number.checked_mul(factor).ok_or("that is too large")?;
@@ -196,7 +205,7 @@ pub(crate) struct PreviewArgs {
     #[arg(long, value_name = "NODE")]
     pub(crate) node: String,
     /// The most rows to show
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = parse_limit)]
     pub(crate) limit: usize,
 }
 

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use aggregator_compiler::diagnostic::Diagnostic;
+use aggregator_compiler::diagnostic::{Diagnostic, Place};
+use aggregator_compiler::plural::counted;
 use aggregator_worker::connector::ConnectorError;
 use aggregator_worker::run::{ReportedError, RunError};
 use serde::Serialize;
@@ -20,6 +21,9 @@ pub(crate) struct Failure {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) remedy: Option<String>,
+    /// Where the manifest says what cannot be, when one place does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) place: Option<Box<Place>>,
     /// Each mistake of the manifests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -34,6 +38,7 @@ impl Failure {
             reason: "Usage",
             message: message.into(),
             remedy: Some(remedy.into()),
+            place: None,
             diagnostics: Vec::new(),
             exit_code: 2,
         }
@@ -45,6 +50,7 @@ impl Failure {
             reason: "Io",
             message: format!("the command has ended well, but its output could not be written: {error}"),
             remedy: Some("make room where standard output goes, and do not take what is there for whole".into()),
+            place: None,
             diagnostics: Vec::new(),
             exit_code: 1,
         }
@@ -52,9 +58,15 @@ impl Failure {
 
     /// The manifests cannot stand.
     pub(crate) fn invalid(diagnostics: Vec<Diagnostic>) -> Self {
-        let count = diagnostics.len();
-        let message = format!("the manifests hold {count} {}", if count == 1 { "error" } else { "errors" });
+        let message = format!("the manifests hold {}", counted(diagnostics.len(), "error"));
         Self { message, ..RunError::Invalid(diagnostics).into() }
+    }
+
+    /// Files of tests cannot stand.
+    pub(crate) fn invalid_tests(diagnostics: Vec<Diagnostic>) -> Self {
+        let message = format!("the tests hold {}", counted(diagnostics.len(), "error"));
+        let remedy = Some("mend what is listed above; docs/testing.md shows how tests are written".into());
+        Self { message, remedy, ..RunError::Invalid(diagnostics).into() }
     }
 
     /// Writes the failure to standard error.
@@ -68,7 +80,8 @@ impl Failure {
                 for diagnostic in &self.diagnostics {
                     crate::output::error_line(&format!("{diagnostic}\n"));
                 }
-                crate::output::error_line(&format!("error[{}]: {}", self.reason, self.message));
+                let (before, below) = self.place.as_deref().map(shown).unwrap_or_default();
+                crate::output::error_line(&format!("{before}error[{}]: {}{below}", self.reason, self.message));
                 if let Some(remedy) = &self.remedy {
                     crate::output::error_line(&format!("  help: {remedy}"));
                 }
@@ -76,6 +89,13 @@ impl Failure {
         }
         ExitCode::from(self.exit_code)
     }
+}
+
+/// A place as diagnostics have it: before what is wrong, and in the line below it.
+fn shown(place: &Place) -> (String, String) {
+    let Place { file, object, path, line, column } = place;
+    let path = if path.is_empty() { String::new() } else { format!(" {path}") };
+    (format!("{file}:{line}:{column}: "), format!("\n  at {object}{path}"))
 }
 
 impl From<RunError> for Failure {
@@ -96,6 +116,7 @@ impl From<ReportedError> for Failure {
             reason: error.reason,
             message,
             remedy: error.remedy,
+            place: error.place,
             diagnostics: error.diagnostics,
             exit_code: error.exit_code,
         }
@@ -110,6 +131,13 @@ impl From<ConnectorError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self { reason: "Io", message: error.to_string(), remedy: None, diagnostics: Vec::new(), exit_code: 1 }
+        Self {
+            reason: "Io",
+            message: error.to_string(),
+            remedy: None,
+            place: None,
+            diagnostics: Vec::new(),
+            exit_code: 1,
+        }
     }
 }

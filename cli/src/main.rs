@@ -7,6 +7,7 @@ mod help;
 mod manifests;
 mod output;
 mod progress;
+mod remedy;
 mod report;
 mod telemetry;
 

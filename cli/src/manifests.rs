@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use aggregator_compiler::diagnostic::{Diagnostic, DiagnosticSeverity};
-use aggregator_compiler::manifest::{ManifestText, Manifests};
+use aggregator_compiler::manifest::{Located, ManifestText, Manifests, PipelineTests};
 use aggregator_worker::run::SecretSource;
 use walkdir::WalkDir;
 
@@ -45,20 +45,34 @@ pub(crate) fn read(files: &Files) -> Result<Vec<ManifestText>, Failure> {
     Ok(texts)
 }
 
+/// The tests of the `*.test.yaml` files among or beside the given paths; mistakes of form end the command.
+pub(crate) fn load_tests(files: &Files) -> Result<Vec<Located<PipelineTests>>, Failure> {
+    let (mut tests, mut errors) = (Vec::new(), Vec::new());
+    for text in read_tests(files)? {
+        match PipelineTests::parse(&text) {
+            Ok(parsed) => tests.push(parsed),
+            Err(found) => errors.extend(found),
+        }
+    }
+    if errors.is_empty() { Ok(tests) } else { Err(Failure::invalid_tests(errors)) }
+}
+
 /// The `*.test.yaml` files among or beside the given paths.
-pub(crate) fn read_tests(files: &Files) -> Result<Vec<ManifestText>, Failure> {
+fn read_tests(files: &Files) -> Result<Vec<ManifestText>, Failure> {
     let mut paths = Vec::new();
     for path in &files.files {
         if path.is_dir() {
             paths.extend(walk(path, is_test)?);
         } else if let Some(folder) = path.parent().filter(|_| path.is_file()) {
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            let named = !folder.as_os_str().is_empty();
+            let folder = if named { folder } else { Path::new(".") };
             let beside = WalkDir::new(folder).max_depth(1).sort_by_file_name();
             paths.extend(
                 beside
                     .into_iter()
                     .filter_map(Result::ok)
                     .map(walkdir::DirEntry::into_path)
+                    .map(|path| if named { path } else { path.strip_prefix(".").map_or(path.clone(), Path::to_owned) })
                     .filter(|path| is_test(path)),
             );
         }

@@ -1,5 +1,7 @@
 //! The report of a run, for people: the ledger, broken rules, rejected rows, and how it ended.
 
+use aggregator_compiler::plural::counted;
+use aggregator_compiler::reject::RejectReason;
 use aggregator_worker::connector::Effects;
 use aggregator_worker::ledger::{Entry, EntryKind};
 use aggregator_worker::run::{
@@ -8,6 +10,7 @@ use aggregator_worker::run::{
 };
 
 use crate::output::{self, count};
+use crate::remedy::remedy;
 
 /// The most groups of rejected rows that are shown; the report has all.
 const GROUPS: usize = 10;
@@ -40,12 +43,12 @@ pub(crate) fn show(report: &RunReport) {
             0 => String::new(),
             saved => format!(", of which an earlier attempt had saved {}", count(saved)),
         };
-        output::paragraph(&format!("in {} pieces{saved}", count(splits.total)));
+        output::paragraph(&format!("in {}{saved}", counted(count(splits.total), "piece")));
     }
     ledger(report);
     streams(&report.streams);
     quality(&report.quality);
-    rejects(&report.rejects);
+    rejects(report);
     output::line("");
     output::paragraph(&summary(report));
 }
@@ -121,10 +124,12 @@ fn streams(streams: &[StreamReport]) {
     }
     let failed: Vec<&StreamReport> = streams.iter().filter(|stream| stream.outcome != Outcome::Succeeded).collect();
     output::line("");
-    let all = count(streams.len() as u64);
+    let all = counted(count(streams.len() as u64), "stream");
     output::paragraph(&match failed.len() {
-        0 => format!("{all} streams, all of them succeeded; the figures are sums"),
-        some => format!("{all} streams, of which {} did not succeed; the figures are sums", count(some as u64)),
+        0 if streams.len() == 1 => format!("{all}, which succeeded"),
+        0 => format!("{all}, all of them succeeded; the figures are sums"),
+        _ if streams.len() == 1 => format!("{all}, which did not succeed"),
+        some => format!("{all}, of which {} did not succeed; the figures are sums", count(some as u64)),
     });
     for stream in failed.iter().take(STREAMS) {
         let why = stream.error.as_ref().map_or("it was stopped", |error| error.message.as_str());
@@ -153,20 +158,21 @@ fn quality(rules: &[QualityReport]) {
     }
 }
 
-fn rejects(rejects: &RejectsReport) {
+fn rejects(report: &RunReport) {
+    let rejects = &report.rejects;
     if rejects.total == 0 {
         return;
     }
     if rejects.groups.is_empty() {
         output::line("");
-        output::paragraph(&format!(
-            "{} rows were rejected, all of them found by an earlier attempt",
-            count(rejects.total)
-        ));
+        output::paragraph(&format!("{} rejected, found by an earlier attempt", counted(count(rejects.total), "row")));
         return;
     }
     let mut groups: Vec<&RejectGroup> = rejects.groups.iter().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.rows));
+    // Nodes reject at the same time: the graph's order is the one that stays.
+    groups.sort_by_key(|group| {
+        (std::cmp::Reverse(group.rows), position(report, &group.node), &group.column, group.reason)
+    });
     let mut table = output::table(["ROWS", "REJECTED AT", "COLUMN", "REASON"]);
     for group in groups.iter().take(GROUPS) {
         table.add_row([&count(group.rows), &group.node, group.column.as_deref().unwrap_or("·"), group.reason]);
@@ -176,33 +182,76 @@ fn rejects(rejects: &RejectsReport) {
     output::show(&table);
     if let Some(others @ 1..) = groups.len().checked_sub(GROUPS) {
         let rows: u64 = groups.iter().skip(GROUPS).map(|group| group.rows).sum();
-        let what = format!("and {} rows in {others} more groups: --report FILE writes all of them", count(rows));
+        let (rows, others) = (counted(count(rows), "row"), counted(others, "more group"));
+        let what = format!("and {rows} in {others}: --report FILE writes all of them");
         output::paragraph(&what);
     }
     if rejects.found_earlier > 0 {
         output::paragraph(&format!("and {} that an earlier attempt had found", count(rejects.found_earlier)));
     }
+    remedies(report, &groups);
     if rejects.samples.is_empty() {
         return;
     }
     output::line("");
     output::line("for example");
-    for sample in examples(rejects) {
+    for sample in examples(report) {
         output::cut_line("  ", &place(sample));
         output::cut_line("    ", &sample.reject.message);
         output::cut_line("    ", &sample.reject.raw);
     }
 }
 
+/// Where a node stands in the graph.
+fn position(report: &RunReport, name: &str) -> Option<usize> {
+    report.nodes.iter().position(|node| node.entry.name == name)
+}
+
+/// What helps, once for each reason at each node that is shown.
+fn remedies(report: &RunReport, groups: &[&RejectGroup]) {
+    let mut table = output::list();
+    let mut told: Vec<(&str, &str)> = Vec::new();
+    for group in groups.iter().take(GROUPS) {
+        if told.contains(&(&group.node, group.reason)) {
+            continue;
+        }
+        told.push((&group.node, group.reason));
+        let node = report.nodes.iter().find(|node| node.entry.name == group.node);
+        let mut text = remedy(group.reason, node.map(|node| node.entry.kind)).to_owned();
+        for rule in rules(&report.rejects, group) {
+            text = format!("{text}; {rule}");
+        }
+        table.add_row([format!("{} at {}", group.reason, group.node), text]);
+    }
+    output::line("");
+    output::line("what helps");
+    output::indented(&table, "  ");
+}
+
+/// The rules that the samples of a group have broken, by name, as the rejects tell it.
+fn rules<'a>(rejects: &'a RejectsReport, group: &RejectGroup) -> Vec<&'a str> {
+    let broken = RejectReason::RuleBroken;
+    let samples = rejects.samples.iter().filter(|sample| sample.node == group.node && sample.reject.reason == broken);
+    let mut rules: Vec<&str> = Vec::new();
+    for sample in samples.filter(|_| group.reason == broken.as_str()) {
+        if !rules.contains(&sample.reject.message.as_str()) {
+            rules.push(&sample.reject.message);
+        }
+    }
+    rules
+}
+
 /// One row of each group, as far as there are some, then others.
-fn examples(rejects: &RejectsReport) -> Vec<&RejectSample> {
+fn examples(report: &RunReport) -> Vec<&RejectSample> {
+    let mut samples: Vec<&RejectSample> = report.rejects.samples.iter().collect();
+    samples.sort_by_key(|sample| position(report, &sample.node));
     let same = |left: &RejectSample, right: &RejectSample| {
         left.node == right.node
             && left.reject.column == right.reject.column
             && left.reject.reason == right.reject.reason
     };
     let (mut first, mut others): (Vec<&RejectSample>, Vec<&RejectSample>) = (Vec::new(), Vec::new());
-    for sample in &rejects.samples {
+    for sample in samples {
         if first.iter().any(|known| same(known, sample)) { others.push(sample) } else { first.push(sample) }
     }
     first.extend(others);
@@ -241,6 +290,7 @@ fn summary(report: &RunReport) -> String {
     let written = match (&report.error, of_part(report)) {
         (Some(_), false) => "staged and given up",
         (_, true) => "moved",
+        (None, false) if report.mode == RunMode::DryRun => "would be written",
         (None, false) => "written",
     };
     let outcome = match report.outcome {
@@ -251,11 +301,11 @@ fn summary(report: &RunReport) -> String {
     };
     let resumed = if report.resumed { ", continuing an earlier attempt" } else { "" };
     format!(
-        "{} {outcome} ({:?}, attempt {}{resumed}): {} rows read, {} {written}, {} rejected in {:.2} s, {ledger}",
+        "{} {outcome} ({:?}, attempt {}{resumed}): {} read, {} {written}, {} rejected in {:.2} s, {ledger}",
         report.pipeline,
         report.mode,
         report.attempt,
-        count(sum(EntryKind::Source, |entry| entry.read)),
+        counted(count(sum(EntryKind::Source, |entry| entry.read)), "row"),
         count(sum(EntryKind::Sink, sunk)),
         count(report.rejects.total),
         report.seconds,

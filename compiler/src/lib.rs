@@ -11,6 +11,7 @@ pub mod lineage;
 pub mod manifest;
 mod operation;
 mod pieces;
+pub mod plural;
 pub mod reject;
 pub mod sieve;
 mod sql;

@@ -20,6 +20,10 @@ pub enum RejectReason {
 }
 
 impl RejectReason {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Malformed, Self::FieldCount, Self::CastFailed, Self::NullValue, Self::RuleBroken, Self::WriteRefused];
+
     /// The word that is shown.
     #[must_use]
     pub fn as_str(self) -> &'static str {

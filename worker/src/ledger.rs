@@ -79,6 +79,11 @@ impl Entry {
         }
     }
 
+    /// Adds the figures of the same node elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        self.combine(other, u64::saturating_add);
+    }
+
     fn combine(&mut self, other: &Self, figure: fn(u64, u64) -> u64) {
         for (own, other) in [
             (&mut self.read, other.read),

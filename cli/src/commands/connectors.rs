@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aggregator_compiler::catalogue::Catalogue;
 use aggregator_compiler::compile::violations;
-use aggregator_compiler::diagnostic::Diagnostic;
+use aggregator_compiler::diagnostic::{Diagnostic, Place};
 use aggregator_worker::connector::ConnectorError;
 use aggregator_worker::connectors;
 use aggregator_worker::run::Places;
@@ -151,8 +151,12 @@ async fn check(args: ReachArgs, global: &Global) -> Result<u8, Failure> {
 }
 
 fn failed(name: &str, error: &ConnectorError) -> String {
+    let place = error.place.as_deref().map(|place| {
+        let Place { file, object, path, line, column } = place;
+        format!("\n  at {file}:{line}:{column}: {object} {path}")
+    });
     let help = error.remedy.as_ref().map(|remedy| format!("\n  help: {remedy}")).unwrap_or_default();
-    format!("✗ {name}: {error}{help}")
+    format!("✗ {name}: {error}{}{help}", place.unwrap_or_default())
 }
 
 async fn discover(args: ReachArgs, global: &Global) -> Result<u8, Failure> {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use aggregator_compiler::plural::counted;
+
 use aggregator_compiler::catalogue::Catalogue;
 use aggregator_compiler::compile::lint as compile_lint;
 use aggregator_compiler::diagnostic::{Diagnostic, DiagnosticSeverity};
@@ -14,6 +16,12 @@ use crate::{manifests, output};
 pub(crate) fn lint(args: &LintArgs, global: &Global) -> Result<u8, Failure> {
     let texts = manifests::read(&args.files)?;
     let (parsed, mut diagnostics) = Manifests::parse(&texts);
+    if parsed.is_empty() && !diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(Failure::usage(
+            "none of the objects is of a kind that is checked here",
+            "give a Connector, a Pipeline, a Transformation, a Schedule, a PipelineRun or a Checkpoint with -f",
+        ));
+    }
     diagnostics.extend(compile_lint(&parsed, &catalogues(args, &parsed)?));
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error).count();
     match global.output {
@@ -33,12 +41,11 @@ fn show(diagnostics: &[Diagnostic], errors: usize, files: usize) {
         output::line(&format!("{diagnostic}\n"));
     }
     let warnings = diagnostics.len() - errors;
-    let plural = |count: usize, word: &str| if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") };
     output::line(&format!(
         "{} checked: {}, {}",
-        plural(files, "file"),
-        plural(errors, "error"),
-        plural(warnings, "warning")
+        counted(files, "file"),
+        counted(errors, "error"),
+        counted(warnings, "warning")
     ));
 }
 

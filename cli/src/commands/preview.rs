@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aggregator_compiler::manifest::Manifests;
+use aggregator_compiler::plural::counted;
 use aggregator_worker::run::{Preview, PreviewRequest, Resources, preview as preview_node};
 
 use crate::args::{Global, Output, PreviewArgs, RunArgs};
@@ -85,7 +86,7 @@ fn as_json(node: &str, preview: &Preview) -> Result<serde_json::Value, Failure> 
 fn show(preview: &Preview) -> Result<(), Failure> {
     output::show(&output::rows_table(&preview.schema, &preview.batches)?);
     if preview.rejects.total > 0 {
-        output::error_line(&format!("{} rows were rejected on the way", preview.rejects.total));
+        output::error_line(&format!("{} rejected on the way", counted(output::count(preview.rejects.total), "row")));
     }
     Ok(())
 }

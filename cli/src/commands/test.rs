@@ -1,6 +1,6 @@
 //! `aggregator test`: the tests that users write.
 
-use aggregator_worker::cases::{CaseResult, parse_pipeline_tests, test_pipeline, test_transformation};
+use aggregator_worker::cases::{CaseResult, test_pipeline, test_transformation};
 use aggregator_worker::run::Resources;
 
 use crate::args::{Global, Output, TestArgs};
@@ -9,18 +9,13 @@ use crate::{manifests, output};
 
 pub(crate) async fn test(args: TestArgs, global: &Global) -> Result<u8, Failure> {
     let loaded = manifests::load(&args.files)?;
+    let tests = manifests::load_tests(&args.files)?;
     let resources = Resources::of_this_machine();
     let mut results = Vec::new();
     for located in loaded.transformations() {
         results.extend(test_transformation(located, &resources).await);
     }
-    for text in manifests::read_tests(&args.files)? {
-        let tests = parse_pipeline_tests(&text.text).map_err(|problem| {
-            Failure::usage(
-                format!("{} does not read: {problem}", text.file),
-                "write `pipeline:`, `namespace:` and `tests:`, as docs/testing.md shows",
-            )
-        })?;
+    for tests in tests {
         results.extend(test_pipeline(&loaded, &tests, &resources).await);
     }
     let failed = results.iter().filter(|result| !result.passed()).count();

@@ -1,5 +1,6 @@
 //! The binary, started in a folder of the test's own; what it said, and how it ended.
 
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -127,6 +128,19 @@ impl Place {
     pub(crate) fn say(&self, arguments: &str) -> Said {
         let words: Vec<&str> = arguments.split_whitespace().collect();
         Said::from(self.command(&words).output().expect("the binary starts"))
+    }
+
+    /// Runs the binary with a text on its standard input.
+    pub(crate) fn say_given(&self, arguments: &str, input: &str) -> Said {
+        let words: Vec<&str> = arguments.split_whitespace().collect();
+        let mut command = self.command(&words);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut pipe = child.stdin.take().expect("a pipe");
+        // One that ends early reads none of it.
+        pipe.write_all(input.as_bytes()).unwrap_or_default();
+        drop(pipe);
+        Said::from(child.wait_with_output().expect("a child of ours"))
     }
 
     /// Runs the binary, which must end well.

@@ -122,6 +122,38 @@ fn two_for_each_way_to_call_it_wrongly() {
             "error: invalid value '5' for '--memory <SIZE>': at least 16Mi are needed\n\nFor more information, try '--help'.\n",
         ),
         (
+            "run -f . --memory 12Q",
+            "error: invalid value '12Q' for '--memory <SIZE>': `Q` is not a unit; write k, M, G, Ki, Mi or Gi, as 512Mi\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run -f . --memory much",
+            "error: invalid value 'much' for '--memory <SIZE>': `much` is not a unit; write k, M, G, Ki, Mi or Gi, as 512Mi\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "preview -f . --node lines --limit abc",
+            "error: invalid value 'abc' for '--limit <N>': write a whole number, as 20\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "preview -f . --node lines --limit 0",
+            "error: invalid value '0' for '--limit <N>': at least 1 row is shown\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run -f . --shard 3/2",
+            "error: invalid value '3/2' for '--shard <I/N>': of 2 processes the first is 0/2, and the last one 1/2: there is no 3/2\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run -f . --shard 2/2",
+            "error: invalid value '2/2' for '--shard <I/N>': of 2 processes the first is 0/2, and the last one 1/2: there is no 2/2\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run -f . --shard 1",
+            "error: invalid value '1' for '--shard <I/N>': write it as I/N: 0/4 is the first of four processes, 3/4 the last one; N is at most 1000\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            "run -f . --param =3",
+            "error: invalid value '=3' for '--param <NAME=VALUE>': write it as NAME=VALUE\n\nFor more information, try '--help'.\n",
+        ),
+        (
             "run -f . --param least",
             "error: invalid value 'least' for '--param <NAME=VALUE>': write it as NAME=VALUE\n\nFor more information, try '--help'.\n",
         ),
@@ -163,6 +195,42 @@ fn two_for_a_type_of_connector_that_is_not_there() {
         "{}",
         said.stderr
     );
+}
+
+/// What a source would read is asked of SQLite: its words, the manifest's place, and what there is.
+#[test]
+fn two_for_a_query_that_the_database_does_not_take() {
+    let place = crate::shop::place();
+    let pipeline = std::fs::read_to_string(place.file("turnover.yaml")).expect("the manifest");
+    for (query, code, reason, said, at) in [
+        (
+            "SELECT product, price FORM prices",
+            2,
+            "ConfigInvalid",
+            "near \"prices\": syntax error in SELECT product, price FORM prices at offset 27",
+            "22:49",
+        ),
+        (
+            "SELECT produkt FROM prices",
+            1,
+            "NotFound",
+            "no such column: produkt in SELECT produkt FROM prices at offset 7",
+            "22:49",
+        ),
+        ("SELECT a FROM orders", 1, "NotFound", "no such table: orders", "22:49"),
+    ] {
+        place.write("turnover.yaml", &pipeline.replace("stream: prices", &format!("stream: {query:?}")));
+        fails(
+            &place,
+            "run -f . --state state",
+            code,
+            &format!(
+                "./turnover.yaml:{at}: error[{reason}]: node `prices`: describe the query at ./prices.sqlite: {said}\n  \
+                 at Pipeline shop/turnover spec.sources[1].stream\n  \
+                 help: correct the query; the database holds prices\n"
+            ),
+        );
+    }
 }
 
 #[test]

@@ -349,7 +349,7 @@ fn what_cannot_be_shared_is_told() {
     let place = place(FROM_FILES, TO_FILES, "", "");
     write_files(&place);
     for (arguments, told) in [
-        ("--shard 3/3", "write it as I/N: 0/4 is the first of four processes, 3/4 the last one; N is at most 1000"),
+        ("--shard 3/3", "of 3 processes the first is 0/3, and the last one 2/3: there is no 3/3"),
         ("--shard 0/3 --mode DryRun", "--mode DryRun writes nothing that processes could share"),
         ("--shard 0/3 --mode Preview", "--mode Preview writes nothing that processes could share"),
     ] {

@@ -170,7 +170,7 @@ fn a_selection_of_nothing_says_what_to_compare() {
     place.write("m/pipeline.yaml", &manifest.replace("public.*", "nowhere.*"));
     let said = place.say(RUN);
     assert_eq!(said.code(), Some(1));
-    assert!(said.stderr.contains("none of the 4 streams of `db` is selected"), "{}", said.stderr);
+    assert!(said.stderr.contains("of the 4 streams of `db` none is selected"), "{}", said.stderr);
     assert!(said.stderr.contains("aggregator connectors discover"), "{}", said.stderr);
 }
 

@@ -77,7 +77,7 @@ fn what_happens_is_told_as_events_and_counted() {
         let events = project.namespace.kubectl(["events", "--output=json"]);
         (events.contains("LedgerBalanced") && events.contains("PipelineMissing")).then_some(events)
     });
-    assert!(events.contains("1 rows read, 1 written, 0 rejected: all accounted for"), "{events}");
+    assert!(events.contains("1 row read, 1 written, 0 rejected: all accounted for"), "{events}");
     let described = project.namespace.kubectl(["describe", "pipelinerun", "lost"]);
     assert!(described.contains("Warning  PipelineMissing"), "{described}");
 }

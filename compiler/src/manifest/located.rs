@@ -46,6 +46,11 @@ impl Locator {
         Self { file: Arc::clone(&self.file), object, prefix, positions: Arc::clone(&self.positions) }
     }
 
+    /// The place of a field that is known by its line and column.
+    pub(super) fn at(&self, path: &str, place: (u32, u32)) -> Place {
+        self.make(path, place)
+    }
+
     fn whole(&self, path: &str) -> String {
         match (self.prefix.is_empty(), path.is_empty()) {
             (true, _) => path.to_owned(),

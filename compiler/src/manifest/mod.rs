@@ -1,5 +1,6 @@
 //! The objects of a set of YAML files, checked one by one.
 
+mod cases;
 mod located;
 mod position;
 mod read;
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 
 use aggregator_crds::{Checkpoint, Connector, Pipeline, PipelineRun, Schedule, Transformation};
 
+pub use cases::{PipelineCase, PipelineExpectation, PipelineTests, SourceRows};
 pub use located::{Located, Locator};
 pub use secret::{ConfigMapManifest, SecretManifest};
 
@@ -50,6 +52,20 @@ impl Manifests {
             reader.file(file);
         }
         reader.finish()
+    }
+
+    /// Whether there is no object that anybody could use.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let ours = [
+            self.connectors.len(),
+            self.pipelines.len(),
+            self.transformations.len(),
+            self.schedules.len(),
+            self.runs.len(),
+            self.checkpoints.len(),
+        ];
+        ours.iter().sum::<usize>() + self.secrets.len() + self.config_maps.len() == 0
     }
 
     /// The Pipelines, in the order of the files.
@@ -125,9 +141,9 @@ impl Manifests {
         self.transformations.iter().find(|object| object.is(namespace, name))
     }
 
-    /// The values of the `v1` Secret of that namespace and name.
+    /// The `v1` Secret of that namespace and name.
     #[must_use]
-    pub fn secret(&self, namespace: &str, name: &str) -> Option<&SecretManifest> {
-        self.secrets.iter().find(|object| object.is(namespace, name)).map(|found| &found.object)
+    pub fn secret(&self, namespace: &str, name: &str) -> Option<&Located<SecretManifest>> {
+        self.secrets.iter().find(|object| object.is(namespace, name))
     }
 }

@@ -32,14 +32,16 @@ pub(crate) struct Document {
     pub(crate) text: String,
     /// Where its fields stand.
     pub(crate) positions: Positions,
-    /// Keys that stand twice in one mapping, by path.
-    pub(crate) duplicates: Vec<String>,
+    /// Keys that stand twice in one mapping, by path: where the second one is.
+    pub(crate) duplicates: Vec<(String, (u32, u32))>,
     /// Bare words that YAML 1.1 takes for truth values, by path: the word.
     pub(crate) bare_booleans: Vec<(String, String)>,
     /// Keys that are such words, by path.
     pub(crate) bare_keys: Vec<String>,
     /// Whether it holds nothing.
     pub(crate) empty: bool,
+    /// Whether the line that should part it from the object before is missing.
+    pub(crate) unparted: bool,
 }
 
 /// A mistake in the YAML itself.
@@ -124,6 +126,11 @@ impl Positions {
         })
     }
 
+    /// The place of the document's first field, or of the document.
+    pub(crate) fn first(&self) -> (u32, u32) {
+        self.marks.values().map(|mark| mark.key).min().unwrap_or((1, 1))
+    }
+
     fn nearest(&self, path: &str) -> Option<&Mark> {
         let mut path = path;
         loop {
@@ -157,6 +164,10 @@ pub(crate) fn documents(text: &str) -> (Vec<Document>, Option<SyntaxError>) {
             Event::DocumentEnd => {
                 let end = span.start.byte_offset().unwrap_or(text.len());
                 let done = std::mem::take(&mut walk);
+                if let Some(parted) = parted(text, start..end, &done.duplicates) {
+                    documents.extend(parted);
+                    continue;
+                }
                 documents.push(Document {
                     text: text.get(start..end).unwrap_or_default().to_owned(),
                     positions: Positions { marks: done.marks, lines: lines.clone() },
@@ -164,6 +175,7 @@ pub(crate) fn documents(text: &str) -> (Vec<Document>, Option<SyntaxError>) {
                     bare_booleans: done.bare_booleans,
                     bare_keys: done.bare_keys,
                     empty: done.nodes <= 1 && !done.collections,
+                    unparted: false,
                 });
             }
             Event::Scalar(value, style, _, tag) => walk.scalar(&value, style, tag.is_some(), span),
@@ -181,6 +193,35 @@ pub(crate) fn documents(text: &str) -> (Vec<Document>, Option<SyntaxError>) {
     (documents, None)
 }
 
+/// The objects of one document, each as a document of its own, when they begin one after the other and only the line
+/// between them is missing.
+fn parted(text: &str, document: std::ops::Range<usize>, duplicates: &[(String, (u32, u32))]) -> Option<Vec<Document>> {
+    /// So many objects in a row nobody has written; each is read with all lines before it.
+    const MOST: usize = 100;
+    // In braces the key stands farther right.
+    let begins =
+        |(path, (line, column)): &(String, (u32, u32))| (path == "apiVersion" && *column == 1).then_some(*line);
+    let mut cuts: Vec<usize> = duplicates.iter().filter_map(begins).map(|line| line as usize - 1).collect();
+    if cuts.is_empty() || cuts.len() > MOST {
+        return None;
+    }
+    let first = text.get(..document.start)?.matches('\n').count();
+    let lines: Vec<&str> = text.get(document)?.split_inclusive('\n').collect();
+    cuts.insert(0, first);
+    cuts.push(first + lines.len());
+    let mut found = Vec::new();
+    for (index, cut) in cuts.windows(2).enumerate() {
+        // What is before it stays as empty lines, so that every place is one of the file.
+        let part = "\n".repeat(cut[0]) + &lines.get(cut[0] - first..cut[1] - first)?.concat();
+        let (documents, error) = self::documents(&part);
+        if error.is_some() {
+            return None;
+        }
+        found.extend(documents.into_iter().map(|part| Document { unparted: index > 0, ..part }));
+    }
+    Some(found)
+}
+
 fn place(marker: granit_parser::Marker) -> (u32, u32) {
     (u32::try_from(marker.line()).unwrap_or(u32::MAX), u32::try_from(marker.col() + 1).unwrap_or(u32::MAX))
 }
@@ -196,7 +237,7 @@ enum Frame {
 struct Walk {
     frames: Vec<Frame>,
     marks: HashMap<String, Mark>,
-    duplicates: Vec<String>,
+    duplicates: Vec<(String, (u32, u32))>,
     bare_booleans: Vec<(String, String)>,
     bare_keys: Vec<String>,
     nodes: usize,
@@ -211,7 +252,7 @@ impl Walk {
         if let Some(Frame::Mapping { path, key: key @ None, seen }) = self.frames.last_mut() {
             let path = child(path, value);
             if seen.iter().any(|known| known == value) {
-                self.duplicates.push(path.clone());
+                self.duplicates.push((path.clone(), place(span.start)));
             }
             seen.push(value.to_owned());
             if bare {
@@ -271,7 +312,7 @@ mod tests {
         assert_eq!(second.positions.of("spec.list[0][\"k.k\"]"), (5, 23));
         assert_eq!(second.positions.of("spec.list"), (4, 3));
         assert_eq!(second.positions.of("spec.list[7].deep"), (4, 3), "the nearest that was written");
-        assert_eq!(second.duplicates, ["spec.one"]);
+        assert_eq!(second.duplicates, [("spec.one".to_owned(), (11, 3))]);
         assert_eq!(second.bare_booleans, [("spec.list[0].x".to_owned(), "yes".to_owned())]);
         assert!(second.text.contains("spec:") && !second.text.contains("a: 1"));
     }
@@ -284,6 +325,29 @@ mod tests {
         assert_eq!(positions.inside("spec.query", 2, 8), (8, 12), "literal text");
         assert_eq!(positions.inside("spec.one", 1, 8), (9, 16), "quoted text");
         assert_eq!(positions.inside("spec.bare", 1, 8), (10, 16), "plain text");
+    }
+
+    #[test]
+    fn objects_without_a_line_between_them_are_parted_and_keep_their_places() {
+        let object = |name: &str| format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\n");
+        let text = format!("# first\n{}{}---\n{}{}", object("a"), object("b"), object("c"), object("d"));
+        let (found, error) = documents(&text);
+        assert!(error.is_none(), "{error:?}");
+        let brief: Vec<_> = found
+            .iter()
+            .map(|document| (document.unparted, document.positions.of("metadata.name"), document.duplicates.len()))
+            .collect();
+        assert_eq!(brief, [(false, (4, 18), 0), (true, (7, 18), 0), (false, (11, 18), 0), (true, (14, 18), 0)]);
+        assert!(
+            found[1].text.starts_with("apiVersion: v1\n") && found[1].text.contains("name: b"),
+            "{:?}",
+            found[1].text
+        );
+        let (found, _) = documents(&object("a").repeat(2000));
+        assert_eq!(found.len(), 1, "time would grow with the square");
+        // In braces nothing is missing but a name.
+        let (found, _) = documents("{apiVersion: v1, apiVersion: v2}\n");
+        assert_eq!((found.len(), found[0].duplicates.len()), (1, 1));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::located::{Located, Locator};
-use super::position::{self, Document};
+use super::position::{self, Document, SyntaxError};
 use super::salvage::{Mend, salvage};
 use super::secret::{ConfigMapManifest, SecretManifest};
 use super::structure::Structure;
@@ -34,7 +34,9 @@ impl Reader {
     pub(super) fn file(&mut self, file: &ManifestText) {
         let name: Arc<str> = file.file.as_str().into();
         let (documents, error) = position::documents(&file.text);
-        if error.is_none() && documents.iter().all(|document| document.empty) {
+        let empty = documents.iter().all(|document| document.empty);
+        // What is something else altogether, as delimited text, is not mended where it stops to be YAML.
+        if empty && (error.is_none() || !file.text.contains("apiVersion")) {
             let place =
                 Place { file: file.file.clone(), object: "file".into(), path: String::new(), line: 1, column: 1 };
             self.diagnostics.push(
@@ -45,23 +47,13 @@ impl Reader {
                     ))
                     .at(place),
             );
+            return;
         }
         for document in documents {
             self.document(&name, document);
         }
         if let Some(error) = error {
-            let place = Place {
-                file: file.file.clone(),
-                object: "YAML".into(),
-                path: String::new(),
-                line: error.line,
-                column: error.column,
-            };
-            self.diagnostics.push(
-                Diagnostic::error("YamlSyntax", format!("this is not YAML: {}", error.message))
-                    .help("look at the indentation, quotes and brackets here and on the line above")
-                    .at(place),
-            );
+            self.diagnostics.push(syntax(&file.file, error));
         }
     }
 
@@ -69,20 +61,19 @@ impl Reader {
         if document.empty {
             return;
         }
-        let options = serde_saphyr::options! {
-            duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
-            with_snippet: false,
-        };
-        let value: Result<Value, _> = serde_saphyr::from_str_with_options(&document.text, options);
+        let value = values(&document);
         let positions = Arc::new(document.positions);
         let object = value.as_ref().map_or_else(|_| "YAML".to_owned(), title);
         let locator = Locator { file: Arc::clone(file), object, prefix: String::new(), positions };
-        for path in &document.duplicates {
+        if document.unparted {
             self.diagnostics.push(
-                Diagnostic::error("DuplicateKey", "this key stands twice in one mapping")
-                    .help("remove one of them, or merge their values")
-                    .at(locator.key(path)),
+                Diagnostic::error("MissingSeparator", "another object begins here, and `---` is missing above it")
+                    .help("write `---` on a line of its own above this one: each object is a document of its own")
+                    .at(locator.key("apiVersion")),
             );
+        }
+        for (path, place) in &document.duplicates {
+            self.diagnostics.push(duplicate(path, *place, &locator));
         }
         match value {
             Ok(value) => {
@@ -106,12 +97,7 @@ impl Reader {
                     );
                 }
             }
-            // The message may quote the document, and the document may be a Secret.
-            Err(_) => self.diagnostics.push(
-                Diagnostic::error("YamlSyntax", "this document cannot be read as YAML values")
-                    .help("look for unknown tags, aliases without an anchor and values that are too deep")
-                    .at(locator.place("")),
-            ),
+            Err(_) => self.diagnostics.push(without_values(&locator)),
         }
     }
 
@@ -258,6 +244,38 @@ impl Reader {
         self.manifests.broken.insert((kind, at.namespace, at.name));
         None
     }
+}
+
+/// A key that stands twice.
+pub(super) fn duplicate(path: &str, place: (u32, u32), locator: &Locator) -> Diagnostic {
+    Diagnostic::error("DuplicateKey", "this key stands twice in one mapping")
+        .help("remove one of them, or merge their values")
+        .at(locator.at(path, place))
+}
+
+/// Text that is not YAML.
+pub(super) fn syntax(file: &str, error: SyntaxError) -> Diagnostic {
+    let SyntaxError { message, line, column } = error;
+    let place = Place { file: file.to_owned(), object: "YAML".into(), path: String::new(), line, column };
+    Diagnostic::error("YamlSyntax", format!("this is not YAML: {message}"))
+        .help("look at the indentation, quotes and brackets here and on the line above")
+        .at(place)
+}
+
+/// The values of a document; of a key that stands twice, the last one.
+pub(super) fn values(document: &Document) -> Result<Value, serde_saphyr::Error> {
+    let options = serde_saphyr::options! {
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::LastWins,
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(&document.text, options)
+}
+
+/// A document that is YAML and yet has no values. The error's message may quote it, and it may be a Secret.
+pub(super) fn without_values(locator: &Locator) -> Diagnostic {
+    Diagnostic::error("YamlSyntax", "this document cannot be read as YAML values")
+        .help("look for unknown tags, aliases without an anchor and values that are too deep")
+        .at(locator.place(""))
 }
 
 /// Where an object belongs and stands.

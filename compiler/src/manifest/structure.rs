@@ -46,6 +46,11 @@ impl Structure {
         properties.insert("kind".into(), json!({ "type": "string" }));
         properties.insert("metadata".into(), metadata());
         schema["required"] = json!(["metadata", "spec"]);
+        Self::closed(schema)
+    }
+
+    /// The shape of what is no object of a kind, with no other fields than those.
+    pub(super) fn closed(mut schema: Value) -> Option<Self> {
         close(&mut schema);
         let validator = jsonschema::validator_for(&schema).ok()?;
         Some(Self { schema, validator })

@@ -1,5 +1,6 @@
 //! What a run's status says.
 
+use aggregator_compiler::plural::counted;
 use aggregator_crds::PipelineRun;
 use aggregator_crds::condition::ConditionStatus;
 use aggregator_crds::run::{LedgerVerdict, NodeCounters, PipelineRunStatus, RetryState, RunCost, RunPhase, RunTotals};
@@ -52,8 +53,10 @@ impl Phase {
     pub(super) fn succeeded(ended: &Ended) -> Self {
         let message = match &ended.outcome {
             Some(outcome) => format!(
-                "{} rows read, {} written, {} rejected: all accounted for",
-                outcome.totals.read, outcome.totals.written, outcome.totals.rejected
+                "{} read, {} written, {} rejected: all accounted for",
+                counted(outcome.totals.read, "row"),
+                outcome.totals.written,
+                outcome.totals.rejected
             ),
             None => ended.message.clone(),
         };

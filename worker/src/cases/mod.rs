@@ -3,11 +3,13 @@
 mod compare;
 mod pipeline;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod transformation;
 
 use serde::Serialize;
 
-pub use pipeline::{PipelineTests, parse_pipeline_tests, test_pipeline};
+pub use pipeline::test_pipeline;
 pub use transformation::test_transformation;
 
 /// What came of one test.

@@ -12,8 +12,8 @@ use crate::run::{Resources, run_step};
 pub async fn test_transformation(located: &Located<Transformation>, resources: &Resources) -> Vec<CaseResult> {
     let subject = format!("Transformation {}/{}", located.namespace, located.name);
     let mut results = Vec::new();
-    for case in &located.object.spec.tests {
-        let differences = differences(located, case, resources).await.unwrap_or_else(|problem| vec![problem]);
+    for (index, case) in located.object.spec.tests.iter().enumerate() {
+        let differences = differences(located, index, case, resources).await.unwrap_or_else(|problem| vec![problem]);
         results.push(CaseResult { subject: subject.clone(), name: case.name.clone(), differences });
     }
     results
@@ -21,10 +21,12 @@ pub async fn test_transformation(located: &Located<Transformation>, resources: &
 
 async fn differences(
     located: &Located<Transformation>,
+    index: usize,
     case: &TestCase,
     resources: &Resources,
 ) -> Result<Vec<String>, String> {
-    let input = rows::to_batch(&case.rows, &case.types)?;
+    let input = rows::to_batch(&case.rows, &case.types)
+        .map_err(|unfit| unfit.at(&located.locator, &format!("spec.tests[{index}]")).to_string())?;
     let step = compile_transformation(located, &input.schema(), &case.params)
         .map_err(|diagnostics| diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
     let came = run_step(&step.plan, input, resources).await.map_err(|error| error.to_string())?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::lock::Locks;
+use super::lock::{self, Locks};
 use super::record::{Asked, Record, Superseded};
 use super::{Begun, CheckpointError, CheckpointStore, Joined, Positions, RunKind, Shard, Sharing, Unfinished};
 use crate::connector::Attempt;
@@ -57,8 +57,7 @@ impl LocalStore {
         let (folder, file, pipeline) = (self.folder.clone(), self.file(), pipeline.to_owned());
         let path = file.display().to_string();
         let joined = tokio::task::spawn_blocking(move || {
-            std::fs::create_dir_all(&folder)
-                .map_err(|source| CheckpointError::Folder { path: folder.display().to_string(), source })?;
+            lock::make(&folder)?;
             let database = |source| CheckpointError::Database { path: path.clone(), source };
             let corrupt = |source| CheckpointError::Corrupt { pipeline: pipeline.clone(), source };
             let mut connection = Connection::open(&file).map_err(database)?;
@@ -115,6 +114,8 @@ fn newest<T>(changed: Result<T, Superseded>, pipeline: &str, attempt: &Attempt) 
 impl CheckpointStore for LocalStore {
     async fn positions(&self, pipeline: &str) -> Result<Positions, CheckpointError> {
         if !self.file().exists() {
+            // Who only looks hears of it as well.
+            lock::check(&self.folder)?;
             return Ok(Positions::new());
         }
         self.with(pipeline, |record| Ok(record.positions.clone())).await

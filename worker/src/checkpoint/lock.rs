@@ -11,6 +11,27 @@ fn of_all_streams(pipeline: &str) -> &str {
     pipeline.split_once(':').map_or(pipeline, |(pipeline, _)| pipeline)
 }
 
+/// Makes the folder and those above it, where they are not there yet.
+///
+/// # Errors
+/// When the file system refuses, or one of them is a file.
+pub(super) fn make(folder: &Path) -> Result<(), CheckpointError> {
+    check(folder)?;
+    std::fs::create_dir_all(folder)
+        .map_err(|source| CheckpointError::Folder { path: folder.display().to_string(), source })
+}
+
+/// Refuses a folder that is a file, or lies below one.
+pub(super) fn check(folder: &Path) -> Result<(), CheckpointError> {
+    let there = folder.ancestors().find_map(|path| Some((path, std::fs::metadata(path).ok()?)));
+    match there {
+        Some((path, metadata)) if !metadata.is_dir() => {
+            Err(CheckpointError::NotAFolder { path: path.display().to_string() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The locks of one process.
 ///
 /// A process that runs a Pipeline by itself holds it alone. Those that share a run hold it together, each alone as its
@@ -109,7 +130,7 @@ impl Locks {
     fn file(&self, pipeline: &str, what: &str, way: Way) -> Result<File, CheckpointError> {
         let path = self.folder.join(format!("{}{what}.lock", pipeline.replace('/', ".")));
         let folder = |source| CheckpointError::Folder { path: path.display().to_string(), source };
-        std::fs::create_dir_all(&self.folder).map_err(folder)?;
+        make(&self.folder)?;
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(folder)?;
         let locked = match way {
             Way::Alone => file.try_lock(),

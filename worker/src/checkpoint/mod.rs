@@ -68,6 +68,12 @@ pub enum CheckpointError {
         /// This attempt's epoch.
         epoch: u64,
     },
+    /// What should be a folder is a file.
+    #[error("state cannot be kept in {path}: it is a file, and not a folder")]
+    NotAFolder {
+        /// The file.
+        path: String,
+    },
     /// The file system refused.
     #[error("cannot use the state folder {path}: {source}")]
     Folder {
@@ -112,7 +118,11 @@ impl CheckpointError {
     pub fn retryable(&self) -> bool {
         match self {
             Self::Busy { .. } | Self::Unreachable { .. } => true,
-            Self::Superseded { .. } | Self::Folder { .. } | Self::Database { .. } | Self::Corrupt { .. } => false,
+            Self::Superseded { .. }
+            | Self::NotAFolder { .. }
+            | Self::Folder { .. }
+            | Self::Database { .. }
+            | Self::Corrupt { .. } => false,
         }
     }
 }

@@ -48,6 +48,12 @@ impl FromStr for Shard {
         let parsed = text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
         match parsed {
             Some((index, of)) if index < of && of <= Self::MOST => Ok(Self { index, of }),
+            Some((index, of)) if (1..=Self::MOST).contains(&of) => {
+                let last = of - 1;
+                Err(format!(
+                    "of {of} processes the first is 0/{of}, and the last one {last}/{of}: there is no {index}/{of}"
+                ))
+            }
             _ => Err(format!(
                 "write it as I/N: 0/4 is the first of four processes, 3/4 the last one; N is at most {}",
                 Self::MOST

@@ -56,7 +56,7 @@ impl Reporter {
                 () = tokio::time::sleep(EVERY) => {}
             }
             let nodes = progress.nodes();
-            let nodes = nodes.iter().take(NODES).map(|node| counters(&node.entry())).collect();
+            let nodes = nodes.iter().take(NODES).map(|node| counters(&node.entry)).collect();
             // An API server that does not answer must not keep the process when the run has ended.
             let told = tokio::select! {
                 () = ended.cancelled() => return,

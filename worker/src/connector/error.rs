@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use aggregator_compiler::diagnostic::Place;
+
 /// A result of a connector.
 pub type Result<T, E = ConnectorError> = std::result::Result<T, E>;
 
@@ -66,6 +68,8 @@ pub struct ConnectorError {
     pub detail: String,
     /// What to do, as a sentence.
     pub remedy: Option<String>,
+    /// Where the manifest says what cannot be.
+    pub place: Option<Box<Place>>,
     /// The error underneath, for the log.
     #[source]
     pub source: Option<Arc<dyn Error + Send + Sync>>,
@@ -74,13 +78,20 @@ pub struct ConnectorError {
 impl ConnectorError {
     /// An error without a remedy or a source yet.
     pub fn new(kind: ErrorKind, operation: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { kind, operation: operation.into(), detail: detail.into(), remedy: None, source: None }
+        Self { kind, operation: operation.into(), detail: detail.into(), remedy: None, place: None, source: None }
     }
 
     /// Says what to do about it.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Says where the manifest says it, unless that is known better already.
+    #[must_use]
+    pub fn at(mut self, place: Option<Place>) -> Self {
+        self.place = self.place.or(place.map(Box::new));
         self
     }
 

@@ -20,7 +20,7 @@ mod split;
 use aggregator_compiler::catalogue::{Catalogue, Stream};
 use async_trait::async_trait;
 
-pub use environment::{Environment, SecretValue, Secrets};
+pub use environment::{Environment, SecretValue, Secrets, Sought};
 pub use error::{ConnectorError, ErrorKind, Result};
 pub(crate) use limit::check_columns;
 #[cfg(any(feature = "formats", feature = "postgres"))]

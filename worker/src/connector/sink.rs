@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use aggregator_compiler::plural::counted;
 use aggregator_crds::pipeline::{MissingRows, Scd2Columns, SchemaPolicy, WriteMode};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -174,7 +175,9 @@ impl std::fmt::Display for SchemaChange {
             SchemaChangeKind::TypeWidened => {
                 write!(formatter, "column {column} widened from {} to {to}", self.from.as_deref().unwrap_or_default())
             }
-            SchemaChangeKind::ValueDiscarded => write!(formatter, "{} values of {column} left out", self.rows),
+            SchemaChangeKind::ValueDiscarded => {
+                write!(formatter, "{} of {column} left out", counted(self.rows, "value"))
+            }
         }
     }
 }

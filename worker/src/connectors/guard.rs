@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
+use aggregator_compiler::diagnostic::Place;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -20,34 +21,48 @@ use crate::connector::{
     Split, Staged,
 };
 
-/// The values of a Connector's Secret that its spec names.
-pub(super) fn named(environment: &Environment) -> Known {
-    fn keys<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+/// The keys of a Connector's Secret that its spec names, each with the path of the field.
+fn keys(environment: &Environment) -> Vec<(String, String)> {
+    fn walk(path: &str, value: &Value, found: &mut Vec<(String, String)>) {
         match value {
-            Value::Array(values) => values.iter().for_each(|value| keys(value, found)),
+            Value::Array(values) => {
+                values.iter().enumerate().for_each(|(index, value)| walk(&format!("{path}[{index}]"), value, found));
+            }
             Value::Object(fields) => {
                 for (name, value) in fields {
+                    let path = format!("{path}.{name}");
                     match value.as_str() {
-                        Some(key) if name == "secretKey" => found.push(key),
-                        _ => keys(value, found),
+                        Some(key) if name == "secretKey" => found.push((path, key.to_owned())),
+                        _ => walk(&path, value, found),
                     }
                 }
             }
             _ => {}
         }
     }
-    let mut known = Known::default();
     // A spec was read from JSON, so it can be written as such.
     let spec = serde_json::to_value(&environment.spec.connector_type).unwrap_or_default();
     let mut found = Vec::new();
-    keys(&spec, &mut found);
-    for key in found {
+    walk("spec", &spec, &mut found);
+    found
+}
+
+/// The values of a Connector's Secret that its spec names.
+pub(super) fn named(environment: &Environment) -> Known {
+    let mut known = Known::default();
+    for (_, key) in keys(environment) {
         // One that is missing or no text is refused where it is needed.
-        if let Ok(value) = environment.secrets.text(key) {
+        if let Ok(value) = environment.secrets.text(&key) {
             known.learn(&value);
         }
     }
     known
+}
+
+/// The place of the first field that names a key which the Secret has not, or not as text.
+pub(super) fn unanswered(environment: &Environment) -> Option<Place> {
+    let (path, _) = keys(environment).into_iter().find(|(_, key)| environment.secrets.text(key).is_err())?;
+    environment.place(&path)
 }
 
 /// The error without known values.

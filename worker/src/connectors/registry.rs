@@ -81,8 +81,12 @@ pub fn open(environment: Environment) -> Result<Box<dyn Connector>> {
         .remedy(format!("use one of {}, or a build with the feature `{key}`", known.join(", ")))
     })?;
     let known = guard::named(&environment);
+    let unanswered = guard::unanswered(&environment);
     match (info.open)(environment) {
         Ok(connector) => Ok(Box::new(Guarded::new(connector, known))),
-        Err(error) => Err(guard::cleaned(error, |text| known.clean(text))),
+        Err(error) => {
+            let place = unanswered.filter(|_| error.kind == ErrorKind::Credentials);
+            Err(guard::cleaned(error, |text| known.clean(text)).at(place))
+        }
     }
 }

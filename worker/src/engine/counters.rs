@@ -129,6 +129,20 @@ impl NodeCounters {
         }
     }
 
+    /// Whether the node has put out or written its last row.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// The time from the first start of some nodes to the last end of one of them, or to now.
+    #[must_use]
+    pub fn span(nodes: &[&Self]) -> std::time::Duration {
+        let (started, until) =
+            (nodes.iter().map(|node| node.started).min(), nodes.iter().map(|node| node.started + node.elapsed()).max());
+        started.zip(until).map_or(std::time::Duration::ZERO, |(started, until)| until - started)
+    }
+
     /// The ledger's entry, but for `taken` of transforms, which the edges know.
     #[must_use]
     pub fn entry(&self) -> Entry {

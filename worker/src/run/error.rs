@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-use aggregator_compiler::diagnostic::Diagnostic;
+use aggregator_compiler::diagnostic::{Diagnostic, Place};
+use aggregator_compiler::plural::counted;
 use datafusion::error::DataFusionError;
 
 use crate::checkpoint::CheckpointError;
@@ -13,7 +14,7 @@ use crate::ledger::Imbalance;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The manifests cannot run.
-    #[error("the Pipeline does not compile: {} {}", .0.len(), if .0.len() == 1 { "error" } else { "errors" })]
+    #[error("the Pipeline does not compile: {}", counted(.0.len(), "error"))]
     Invalid(Vec<Diagnostic>),
     /// A draft was asked to write.
     #[error("the Pipeline `{0}` is a draft, which is never run")]
@@ -22,7 +23,7 @@ pub enum RunError {
     #[error("{error}")]
     Connector {
         /// The node, when the error belongs to one.
-        node: Option<String>,
+        node: Option<Box<str>>,
         /// What happened.
         error: ConnectorError,
     },
@@ -49,7 +50,7 @@ pub enum RunError {
     #[error("{} of the quality rules {} broken: {}", .0.len(), if .0.len() == 1 { "is" } else { "are" }, .0.join(", "))]
     Quality(Vec<String>),
     /// There were too many rejected rows.
-    #[error("{rejected} rejected rows are over the budget of {budget}")]
+    #[error("{} over the budget of {budget}", if *.rejected == 1 { "1 rejected row is".to_owned() } else { format!("{rejected} rejected rows are") })]
     RejectBudget {
         /// How many there were when the run gave up.
         rejected: u64,
@@ -154,6 +155,15 @@ impl RunError {
         }
     }
 
+    /// Where the manifest says what cannot be, when one place does.
+    #[must_use]
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Self::Connector { error, .. } => error.place.as_deref(),
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
@@ -175,6 +185,12 @@ impl RunError {
             Self::Checkpoint(CheckpointError::Unreachable { .. }) => {
                 Some("look whether the API server answers and the ServiceAccount of the worker may write Checkpoints".into())
             }
+            Self::Checkpoint(CheckpointError::NotAFolder { .. }) => {
+                Some("name a folder with --state; it is made when it is not there".into())
+            }
+            Self::Checkpoint(CheckpointError::Folder { .. }) => {
+                Some("give this user the right to write there, or name another folder with --state".into())
+            }
             Self::Checkpoint(_) => Some("check the folder given with --state".into()),
             Self::TimedOut(_) => {
                 Some("the next run continues it; raise `execution.timeout` if it always takes so long".into())
@@ -191,7 +207,7 @@ impl RunError {
             if inner.kind == ErrorKind::Interrupted {
                 return Self::Interrupted;
             }
-            return Self::Connector { node: Some(node), error: inner.clone() };
+            return Self::Connector { node: Some(node.into()), error: inner.clone() };
         }
         let root = error.find_root();
         let detail = match find::<NodeError>(error) {

@@ -370,7 +370,7 @@ impl<'a> Course<'a> {
         to: &Positions,
     ) -> Result<(Vec<NamedSink>, Positions), RunError> {
         let mut traffic = self.traffic(begun, &sinks)?;
-        self.request.progress.show(traffic.shown());
+        self.request.progress.show(self.pipeline.stream.as_deref(), traffic.shown());
         let mut sources = self.sources(&traffic, begun, to).await?;
         let completing = !self.report.committed_earlier.is_empty();
         let moved = match Pieces::of(&mut traffic, &mut sources, sinks, completing).await {

@@ -22,6 +22,7 @@ mod places;
 mod plan;
 mod plans;
 mod preview;
+mod progress;
 mod quality;
 mod read;
 mod rejected;
@@ -34,7 +35,7 @@ mod step;
 mod streams;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aggregator_compiler::catalogue::Catalogues;
@@ -49,6 +50,7 @@ pub use error::RunError;
 pub use places::Places;
 pub use plan::{PipelinePlan, PlannedSink, PlannedSource, PlannedTransform, plan};
 pub use preview::{Preview, PreviewRequest, preview};
+pub use progress::{NodeProgress, Progress};
 pub use report::{
     Cost, LedgerReport, NodeReport, Outcome, QualityReport, QualityValue, RejectGroup, RejectSample, RejectsReport,
     ReportedError, RunReport, ShardReport, ShardState, SplitsReport, StreamReport,
@@ -57,8 +59,6 @@ pub use secrets::SecretSource;
 pub use session::Resources;
 pub use step::{PipelineRows, StepRows, run_pipeline_on_rows, run_step};
 pub use streams::run;
-
-use crate::engine::NodeCounters;
 
 /// What a run is asked to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -94,22 +94,6 @@ pub struct RunRequest {
     pub cancel: CancellationToken,
     /// Where the run shows how far it is.
     pub progress: Progress,
-}
-
-/// How far a run is, for whoever watches.
-#[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<Mutex<Vec<Arc<NodeCounters>>>>);
-
-impl Progress {
-    /// The counters of the running nodes, in the graph's order; empty before they run.
-    #[must_use]
-    pub fn nodes(&self) -> Vec<Arc<NodeCounters>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn show(&self, nodes: Vec<Arc<NodeCounters>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
-    }
 }
 
 /// A Pipeline compiled against the live schemas of its streams.
@@ -148,7 +132,7 @@ impl Subject<'_> {
         self.check()?;
         let mut catalogues = Catalogues::new();
         if let Some(located) = self.manifests.pipeline(self.namespace, self.name) {
-            catalogues = places.catalogues(&located.object.spec).await?;
+            catalogues = places.catalogues(located).await?;
         }
         let live = self.compiled(&catalogues);
         match live.pipeline {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aggregator_compiler::catalogue::{Catalogue, Catalogues};
-use aggregator_compiler::manifest::Manifests;
-use aggregator_crds::pipeline::PipelineSpec;
+use aggregator_compiler::manifest::{Located, Manifests};
+use aggregator_crds::Pipeline;
 
 use super::error::RunError;
 use super::secrets::SecretSource;
@@ -64,6 +64,7 @@ impl Places {
             name: name.to_owned(),
             secrets: self.secrets.load(&self.manifests, &self.namespace, &secret)?,
             base: folder_of(&located.file),
+            locator: Some(located.locator.clone()),
             spec,
         };
         if let Some(limit) = environment.spec.limits.as_ref().and_then(|limits| limits.rows_per_second) {
@@ -99,22 +100,26 @@ impl Places {
     ///
     /// # Errors
     /// When a Connector cannot be reached or a stream is not there.
-    pub async fn catalogues(&self, pipeline: &PipelineSpec) -> Result<Catalogues, RunError> {
+    pub async fn catalogues(&self, pipeline: &Located<Pipeline>) -> Result<Catalogues, RunError> {
         let mut catalogues = Catalogues::new();
-        for source in &pipeline.sources {
+        for (index, source) in pipeline.object.spec.sources.iter().enumerate() {
             let Some(name) = &source.stream else { continue };
             let catalogue: &mut Catalogue = catalogues.entry(source.connector.clone()).or_default();
             if catalogue.stream(name).is_some() {
                 continue;
             }
-            let failed = |error| RunError::Connector { node: Some(source.name.clone()), error };
+            let failed = |error| RunError::Connector { node: Some(source.name.as_str().into()), error };
             let known = self.open().known.get(&source.connector).and_then(|known| known.stream(name).cloned());
             if let Some(stream) = known {
                 catalogue.streams.push(stream);
                 continue;
             }
             let connector = self.connector(&source.connector).map_err(failed)?;
-            let mut stream = connector.describe(name).await.map_err(failed)?;
+            let mut stream = connector.describe(name).await.map_err(|error| {
+                // What is not there, or cannot be asked for, was named in the manifest.
+                let named = matches!(error.kind, ErrorKind::Config | ErrorKind::NotFound);
+                failed(error.at(named.then(|| pipeline.place(&format!("spec.sources[{index}].stream")))))
+            })?;
             stream.name.clone_from(name);
             catalogue.streams.push(stream);
         }

@@ -95,7 +95,7 @@ pub async fn preview(request: &PreviewRequest) -> Result<Preview, RunError> {
     let mut streams = SourceStreams::new();
     for node in pipeline.nodes.iter().filter(|node| wanted.contains(node.name.as_str())) {
         let (NodeKind::Source(source), Some(own)) = (&node.kind, own.get(&node.name)) else { continue };
-        let failed = |error| RunError::Connector { node: Some(node.name.clone()), error };
+        let failed = |error| RunError::Connector { node: Some(node.name.as_str().into()), error };
         let connector = places.connector(&source.connector).map_err(failed)?;
         let request = SourceRequest {
             stream: source.stream.clone(),

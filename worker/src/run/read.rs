@@ -37,7 +37,7 @@ pub(super) struct OpenSource<'a> {
 
 impl OpenSource<'_> {
     pub(super) fn failed(&self, error: ConnectorError) -> RunError {
-        RunError::Connector { node: Some(self.node.name.clone()), error }
+        RunError::Connector { node: Some(self.node.name.as_str().into()), error }
     }
 
     /// About how large the columns are that are read.
@@ -74,7 +74,7 @@ pub(super) async fn open<'a>(
         .collect();
     let mut sources = Vec::new();
     for &(node, spec) in &wanted {
-        let failed = |error| RunError::Connector { node: Some(node.name.clone()), error };
+        let failed = |error| RunError::Connector { node: Some(node.name.as_str().into()), error };
         let plan = ReadPlan::new(&node.name, spec, request.mode, begun, to).map_err(failed)?;
         let connector = places.connector(&spec.connector).map_err(failed)?;
         // A cursor's position is the engine's: the connector only hears of the window.
@@ -121,7 +121,7 @@ pub(super) async fn whole(
     for open in sources {
         let tracker = open.tracker()?;
         let name = open.node.name.clone();
-        let failed = |error| RunError::Connector { node: Some(name.clone()), error };
+        let failed = |error| RunError::Connector { node: Some(name.as_str().into()), error };
         let size = open.size();
         let events = request.cancel.run_until_cancelled(open.source.read()).await;
         let events = events.ok_or(RunError::Interrupted)?.map_err(failed)?;

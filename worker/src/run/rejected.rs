@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aggregator_compiler::plural::counted;
 use aggregator_crds::pipeline::RejectBudget;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -87,14 +88,14 @@ pub(super) fn within(budget: Option<&RejectBudget>, rejected: u64, read: u64) ->
     #[expect(clippy::cast_precision_loss, reason = "a share; counts beyond 2^53 rows do not happen")]
     let share = if read == 0 { 0.0 } else { rejected as f64 * 100.0 / read as f64 };
     if share > percent {
-        return Err(RunError::RejectBudget { rejected, budget: format!("{text} % of {read} rows read") });
+        return Err(RunError::RejectBudget { rejected, budget: format!("{text} % of {} read", counted(read, "row")) });
     }
     Ok(())
 }
 
 fn within_rows(budget: Option<&RejectBudget>, rejected: u64) -> Result<(), RunError> {
     match budget.and_then(|budget| budget.rows) {
-        Some(most) if rejected > most => Err(RunError::RejectBudget { rejected, budget: format!("{most} rows") }),
+        Some(most) if rejected > most => Err(RunError::RejectBudget { rejected, budget: counted(most, "row") }),
         _ => Ok(()),
     }
 }

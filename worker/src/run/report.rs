@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aggregator_compiler::diagnostic::Diagnostic;
+use aggregator_compiler::diagnostic::{Diagnostic, Place};
 use serde::Serialize;
 
 use super::RunMode;
@@ -188,6 +188,9 @@ pub struct ReportedError {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
+    /// Where the manifest says what cannot be, when one place does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Box<Place>>,
     /// For manifests that do not compile: each mistake.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Diagnostic>,
@@ -204,6 +207,7 @@ impl From<&RunError> for ReportedError {
             node: error.node().map(str::to_owned),
             message: error.to_string(),
             remedy: error.remedy(),
+            place: error.place().cloned().map(Box::new),
             diagnostics: if let RunError::Invalid(diagnostics) = error { diagnostics.clone() } else { Vec::new() },
             exit_code: error.exit_code(),
             retryable: error.retryable(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aggregator_compiler::manifest::Manifests;
 
-use crate::connector::{ConnectorError, ErrorKind, Result, SecretValue, Secrets};
+use crate::connector::{ConnectorError, ErrorKind, Result, SecretValue, Secrets, Sought};
 
 /// Where secrets are looked for.
 #[derive(Clone, Debug, Default)]
@@ -21,16 +21,25 @@ impl SecretSource {
     /// [`ErrorKind::Credentials`] when a file of the folder cannot be read.
     pub fn load(&self, manifests: &Manifests, namespace: &str, name: &str) -> Result<Secrets> {
         let mut secrets = Secrets { name: name.to_owned(), ..Secrets::default() };
-        if let Some(secret) = manifests.secret(namespace, name) {
-            for (key, value) in &secret.values {
-                secrets.values.insert(key.clone(), SecretValue::new(value.clone()));
-            }
-        }
         if let Some(folder) = &self.folder {
             let folder = folder.join(name);
-            if folder.is_dir() {
-                read_folder(&folder, &mut secrets)?;
+            secrets.sought.push(Sought { place: format!("the folder {}", folder.display()), found: folder.is_dir() });
+        }
+        let located = manifests.secret(namespace, name);
+        secrets.sought.push(match located {
+            Some(located) => {
+                let place = located.place("");
+                Sought { place: format!("the v1 Secret at {}:{}", place.file, place.line), found: true }
             }
+            None => {
+                Sought { place: format!("a v1 Secret in the namespace {namespace} among the manifests"), found: false }
+            }
+        });
+        for (key, value) in located.iter().flat_map(|located| &located.object.values) {
+            secrets.values.insert(key.clone(), SecretValue::new(value.clone()));
+        }
+        if let Some(folder) = self.folder.as_ref().map(|folder| folder.join(name)).filter(|folder| folder.is_dir()) {
+            read_folder(&folder, &mut secrets)?;
         }
         Ok(secrets)
     }

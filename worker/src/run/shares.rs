@@ -96,7 +96,7 @@ impl Course<'_> {
         let records = Records::read(&mut sinks).await?;
         begun.positions = self.start(&records, begun)?;
         let mut traffic = self.traffic(begun, &sinks)?;
-        self.request.progress.show(traffic.shown());
+        self.request.progress.show(self.pipeline.stream.as_deref(), traffic.shown());
         let mut sources = self.sources(&traffic, begun, &Positions::new()).await?;
         let mut saved = common(saved);
         saved.retain(|saved| saved.schemas == schemas(&traffic));

@@ -34,7 +34,7 @@ impl NamedSink {
         if error.kind == ErrorKind::Interrupted {
             return RunError::Interrupted;
         }
-        RunError::Connector { node: Some(self.node.clone()), error }
+        RunError::Connector { node: Some(self.node.as_str().into()), error }
     }
 }
 
@@ -85,7 +85,7 @@ fn write_options(sink: &SinkNode) -> WriteOptions {
 
 async fn open_one(places: &Places, connector: &str, request: SinkRequest) -> Result<NamedSink, RunError> {
     let node = request.node.clone();
-    let failed = |error| RunError::Connector { node: Some(node.clone()), error };
+    let failed = |error| RunError::Connector { node: Some(node.as_str().into()), error };
     let open = places.connector(connector).map_err(failed)?;
     let sink = open.sink(request).await.map_err(failed)?;
     Ok(NamedSink { node, sink, pace: places.pace(connector) })

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use aggregator_compiler::catalogue::Stream;
 use aggregator_compiler::manifest::{Located, Manifests};
+use aggregator_compiler::plural::counted;
 use aggregator_compiler::streams::{collision, of_stream, select, selecting};
 use aggregator_crds::Pipeline;
 use aggregator_crds::pipeline::StreamFailurePolicy;
@@ -111,7 +112,7 @@ pub(super) async fn selected(
     pipeline: &Located<Pipeline>,
 ) -> Result<Vec<Stream>, RunError> {
     let Some((source, selection)) = selecting(&pipeline.object.spec) else { return Ok(Vec::new()) };
-    let failed = |error| RunError::Connector { node: Some(source.name.clone()), error };
+    let failed = |error| RunError::Connector { node: Some(source.name.as_str().into()), error };
     let catalogue = places.discover(&source.connector).await.map_err(failed)?;
     let streams = select(selection, &catalogue.streams);
     let operation = format!("find the streams of source `{}`", source.name);
@@ -126,7 +127,8 @@ pub(super) async fn selected(
         )));
     }
     if streams.is_empty() {
-        let detail = format!("none of the {} streams of `{}` is selected", catalogue.streams.len(), source.connector);
+        let detail =
+            format!("of the {} of `{}` none is selected", counted(catalogue.streams.len(), "stream"), source.connector);
         return Err(failed(ConnectorError::new(ErrorKind::NotFound, operation, detail).remedy(
             "compare `streams.include` and `streams.exclude` with what `aggregator connectors discover` names",
         )));
@@ -205,7 +207,8 @@ impl RunReport {
         if let Some((outcome, first, error)) = cause {
             self.outcome = *outcome;
             let mut error = error.clone();
-            error.message = format!("{} of {all} streams did not succeed; `{first}`: {}", failed.len(), error.message);
+            error.message =
+                format!("{} of {} did not succeed; `{first}`: {}", failed.len(), counted(all, "stream"), error.message);
             self.error = Some(error);
         }
     }

@@ -170,3 +170,41 @@ async fn tls_verifies_who_the_server_is() {
     let by_address = open(spec("127.0.0.1", json!({"mode": "VerifyCa", "ca": {"pem": server.ca()}})));
     assert_eq!(read(&*by_address, request(encrypted)).await.expect("a read").rows(), ["true"]);
 }
+
+/// `Prefer`, which is the default, takes what the server offers; `Require` takes nothing less than TLS, from anybody.
+#[tokio::test]
+async fn tls_is_used_when_it_is_there_and_demanded_when_it_is_required() {
+    let encrypted = "SELECT ssl::text AS encrypted FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    let (secured, plain) = (Postgres::start_with_tls(), Postgres::shared());
+    for (server, offered) in [(&secured, true), (plain.as_ref(), false)] {
+        let database = server.database().await;
+        let with = |mode: Option<&str>| {
+            let mut spec = postgres_spec(server.port(), &database);
+            if let Some(mode) = mode {
+                spec["postgres"]["tls"] = json!({"mode": mode});
+            }
+            open(spec)
+        };
+        for mode in [None, Some("Prefer")] {
+            let read = read(&*with(mode), request(encrypted)).await.expect("a read");
+            assert_eq!(read.rows(), [offered.to_string()], "{mode:?}");
+        }
+        let required = with(Some("Require"));
+        if offered {
+            // The certificate is of no public authority, and nobody asks.
+            assert_eq!(read(&*required, request(encrypted)).await.expect("a read").rows(), ["true"]);
+            continue;
+        }
+        for error in [
+            required.check().await.expect_err("there is no TLS"),
+            read(&*required, request(encrypted)).await.expect_err("there is no TLS"),
+        ] {
+            assert_eq!(error.kind, ErrorKind::Config, "{error:?}");
+            assert!(error.detail.contains("server does not support TLS"), "{error:?}");
+            assert_eq!(
+                error.remedy.as_deref(),
+                Some("let the server offer TLS (its `ssl`), or set `tls.mode: Prefer`, which does without it")
+            );
+        }
+    }
+}

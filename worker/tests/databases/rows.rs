@@ -27,8 +27,9 @@ pub(crate) fn open_with(spec: Value, password: &str) -> Box<dyn Connector> {
     aggregator_worker::connectors::open(Environment {
         name: "db".into(),
         spec: serde_json::from_value(spec).expect("a good spec"),
-        secrets: Secrets { name: "connector-db".into(), values },
+        secrets: Secrets { name: "connector-db".into(), values, ..Secrets::default() },
         base: std::env::temp_dir(),
+        locator: None,
     })
     .expect("a good connector")
 }

@@ -254,7 +254,7 @@ async fn texts_that_are_too_long_are_left_out_or_reject_their_rows() {
     let leave_out = policy(ChangePolicy::Freeze, ChangePolicy::DiscardValue);
     let request = under(&some, WriteMode::Upsert, leave_out);
     let staged = write(&*both.connector, request, 1, std::slice::from_ref(&some)).await.expect("written");
-    assert_eq!(told(&staged), ["1 values of note left out", "1 values of size left out"]);
+    assert_eq!(told(&staged), ["1 value of note left out", "1 value of size left out"]);
     assert_eq!(both.texts(THINGS).await, ["1 ab", "2 ∅", "3 ∅"]);
     let reject = policy(ChangePolicy::Freeze, ChangePolicy::DiscardRow);
     let staged = write(&*both.connector, under(&some, WriteMode::Upsert, reject), 2, &[some]).await.expect("written");

@@ -221,5 +221,5 @@ async fn refused_rows_become_rejects_and_missing_things_are_named() {
     std::fs::write(folder.path().join("text.db"), "this is no database, but long enough to look like one".repeat(100))
         .expect("a file");
     assert_eq!(at(&folder, "text.db").check().await.expect_err("no database").kind, ErrorKind::Data);
-    assert!(connector.check().await.expect("a database").message.contains("1 tables"));
+    assert!(connector.check().await.expect("a database").message.contains(", 1 table or view"));
 }

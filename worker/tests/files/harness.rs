@@ -64,6 +64,7 @@ pub(crate) fn open(root: &Path, format: Option<Value>) -> Result<Box<dyn Connect
         spec: serde_json::from_value(spec).unwrap(),
         secrets: Secrets::default(),
         base: root.to_owned(),
+        locator: None,
     })
 }
 

@@ -79,6 +79,10 @@ async fn a_file_that_is_cut_before_its_first_rows_are_out_is_asked_again_and_the
             let error = read(connector.as_ref(), items()).await.unwrap_err();
             assert_eq!(error.kind, kind, "{format}: {error}");
             assert!(error.detail.starts_with(words) && error.detail.ends_with("(tried 3 times)"), "{format}: {error}");
+            assert!(
+                error.remedy.as_ref().is_some_and(|remedy| remedy.starts_with("run again; ")),
+                "{format}: {error:?}"
+            );
             assert!(error.operation.starts_with("read page 1 of `items` from http://"), "{format}: {error}");
             assert_eq!(server.connections(), 3 + first.len(), "{format}");
         }

@@ -16,6 +16,10 @@ use serde_json::{Value, json};
 
 use crate::read::{columns, connect, items, items_of, number, read};
 
+/// What is told of an answer that breaks off.
+const BROKEN_OFF: &str = "run again; if it breaks off again, ask for smaller pages, or look at what stands between: a proxy \
+                          may end answers that are long or slow";
+
 fn spec(url: &str, endpoint: Value) -> Value {
     let mut all = json!({"name": "items", "path": "/items", "schema": columns()});
     all.as_object_mut().unwrap().extend(endpoint.as_object().unwrap().clone());
@@ -121,6 +125,7 @@ async fn a_body_that_is_cut_is_asked_again_and_then_told() {
     let error = fails(&server.url(), json!({})).await;
     assert_eq!(error.kind, ErrorKind::Transient);
     assert!(error.detail.contains("cut off") && error.detail.contains("tried 3 times"), "{error}");
+    assert_eq!(error.remedy.as_deref(), Some(BROKEN_OFF), "{error}");
     assert!(error.to_string().contains("page 1"), "{error}");
     assert_eq!(server.connections(), 3);
 
@@ -130,6 +135,30 @@ async fn a_body_that_is_cut_is_asked_again_and_then_told() {
     let error = fails(&server.url(), json!({})).await;
     assert_eq!(error.kind, ErrorKind::Data);
     assert!(error.detail.contains("page 1 is JSON that was cut off"), "{error}");
+    assert_eq!(error.remedy.as_deref(), Some(BROKEN_OFF), "{error}");
+}
+
+/// An answer without content is no page without records, unless its status says so.
+#[tokio::test]
+async fn an_empty_body_is_told_and_204_is_an_empty_page() {
+    for body in ["", " \r\n"] {
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+        let server = RawServer::start(vec![answer.into_bytes()]).await.unwrap();
+        let error = fails(&server.url(), json!({})).await;
+        assert_eq!(error.kind, ErrorKind::Data, "{error}");
+        assert_eq!(error.detail, "page 1 is empty: status 200 OK, and no content");
+        assert_eq!(
+            error.remedy.as_deref(),
+            Some(
+                "check `path`, `query` and `method`; an API that has no records answers with `[]`, or with status 204"
+            )
+        );
+        assert_eq!(server.connections(), 1, "it would answer the same again");
+    }
+    let server =
+        RawServer::start(vec![b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_vec()]).await.unwrap();
+    let outcome = read(connect(spec(&server.url(), json!({})), &[]).unwrap().as_ref(), items()).await.unwrap();
+    assert_eq!((outcome.rows, outcome.end.read), (vec![], 0));
 }
 
 #[tokio::test]
@@ -137,6 +166,7 @@ async fn a_connection_that_breaks_or_never_opens_is_told() {
     let server = RawServer::start(vec![Vec::new()]).await.unwrap();
     let error = fails(&server.url(), json!({})).await;
     assert_eq!(error.kind, ErrorKind::Transient, "{error}");
+    assert_eq!(error.remedy.as_deref(), Some(BROKEN_OFF), "{error}");
     assert_eq!(server.connections(), 3);
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -270,7 +270,7 @@ async fn columns_are_guessed_from_as_many_pages_as_it_takes() {
         .describe("items")
         .await
         .unwrap_err();
-    assert_eq!(error.to_string(), "infer the schema of endpoint `items`: none of the first 0 records has a column");
+    assert_eq!(error.to_string(), "infer the schema of endpoint `items`: no column was found in the first 0 records");
     assert_eq!(error.remedy.as_deref(), Some("declare the columns with `schema: {columns: […]}` inside `format`"));
 }
 

@@ -30,8 +30,9 @@ pub(crate) fn connect(http: Value, secrets: &[(&str, &str)]) -> Result<Box<dyn C
     open(Environment {
         name: "api".into(),
         spec: serde_json::from_value(json!({"http": http})).unwrap(),
-        secrets: Secrets { name: "connector-api".into(), values },
+        secrets: Secrets { name: "connector-api".into(), values, ..Secrets::default() },
         base: PathBuf::from("."),
+        locator: None,
     })
 }
 

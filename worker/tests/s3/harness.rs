@@ -69,8 +69,9 @@ pub(crate) fn open(endpoint: &str, bucket: &str, more: &Value) -> Result<Box<dyn
     connectors::open(Environment {
         name: "lake".into(),
         spec: serde_json::from_value(json!({"s3": fields})).unwrap(),
-        secrets: Secrets { name: "connector-lake".into(), values: values.collect() },
+        secrets: Secrets { name: "connector-lake".into(), values: values.collect(), ..Secrets::default() },
         base: "/".into(),
+        locator: None,
     })
 }
 

@@ -10,6 +10,8 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
+use aggregator_compiler::diagnostic::Place;
+use aggregator_compiler::plural::counted;
 use aggregator_crds::connector::{ConnectorType, FileFormat};
 use async_trait::async_trait;
 
@@ -30,11 +32,17 @@ pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
         ));
     };
     // Inside a volume, the root is a path in the volume, which is mounted at the base.
+    let place = environment.place("spec.file.root");
     let root = match &spec.volume {
         Some(_) => environment.base.join(inside_volume(&environment.name, &spec.root)?),
         None => environment.base.join(&spec.root),
     };
-    Ok(Box::new(FileConnector { folder: Folder { root }, format: spec.format.clone() }))
+    Ok(Box::new(FileConnector {
+        connector: environment.name.clone(),
+        folder: Folder { root },
+        place,
+        format: spec.format.clone(),
+    }))
 }
 
 fn inside_volume(connector: &str, root: &str) -> Result<PathBuf> {
@@ -51,18 +59,47 @@ fn inside_volume(connector: &str, root: &str) -> Result<PathBuf> {
 }
 
 struct FileConnector {
+    /// Its name.
+    connector: String,
     folder: Folder,
+    /// Where the manifest names the folder.
+    place: Option<Place>,
     format: Option<FileFormat>,
+}
+
+impl FileConnector {
+    /// Refuses a root that is a file, or lies below one: another try would find no folder either.
+    async fn check_root(&self) -> Result<()> {
+        let root = self.folder.root.clone();
+        let file = blocking(move || {
+            let there = root.ancestors().find_map(|path| Some((path, std::fs::metadata(path).ok()?)));
+            Ok(there.filter(|(_, metadata)| !metadata.is_dir()).map(|(path, _)| path.to_owned()))
+        });
+        let Some(file) = file.await? else { return Ok(()) };
+        let folder = file.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let error = ConnectorError::new(
+            ErrorKind::Config,
+            format!("open Connector `{}`", self.connector),
+            format!("`root` is a folder, and {} is a file", file.display()),
+        );
+        let remedy = format!(
+            "write the folder as `root` (here {}), and the file as the `stream` of a source or sink: `{name}`",
+            folder.display()
+        );
+        Err(error.remedy(remedy).at(self.place.clone()))
+    }
 }
 
 #[async_trait]
 impl Connector for FileConnector {
     async fn check(&self) -> Result<CheckReport> {
+        self.check_root().await?;
         let root = self.folder.root.clone();
         let started = Instant::now();
         let message = blocking(move || {
             match std::fs::read_dir(&root) {
-                Ok(entries) => Ok(format!("folder {}, {} entries", root.display(), entries.count())),
+                Ok(entries) => Ok(format!("folder {}, {}", root.display(), counted(entries.count(), "entry"))),
                 // A sink makes its folder, so a missing one is no fault of the Connector.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                     Ok(format!("folder {} is not there yet; the first write makes it", root.display()))
@@ -81,20 +118,24 @@ impl Connector for FileConnector {
     }
 
     async fn discover(&self) -> Result<Catalogue> {
+        self.check_root().await?;
         let (folder, format) = (self.folder.clone(), self.format.clone());
         blocking(move || catalogue(&folder, format.as_ref())).await
     }
 
     async fn describe(&self, stream: &str) -> Result<Stream> {
+        self.check_root().await?;
         let (folder, format, stream) = (self.folder.clone(), self.format.clone(), stream.to_owned());
         blocking(move || describe_stream(&folder, format.as_ref(), &stream)).await
     }
 
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
+        self.check_root().await?;
         open_source(&self.folder, self.format.as_ref(), request).await
     }
 
     async fn sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {
+        self.check_root().await?;
         Ok(Box::new(FileSink::new(self.folder.root.clone(), self.format.as_ref(), request)?))
     }
 }

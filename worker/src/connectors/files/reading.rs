@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aggregator_compiler::plural::counted;
 use aggregator_crds::connector::FileFormat;
 use arrow::datatypes::SchemaRef;
 use futures::StreamExt;
@@ -204,13 +205,13 @@ async fn next_event((mut receiver, task): Events) -> Option<(Result<SourceEvent>
 pub(super) fn summary<S: Store>(read: usize, skipped: usize, notes: &[String]) -> String {
     /// The most notes that are shown.
     const MOST: usize = 5;
-    let mut parts = vec![format!("{read} {}{}", S::ONE, if read == 1 { "" } else { "s" })];
+    let mut parts = vec![counted(read, S::ONE)];
     if skipped > 0 {
         parts.push(format!("{skipped} already read"));
     }
     parts.extend(notes.iter().take(MOST).cloned());
     if notes.len() > MOST {
-        parts.push(format!("and {} more notes", notes.len() - MOST));
+        parts.push(format!("and {}", counted(notes.len() - MOST, "more note")));
     }
     parts.join(", ")
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aggregator_compiler::plural::counted;
 use aggregator_crds::connector::{Compression, FileFormat};
 use aggregator_crds::pipeline::WriteMode;
 use sha2::{Digest, Sha256};
@@ -107,7 +108,7 @@ impl Written {
 
     /// Format, columns and partitions, for `aggregator plan`.
     pub(crate) fn summary(&self, request: &SinkRequest) -> String {
-        let what = format!("{}, {} columns", ending_of(&self.format), request.schema.fields().len());
+        let what = format!("{}, {}", ending_of(&self.format), counted(request.schema.fields().len(), "column"));
         match request.write.partition_by.as_slice() {
             [] => what,
             columns => format!("{what}, in folders by {}", columns.join(", ")),

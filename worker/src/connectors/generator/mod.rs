@@ -8,6 +8,7 @@ mod stream;
 use std::time::Instant;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
+use aggregator_compiler::plural::counted;
 use aggregator_crds::connector::ConnectorType;
 use async_trait::async_trait;
 
@@ -60,8 +61,8 @@ impl Connector for Generator {
     async fn check(&self) -> Result<CheckReport> {
         let begin = Instant::now();
         let message = match self.streams.as_slice() {
-            [only] => format!("1 stream of {} rows", only.rows),
-            streams => format!("{} streams", streams.len()),
+            [only] => format!("1 stream of {}", counted(only.rows, "row")),
+            streams => counted(streams.len(), "stream"),
         };
         Ok(CheckReport { message, latency: begin.elapsed() })
     }

@@ -20,6 +20,7 @@ fn generator(seed: u64, rows: u64, columns: Value) -> Result<Box<dyn Connector>>
         spec: serde_json::from_value(spec).unwrap(),
         secrets: Secrets::default(),
         base: PathBuf::from("."),
+        locator: None,
     })
 }
 

@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::api::Api;
 use super::arrival::name;
 use super::body::{MAX_BODY, too_large};
+use super::failure::BROKEN_OFF;
 use super::records::RecordsPath;
 use crate::connector::{ConnectorError, ErrorKind, Result};
 use crate::format::{self, input_error};
@@ -40,6 +41,12 @@ impl Document {
             return Ok(None);
         }
         self.decode(api, operation, answer)?;
+        if answer.body.trim_ascii().is_empty() {
+            let detail = format!("page {number} is empty: status {}, and no content", answer.head.status);
+            return Err(api.error(ErrorKind::Data, operation, &detail).remedy(
+                "check `path`, `query` and `method`; an API that has no records answers with `[]`, or with status 204",
+            ));
+        }
         format::parse_json(&answer.body).map(Some).map_err(|error| {
             if let Some(detail) = format::too_deep(&format!("page {number}"), &error) {
                 return api.error(ErrorKind::Limit, operation, &detail).remedy(
@@ -47,14 +54,19 @@ impl Document {
                 );
             }
             let media = answer.head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            let what = if error.is_eof() && !answer.body.is_empty() { "JSON that was cut off" } else { "no JSON" };
+            let (what, remedy) = if error.is_eof() {
+                ("JSON that was cut off", BROKEN_OFF)
+            } else {
+                let remedy =
+                    "check `path` and `headers`: the API may answer with a page for people, or in another format";
+                ("no JSON", remedy)
+            };
             let detail = format!(
                 "page {number} is {what} (content type {}): {error}{}",
                 media.unwrap_or("not given"),
                 answer.said(api.redactor())
             );
-            api.error(ErrorKind::Data, operation, &detail)
-                .remedy("check `path` and `headers`: the API may answer with a page for people, or in another format")
+            api.error(ErrorKind::Data, operation, &detail).remedy(remedy)
         })
     }
 

@@ -4,6 +4,10 @@ use std::error::Error;
 
 use crate::connector::ErrorKind;
 
+/// What helps against an answer that breaks off.
+pub(super) const BROKEN_OFF: &str = "run again; if it breaks off again, ask for smaller pages, or look at what stands \
+                                     between: a proxy may end answers that are long or slow";
+
 /// A request that got no whole answer.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -27,7 +31,10 @@ impl Failure {
 
     /// The failure of a body whose compression for the transfer does not come undone.
     pub(super) fn gzip(error: &std::io::Error) -> Self {
-        Self::new(ErrorKind::Data, true, format!("the answer's gzip is broken or was cut off: {error}"))
+        Self {
+            remedy: Some(BROKEN_OFF),
+            ..Self::new(ErrorKind::Data, true, format!("the answer's gzip is broken or was cut off: {error}"))
+        }
     }
 
     /// The failure of a server that takes too long.
@@ -53,9 +60,9 @@ impl Failure {
         } else if error.is_builder() {
             (ErrorKind::Config, false, format!("the request cannot be made: {said}"), None)
         } else if error.is_body() || error.is_decode() {
-            (ErrorKind::Transient, true, format!("the answer was cut off: {said}"), None)
+            (ErrorKind::Transient, true, format!("the answer was cut off: {said}"), Some(BROKEN_OFF))
         } else {
-            (ErrorKind::Transient, true, format!("the connection broke: {said}"), None)
+            (ErrorKind::Transient, true, format!("the connection broke: {said}"), Some(BROKEN_OFF))
         };
         Self { kind, again, detail, remedy, source: Some(error) }
     }

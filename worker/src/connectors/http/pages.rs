@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aggregator_compiler::plural::counted;
 use aggregator_crds::connector::FileFormat;
 use serde_json::Value;
 
@@ -166,7 +167,7 @@ impl Pages {
         let address = self.api.address(&request.url);
         if self.number >= self.endpoint.max_pages {
             let operation = format!("read `{}` from {address}", self.endpoint.name);
-            let detail = format!("there are more than {} pages", self.endpoint.max_pages);
+            let detail = format!("there are more than {}", counted(self.endpoint.max_pages, "page"));
             return Err(self
                 .api
                 .error(ErrorKind::Limit, &operation, &detail)
@@ -265,8 +266,10 @@ impl Pages {
         match self.total {
             Some(total) if self.endpoint.pages.counts() && self.records < total => {
                 let detail = format!(
-                    "page {} is the last one, but the server announced {total} records and its pages held {}",
-                    self.number, self.records
+                    "page {} is the last one, but the server announced {} and its pages held {}",
+                    self.number,
+                    counted(total, "record"),
+                    self.records
                 );
                 Err(self
                     .api

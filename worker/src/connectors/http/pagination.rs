@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use aggregator_compiler::plural::counted;
 use aggregator_crds::connector::Pagination;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LINK};
@@ -264,7 +265,7 @@ impl Pager {
         if records > size {
             return Err(PageFault {
                 kind: ErrorKind::Data,
-                detail: format!("page {number} has {records} records, though {size} were asked for"),
+                detail: format!("page {number} has {}, though {size} were asked for", counted(records, "record")),
                 remedy: "check `sizeParameter`: the server does not heed it, so that pages would overlap",
             });
         }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use aggregator_compiler::plural::counted;
 use arrow::datatypes::{Schema, SchemaRef};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
@@ -132,14 +133,11 @@ impl HttpSource {
     fn end(&mut self) -> SourceEnd {
         /// The most notes that are shown.
         const MOST: usize = 5;
-        let mut parts = vec![match self.pages.count() {
-            1 => "1 page".to_owned(),
-            count => format!("{count} pages"),
-        }];
+        let mut parts = vec![counted(self.pages.count(), "page")];
         parts.extend(self.note.take());
         parts.extend(self.pages.notes.iter().take(MOST).cloned());
         if self.pages.notes.len() > MOST {
-            parts.push(format!("and {} more notes", self.pages.notes.len() - MOST));
+            parts.push(format!("and {}", counted(self.pages.notes.len() - MOST, "more note")));
         }
         let note = Some(parts.join("; "));
         SourceEnd { read: self.pages.records, bytes: self.pages.bytes, note, ..SourceEnd::default() }

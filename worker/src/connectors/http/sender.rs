@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aggregator_compiler::plural::counted;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, StatusCode};
 use tokio::time::{Instant, sleep, timeout};
@@ -11,7 +12,7 @@ use url::Url;
 use super::answer::{Answer, Head, Intake, Reply, Whole};
 use super::auth::Auth;
 use super::body::{self, Body};
-use super::failure::Failure;
+use super::failure::{BROKEN_OFF, Failure};
 use super::redact::Redactor;
 use super::retry;
 use crate::connector::{ConnectorError, ErrorKind, Result};
@@ -186,8 +187,9 @@ impl Sender {
     /// it cannot be asked for again either.
     pub(super) fn broken(&self, operation: &str, failure: Failure, records: u64) -> ConnectorError {
         let kind = if failure.again && !failure.kind.retryable() { ErrorKind::Transient } else { failure.kind };
-        let detail = format!("{}; the {records} records before had been handed on already", failure.detail);
-        let remedy = failure.remedy.unwrap_or("run again; if it breaks off again, ask for smaller pages");
+        let detail =
+            format!("{}; the {} before had been handed on already", failure.detail, counted(records, "record"));
+        let remedy = failure.remedy.unwrap_or(BROKEN_OFF);
         let error = self.error(kind, operation, &detail).remedy(remedy);
         match failure.source {
             Some(source) => error.caused_by(source),

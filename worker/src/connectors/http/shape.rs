@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aggregator_compiler::plural::counted;
 use aggregator_crds::connector::FileFormat;
 use arrow::datatypes::SchemaRef;
 
@@ -42,7 +43,7 @@ impl Shape {
                 Answers::Content(_) => "declare the columns with `schema: {columns: […]}` inside `format`",
                 Answers::Document(_) => "declare the columns with `schema: {columns: […]}`",
             };
-            let detail = format!("none of the first {looked} records has a column");
+            let detail = format!("no column was found in the first {}", counted(looked, "record"));
             return Err(ConnectorError::new(ErrorKind::Data, operation, detail).remedy(remedy));
         }
         Ok(shape)

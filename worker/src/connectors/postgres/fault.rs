@@ -21,6 +21,11 @@ pub(super) fn of_connecting(operation: String, error: sqlx::Error) -> ConnectorE
         }
         sqlx::Error::Tls(cause) => {
             let detail = format!("TLS failed: {cause}");
+            if cause.to_string().contains("does not support TLS") {
+                return ConnectorError::new(ErrorKind::Config, operation, detail)
+                    .remedy("let the server offer TLS (its `ssl`), or set `tls.mode: Prefer`, which does without it")
+                    .caused_by(error);
+            }
             tls(operation, detail, error)
         }
         sqlx::Error::Configuration(cause) => {

@@ -23,6 +23,7 @@ mod versions;
 mod widen;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
+use aggregator_compiler::plural::counted;
 use async_trait::async_trait;
 use std::sync::{Arc, Mutex, Weak};
 
@@ -84,7 +85,7 @@ impl Postgres {
         }
         let known: Vec<String> = catalogue::relations(session, None).await?.iter().map(Relation::stream_name).collect();
         let remedy = sql::did_you_mean(stream, known.iter().map(String::as_str)).unwrap_or_else(|| {
-            format!("{} streams are there; `aggregator connectors discover` names them", known.len())
+            format!("`aggregator connectors discover` names what is there: {}", counted(known.len(), "stream"))
         });
         Err(ConnectorError::new(
             ErrorKind::NotFound,

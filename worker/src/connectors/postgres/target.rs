@@ -1,5 +1,6 @@
 //! What a sink's table is, and what it must become: decided before anything is changed.
 
+use aggregator_compiler::plural::counted;
 use aggregator_compiler::types;
 use aggregator_crds::pipeline::{ChangePolicy, MissingRows, TablePolicy, WriteMode};
 use arrow::datatypes::{DataType, Field, FieldRef};
@@ -312,7 +313,7 @@ fn create(
         })
         .collect();
     definitions.extend(versions.iter().flat_map(|versions| versions.definitions()));
-    let mut words = format!("create table {shown} ({} columns", definitions.len());
+    let mut words = format!("create table {shown} ({}", counted(definitions.len(), "column"));
     if !unique.is_empty() {
         definitions.push(format!("PRIMARY KEY ({})", sql::identifiers(unique.iter().map(String::as_str))));
         words = format!("{words}, key {}", unique.join(", "));

@@ -146,7 +146,16 @@ pub(super) fn readable(connection: &Connection, database: &Database, stream: &st
 
 fn from_query(connection: &Connection, database: &Database, stream: &str, query: &str) -> Result<Relation> {
     let operation = format!("describe the query at {}", database.shown());
-    let prepared = connection.prepare(query).map_err(|error| fault(&operation, error))?;
+    let prepared = match connection.prepare(query) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            let known = names(connection)?;
+            let holds = if known.is_empty() { "no tables".to_owned() } else { known.join(", ") };
+            let mut refused = fault(&operation, error);
+            refused.remedy.get_or_insert(format!("correct the query; the database holds {holds}"));
+            return Err(refused);
+        }
+    };
     let mut columns: Vec<RelationColumn> = Vec::new();
     for column in prepared.columns() {
         let name = column.name().to_owned();

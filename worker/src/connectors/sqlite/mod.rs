@@ -68,7 +68,8 @@ impl Connector for Sqlite {
                     .remedy("`sqlite3 FILE .recover` saves what can be read"));
             }
             let tables = catalogue::names(&connection)?.len();
-            let message = format!("SQLite {}, {tables} tables and views", rusqlite::version());
+            let tables = if tables == 1 { "1 table or view".to_owned() } else { format!("{tables} tables and views") };
+            let message = format!("SQLite {}, {tables}", rusqlite::version());
             Ok(CheckReport { message, latency: started.elapsed() })
         })
         .await

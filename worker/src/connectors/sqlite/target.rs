@@ -1,5 +1,6 @@
 //! What a sink's table is, what it must become, and the statements that do it.
 
+use aggregator_compiler::plural::counted;
 use aggregator_compiler::types;
 use aggregator_crds::pipeline::{ChangePolicy, MissingRows, TablePolicy, WriteMode};
 use arrow::datatypes::FieldRef;
@@ -181,7 +182,7 @@ impl Target {
         }
         match relation {
             None => {
-                let mut words = format!("create table {name} ({} columns", definitions.len());
+                let mut words = format!("create table {name} ({}", counted(definitions.len(), "column"));
                 if !unique.is_empty() {
                     let list = sql::identifiers(unique.iter().map(String::as_str));
                     definitions.push(format!("PRIMARY KEY ({list})"));

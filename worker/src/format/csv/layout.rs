@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use aggregator_compiler::plural::counted;
 use aggregator_crds::connector::RaggedRows;
 use arrow::array::ArrayRef;
 
@@ -185,7 +186,7 @@ impl Layout {
     }
 
     fn field_count(&self, fields: usize) -> Fault {
-        let message = format!("the row has {fields} fields, not {}", self.slots.len());
+        let message = format!("the row has {}, not {}", counted(fields, "field"), self.slots.len());
         Fault { column: None, reason: RejectReason::FieldCount, message }
     }
 }
