@@ -19,7 +19,6 @@ mod json;
 mod kill;
 mod late;
 mod limits;
-mod many;
 mod memory;
 mod moments;
 mod pair;

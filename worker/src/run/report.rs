@@ -90,6 +90,9 @@ pub struct StreamReport {
     pub attempt: u64,
     /// Whether an earlier attempt was continued.
     pub resumed: bool,
+    /// Whether an earlier attempt had committed the stream and died before it could say so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub completed_earlier_attempt: bool,
     /// How it ended.
     pub outcome: Outcome,
     /// Why it did not succeed.
@@ -112,6 +115,7 @@ impl StreamReport {
             run: report.run,
             attempt: report.attempt,
             resumed: report.resumed,
+            completed_earlier_attempt: report.completed_earlier_attempt,
             outcome: report.outcome,
             error: report.error,
             seconds: report.seconds,

@@ -17,6 +17,7 @@ use crate::connector::{
 };
 use crate::connectors::shape::Shape;
 use crate::connectors::sql;
+use crate::points;
 
 /// A table, ready to be written by one attempt.
 pub(super) struct PostgresSink {
@@ -271,6 +272,7 @@ impl Sink for PostgresSink {
             return Err(error);
         }
         self.is_open = false;
+        points::pass("commit");
         self.line.idle()?.execute(&operation, "COMMIT").await.map_err(|error| match error.kind {
             ErrorKind::Transient => error.remedy(
                 "whether it was committed is unknown here; the next attempt reads it from the table of commits",
