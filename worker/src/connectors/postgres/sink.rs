@@ -99,9 +99,8 @@ impl PostgresSink {
         if self.is_open {
             return Ok(());
         }
-        self.attempt()?;
-        let operation = self.operation();
-        self.line.idle()?.execute(&operation, "BEGIN").await?;
+        let (operation, attempt) = (self.operation(), self.attempt()?);
+        self.commits.begin(self.line.idle()?, &operation, &attempt).await?;
         self.is_open = true;
         if self.straight() {
             self.change().await
@@ -161,7 +160,7 @@ impl Sink for PostgresSink {
         if !more && !self.stage.lasts(self.line.idle()?, &operation).await? {
             return Ok(());
         }
-        self.line.idle()?.execute(&operation, "BEGIN").await?;
+        self.commits.begin(self.line.idle()?, &operation, &attempt).await?;
         match self.stage.keep(self.line.idle()?, &operation, &self.commits, &attempt, numbers, more).await {
             Ok(next) => {
                 self.line.idle()?.execute(&operation, "COMMIT").await?;
