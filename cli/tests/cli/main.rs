@@ -19,6 +19,7 @@ mod json;
 mod kill;
 mod late;
 mod limits;
+mod lines;
 mod memory;
 mod moments;
 mod pair;

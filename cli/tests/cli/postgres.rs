@@ -26,7 +26,10 @@ pub(crate) struct Session {
 
 impl Database {
     pub(crate) fn new() -> Self {
-        let server = Postgres::shared();
+        Self::on(Postgres::shared())
+    }
+
+    pub(crate) fn on(server: Arc<Postgres>) -> Self {
         let runtime = Arc::new(tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"));
         let name = runtime.block_on(server.database());
         Self { server, runtime, name }
