@@ -38,5 +38,6 @@ mod shards;
 mod shop;
 mod signals;
 mod sleepers;
+mod spills;
 mod streams;
 mod trips;
