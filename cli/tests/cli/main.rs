@@ -12,6 +12,7 @@ mod delivery;
 mod disk;
 mod docs;
 mod exit_codes;
+mod full;
 mod graph;
 mod http;
 mod incremental;
