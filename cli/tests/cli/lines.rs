@@ -203,17 +203,17 @@ fn cut_while_postgres_goes_into_files() {
 /// of no end, does not hold up the next one.
 #[test]
 fn silent_in_the_middle() {
-    for (source, sink, mode) in
-        [(Source::File, Sink::Postgres, Mode::Upsert), (Source::Postgres, Sink::File, Mode::Append)]
-    {
+    let into: (_, _, &[f64]) = (Source::File, Sink::Postgres, &[0.1, 0.6, 0.95]);
+    let out: (_, _, &[f64]) = (Source::Postgres, Sink::File, &[0.5]);
+    for ((source, sink, shares), mode) in [(into, Mode::Upsert), (out, Mode::Append)] {
         let mut detour = Detour::new(source, sink, mode);
         let manifests = std::fs::read_to_string(detour.world.place.file("m/pipeline.yaml")).expect("manifests");
         for (direction, length) in detour.measure() {
-            for share in [0.1, 0.6, 0.95] {
+            for share in shares {
                 let applied = detour.next();
                 let fault = Fault { direction, after: (length as f64 * share) as u64, mode: Road::Hang };
                 let name = format!("{}, {fault:?} of {length}", detour.world.name);
-                detour.world.edit("tls: {", "connectTimeout: 1s, statementTimeout: 1s, tls: {");
+                detour.world.edit("tls: {", "connectTimeout: 2s, statementTimeout: 2s, tls: {");
                 let started = Instant::now();
                 let met = detour.meet(fault, &applied);
                 let (committed, said) = met.unwrap_or_else(|| panic!("{name}: it was not met"));
