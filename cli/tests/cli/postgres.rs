@@ -109,6 +109,16 @@ impl Session {
         done.unwrap_or_else(|error| panic!("{error}: {statements}"));
     }
 
+    /// Whether a query has to wait for a lock.
+    pub(crate) fn has_to_wait(&mut self, query: &str) -> bool {
+        self.execute("SET lock_timeout = '50ms'");
+        match self.runtime.block_on(self.connection.fetch_all(AssertSqlSafe(query.to_owned()))) {
+            Ok(_) => false,
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => true,
+            Err(error) => panic!("{error}: {query}"),
+        }
+    }
+
     pub(crate) fn rows(&mut self, query: &str) -> Vec<String> {
         // Each row as one text, its values between bars.
         self.lines(&format!(
