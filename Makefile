@@ -59,8 +59,9 @@ bench: build ## Measure dist/aggregator beside its peers on TPC-H, and write doc
 	@scripts/bench/run $(or $(BENCH),--larger 3 --write)
 
 .PHONY: soak
-soak: ## Kill runs at KILLS random moments (1000) for every pair of source and sink: hours
+soak: ## Kill runs at every point of every world, and at KILLS random moments (1000) for every pair: hours
 	@scripts/setup test
+	AGGREGATOR_POINTS=all cargo test --workspace --locked --test cli -- --nocapture points::
 	AGGREGATOR_KILLS=$(or $(KILLS),1000) cargo test --workspace --locked --test cli -- --nocapture moments::
 
 .PHONY: fuzz

@@ -1,5 +1,6 @@
 //! What ends a command early: shown once, on standard error, with what to do.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use aggregator_compiler::diagnostic::{Diagnostic, Place};
@@ -50,6 +51,21 @@ impl Failure {
             reason: "Io",
             message: format!("the command has ended well, but its output could not be written: {error}"),
             remedy: Some("make room where standard output goes, and do not take what is there for whole".into()),
+            place: None,
+            diagnostics: Vec::new(),
+            exit_code: 1,
+        }
+    }
+
+    /// The report of a run could not be written to its file.
+    pub(crate) fn unreported(path: &Path, error: &std::io::Error) -> Self {
+        Self {
+            reason: "Io",
+            message: format!(
+                "the run has ended as shown, but its report could not be written to {}: {error}",
+                path.display()
+            ),
+            remedy: Some("make room there, or name another file with --report; what the run did stands".into()),
             place: None,
             diagnostics: Vec::new(),
             exit_code: 1,

@@ -82,7 +82,8 @@ fn sync_of_stream(mut sync: Sync, source: &Source, stream: &Stream) -> Sync {
     sync
 }
 
-/// A stream's name where it is written to: a table's without its schema, because the target has one of its own.
+/// A stream's name where it is written to: a table's without its schema, because the target has one of its own, and that
+/// of the folder whose files are a stream.
 fn target_name(name: &str, connector: Option<&ConnectorType>) -> String {
     match connector {
         Some(ConnectorType::Postgres(_) | ConnectorType::Sqlite(_)) => {
@@ -93,6 +94,12 @@ fn target_name(name: &str, connector: Option<&ConnectorType>) -> String {
                 *character == '.' && !quoted
             });
             last.last().map_or(name, |(dot, _)| &name[dot + 1..]).to_owned()
+        }
+        Some(ConnectorType::File(_) | ConnectorType::S3(_)) => {
+            // Of a glob, the folder that it means.
+            let whole = name.split('/').take_while(|part| !part.contains(['*', '?', '[', '{']));
+            let folder = whole.collect::<Vec<_>>().join("/");
+            if folder.is_empty() { name.to_owned() } else { folder }
         }
         _ => name.to_owned(),
     }
@@ -153,6 +160,10 @@ spec:
   sinks:
     - {name: warehouse, from: shop, connector: shop-db, stream: \"raw.${stream.name}\"}
 ";
+        parsed(text)
+    }
+
+    fn parsed(text: &str) -> Manifests {
         let file = ManifestText { file: "shop.yaml".into(), text: text.into() };
         let (manifests, diagnostics) = Manifests::parse(&[file]);
         assert_eq!(diagnostics, []);
@@ -185,6 +196,22 @@ spec:
         let (mode, cursor, target) = of("public.orders", &["changed_at"]);
         assert_eq!(((mode, cursor), target.as_str()), (incremental("changed_at"), "raw.orders"));
         assert_eq!(of("public.\"a.b\"", &["id"]), (SyncMode::FullRefresh, None, "raw.\"a.b\"".to_owned()));
+    }
+
+    #[test]
+    fn a_glob_is_written_to_the_place_of_its_folder() {
+        let manifests = parsed(
+            "apiVersion: aggregator.dev/v1alpha1\nkind: Connector\nmetadata: {name: drops, namespace: demo}\nspec: {file: {root: in}}\n",
+        );
+        let connector = &manifests.connector("demo", "drops").unwrap().object.spec.connector_type;
+        for (name, place) in [
+            ("orders/*.csv", "orders"),
+            ("shop/2026/**/*.parquet", "shop/2026"),
+            ("orders.csv", "orders.csv"),
+            ("*.csv", "*.csv"),
+        ] {
+            assert_eq!(target_name(name, Some(connector)), place);
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub enum Direction {
 /// What happens once a number of bytes has passed in one direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The direction whose bytes are counted, over all connections since the fault was set.
+    /// The direction whose bytes are counted, over all connections since the count began.
     pub direction: Direction,
     /// The number of bytes that still pass.
     pub after: u64,
@@ -94,10 +94,23 @@ impl Proxy {
         self.state.mode.send_replace(mode);
     }
 
-    /// Counts bytes from now on, and breaks the connection on which the last allowed one passed.
+    /// Counts bytes from now on, and breaks the connection on which the last allowed one passed, once: other connections
+    /// are whole.
     pub fn set_fault(&self, fault: Fault) {
-        self.state.passed[fault.direction as usize].store(0, Ordering::SeqCst);
+        self.count();
         self.state.fault.send_replace(Some(fault));
+    }
+
+    /// Breaks nothing more, and counts bytes from now on.
+    pub fn count(&self) {
+        self.state.fault.send_replace(None);
+        self.state.passed.iter().for_each(|passed| passed.store(0, Ordering::SeqCst));
+    }
+
+    /// How many bytes were to pass in that direction since the count began.
+    #[must_use]
+    pub fn passed(&self, direction: Direction) -> u64 {
+        self.state.passed[direction as usize].load(Ordering::SeqCst)
     }
 
     /// How often a connection was refused, silenced or cut: a test whose fault was not hit proves nothing.
@@ -132,10 +145,14 @@ async fn pass(
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let mut allowed = count;
-        let fault = state.fault.borrow().filter(|fault| fault.direction == direction);
-        if let Some(fault) = fault {
-            let before = state.passed[direction as usize].fetch_add(count as u64, Ordering::SeqCst);
-            allowed = usize::try_from(fault.after.saturating_sub(before)).unwrap_or(usize::MAX).min(count);
+        let before = state.passed[direction as usize].fetch_add(count as u64, Ordering::SeqCst);
+        let mut fault = state.fault.borrow().filter(|fault| fault.direction == direction);
+        if let Some(limit) = fault {
+            allowed = usize::try_from(limit.after.saturating_sub(before)).unwrap_or(usize::MAX).min(count);
+        }
+        if allowed < count && !state.fault.send_if_modified(|set| set.is_some() && std::mem::take(set) == fault) {
+            // Another connection was faster.
+            (allowed, fault) = (count, None);
         }
         let mut mode = state.mode.subscribe();
         if *mode.borrow() == Mode::Hang {

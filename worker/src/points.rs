@@ -18,8 +18,8 @@ pub const OF_A_RUN: [&str; 11] = [
     "recorded",
 ];
 
-/// All points within the commits of sinks that take several steps.
-pub const OF_SINKS: [&str; 13] = [
+/// All points within the commits of sinks; `commit` is that of a transaction, which was not asked for yet.
+pub const OF_SINKS: [&str; 14] = [
     "write split",
     "rename split",
     "write record",
@@ -33,6 +33,7 @@ pub const OF_SINKS: [&str; 13] = [
     "delete replaced",
     "delete staged",
     "end",
+    "commit",
 ];
 
 /// Passes a point.

@@ -1,11 +1,12 @@
 //! `aggregator run`.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use aggregator_worker::checkpoint::LocalStore;
-use aggregator_worker::run::{Progress, Resources, RunMode, RunRequest, run as run_pipeline};
+use aggregator_worker::run::{Progress, Resources, RunMode, RunReport, RunRequest, run as run_pipeline};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -33,7 +34,7 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     // Opened before anything is moved: a run whose report cannot be written does not begin.
     let report_file = match args.report {
         Some(path) => {
-            let file = std::fs::File::create(&path).map_err(|error| unwritable(&path, &error))?;
+            let file = File::create(&path).map_err(|error| unwritable(&path, &error))?;
             Some((path, file))
         }
         None => None,
@@ -66,11 +67,9 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     if let Some(drawing) = drawing {
         drawing.await.map_err(std::io::Error::other)?;
     }
-    if let Some((path, mut file)) = report_file {
-        let text = serde_json::to_string_pretty(&report).map_err(std::io::Error::from)?;
-        file.write_all(text.as_bytes()).map_err(|error| unwritable(&path, &error))?;
-    }
-    match global.output {
+    // What the run did is shown, whatever becomes of the file.
+    let lost = report_file.and_then(|(path, file)| write(&report, &path, file).err());
+    let ended = match global.output {
         Output::Json => {
             output::json(&report)?;
             Ok(report.error.map_or(0, |error| error.exit_code))
@@ -82,7 +81,27 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
                 None => Ok(0),
             }
         }
+    };
+    match (lost, ended) {
+        (None, ended) => ended,
+        (Some(lost), Ok(0)) => Err(lost),
+        // How the run ended counts more; both are told.
+        (Some(lost), ended) => {
+            lost.show(global);
+            ended
+        }
     }
+}
+
+/// Writes the report. One that does not fit is taken back: nobody is to take a part for the whole.
+fn write(report: &RunReport, path: &Path, mut file: File) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(report).map_err(std::io::Error::from)?;
+    file.write_all(text.as_bytes()).map_err(|error| {
+        if let Err(error) = file.set_len(0) {
+            tracing::debug!(%error, "a part of the report stays in its file");
+        }
+        Failure::unreported(path, &error)
+    })
 }
 
 fn alone(mode: &str) -> Failure {

@@ -23,9 +23,9 @@ fn say_with_files_of(place: &Place, bytes: u64, arguments: &str) -> Said {
 }
 
 /// Runs the binary after commands of a shell, which may mount what only this process sees.
-fn say_with_mounts(place: &Place, commands: &str) -> Said {
+pub(crate) fn say_with_mounts(place: &Place, commands: &str, arguments: &str) -> Said {
     let starters = ["unshare", "--map-root-user", "--mount", "sh", "-c", commands, "sh"];
-    let words: Vec<&str> = RUN.split_whitespace().collect();
+    let words: Vec<&str> = arguments.split_whitespace().collect();
     let output = place.command_by(&starters, &words).output();
     Said::from(output.expect("unshare, of util-linux, and sh"))
 }
@@ -48,7 +48,7 @@ spec:
 }
 
 /// The kind of the error that a run ended with, which must tell what to do.
-fn failed(said: &Said, shown: &str) -> String {
+pub(crate) fn failed(said: &Said, shown: &str) -> String {
     assert_eq!(said.code(), Some(1), "{shown}");
     assert!(!said.stderr.contains("panicked"), "{shown}");
     let error = said.stderr.lines().find(|line| line.contains("error[")).unwrap_or_else(|| panic!("{shown}"));
@@ -144,7 +144,7 @@ fn a_folder_that_cannot_be_written_is_told_and_nothing_is_lost() {
     ] {
         let (world, before, all) = run_once(sink, &visible);
         let mounts = format!("mount --bind {path} {path} && mount -o remount,bind,ro {path} && exec \"$@\"");
-        let said = say_with_mounts(&world, &mounts);
+        let said = say_with_mounts(&world, &mounts, RUN);
         let shown = format!("{path} is read-only: {}{}", said.stdout, said.stderr);
         assert_eq!(failed(&said, &shown), kind, "{shown}");
         same(&shown, &visible(&world), &before);
@@ -176,7 +176,7 @@ fn a_disk_that_is_full_is_told_and_nothing_is_lost() {
                 "mount -t tmpfs -o size={kib}k none {folder} && cp -a before/. {folder}/ && \
                  {{ \"$@\"; code=$?; cp -a {folder}/. before/; exit $code; }}"
             );
-            let said = say_with_mounts(&world, &disk);
+            let said = say_with_mounts(&world, &disk, RUN);
             std::fs::remove_dir(world.file(folder)).expect("nothing was mounted here");
             std::fs::rename(world.file("before"), world.file(folder)).expect("a folder");
             let shown = format!("{folder} on a disk with {free} KiB left: {}{}", said.stdout, said.stderr);

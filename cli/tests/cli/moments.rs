@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::aggregator::PATIENCE;
 use crate::pair::{OF_TABLES, RUN, Round, Sink, Source, World};
 use crate::random::Random;
 use crate::rows::same;
@@ -36,17 +35,6 @@ impl World {
         killed
     }
 
-    /// Waits until the servers have done what the process had asked of them before it died.
-    fn settle(&self) {
-        let started = Instant::now();
-        while self.database.as_ref().is_some_and(|database| !database.is_idle())
-            || self.store.as_ref().is_some_and(|store| !store.is_idle())
-        {
-            assert!(started.elapsed() < PATIENCE, "{}: a server is still at work for a dead process", self.name);
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-
     /// A commit that is decided, of which readers see nothing yet, or a part: names are given one after the other.
     fn halfway(&self) -> Option<String> {
         let records = std::fs::read_dir(self.place.file("out/_aggregator")).into_iter().flatten().flatten();
@@ -64,14 +52,14 @@ impl World {
         let started = Instant::now();
         self.place.ok(RUN);
         let length = started.elapsed();
-        let mut shown = self.mode.apply(&[], Round(0));
+        let mut shown = self.shape.apply(&[], Round(0));
         same(&format!("{name}, undisturbed"), &self.visible(), &shown);
         while hit < kills {
             round += 1;
             self.fill(Round(round));
             let mut halfway = None;
             for _ in 0..=(random.share() * f64::from(IN_A_ROW)) as u32 {
-                let applied = self.mode.apply(&shown, Round(round));
+                let applied = self.shape.apply(&shown, Round(round));
                 if !self.kill_after(length.mul_f64(random.share())) {
                     shown = applied;
                     same(&format!("{name}, round {round}, ended"), &self.visible(), &shown);
@@ -91,7 +79,7 @@ impl World {
             }
             let report = self.place.json(RUN.trim_end_matches(" --output json"));
             assert_eq!(report["ledger"]["balanced"], true, "{name}: {report}");
-            shown = self.mode.apply(&shown, Round(round));
+            shown = self.shape.apply(&shown, Round(round));
             same(&format!("{name}, round {round}, resumed"), &self.visible(), &shown);
         }
         println!("{name}: {hit} kills in runs of {length:?}, {decided} of them after the commit was decided");
@@ -107,8 +95,7 @@ fn all_into(sink: Sink) {
         if source == Source::Sqlite {
             // To tell later that a file has not changed, a run in pieces waits until its last change is two seconds old.
             // Kills that hit it then show nothing.
-            let manifest = std::fs::read_to_string(world.place.file("m/pipeline.yaml")).expect("manifests");
-            world.place.write("m/pipeline.yaml", &manifest.replace("splitSize: 100Ki", "splitSize: 10Mi"));
+            world.edit("splitSize: 64Ki", "splitSize: 10Mi");
         }
         world.play_moments(kills());
     }

@@ -26,7 +26,10 @@ pub(crate) struct Session {
 
 impl Database {
     pub(crate) fn new() -> Self {
-        let server = Postgres::shared();
+        Self::on(Postgres::shared())
+    }
+
+    pub(crate) fn on(server: Arc<Postgres>) -> Self {
         let runtime = Arc::new(tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"));
         let name = runtime.block_on(server.database());
         Self { server, runtime, name }
@@ -104,6 +107,16 @@ impl Session {
     pub(crate) fn execute(&mut self, statements: &str) {
         let done = self.runtime.block_on(self.connection.execute(AssertSqlSafe(statements.to_owned())));
         done.unwrap_or_else(|error| panic!("{error}: {statements}"));
+    }
+
+    /// Whether a query has to wait for a lock.
+    pub(crate) fn has_to_wait(&mut self, query: &str) -> bool {
+        self.execute("SET lock_timeout = '50ms'");
+        match self.runtime.block_on(self.connection.fetch_all(AssertSqlSafe(query.to_owned()))) {
+            Ok(_) => false,
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55P03") => true,
+            Err(error) => panic!("{error}: {query}"),
+        }
     }
 
     pub(crate) fn rows(&mut self, query: &str) -> Vec<String> {

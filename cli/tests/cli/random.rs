@@ -22,4 +22,9 @@ impl Random {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         f64::from(u32::try_from((mixed ^ (mixed >> 31)) >> 32).expect("32 bits")) / 4_294_967_296.0
     }
+
+    /// From 0 to below the end.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        (self.share() * end as f64) as usize
+    }
 }

@@ -67,10 +67,57 @@ const TRIPS: &[Trip] = &[
     Trip { server: "interval", values: &["1 year 2 mons -3 days +04:05:06.789"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
     Trip { server: "inet", values: &["192.168.0.0/16", "::1/128"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
     Trip { server: "mood", values: &["sad", "o'k"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "numeric(38,10)", values: &["-9999999999999999999999999999.9999999999", "0.0000000001"], parquet: "DECIMAL(38,10)", back: "numeric(38,10)", sqlite: Some(("DECIMAL_TEXT(38, 10)", Same, "DECIMAL(38,10)", "numeric(38,10)", Same)) },
+    Trip { server: "numeric(5,-2)", values: &["-9999900", "1200"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "amount", values: &["0.001", "999999999.999"], parquet: "DECIMAL(12,3)", back: "numeric(12,3)", sqlite: Some(("DECIMAL_TEXT(12, 3)", Same, "DECIMAL(12,3)", "numeric(12,3)", Same)) },
+    Trip { server: "char(5)", values: &["ab   ", "äöüéß", "     "], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "name", values: &["pg_class"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "\"char\"", values: &["x"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "word", values: &["a", ""], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "cidr", values: &["192.168.100.128/25", "2001:db8::/32", "10.0.0.0/8"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "macaddr", values: &["08:00:2b:01:02:03", "ff:ff:ff:ff:ff:ff"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "macaddr8", values: &["08:00:2b:01:02:03:04:05"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "timetz", values: &["23:59:59.999999+14", "00:00:00-15:59:59", "24:00:00+00"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "money", values: &["-$92,233,720,368,547,758.08", "$0.01"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "bit(4)", values: &["1010", "0000"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "varbit", values: &["", "101010101"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "xml", values: &["<a b=\"1\">é</a>", "text"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "int4range", values: &["[-2147483648,2147483647)", "empty", "(,)"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "int8range", values: &["[1,)"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "numrange", values: &["[1.5,2.50)", "(,0.1]"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "daterange", values: &["[2026-01-01,2026-02-01)", "(,infinity)"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "tsrange", values: &["[\"2026-01-01 00:00:00\",\"2026-01-01 00:00:00.000001\")"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "tstzrange", values: &["[\"2026-01-01 00:00:00+00\",)"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "int4multirange", values: &["{[1,3),[5,7)}", "{}"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "tsvector", values: &["'and':2 'fish':1A", ""], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "tsquery", values: &["'fish' & !'cat'"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "jsonpath", values: &["$.\"a\"[*]?(@ > 1)"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "point", values: &["(1.5,-2)", "(Infinity,0)"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "line", values: &["{1,-1,0}"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "lseg", values: &["[(0,0),(1,1)]"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "box", values: &["(1,1),(0,0)"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "path", values: &["[(0,0),(1,1)]", "((0,0),(1,1))"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "polygon", values: &["((0,0),(1,1),(1,0))"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "circle", values: &["<(0,0),1.5>"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "oid", values: &["4294967295", "0"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "regclass", values: &["pg_class"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "pg_lsn", values: &["16/B374D848"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
+    Trip { server: "pair", values: &["(1,\"a,b\")", "(,)"], parquet: "VARCHAR", back: "text", sqlite: Some(("TEXT", Same, "VARCHAR", "text", Same)) },
     Trip { server: "bigint[]", values: &["{}", "{9223372036854775807,NULL,-1}"], parquet: "BIGINT[]", back: "bigint[]", sqlite: None },
     Trip { server: "text[]", values: &["{a,NULL,\"\",\"a,b\"}"], parquet: "VARCHAR[]", back: "text[]", sqlite: None },
     Trip { server: "numeric(5,2)[]", values: &["{999.99,-0.01,NULL}"], parquet: "DECIMAL(5,2)[]", back: "numeric(5,2)[]", sqlite: None },
     Trip { server: "timestamptz[]", values: &["{\"2026-01-02 03:04:05.000006+00\"}"], parquet: "TIMESTAMP WITH TIME ZONE[]", back: "timestamp with time zone[]", sqlite: None },
+    Trip { server: "boolean[]", values: &["{t,NULL,f}"], parquet: "BOOLEAN[]", back: "boolean[]", sqlite: None },
+    Trip { server: "smallint[]", values: &["{-32768,32767}"], parquet: "SMALLINT[]", back: "smallint[]", sqlite: None },
+    Trip { server: "double precision[]", values: &["{0.1,Infinity,NULL}"], parquet: "DOUBLE[]", back: "double precision[]", sqlite: None },
+    Trip { server: "date[]", values: &["{0001-01-01,9999-12-31}"], parquet: "DATE[]", back: "date[]", sqlite: None },
+    Trip { server: "timestamp[]", values: &["{\"2026-01-02 03:04:05.000006\"}"], parquet: "TIMESTAMP[]", back: "timestamp without time zone[]", sqlite: None },
+    Trip { server: "bytea[]", values: &["{\"\\\\x\",\"\\\\x00ff\"}"], parquet: "BLOB[]", back: "bytea[]", sqlite: None },
+    Trip { server: "uuid[]", values: &["{00000000-0000-0000-0000-000000000000,NULL}"], parquet: "VARCHAR[]", back: "text[]", sqlite: None },
+    Trip { server: "jsonb[]", values: &["{\"{\\\"a\\\": 1}\",NULL}"], parquet: "VARCHAR[]", back: "text[]", sqlite: None },
+    Trip { server: "inet[]", values: &["{10.0.0.1/32,NULL}"], parquet: "VARCHAR[]", back: "text[]", sqlite: None },
+    Trip { server: "mood[]", values: &["{sad,o'k}"], parquet: "VARCHAR[]", back: "text[]", sqlite: None },
+    Trip { server: "interval[]", values: &["{\"1 day\",-01:00:00}"], parquet: "VARCHAR[]", back: "text[]", sqlite: None },
 ];
 
 /// One more than the most values of a type: each column has a null.
@@ -157,7 +204,10 @@ fn lines(values: &[&str]) -> Vec<String> {
 fn every_type_arrives_as_the_table_says() {
     let database = Database::new();
     let place = Place::new();
-    database.execute("CREATE TYPE mood AS ENUM ('sad', 'o''k')");
+    database.execute(
+        "CREATE TYPE mood AS ENUM ('sad', 'o''k'); CREATE TYPE pair AS (number int, word text); \
+         CREATE DOMAIN amount AS numeric(12,3) CHECK (value > 0); CREATE DOMAIN word AS varchar(5)",
+    );
     database.execute(&(table("given", true) + &table("lists", false)));
     place.write("m/db.yaml", &database.manifest());
     place.write(

@@ -301,7 +301,8 @@ pub trait Sink: Send {
     /// Makes the staged rows visible and stores the positions with them, in one act, if this attempt still owns the sink.
     ///
     /// # Errors
-    /// [`super::ErrorKind::Fenced`] when a newer attempt has taken the sink over: nothing became visible.
+    /// [`super::ErrorKind::Fenced`] when a newer attempt has taken the sink over: nothing became visible. Where the newer one
+    /// has ended what this one had open, [`super::ErrorKind::Transient`].
     async fn commit(&mut self, positions: &std::collections::BTreeMap<String, Position>) -> Result<()>;
 
     /// Gives up: removes what was staged.

@@ -43,6 +43,14 @@ pub enum RunError {
         /// What asked for how much.
         detail: String,
     },
+    /// Rows that did not fit into memory could not be kept on the local disk.
+    #[error("node `{node}`: rows that do not fit into memory could not be kept on the local disk: {detail}")]
+    Spill {
+        /// The node.
+        node: String,
+        /// What happened.
+        detail: String,
+    },
     /// Rows were lost or doubled.
     #[error("the ledger does not balance: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     LedgerMismatch(Vec<Imbalance>),
@@ -96,6 +104,7 @@ impl RunError {
             },
             Self::Query { .. } => "QueryFailed",
             Self::Memory { .. } => "OutOfMemory",
+            Self::Spill { .. } => "SpillFailed",
             Self::LedgerMismatch(_) => "LedgerMismatch",
             Self::Quality(_) => "QualityRuleBroken",
             Self::RejectBudget { .. } => "RejectBudgetExceeded",
@@ -136,6 +145,7 @@ impl RunError {
             | Self::Draft(_)
             | Self::Query { .. }
             | Self::Memory { .. }
+            | Self::Spill { .. }
             | Self::LedgerMismatch(_)
             | Self::Quality(_)
             | Self::RejectBudget { .. }
@@ -150,7 +160,7 @@ impl RunError {
     pub fn node(&self) -> Option<&str> {
         match self {
             Self::Connector { node, .. } => node.as_deref(),
-            Self::Query { node, .. } | Self::Memory { node, .. } => Some(node),
+            Self::Query { node, .. } | Self::Memory { node, .. } | Self::Spill { node, .. } => Some(node),
             _ => None,
         }
     }
@@ -175,6 +185,10 @@ impl RunError {
             Self::Memory { .. } => {
                 Some("give the run more with --memory (on a cluster: execution.resources.limits.memory), or join fewer rows at once".into())
             }
+            Self::Spill { .. } => Some(format!(
+                "make room in {}, name a folder of a larger disk in the environment variable TMPDIR, or give the run more with --memory, so that less has to wait there",
+                std::env::temp_dir().display()
+            )),
             Self::LedgerMismatch(_) => Some("this is a mistake of the program; nothing was committed. Please report it with the report file".into()),
             Self::Quality(_) => Some("look at the rows with `aggregator preview --node NODE`; nothing was committed".into()),
             Self::RejectBudget { .. } => {
@@ -208,6 +222,10 @@ impl RunError {
                 return Self::Interrupted;
             }
             return Self::Connector { node: Some(node.into()), error: inner.clone() };
+        }
+        // Plans themselves touch files for rows that do not fit into memory, and for nothing else.
+        if let Some(cause) = last::<std::io::Error>(error) {
+            return Self::Spill { node, detail: cause.to_string() };
         }
         let root = error.find_root();
         let detail = match find::<NodeError>(error) {
@@ -252,17 +270,22 @@ impl NodeError {
 }
 
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut current = Some(error);
-    while let Some(error) = current {
-        if let Some(found) = error.downcast_ref::<T>() {
-            return Some(found);
+    chain(error).find_map(|error| error.downcast_ref::<T>())
+}
+
+/// The one that lies deepest.
+fn last<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    chain(error).filter_map(|error| error.downcast_ref::<T>()).last()
+}
+
+/// An error and what it is caused by.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| {
+        let error: &'a (dyn Error + 'static) = *error;
+        match error.downcast_ref::<DataFusionError>() {
+            // `Shared` hides its content behind an Arc, which is an error of its own kind.
+            Some(DataFusionError::Shared(inner)) => Some(inner.as_ref() as &'a (dyn Error + 'static)),
+            _ => error.source(),
         }
-        // `Shared` hides its content behind an Arc, which is an error of its own kind.
-        if let Some(DataFusionError::Shared(inner)) = error.downcast_ref::<DataFusionError>() {
-            current = Some(inner.as_ref());
-            continue;
-        }
-        current = error.source();
-    }
-    None
+    })
 }

@@ -1,14 +1,12 @@
 //! The course of one run, from its sinks' fences to its checkpoint.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aggregator_compiler::graph::CompiledPipeline;
 use aggregator_compiler::manifest::Manifests;
 use aggregator_crds::pipeline::Severity;
 use datafusion::execution::context::SessionState;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +22,9 @@ use super::report::{
     Cost, LedgerReport, NodeReport, Outcome, QualityReport, RejectsReport, ReportedError, RunReport, ShardReport,
     ShardState,
 };
-use super::session::session;
+use super::session::{Machine, session};
 use super::sinks::{self, NamedSink, Records};
+use super::spill::Spill;
 use super::{Live, RunMode, RunRequest, Subject};
 use crate::checkpoint::{Begun, CheckpointStore, Joined, Positions, RunKind, Shard, Unfinished};
 use crate::connector::{Attempt, ConnectorError, ErrorKind};
@@ -38,7 +37,7 @@ pub(super) struct Shared<'a> {
     pub(super) request: &'a RunRequest,
     pub(super) places: &'a Places,
     /// The memory and the spill files.
-    pub(super) env: Arc<RuntimeEnv>,
+    pub(super) machine: Machine,
     pub(super) store: &'a dyn CheckpointStore,
     /// Cancelled when the run has taken longer than it may; everything else is cancelled then, too.
     pub(super) late: CancellationToken,
@@ -121,13 +120,14 @@ async fn attempt(
     let Live { mut pipeline, warnings } = opened.unwrap_or(Err(RunError::Interrupted))?;
     pipeline.stream = stream.map(str::to_owned);
     report.warnings = warnings;
-    let state = session(&request.resources, &shared.env);
+    let state = session(&request.resources, &shared.machine);
+    let spill = &*shared.machine.spill;
     if request.mode == RunMode::DryRun {
         let positions = store.positions(&pipeline.id()).await?;
         let begun =
             Begun { attempt: Attempt { run: "dry-run".into(), epoch: 0 }, resumed: false, positions, committed: None };
         let sinks = sinks::discarding(&pipeline);
-        let mut course = Course { request, pipeline: &pipeline, places, state: &state, report };
+        let mut course = Course { request, pipeline: &pipeline, places, state: &state, spill, report };
         let (sinks, _) = course.move_rows(&begun, sinks, &Positions::new()).await?;
         give_up(sinks).await;
         return Ok(());
@@ -135,7 +135,7 @@ async fn attempt(
 
     let kind = if request.mode == RunMode::Full { RunKind::Full } else { RunKind::Incremental };
     let plan = fingerprint(request, manifests);
-    let course = Course { request, pipeline: &pipeline, places, state: &state, report };
+    let course = Course { request, pipeline: &pipeline, places, state: &state, spill, report };
     // Of many streams, each is one shard's alone.
     if let Some(shard) = store.shard().filter(|_| stream.is_none()) {
         return share(course, store, shard, kind, &plan).await;
@@ -249,6 +249,7 @@ pub(super) struct Course<'a> {
     pub(super) pipeline: &'a CompiledPipeline,
     pub(super) places: &'a Places,
     pub(super) state: &'a SessionState,
+    pub(super) spill: &'a Spill,
     pub(super) report: &'a mut RunReport,
 }
 
@@ -416,7 +417,7 @@ impl<'a> Course<'a> {
             .collect();
         report.edges.clone_from(&ledger.edges);
         report.ledger = LedgerReport::of(ledger);
-        report.cost = Cost::of_this_process(ledger);
+        report.cost = Cost::of_this_process(ledger, self.spill.written());
         report.quality = self
             .pipeline
             .quality

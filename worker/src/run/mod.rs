@@ -31,6 +31,7 @@ mod secrets;
 mod session;
 mod shares;
 mod sinks;
+mod spill;
 mod step;
 mod streams;
 

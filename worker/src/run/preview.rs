@@ -15,7 +15,7 @@ use super::graph::{Graph, SourceRows, SourceStreams, WATCHER, ancestors, counter
 use super::plans::Plans;
 use super::report::RejectsReport;
 use super::secrets::SecretSource;
-use super::session::{Resources, environment, session};
+use super::session::{Resources, machine, session};
 use super::streams::selected;
 use super::{Live, Places, Subject};
 use crate::connector::{ConnectorError, ErrorKind, SourceRequest};
@@ -89,8 +89,8 @@ pub async fn preview(request: &PreviewRequest) -> Result<Preview, RunError> {
     pipeline.quality.clear();
     let wanted = ancestors(&pipeline, [read.as_str()]);
     let own = counters(&pipeline, &wanted);
-    let env = environment(resources).map_err(|error| RunError::from_stream(&read, &error))?;
-    let state = session(resources, &env);
+    let machine = machine(resources).map_err(|error| RunError::from_stream(&read, &error))?;
+    let state = session(resources, &machine);
     let (lane, mut received) = RejectLane::open();
     let mut streams = SourceStreams::new();
     for node in pipeline.nodes.iter().filter(|node| wanted.contains(node.name.as_str())) {

@@ -90,6 +90,9 @@ pub struct StreamReport {
     pub attempt: u64,
     /// Whether an earlier attempt was continued.
     pub resumed: bool,
+    /// Whether an earlier attempt had committed the stream and died before it could say so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub completed_earlier_attempt: bool,
     /// How it ended.
     pub outcome: Outcome,
     /// Why it did not succeed.
@@ -112,6 +115,7 @@ impl StreamReport {
             run: report.run,
             attempt: report.attempt,
             resumed: report.resumed,
+            completed_earlier_attempt: report.completed_earlier_attempt,
             outcome: report.outcome,
             error: report.error,
             seconds: report.seconds,
@@ -153,9 +157,10 @@ impl RunReport {
         self.ledger.balanced &= other.ledger.balanced;
         self.ledger.imbalances.extend(other.ledger.imbalances.iter().cloned());
         self.rejects.merge(&other.rejects);
-        // The process is the same one: its time and memory are not to be added up.
+        // The process is the same one: its time, memory and spill files are not to be added up.
         self.cost.cpu_seconds = self.cost.cpu_seconds.max(other.cost.cpu_seconds);
         self.cost.peak_memory_bytes = self.cost.peak_memory_bytes.max(other.cost.peak_memory_bytes);
+        self.cost.spilled_bytes = self.cost.spilled_bytes.max(other.cost.spilled_bytes);
         self.cost.bytes_read += other.cost.bytes_read;
         self.cost.bytes_written += other.cost.bytes_written;
         for warning in &other.warnings {
@@ -476,10 +481,12 @@ pub struct Cost {
     pub bytes_read: u64,
     /// Bytes written to sinks.
     pub bytes_written: u64,
+    /// Bytes of rows that did not fit into memory, written to local disk.
+    pub spilled_bytes: u64,
 }
 
 impl Cost {
-    pub(super) fn of_this_process(ledger: &Ledger) -> Self {
+    pub(super) fn of_this_process(ledger: &Ledger, spilled_bytes: u64) -> Self {
         use nix::sys::resource::{UsageWho, getrusage};
         use nix::sys::time::TimeValLike;
         let sum = |kinds: [EntryKind; 2]| -> u64 {
@@ -488,6 +495,7 @@ impl Cost {
         let mut cost = Self {
             bytes_read: sum([EntryKind::Source, EntryKind::Source]),
             bytes_written: sum([EntryKind::Sink, EntryKind::Rejects]),
+            spilled_bytes,
             ..Self::default()
         };
         if let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) {

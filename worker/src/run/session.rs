@@ -6,9 +6,12 @@ use std::sync::Arc;
 use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionState;
+use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
+
+use super::spill::Spill;
 
 /// What a run may use of the machine.
 #[derive(Clone, Debug)]
@@ -51,17 +54,24 @@ fn memory_limit() -> Option<u64> {
 }
 
 /// The memory and the place for spill files of one run.
+pub(super) struct Machine {
+    /// Both, as plans take them.
+    env: Arc<RuntimeEnv>,
+    /// The spill files.
+    pub(super) spill: Arc<Spill>,
+}
+
+/// The memory and the place for spill files of one run.
 ///
 /// # Errors
 /// When the folder for spill files cannot be used.
-pub(super) fn environment(resources: &Resources) -> Result<Arc<RuntimeEnv>> {
+pub(super) fn machine(resources: &Resources) -> Result<Machine> {
     let top = std::num::NonZeroUsize::MIN.saturating_add(4);
     let pool = TrackConsumersPool::new(FairSpillPool::new(bytes(resources)), top);
-    let mut builder = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool));
-    if let Some(folder) = &resources.spill {
-        builder = builder.with_temp_file_path(folder);
-    }
-    builder.build_arc()
+    let spill = Spill::new(resources.spill.as_deref())?;
+    let files = DiskManagerBuilder::default().with_temp_file_factory(Arc::clone(&spill) as _);
+    let builder = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(files);
+    Ok(Machine { env: builder.build_arc()?, spill })
 }
 
 fn bytes(resources: &Resources) -> usize {
@@ -69,7 +79,7 @@ fn bytes(resources: &Resources) -> usize {
 }
 
 /// The session of one run. It knows no tables and no functions: plans arrive compiled.
-pub(super) fn session(resources: &Resources, env: &Arc<RuntimeEnv>) -> SessionState {
+pub(super) fn session(resources: &Resources, machine: &Machine) -> SessionState {
     // What a sort keeps back for merging its spilled runs; the default of 10 MB would be most of a small budget.
     let merging = (bytes(resources) / 16).min(10 << 20);
     let mut config = SessionConfig::new()
@@ -80,7 +90,7 @@ pub(super) fn session(resources: &Resources, env: &Arc<RuntimeEnv>) -> SessionSt
         .with_sort_spill_reservation_bytes(merging);
     // What a filter keeps is not known. To take it for little would build a join from its larger side.
     config.options_mut().optimizer.default_filter_selectivity = 100;
-    let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::clone(env));
+    let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::clone(&machine.env));
     let mut state = builder.build();
     // All nodes of a run see one `now()`.
     state.mark_start_execution();

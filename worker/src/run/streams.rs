@@ -21,7 +21,7 @@ use super::error::RunError;
 use super::execute::{Shared, one, unbegun};
 use super::places::Places;
 use super::report::{Outcome, RunReport, ShardReport, ShardState, StreamReport};
-use super::session::environment;
+use super::session::machine;
 use super::{RunMode, RunRequest, Subject};
 use crate::checkpoint::CheckpointStore;
 use crate::connector::{ConnectorError, ErrorKind};
@@ -32,8 +32,8 @@ const AT_A_TIME: usize = 4;
 /// Runs a Pipeline once. The report says how it ended, whatever happened.
 pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport {
     let places = Places::new(Arc::clone(&request.manifests), &request.namespace, request.secrets.clone());
-    let env = match environment(&request.resources) {
-        Ok(env) => env,
+    let machine = match machine(&request.resources) {
+        Ok(machine) => machine,
         Err(error) => {
             let mut report = unbegun(&request);
             report.fail(&RunError::from_stream("the session", &error));
@@ -52,7 +52,7 @@ pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport 
             }
         }))
     });
-    let shared = Shared { request: &request, places: &places, env, store, late };
+    let shared = Shared { request: &request, places: &places, machine, store, late };
     let located = request.manifests.pipeline(&request.namespace, &request.pipeline);
     if request.mode != RunMode::DryRun && located.is_some_and(|located| located.object.spec.draft) {
         let mut report = unbegun(&request);

@@ -1,6 +1,11 @@
 //! The table `_aggregator_commits` beside a target: who owns the sink, and what was committed last.
+//!
+//! Every transaction that writes to the sink shares an advisory lock. By it the next attempt finds those of an attempt that
+//! was overtaken: one that is stopped, or whose network has gone, would keep its locks, and everybody would wait for it.
 
 use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
 
 use super::session::{Session, get};
 use super::source::quote;
@@ -72,6 +77,44 @@ impl Commits {
         }))
     }
 
+    /// The number of the lock that the transactions of all attempts share.
+    fn lock(&self) -> i64 {
+        let id = Sha256::digest(format!("{}\0{}\0{}", self.table, self.pipeline, self.node));
+        id.iter().take(8).fold(0, |number, byte| number << 8 | i64::from(*byte))
+    }
+
+    /// Begins a transaction that writes to the sink; none is open when that fails.
+    pub(super) async fn begin(&self, session: &mut Session, operation: &str, attempt: &Attempt) -> Result<()> {
+        let begin = format!("BEGIN; SELECT pg_advisory_xact_lock_shared('{}'::bigint)", self.lock());
+        session.execute(operation, &begin).await?;
+        // One that was overtaken already would have to be ended once more.
+        let owned = self.owned(session, attempt).await;
+        if owned.is_err()
+            && let Err(error) = session.execute(operation, "ROLLBACK").await
+        {
+            tracing::debug!(%error, "could not roll back");
+        }
+        owned
+    }
+
+    /// Ends the transactions of attempts that this one overtakes: the server rolls them back, and gives their locks free.
+    async fn end_overtaken(&self, session: &mut Session, operation: &str, attempt: &Attempt) -> Result<()> {
+        let text = format!(
+            "SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
+             WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND a.datname = current_database() \
+             AND l.database = a.datid AND (l.classid::bigint << 32 | l.objid::bigint) = $1 \
+             AND a.pid <> pg_backend_pid() AND a.usename = current_user \
+             AND NOT EXISTS (SELECT FROM {} WHERE pipeline = $2 AND node = $3 AND epoch >= $4)",
+            self.table
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(text))
+            .bind(self.lock())
+            .bind(self.pipeline.clone())
+            .bind(self.node.clone())
+            .bind(epoch(attempt)?);
+        session.fetch(operation, query).await.map(drop)
+    }
+
     /// Takes the sink over, in a transaction of its own.
     pub(super) async fn fence(&self, session: &mut Session, attempt: &Attempt) -> Result<()> {
         let operation = format!("take over {}", self.table);
@@ -80,6 +123,7 @@ impl Commits {
             let create = format!("SELECT pg_advisory_xact_lock(hashtext('{TABLE}')); {}", self.create());
             session.execute(&operation, &create).await?;
         }
+        self.end_overtaken(session, &operation, attempt).await?;
         let text = format!(
             "INSERT INTO {table} AS own (pipeline, node, epoch) VALUES ($1, $2, $3) \
              ON CONFLICT (pipeline, node) DO UPDATE SET epoch = excluded.epoch WHERE own.epoch < excluded.epoch \

@@ -120,7 +120,16 @@ fn class(answer: &dyn DatabaseError) -> (ErrorKind, Option<String>) {
             ErrorKind::Refused,
             some("a stream is read in a read-only transaction, and a standby cannot be written to"),
         ),
-        "40001" | "40P01" | "55P03" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => (ErrorKind::Transient, None),
+        "40001" | "40P01" | "55P03" => (
+            ErrorKind::Transient,
+            some("another session holds what the statement needs; see pg_stat_activity, and run again"),
+        ),
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => (
+            ErrorKind::Transient,
+            some(
+                "the server, or somebody there, has ended the connection; see its log; another attempt takes up the work",
+            ),
+        ),
         "53300" => (ErrorKind::Transient, some("lower `limits.connections` or raise the server's max_connections")),
         "57014" => (
             ErrorKind::Transient,

@@ -17,6 +17,7 @@ use crate::connector::{
 };
 use crate::connectors::shape::Shape;
 use crate::connectors::sql;
+use crate::points;
 
 /// A table, ready to be written by one attempt.
 pub(super) struct PostgresSink {
@@ -98,9 +99,8 @@ impl PostgresSink {
         if self.is_open {
             return Ok(());
         }
-        self.attempt()?;
-        let operation = self.operation();
-        self.line.idle()?.execute(&operation, "BEGIN").await?;
+        let (operation, attempt) = (self.operation(), self.attempt()?);
+        self.commits.begin(self.line.idle()?, &operation, &attempt).await?;
         self.is_open = true;
         if self.straight() {
             self.change().await
@@ -160,7 +160,7 @@ impl Sink for PostgresSink {
         if !more && !self.stage.lasts(self.line.idle()?, &operation).await? {
             return Ok(());
         }
-        self.line.idle()?.execute(&operation, "BEGIN").await?;
+        self.commits.begin(self.line.idle()?, &operation, &attempt).await?;
         match self.stage.keep(self.line.idle()?, &operation, &self.commits, &attempt, numbers, more).await {
             Ok(next) => {
                 self.line.idle()?.execute(&operation, "COMMIT").await?;
@@ -271,6 +271,7 @@ impl Sink for PostgresSink {
             return Err(error);
         }
         self.is_open = false;
+        points::pass("commit");
         self.line.idle()?.execute(&operation, "COMMIT").await.map_err(|error| match error.kind {
             ErrorKind::Transient => error.remedy(
                 "whether it was committed is unknown here; the next attempt reads it from the table of commits",

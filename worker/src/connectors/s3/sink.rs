@@ -19,6 +19,9 @@ use crate::connector::{
 use crate::connectors::files::{Parts, ROLL_BYTES, Target, Written, blocking, hidden, prefix_of_run, prefix_of_split};
 use crate::points;
 
+/// What to do when the files of this machine have no room.
+const ELSEWHERE: &str = "make room there, or name another folder in the environment variable TMPDIR";
+
 /// What an attempt writes with.
 struct Writing {
     attempt: Attempt,
@@ -110,8 +113,7 @@ impl S3Sink {
         let local = blocking(|| {
             tempfile::Builder::new().prefix("aggregator-").tempdir().map_err(|error| {
                 let detail = format!("there is no room for files in {}: {error}", std::env::temp_dir().display());
-                ConnectorError::new(ErrorKind::Refused, "write part files", detail)
-                    .remedy("make room there, or name another folder in the environment variable TMPDIR")
+                ConnectorError::new(ErrorKind::Refused, "write part files", detail).remedy(ELSEWHERE)
             })
         })
         .await?;
@@ -151,7 +153,10 @@ impl Writing {
         })
         .await?;
         self.parts = Some(parts);
-        let worked = worked?;
+        let worked = worked.map_err(|error| match error.kind {
+            ErrorKind::Refused => error.remedy(ELSEWHERE),
+            _ => error,
+        })?;
         self.uploads.send(ended).await?;
         Ok(worked)
     }

@@ -110,10 +110,15 @@ pub(super) fn fault(operation: impl Into<String>, error: rusqlite::Error) -> Con
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             (ErrorKind::Refused, Some("give this process the right to write the file and its folder"))
         }
-        Some(ErrorCode::DiskFull) => (ErrorKind::Refused, Some("free space on the disk")),
+        Some(ErrorCode::DiskFull) => (
+            ErrorKind::Refused,
+            Some("make room on the disk of the file, and in the folder for temporary files (TMPDIR), where rows wait"),
+        ),
         Some(ErrorCode::SystemIoFailure) => (
             ErrorKind::Refused,
-            Some("see that the disk has space and the file may grow; the system's log says what else is wrong"),
+            Some(
+                "see that the disk of the file, and that of temporary files (TMPDIR), have room and the file may grow; the system's log says what else is wrong",
+            ),
         ),
         Some(ErrorCode::TooBig) => (
             ErrorKind::Limit,

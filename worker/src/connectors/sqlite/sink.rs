@@ -19,6 +19,7 @@ use crate::connector::{
     SinkRequest, Staged,
 };
 use crate::connectors::shape::Shape;
+use crate::points;
 
 /// A table, ready to be written by one attempt.
 pub(super) struct SqliteSink {
@@ -260,6 +261,7 @@ impl Sink for SqliteSink {
                 let detail = format!("{staged} rows were staged, but {written} were written: the table changed in between");
                 return Err(ConnectorError::new(ErrorKind::Transient, operation, detail));
             }
+            points::pass("commit");
             transaction.commit().map_err(failed)?;
             if let Some(side) = open.side.take()
                 && let Err(error) = side.remove()
