@@ -60,6 +60,17 @@ async fn every_request_of_an_upload_is_asked_again_of_a_busy_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_object_whose_place_is_busy_is_written_again() {
+    let behind = Behind::of_pieces().await;
+    let few: Vec<i64> = (0..10).collect();
+    behind.gateway.set(rule("PUT", "_aggregator/staging/", 0, 3, Wrong::Answer(409, "OperationAborted")));
+    assert_eq!(behind.write(1, &few).await.unwrap(), 10);
+    assert_eq!(behind.gateway.hits(), 3);
+    let outcome = read(behind.connector.as_ref(), request("out/")).await.unwrap();
+    assert!(first(&outcome.batch).values().iter().copied().eq(0..10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_to_a_store_that_stays_busy_fails_and_leaves_no_piece() {
     let behind = Behind::of_pieces().await;
     for (number, (method, part)) in REQUESTS.into_iter().enumerate() {

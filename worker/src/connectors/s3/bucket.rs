@@ -1,17 +1,22 @@
 //! A bucket below its prefix: the requests that are made of it, with paths instead of keys and errors of ours.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
-    CopyMode, CopyOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, PutMode, PutOptions, UpdateVersion,
+    CopyMode, CopyOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, PutMode, PutOptions, PutResult, UpdateVersion,
 };
 use tokio::runtime::Handle;
 
+use super::client::RETRIES;
 use super::fault;
 use crate::connector::{ConnectorError, ErrorKind, Result};
+
+/// The first pause before a write is tried again that met another one.
+const CONFLICT: Duration = Duration::from_millis(100);
 
 /// An object, as a listing tells it.
 #[derive(Clone, Debug, PartialEq)]
@@ -182,9 +187,28 @@ impl Bucket {
         Ok(self.store.put_opts(path, content.into(), options).await?.e_tag)
     }
 
+    /// Writes an object in one request, whatever is there. A store that has something else under way at its place (409, as
+    /// `OperationAborted`) is asked again.
+    pub(super) async fn put_whole(
+        &self,
+        key: &Path,
+        content: Bytes,
+        options: PutOptions,
+    ) -> Result<PutResult, object_store::Error> {
+        let mut pause = CONFLICT;
+        for _ in 0..RETRIES {
+            match self.store.put_opts(key, content.clone().into(), options.clone()).await {
+                Err(error) if fault::is_conflict(&error) => tokio::time::sleep(pause).await,
+                answered => return answered,
+            }
+            pause *= 2;
+        }
+        self.store.put_opts(key, content.into(), options).await
+    }
+
     /// Writes a small object, whatever is there.
     pub(super) async fn put(&self, path: &str, content: Bytes) -> Result<()> {
-        let put = self.store.put_opts(&self.key(path)?, content.into(), PutOptions::default()).await;
+        let put = self.put_whole(&self.key(path)?, content, PutOptions::default()).await;
         put.map(|_| ()).map_err(|error| fault::of(&format!("write {}", self.address(path)), &error))
     }
 

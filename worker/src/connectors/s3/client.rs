@@ -18,7 +18,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a request is tried again.
-const RETRIES: usize = 4;
+pub(super) const RETRIES: usize = 4;
 
 /// What tells the identity of a Pod, by the names under which it is given in the environment.
 const IDENTITY: [(&str, AmazonS3ConfigKey); 6] = [

@@ -62,6 +62,11 @@ pub(super) fn is_condition(error: &object_store::Error) -> bool {
     matches!(error, AlreadyExists { .. } | NotModified { .. } | Precondition { .. })
 }
 
+/// Whether something else was under way at the place of a write that had no condition.
+pub(super) fn is_conflict(error: &object_store::Error) -> bool {
+    matches!(error, object_store::Error::AlreadyExists { .. })
+}
+
 /// Whether there is no such object.
 pub(super) fn is_missing(error: &object_store::Error) -> bool {
     matches!(error, object_store::Error::NotFound { .. }) && !error.to_string().contains("<Code>NoSuchBucket</Code>")

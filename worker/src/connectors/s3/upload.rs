@@ -110,7 +110,7 @@ async fn upload(bucket: &Bucket, file: &std::path::Path, path: &str, bytes: u64)
         let mut whole = Vec::new();
         content.read_to_end(&mut whole).await.map_err(unread)?;
         let options = PutOptions { attributes, ..PutOptions::default() };
-        let put = bucket.store().put_opts(&key, PutPayload::from(whole), options).await;
+        let put = bucket.put_whole(&key, whole.into(), options).await;
         let etag = put.map_err(|error| failed(&error))?.e_tag;
         return etag.ok_or_else(|| bucket.no_etag(path));
     }
