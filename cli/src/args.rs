@@ -343,7 +343,7 @@ pub(crate) struct WorkerTestArgs {
 pub(crate) struct WorkerProbeArgs {
     #[command(flatten)]
     pub(crate) files: Files,
-    /// Where values of Secrets are, as DIR/<secret>/<key>
+    /// Where values of Secrets are: a folder for each, with a file for each key
     #[arg(short, long, value_name = "DIR")]
     pub(crate) secrets: Option<PathBuf>,
     /// The Connector's namespace
