@@ -26,6 +26,15 @@ pub struct Resources {
     pub threads: usize,
 }
 
+/// What each of the parts needs in which a plan sorts and joins, to bring together again what it has put on the disk: one
+/// that has less is starved by the others.
+const PARTITION_BYTES: usize = 16 << 20;
+
+/// In how many parts a plan sorts and joins.
+fn partitions(resources: &Resources) -> usize {
+    resources.threads.min(bytes(resources) / PARTITION_BYTES).max(1)
+}
+
 impl Resources {
     /// The most of the machine's memory that is taken without being asked.
     const DEFAULT_CEILING: u64 = 2 << 30;
@@ -84,7 +93,7 @@ pub(super) fn session(resources: &Resources, machine: &Machine) -> SessionState 
     let merging = (bytes(resources) / 16).min(10 << 20);
     let mut config = SessionConfig::new()
         .with_batch_size(resources.batch_rows)
-        .with_target_partitions(resources.threads)
+        .with_target_partitions(partitions(resources))
         // Rows keep their order through a node that only filters or computes: "the last row wins" must mean something.
         .with_round_robin_repartition(false)
         .with_sort_spill_reservation_bytes(merging);
