@@ -11,6 +11,8 @@ pub mod controller;
 pub mod errand;
 pub mod execute;
 pub mod expectations;
+#[cfg(test)]
+mod fixture;
 pub mod health;
 pub mod identity;
 pub mod labels;

@@ -102,8 +102,14 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
         }
         Changed::Pod(pod) => {
             let namespace = pod.namespace().unwrap_or_default();
-            let job = labels::controller(pod.as_ref()).and_then(|job| world.jobs.get(&namespace, &job.name));
-            keys.extend(job.and_then(|job| of_work(job.as_ref())));
+            let run = labels::label(pod.as_ref(), labels::RUN);
+            if run.is_empty() {
+                // Its Job tells what it works for, and is looked at itself when it arrives or goes.
+                let job = labels::controller(pod.as_ref()).and_then(|job| world.jobs.get(&namespace, &job.name));
+                keys.extend(job.and_then(|job| of_work(job.as_ref())));
+            } else {
+                keys.insert(Key { kind: Kind::PipelineRun, namespace, name: run.to_owned() });
+            }
         }
         Changed::Checkpoint(checkpoint) => {
             let namespace = checkpoint.namespace().unwrap_or_default();

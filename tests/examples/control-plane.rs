@@ -21,14 +21,7 @@ async fn main() -> std::io::Result<()> {
     let binary = built("aggregator")?;
     println!("starting the control plane …");
     let plane = Arc::new(ControlPlane::start());
-    for part in ["crds/generated", "config/rbac/operator.yaml"] {
-        let part = project.join(part).display().to_string();
-        plane.kubectl(["apply", "--server-side", "--filename", part.as_str()]);
-    }
-    for kind in ["connectors", "pipelines", "transformations", "schedules", "pipelineruns", "checkpoints"] {
-        let kind = format!("crd/{kind}.aggregator.dev");
-        plane.kubectl(["wait", kind.as_str(), "--for=condition=Established", "--timeout=60s"]);
-    }
+    plane.install();
     let images = json!({"images": {IMAGE: binary}});
     let node = plane.node("laptop", &json!({"programs": images, "hostPaths": [project]}));
     let log = node.shared().join("operator.log");

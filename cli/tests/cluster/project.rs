@@ -27,14 +27,7 @@ impl Cluster {
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
             let plane = ControlPlane::shared();
-            for folder in ["crds/generated", "config/rbac/operator.yaml"] {
-                let folder = folder::workspace().join(folder);
-                plane.kubectl(["apply", "--server-side", "--filename", folder.to_str().expect("a path")]);
-            }
-            for kind in ["connectors", "pipelines", "transformations", "schedules", "pipelineruns", "checkpoints"] {
-                let crd = format!("crd/{kind}.aggregator.dev");
-                plane.kubectl(["wait", crd.as_str(), "--for=condition=Established", "--timeout=60s"]);
-            }
+            plane.install();
             let settings = json!({
                 "programs": {"images": {IMAGE: folder::binary("aggregator")}},
                 "hostPaths": [std::env::temp_dir()],

@@ -1,14 +1,14 @@
 //! What is to be done for a Connector now: a pure decision.
 
 use aggregator_crds::Validate;
-use aggregator_crds::connector::{ConnectorStatus, LastCheck, ProbeOutcome, ProbeStep};
+use aggregator_crds::connector::{ConnectorStatus, LastCheck, ProbeOutcome};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 
 use super::due::{Due, due, requested};
 use super::probe::{DEADLINE, about, arguments, job_name, labels_of};
-use super::status::{found, pending, refused, status};
+use super::status::{found, pending, refused, status, unchecked};
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
 use crate::conditions::{Said, seconds};
@@ -37,7 +37,7 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let plan = match &expires {
         Some(Err(error)) => {
             let message = format!("the annotation {EXPIRES} is no time: {error}; write it as 2026-11-29T10:00:00Z");
-            view.says(refused(ProbeStep::Config, &Why { reason: "Invalid", message }), now)
+            view.says(refused(&Why { reason: "Invalid", message }), now)
         }
         _ => checked(view, settings, now),
     };
@@ -53,14 +53,14 @@ fn checked(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let connector = &view.connector;
     if let Some(violation) = connector.validate().first() {
         let why = Why { reason: "Invalid", message: violation.to_string() };
-        return view.checks.clean(None).and(view.says(refused(ProbeStep::Config, &why), now));
+        return view.checks.clean(None).and(view.says(refused(&why), now));
     }
     let mut mounts = Mounts::default();
     let spec = match mounts.add(&connector.name_any(), &connector.spec, settings) {
         Ok(spec) => spec,
         Err(error) => {
             let why = Why { reason: "VolumeMissing", message: error.to_string() };
-            return view.checks.clean(None).and(view.says(refused(ProbeStep::Config, &why), now));
+            return view.checks.clean(None).and(view.says(refused(&why), now));
         }
     };
     let wanted = job_name(connector);
@@ -105,9 +105,9 @@ impl View {
     fn follow(&self, job: &Job, now: Timestamp) -> Plan {
         let (conditions, outcome) = match self.checks.progress::<ProbeOutcome>(job, DEADLINE) {
             Progress::Going => return self.waits(now),
-            Progress::Stuck(why) => return self.says(refused(ProbeStep::Reach, &why), now),
+            Progress::Stuck(why) => return self.says(unchecked(&why), now),
             Progress::Said(outcome) => (found(&outcome), Some(outcome)),
-            Progress::Lost(why) => (refused(ProbeStep::Reach, &why), None),
+            Progress::Lost(why) => (unchecked(&why), None),
         };
         let mut status = self.status(conditions, now);
         status.last_check = Some(LastCheck {

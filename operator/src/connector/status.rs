@@ -10,10 +10,21 @@ use crate::errand::Why;
 /// The condition that says whether a Connector can be used.
 pub(super) const READY: &str = "Ready";
 
-/// The conditions of a Connector whose own fields cannot stand, or which cannot be checked.
+/// The conditions of a Connector whose own fields cannot stand.
 #[must_use]
-pub(super) fn refused(step: ProbeStep, why: &Why) -> Vec<Said> {
-    all(Some(step), why.reason, &why.message, None)
+pub(super) fn refused(why: &Why) -> Vec<Said> {
+    all(Some(ProbeStep::Config), why.reason, &why.message, None)
+}
+
+/// The conditions of a Connector whose check could not be made: nothing was found out about it.
+#[must_use]
+pub(super) fn unchecked(why: &Why) -> Vec<Said> {
+    let message = format!("the check could not be made: {}", why.message);
+    let unknown = |step: ProbeStep| {
+        Said::new(step.condition(), ConditionStatus::Unknown, "NotChecked", "the check could not be made")
+    };
+    let ready = Said::holds(READY, false, why.reason, message);
+    std::iter::once(ready).chain(ProbeStep::ALL.map(unknown)).collect()
 }
 
 /// The conditions that a check has found.

@@ -7,8 +7,6 @@ use aggregator_crds::Connector;
 use aggregator_crds::condition::ConditionStatus;
 use aggregator_crds::connector::ConnectorStatus;
 use jiff::{Timestamp, ToSpan};
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use serde_json::{Value, json};
 
 use super::plan::plan;
@@ -16,11 +14,8 @@ use super::view::View;
 use crate::action::{Action, Kind, Plan};
 use crate::conditions::find;
 use crate::errand::Errands;
+use crate::fixture::object;
 use crate::settings::Settings;
-
-fn object<K: serde::de::DeserializeOwned>(value: Value) -> K {
-    serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}"))
-}
 
 fn now() -> Timestamp {
     "2026-11-29T10:00:00Z".parse().expect("a time")
@@ -49,23 +44,10 @@ impl View {
     fn after(mut self, done: &Plan) -> Self {
         for action in &done.actions {
             match action {
-                Action::Create { kind: Kind::ConfigMap, object: made } => {
-                    self.checks.plans.push(Arc::new(object::<ConfigMap>(made.clone())));
-                }
-                Action::Create { kind: Kind::Job, object: made } => {
-                    let mut job: Job = object(made.clone());
-                    job.metadata.uid = Some("uid-job".into());
-                    self.checks.jobs.push(Arc::new(job));
-                }
                 Action::Status { status, .. } => {
                     Arc::make_mut(&mut self.connector).status = Some(object::<ConnectorStatus>(status.clone()));
                 }
-                Action::Delete { target, .. } => {
-                    self.checks.jobs.retain(|job| job.metadata.name.as_deref() != Some(&target.name));
-                    self.checks.plans.retain(|plan| plan.metadata.name.as_deref() != Some(&target.name));
-                    self.checks.pods.clear();
-                }
-                other => panic!("{other}"),
+                other => assert!(self.checks.carry_out(other), "{other}"),
             }
         }
         self
@@ -85,14 +67,7 @@ impl View {
 
     /// The worker of its Job says this.
     fn said(mut self, outcome: &Value) -> Self {
-        let state = json!({"terminated": {"exitCode": 0, "message": outcome.to_string()}});
-        let status = json!({"phase": "Succeeded", "containerStatuses": [
-            {"name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state}
-        ]});
-        let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "uid-job", "controller": true});
-        self.checks.pods = vec![Arc::new(object::<Pod>(
-            json!({"metadata": {"name": "p", "ownerReferences": [owner]}, "status": status}),
-        ))];
+        self.checks.worker_said(outcome);
         self
     }
 
@@ -239,27 +214,31 @@ fn a_check_that_cannot_be_made_says_why() {
     assert!(refused.checks.jobs.is_empty());
 
     let begun = || postgres().settled(now());
-    let with_pod = |mut view: View, status: Value| {
-        let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "uid-job", "controller": true});
-        view.checks.pods = vec![Arc::new(object::<Pod>(
-            json!({"metadata": {"name": "p", "ownerReferences": [owner]}, "status": status}),
-        ))];
-        view
-    };
-    let unscheduled = with_pod(
-        begun(),
-        json!({"phase": "Pending", "conditions": [
-            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
-        ]}),
+    let mut unscheduled = begun();
+    unscheduled.checks.pod_is(json!({"phase": "Pending", "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    ]}));
+    assert_eq!(
+        unscheduled.settled(now()).conditions(),
+        [
+            "Ready False Unschedulable",
+            "ConfigValid Unknown NotChecked",
+            "CredentialsResolved Unknown NotChecked",
+            "Reachable Unknown NotChecked",
+            "Discovered Unknown NotChecked"
+        ],
+        "nothing was found out"
     );
-    assert_eq!(unscheduled.settled(now()).conditions()[0], "Ready False Unschedulable");
 
     let mut late = begun();
     let job = Arc::make_mut(&mut late.checks.jobs[0]);
     job.status =
         Some(object(json!({"conditions": [{"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}]})));
     let late = late.settled(now());
-    assert_eq!(late.conditions()[0], "Ready False TimedOut");
+    assert_eq!(
+        (late.conditions()[0].as_str(), late.conditions()[3].as_str()),
+        ("Ready False TimedOut", "Reachable Unknown NotChecked")
+    );
     assert!(late.checks.jobs.is_empty() && late.known().last_check.is_some(), "it is tried again");
 }
 

@@ -15,12 +15,9 @@ use super::plan::plan;
 use super::view::{SUCCEEDED, View};
 use crate::action::{Action, Kind, Plan};
 use crate::conditions;
+use crate::fixture::object;
 use crate::pipeline::revision;
 use crate::settings::Settings;
-
-fn object<K: serde::de::DeserializeOwned>(value: Value) -> K {
-    serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}"))
-}
 
 fn now() -> Timestamp {
     "2026-11-23T10:00:00Z".parse().expect("a time")

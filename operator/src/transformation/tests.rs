@@ -5,19 +5,14 @@ use std::sync::Arc;
 use aggregator_crds::Transformation;
 use aggregator_crds::transformation::TransformationStatus;
 use jiff::{Timestamp, ToSpan};
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use serde_json::{Value, json};
 
 use super::plan::plan;
 use super::view::View;
-use crate::action::{Action, Kind, Plan};
+use crate::action::{Action, Plan};
 use crate::errand::Errands;
+use crate::fixture::object;
 use crate::settings::Settings;
-
-fn object<K: serde::de::DeserializeOwned>(value: Value) -> K {
-    serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}"))
-}
 
 fn now() -> Timestamp {
     "2026-11-29T10:00:00Z".parse().expect("a time")
@@ -50,24 +45,11 @@ impl View {
             }
             for action in plan.actions {
                 match action {
-                    Action::Create { kind: Kind::ConfigMap, object: made } => {
-                        self.tests.plans.push(Arc::new(object::<ConfigMap>(made)));
-                    }
-                    Action::Create { kind: Kind::Job, object: made } => {
-                        let mut job: Job = object(made);
-                        job.metadata.uid = Some("uid-job".into());
-                        self.tests.jobs.push(Arc::new(job));
-                    }
                     Action::Status { status, .. } => {
                         let status = object::<TransformationStatus>(status);
                         Arc::make_mut(&mut self.transformation).status = Some(status);
                     }
-                    Action::Delete { target, .. } => {
-                        self.tests.jobs.retain(|job| job.metadata.name.as_deref() != Some(&target.name));
-                        self.tests.plans.retain(|plan| plan.metadata.name.as_deref() != Some(&target.name));
-                        self.tests.pods.clear();
-                    }
-                    other => panic!("{other}"),
+                    other => assert!(self.tests.carry_out(&other), "{other}"),
                 }
             }
         }
@@ -75,14 +57,7 @@ impl View {
     }
 
     fn said(mut self, outcome: &Value) -> Self {
-        let state = json!({"terminated": {"exitCode": 0, "message": outcome.to_string()}});
-        let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "uid-job", "controller": true});
-        self.tests.pods = vec![Arc::new(object::<Pod>(json!({
-            "metadata": {"name": "p", "ownerReferences": [owner]},
-            "status": {"phase": "Succeeded", "containerStatuses": [
-                {"name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state}
-            ]},
-        })))];
+        self.tests.worker_said(outcome);
         self
     }
 

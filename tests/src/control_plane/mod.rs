@@ -92,6 +92,21 @@ impl ControlPlane {
         }
     }
 
+    /// Makes our kinds known to it, and the operator's rights.
+    ///
+    /// # Panics
+    /// When it does not take them.
+    pub fn install(&self) {
+        for part in ["crds/generated", "config/rbac/operator.yaml"] {
+            let part = folder::workspace().join(part).display().to_string();
+            self.kubectl(["apply", "--server-side", "--filename", part.as_str()]);
+        }
+        for kind in ["connectors", "pipelines", "transformations", "schedules", "pipelineruns", "checkpoints"] {
+            let kind = format!("crd/{kind}.aggregator.dev");
+            self.kubectl(["wait", kind.as_str(), "--for=condition=Established", "--timeout=60s"]);
+        }
+    }
+
     /// The program whose sub-commands the parts are, and `kubectl`.
     #[must_use]
     pub fn program(&self) -> &Path {

@@ -23,5 +23,7 @@ mod shape;
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod together;
 
 pub use registry::{ConnectorInfo, all, find, open};

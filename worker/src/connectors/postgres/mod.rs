@@ -25,7 +25,7 @@ mod widen;
 use aggregator_compiler::catalogue::{Catalogue, Stream};
 use aggregator_compiler::plural::counted;
 use async_trait::async_trait;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 
 use self::catalogue::{Relation, RelationColumn};
 use self::session::{Client, Session, get};
@@ -35,6 +35,7 @@ use self::source::PostgresSource;
 use self::target::Target;
 use super::shape::Shape;
 use super::sql;
+use super::together::Together;
 use crate::connector::{
     CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Size, Source,
     SourceRequest,
@@ -42,13 +43,13 @@ use crate::connector::{
 
 /// Opens the connector; reaches nothing yet.
 pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
-    Ok(Box::new(Postgres { client: Client::new(&environment)?, open: Mutex::default() }))
+    Ok(Box::new(Postgres { client: Client::new(&environment)?, open: Together::default() }))
 }
 
 struct Postgres {
     client: Client,
     /// What the sources that are open together read.
-    open: Mutex<Weak<Snapshot>>,
+    open: Together<Snapshot>,
 }
 
 /// What can be read.
@@ -163,7 +164,7 @@ impl Connector for Postgres {
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
         let mut session = self.client.connect().await?;
         let readable = self.readable(&mut session, &request.stream).await?;
-        let snapshot = Snapshot::of(&self.open, request.together);
+        let snapshot = self.open.of(request.together, || Snapshot::new(request.together));
         let mut source = PostgresSource::new(session, snapshot, request, &readable)?;
         source.size = readable.size;
         Ok(Box::new(source))

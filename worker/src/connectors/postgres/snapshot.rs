@@ -3,8 +3,6 @@
 //! The first that begins exports its snapshot, and the others begin in it. It can be had only while the first one's
 //! transaction lasts, so nobody starts to read before all have begun.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
 use tokio::sync::watch;
 
 use super::session::{Session, get};
@@ -26,18 +24,9 @@ struct Exported {
 }
 
 impl Snapshot {
-    /// That of the sources that are open at the same time, if there are several; else one of its own.
-    pub(super) fn of(open: &Mutex<Weak<Self>>, sources: usize) -> Arc<Self> {
-        let new = || Arc::new(Self { sources, exported: Default::default(), begun: watch::Sender::new(0) });
-        if sources <= 1 {
-            return new();
-        }
-        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.upgrade().unwrap_or_else(|| {
-            let snapshot = new();
-            *open = Arc::downgrade(&snapshot);
-            snapshot
-        })
+    /// That of so many sources.
+    pub(super) fn new(sources: usize) -> Self {
+        Self { sources, exported: Default::default(), begun: watch::Sender::new(0) }
     }
 
     /// Begins a transaction that sees it. What is committed after the first one's call returned is not part of it. Gives

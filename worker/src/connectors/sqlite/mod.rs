@@ -18,7 +18,7 @@ mod types;
 mod value;
 mod versions;
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::Arc;
 use std::time::Instant;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
@@ -32,19 +32,20 @@ use self::source::SqliteSource;
 use self::target::Target;
 use super::shape::Shape;
 use super::sql;
+use super::together::Together;
 use crate::connector::{
     CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
 };
 
 /// Opens the connector; reaches nothing yet.
 pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
-    Ok(Box::new(Sqlite { database: Database::new(&environment)?, open: Mutex::default() }))
+    Ok(Box::new(Sqlite { database: Database::new(&environment)?, open: Together::default() }))
 }
 
 struct Sqlite {
     database: Database,
     /// What the sources that are open together read.
-    open: Mutex<Weak<Snapshot>>,
+    open: Together<Snapshot>,
 }
 
 #[async_trait]
@@ -97,7 +98,7 @@ impl Connector for Sqlite {
 
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
         let database = self.database.clone();
-        let snapshot = Snapshot::of(&self.open, &database, request.together);
+        let snapshot = self.open.of(request.together, || Snapshot::new(database.clone(), request.together));
         blocking(move || {
             let connection = database.read()?;
             let relation: Relation = catalogue::readable(&connection, &database, &request.stream)?;

@@ -1,6 +1,5 @@
 //! The read transactions of a run: all its sources see one state of the file.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
 use rusqlite::Connection;
@@ -26,18 +25,9 @@ struct Taken {
 }
 
 impl Snapshot {
-    /// That of the sources that are open at the same time, if there are several; else one of its own.
-    pub(super) fn of(open: &Mutex<Weak<Self>>, database: &Database, sources: usize) -> Arc<Self> {
-        let new = || Arc::new(Self { database: database.clone(), sources: sources.max(1), taken: Default::default() });
-        if sources <= 1 {
-            return new();
-        }
-        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.upgrade().unwrap_or_else(|| {
-            let snapshot = new();
-            *open = Arc::downgrade(&snapshot);
-            snapshot
-        })
+    /// That of so many sources.
+    pub(super) fn new(database: Database, sources: usize) -> Self {
+        Self { database, sources: sources.max(1), taken: Default::default() }
     }
 
     /// A transaction that sees it, which is taken when the first one asks; and by what a later attempt knows that the

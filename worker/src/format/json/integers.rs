@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::format::cell::Cell;
 
-/// The first double that is larger than every integer of 64 bits with a sign, and any without one would be exact.
+/// 2⁶³. What fits 64 bits, with a sign or without, is never read as a double; so a double from here on may have been an
+/// integer that does not.
 const LARGE: f64 = 9_223_372_036_854_775_808.0;
 
 /// Parses a JSON text.
