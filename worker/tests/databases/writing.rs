@@ -54,6 +54,32 @@ async fn append_overwrite_and_upsert_leave_what_they_promise() {
 }
 
 #[tokio::test]
+async fn keys_that_only_the_server_finds_equal_are_one() {
+    let (server, database, connector) = fresh().await;
+    execute(
+        &server,
+        &database,
+        "CREATE TABLE codes (code char(4) PRIMARY KEY, name text); INSERT INTO codes VALUES ('b', 'old')",
+    )
+    .await;
+    let codes = |rows: &[(&str, &str)]| {
+        batch(vec![
+            ("code", Arc::new(StringArray::from_iter_values(rows.iter().map(|(code, _)| *code)))),
+            ("name", Arc::new(StringArray::from_iter_values(rows.iter().map(|(_, name)| *name)))),
+        ])
+    };
+    for (epoch, rejects) in [(1, false), (2, true)] {
+        let rows = codes(&[("a", "first"), ("b", "new"), ("a ", "last")]);
+        let mut request = into("public.codes", &rows, WriteMode::Upsert, &["code"]);
+        request.rejects = rejects;
+        let staged = write(&*connector, request, epoch, &[rows]).await.expect("merged");
+        assert_eq!((staged.written, staged.deduplicated, staged.rejects.len()), (2, 1, 0), "rejects: {rejects}");
+        let all = texts(&server, &database, "SELECT trim(code) || ' ' || name FROM codes ORDER BY code").await;
+        assert_eq!(all, ["a last", "b new"]);
+    }
+}
+
+#[tokio::test]
 async fn a_new_table_has_key_and_comments_and_an_old_one_gets_new_columns() {
     let (server, database, connector) = fresh().await;
     let rows = people(&[(1, "a"), (1, "b")]);

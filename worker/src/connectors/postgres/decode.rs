@@ -8,11 +8,9 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::types::Wire;
 use super::value::{Builder, Fault};
-use crate::connector::{ConnectorError, ErrorKind, MAX_ROW, Reject, RejectReason, Result, row_too_large};
+use crate::connector::{BATCH_BYTES, ConnectorError, ErrorKind, MAX_ROW, Reject, RejectReason, Result, row_too_large};
 use crate::connectors::sql;
 
-/// A batch ends at this many bytes of the wire, however few rows they are.
-const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 
 /// Rows that were decoded together.

@@ -10,9 +10,10 @@ use bytes::BytesMut;
 use pgpq::ArrowToPostgresBinaryEncoder;
 
 use super::fault;
+use super::keys::Keys;
 use super::line::Line;
 use super::session::Session;
-use super::target::{Role, Target};
+use super::target::{Load, Role, Target};
 use crate::connector::{ConnectorError, ErrorKind, Reject, RejectReason, Result};
 use crate::connectors::sql;
 
@@ -38,6 +39,8 @@ pub(super) struct Loader {
     rejects: bool,
     /// The number of the next staged row.
     pub(super) next_row: i64,
+    /// The keys of an Upsert.
+    pub(super) keys: Keys,
     /// Rows the server took.
     pub(super) copied: u64,
     /// Bytes sent.
@@ -91,6 +94,7 @@ impl Loader {
             staged: stage.is_some(),
             rejects,
             next_row: 0,
+            keys: Keys::new(key_columns(target)),
             copied: 0,
             bytes: 0,
             refused: Vec::new(),
@@ -107,6 +111,7 @@ impl Loader {
             return Ok(());
         }
         let wire = self.convert(&batch)?;
+        self.keys.see(&wire);
         if let Err(error) = self.encode(&wire) {
             // Some row cannot be written down; which one is found out by itself.
             tracing::debug!(%error, "a batch could not be encoded");
@@ -338,6 +343,13 @@ pub(super) fn blame(operation: &str, error: sqlx::Error) -> Result<Refusal> {
     };
     let error = fault::of_statement(operation.to_owned(), error);
     Ok(Refusal { row, column, message, error })
+}
+
+/// Where the key of an Upsert is among what is sent.
+fn key_columns(target: &Target) -> Vec<usize> {
+    let Load::Upsert(key) = &target.load else { return Vec::new() };
+    let columns = target.columns.iter().enumerate().filter(|(_, column)| key.contains(&column.name));
+    columns.map(|(at, _)| at).collect()
 }
 
 fn required(target: &Target) -> Vec<(String, &'static str)> {

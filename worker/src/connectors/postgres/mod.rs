@@ -6,6 +6,7 @@ mod decode;
 mod fault;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod keys;
 mod line;
 mod load;
 mod moves;

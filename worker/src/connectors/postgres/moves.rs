@@ -77,7 +77,7 @@ impl Target {
         let parts: Vec<String> = self
             .values()
             .filter(|column| key.contains(&column.name))
-            .map(|column| format!("t.{} = {}", sql::identifier(&column.name), column.staged("s")))
+            .map(|column| format!("t.{} = {}", sql::identifier(&column.name), column.key("s")))
             .collect();
         parts.join(" AND ")
     }
@@ -102,6 +102,6 @@ impl Target {
     /// What tells staged rows apart that are of one key.
     pub(super) fn key_expressions(&self) -> Vec<String> {
         let key = self.load.key();
-        self.values().filter(|column| key.contains(&column.name)).map(|column| column.staged("s")).collect()
+        self.values().filter(|column| key.contains(&column.name)).map(|column| column.key("s")).collect()
     }
 }

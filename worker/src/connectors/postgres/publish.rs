@@ -35,10 +35,18 @@ impl PostgresSink {
         self.change().await?;
         let mut staged = Staged::default();
         let (load, stage) = (self.target.load.clone(), self.stage.table.clone());
+        let mut done = None;
         match &load {
             Load::Straight | Load::Append => {}
             Load::Replace => self.empty(&operation).await?,
-            Load::Upsert(_) => self.deduplicate(&operation, &self.target.key_expressions(), &mut staged).await?,
+            Load::Upsert(_) => {
+                if self.loader.keys.distinct() {
+                    done = self.at_once(&operation).await?;
+                }
+                if done.is_none() {
+                    self.deduplicate(&operation, &self.target.key_expressions(), &mut staged).await?;
+                }
+            }
             Load::Merge { .. } => {
                 self.deduplicate(&operation, &self.target.key_expressions(), &mut staged).await?;
                 if let Some(statement) = self.target.delete_missing(&stage) {
@@ -50,7 +58,10 @@ impl PostgresSink {
             Load::Versions(versions) => self.versions(&operation, versions, &mut staged).await?,
         }
         if !matches!(load, Load::Versions(_)) {
-            let done = self.pass(&operation, &Pass::Insert, &mut staged.rejects).await?;
+            let done = match done {
+                Some(done) => done,
+                None => self.pass(&operation, &Pass::Insert, &mut staged.rejects).await?,
+            };
             staged.written += done.written;
         }
         staged.deduplicated += staged.effects.unchanged;
@@ -70,6 +81,23 @@ impl PostgresSink {
                 error
             }
         })
+    }
+
+    /// Adds or replaces all rows by one statement, where no key seems to have come twice. None when the server refuses
+    /// any, be it because it takes two keys for one: nothing has changed then.
+    async fn at_once(&mut self, operation: &str) -> Result<Option<Done>> {
+        self.line.idle()?.execute(operation, "SAVEPOINT _aggregator").await?;
+        match self.try_pass(operation, &Pass::Insert, None).await? {
+            Ok(done) => {
+                self.line.idle()?.execute(operation, "RELEASE SAVEPOINT _aggregator").await?;
+                Ok(Some(done))
+            }
+            Err(error) => {
+                blame(operation, error)?;
+                self.line.idle()?.execute(operation, "ROLLBACK TO SAVEPOINT _aggregator").await?;
+                Ok(None)
+            }
+        }
     }
 
     async fn deduplicate(&mut self, operation: &str, by: &[String], staged: &mut Staged) -> Result<()> {

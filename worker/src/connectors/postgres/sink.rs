@@ -26,7 +26,7 @@ pub(super) struct PostgresSink {
     pub(super) target: Target,
     commits: Commits,
     pub(super) stage: Stage,
-    loader: Loader,
+    pub(super) loader: Loader,
     shape: Shape,
     /// What is planned for values that the table has no place for.
     discards: Vec<PlannedChange>,
@@ -168,6 +168,9 @@ impl Sink for PostgresSink {
                     self.loader = Loader::new(&self.target, Some(&self.stage.table), self.request.rejects);
                     self.loader.next_row = next;
                     self.saved_row = next;
+                    if next > 0 {
+                        self.loader.keys.lose();
+                    }
                 }
                 Ok(())
             }
@@ -187,6 +190,7 @@ impl Sink for PostgresSink {
         self.attempt = Some(attempt.clone());
         self.stage.wait_lastingly();
         self.loader = Loader::new(&self.target, Some(&self.stage.table), self.request.rejects);
+        self.loader.keys.lose();
         let saved = self.saved().await?;
         self.shared = Some(saved.iter().map(|split| split.number).collect());
         Ok(saved)

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field, FieldRef};
 
 use super::catalogue::{Relation, RelationColumn};
 use super::source::quote;
-use super::types::{Fit, column_type, fit, oid, sent_as};
+use super::types::{Fit, ServerType, column_type, fit, oid, sent_as};
 use super::versions::Versions;
 use super::widen::widen;
 use crate::connector::{
@@ -43,6 +43,8 @@ pub(super) struct TargetColumn {
     pub(super) sent: DataType,
     /// What the server casts it to on the way from the staging table; assignment rules apply otherwise.
     pub(super) cast: Option<String>,
+    /// The type in which the table tells its values apart, where that is another than the one they are staged in.
+    pub(super) compared: Option<String>,
     pub(super) role: Role,
 }
 
@@ -62,6 +64,12 @@ impl TargetColumn {
     pub(super) fn staged(&self, alias: &str) -> String {
         let name = format!("{alias}.{}", sql::identifier(&self.name));
         self.cast.as_ref().map_or_else(|| name.clone(), |cast| format!("{name}::{cast}"))
+    }
+
+    /// That value as the table tells it from others, when it is part of a key.
+    pub(super) fn key(&self, alias: &str) -> String {
+        let staged = self.staged(alias);
+        self.compared.as_ref().map_or_else(|| staged.clone(), |compared| format!("({staged})::{compared}"))
     }
 
     /// That value as it is compared: some types have no equality, but all of them have a text.
@@ -158,7 +166,8 @@ impl Target {
                     return Err(misfit(&operation, field, column, relation));
                 }
             };
-            columns.push(TargetColumn { name: field.name().clone(), sent, cast, role });
+            let compared = there.flatten().and_then(|column| compared(&column.server, &sent));
+            columns.push(TargetColumn { name: field.name().clone(), sent, cast, compared, role });
         }
         let versions =
             history.map(|names| Versions::decide(request, names, &columns, relation, &operation)).transpose()?;
@@ -218,6 +227,13 @@ impl Target {
         let columns = sql::identifiers(self.columns.iter().map(|column| column.name.as_str()));
         format!("COPY {table} ({columns}{extra}) FROM STDIN (FORMAT binary)")
     }
+}
+
+/// The type in which a column tells values apart, without a length, which would cut them; None when it is the one sent.
+fn compared(server: &ServerType, sent: &DataType) -> Option<String> {
+    // `character` without a length has one character.
+    let name = if server.oid == oid::BPCHAR { "bpchar" } else { server.name.as_str() };
+    (!name.contains('(') && name != column_type(sent)).then(|| name.to_owned())
 }
 
 fn role(request: &SinkRequest, column: &str) -> Role {
