@@ -74,6 +74,50 @@ spec:
 }
 
 #[test]
+fn large_rows_pass_a_join_within_bounds() {
+    const FILES: i64 = 4;
+    let place = Place::new();
+    place.write(
+        "m/m.yaml",
+        "apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: files, namespace: test}
+spec: {file: {root: .., format: {parquet: {compression: none}}}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: made, namespace: test}
+spec:
+  generator:
+    seed: 1
+    streams: [{name: folders, rows: 32, columns: [{name: number, sequence: {start: 0}}]}]
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Pipeline
+metadata: {name: pass, namespace: test}
+spec:
+  sources:
+    - {name: rows, connector: files, stream: \"in/*.parquet\"}
+    - {name: folders, connector: made, stream: folders}
+  transforms: [{name: both, from: [folders, rows], join: {type: Inner, keys: [{left: number, right: folder}]}}]
+  sinks: [{name: copy, from: both, connector: files, stream: copy/}]
+",
+    );
+    place.write("in/_note", "");
+    write(File::create(place.file("in/0.parquet")).expect("a file"));
+    for number in 1..FILES {
+        std::fs::hard_link(place.file("in/0.parquet"), place.file(&format!("in/{number}.parquet"))).expect("a link");
+    }
+    let report = place.json("run -f m --state state --memory 64Mi");
+    let sink = report["nodes"].as_array().and_then(|nodes| nodes.last()).expect("a sink");
+    assert_eq!(sink["written"], ROWS * FILES, "{report}");
+    let peak = report["cost"]["peakMemoryBytes"].as_u64().expect("a peak");
+    println!("{} MiB", peak >> 20);
+    // A batch of 8192 of them has 1.2 GB.
+    assert!(peak < 900 << 20, "{} MiB", peak >> 20);
+}
+
+#[test]
 fn a_join_that_needs_more_than_there_is_says_what_to_raise() {
     let place = Place::new();
     place.write(

@@ -1,7 +1,7 @@
 //! The leaf of a node's plan: rows of an input node.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Statistics;
@@ -18,15 +18,24 @@ use datafusion::physical_plan::{
 use futures::StreamExt;
 
 use super::output::Reader;
+use super::start::width;
 use crate::connector::Size;
 
 /// Rows of an input node, in one partition, read once.
 pub(super) struct EdgeExec {
     from: String,
     size: Size,
-    reader: Mutex<Option<Reader>>,
+    rows: Mutex<Option<Rows>>,
     projection: Option<Vec<usize>>,
     properties: Arc<PlanProperties>,
+}
+
+/// How far the rows are.
+enum Rows {
+    /// Nobody has asked for them.
+    Waiting(Reader),
+    /// The first batches were looked at, and are still to be given.
+    Begun(SendableRecordBatchStream),
 }
 
 impl EdgeExec {
@@ -50,10 +59,46 @@ impl EdgeExec {
         Ok(Self {
             size: reader.size().of_columns(names.len(), all_columns),
             from: reader.from().to_owned(),
-            reader: Mutex::new(Some(reader)),
+            rows: Mutex::new(Some(Rows::Waiting(reader))),
             projection,
             properties: Arc::new(properties),
         })
+    }
+
+    /// Waits for the first rows, and tells how wide they are, in bytes; None when there are none.
+    pub(super) async fn first_width(&self) -> Result<Option<usize>> {
+        let mut stream = self.stream()?;
+        let (mut seen, mut found) = (Vec::new(), None);
+        while found.is_none() {
+            let Some(batch) = stream.next().await.transpose()? else { break };
+            found = width(&batch);
+            seen.push(Ok(batch));
+        }
+        let schema = stream.schema();
+        let all = futures::stream::iter(seen).chain(stream);
+        *self.lock() = Some(Rows::Begun(Box::pin(RecordBatchStreamAdapter::new(schema, all))));
+        Ok(found)
+    }
+
+    /// The rows; only once.
+    fn stream(&self) -> Result<SendableRecordBatchStream> {
+        let stream = match self.lock().take() {
+            Some(Rows::Begun(stream)) => return Ok(stream),
+            Some(Rows::Waiting(reader)) => reader.stream()?,
+            None => {
+                return Err(DataFusionError::Execution(format!(
+                    "node `{}` would have to be read a second time, as a recursive query does; give the rows a node of their own",
+                    self.from
+                )));
+            }
+        };
+        let Some(columns) = self.projection.clone() else { return Ok(stream) };
+        let projected = stream.map(move |batch| Ok(batch?.project(&columns)?));
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(self.properties.eq_properties.schema()), projected)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Rows>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -99,16 +144,9 @@ impl ExecutionPlan for EdgeExec {
     }
 
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let reader = reader.filter(|_| partition == 0).ok_or_else(|| {
-            DataFusionError::Execution(format!(
-                "node `{}` would have to be read a second time, as a recursive query does; give the rows a node of their own",
-                self.from
-            ))
-        })?;
-        let stream = reader.stream()?;
-        let Some(columns) = self.projection.clone() else { return Ok(stream) };
-        let projected = stream.map(move |batch| Ok(batch?.project(&columns)?));
-        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(self.properties.eq_properties.schema()), projected)))
+        if partition != 0 {
+            return Err(DataFusionError::Internal(format!("an edge has one partition, and not {partition}")));
+        }
+        self.stream()
     }
 }

@@ -13,11 +13,13 @@ mod output;
 mod planner;
 mod sieve;
 mod source;
+mod start;
 
 pub use counters::{Count, EdgeCounter, NodeCounters};
 pub use output::{NodeOutput, Reader};
 pub use planner::NodePlanner;
 pub use source::{SourceOutcome, source_stream};
+pub use start::start;
 
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,7 @@ use super::column::{Fault, Faults, assemble};
 use super::csv::{constant, missing};
 use super::large::{check_footer, check_rows};
 use super::records::{allow, reject};
-use crate::connector::{ConnectorError, ErrorKind, RejectReason, Result, check_columns};
+use crate::connector::{BATCH_BYTES, ConnectorError, ErrorKind, RejectReason, Result, check_columns};
 
 fn corrupt(location: &str, error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
     ConnectorError::new(ErrorKind::Data, format!("read {location}"), format!("the Parquet file is corrupt: {error}"))
@@ -130,9 +130,6 @@ impl Tally {
         self.count.fetch_add(std::mem::take(&mut self.left), Ordering::Relaxed);
     }
 }
-
-/// About the most bytes of a batch.
-const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How many rows are decoded at once: as many as asked for, or fewer where the footer says that these are large. Of texts
 /// that are kept in a dictionary it may tell the size without it (`unencoded_byte_array_data_bytes`).

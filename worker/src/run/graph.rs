@@ -15,7 +15,7 @@ use futures::TryStreamExt;
 use super::error::{NodeError, RunError};
 use super::plans::Plans;
 use crate::connector::Size;
-use crate::engine::{NodeCounters, NodeOutput, NodePlanner, Reader};
+use crate::engine::{NodeCounters, NodeOutput, NodePlanner, Reader, start};
 use crate::ledger::{Edge, EntryKind, Ledger};
 use crate::rejects::RejectLane;
 
@@ -156,8 +156,8 @@ impl Graph {
             ends.sinks.insert(WATCHER.to_owned(), output.reader(WATCHER));
         }
         for output in &graph.outputs {
-            let stream = match plans.get(output.name()) {
-                Some(plan) => execute(output.name(), plan, state)?,
+            let stream = match plans.remove(output.name()) {
+                Some(plan) => start(plan, state),
                 None => {
                     let opened = sources.remove(output.name()).map(|source| source.stream);
                     opened.ok_or_else(|| RunError::Query {
@@ -168,10 +168,7 @@ impl Graph {
             };
             output.connect(named(output.name(), stream), state.runtime_env());
         }
-        for (name, plan) in quality {
-            let stream = execute(&format!("quality rule {name}"), &plan, state)?;
-            ends.quality.insert(name, stream);
-        }
+        ends.quality.extend(quality.into_iter().map(|(name, plan)| (name, start(plan, state))));
         Ok((graph, ends))
     }
 
@@ -227,14 +224,6 @@ impl Ends {
 
 fn single_partition(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     if plan.output_partitioning().partition_count() > 1 { Arc::new(CoalescePartitionsExec::new(plan)) } else { plan }
-}
-
-fn execute(
-    name: &str,
-    plan: &Arc<dyn ExecutionPlan>,
-    state: &SessionState,
-) -> Result<SendableRecordBatchStream, RunError> {
-    plan.execute(0, state.task_ctx()).map_err(|error| RunError::from_stream(name, &error))
 }
 
 /// The stream of a node, its errors naming it.

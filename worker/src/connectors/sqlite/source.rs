@@ -18,14 +18,12 @@ use super::snapshot::Snapshot;
 use super::types::Kind;
 use super::value::{Builder, Fault, date, time, timestamp};
 use crate::connector::{
-    ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Reject, RejectReason, Result, Size,
-    Source, SourceEnd, SourceEvent, SourceRequest, Split, is_long,
+    BATCH_BYTES, ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Reject, RejectReason,
+    Result, Size, Source, SourceEnd, SourceEvent, SourceRequest, Split, is_long,
 };
 use crate::connectors::sql;
 
 const AHEAD: usize = 2;
-/// A batch ends at this many bytes, however few rows they are.
-const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 const DAY: i64 = 86_400_000_000;
 
 /// A stream, ready to be read.
