@@ -9,6 +9,7 @@
 mod commits;
 mod faults;
 mod harness;
+mod one_object;
 mod reading;
 mod splits;
 mod uploads;

@@ -150,7 +150,6 @@ async fn what_cannot_be_written_is_refused_before_anything_is_done() {
         ("out//x/", mode(WriteMode::Append), "not data"),
         ("_aggregator/", mode(WriteMode::Append), "not data"),
         ("out/*.csv", mode(WriteMode::Append), "a glob is no place"),
-        ("out/one.csv", mode(WriteMode::Overwrite), "one object of a fixed name"),
         ("out/", mode(WriteMode::Upsert), "no key to find a row by"),
     ] {
         let refused = sink(lake.connector.as_ref(), stream, batch(&[]).schema(), options).await.err().unwrap();

@@ -9,6 +9,7 @@ use object_store::path::Path;
 use object_store::{
     CopyMode, CopyOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, PutMode, PutOptions, PutResult, UpdateVersion,
 };
+use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 
 use super::client::RETRIES;
@@ -155,6 +156,19 @@ impl Bucket {
         let Some(etag) = found.meta.e_tag.clone() else { return Err(self.no_etag(path)) };
         let content = found.bytes().await.map_err(failed)?;
         Ok(Some((content, etag)))
+    }
+
+    /// Fetches an object into a file on this machine, as long as it is the one with this tag.
+    pub(super) async fn fetch(&self, path: &str, etag: &str, file: &std::path::Path) -> Result<()> {
+        let failed = |error: object_store::Error| fault::of(&format!("read {}", self.address(path)), &error);
+        let options = GetOptions { if_match: Some(etag.to_owned()), ..GetOptions::default() };
+        let mut content = self.store.get_opts(&self.key(path)?, options).await.map_err(failed)?.into_stream();
+        let unwritten = |error: std::io::Error| crate::format::write_error(file, error);
+        let mut local = tokio::fs::File::create(file).await.map_err(unwritten)?;
+        while let Some(bytes) = content.next().await {
+            local.write_all(&bytes.map_err(failed)?).await.map_err(unwritten)?;
+        }
+        local.flush().await.map_err(unwritten)
     }
 
     /// A range of an object, as long as it is the one with this tag.

@@ -7,8 +7,9 @@
 //! ```
 //!
 //! Whoever meets an unfinished commit finishes it: each of its steps may be done twice, also by two at once. Final names
-//! hold the attempt, so no two commits ever mean the same object. Nobody can commit before it is finished, and staged
-//! parts are removed before that, so a finisher that was asleep finds nothing to copy any more.
+//! hold the attempt, so no two commits ever mean the same object; or it is one object of a fixed name, which each copy
+//! replaces whole. Nobody can commit before it is finished, and staged parts are removed before that, so a finisher that
+//! was asleep finds nothing to copy any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +35,8 @@ pub(super) type Step<'s> = &'s mut (dyn FnMut(&str) -> Result<()> + Send);
 pub(super) struct Changes {
     /// The staged parts, with their final names.
     pub(super) parts: Vec<(StagedPart, String)>,
+    /// Whether these names are fixed ones, and not such that no other commit means.
+    pub(super) fixed: bool,
     /// What is replaced.
     pub(super) deletes: Vec<String>,
 }
@@ -147,7 +150,11 @@ impl Commits {
         changes: &Changes,
         step: Step<'_>,
     ) -> Result<()> {
-        self.check_staged(changes).await?;
+        if let Err(error) = self.check_staged(changes).await {
+            // An attempt that was overtaken has lost its parts: that is what to tell.
+            self.check_owner(attempt).await?;
+            return Err(error);
+        }
         for _ in 0..RACES {
             let current = self.recovered(step).await?;
             let owner = current.as_ref().map_or(0, |(state, _)| state.record.epoch);
@@ -159,6 +166,7 @@ impl Commits {
                 to: to.clone(),
                 size: part.bytes,
                 rows: part.rows,
+                replaces: changes.fixed,
             });
             state.journal = Some(Journal::Copying {
                 moves: moves.collect(),
@@ -251,6 +259,10 @@ impl Commits {
     /// Copies a part to its final name. None if there is nothing to copy and nothing was.
     async fn copy(&self, part: &Move) -> Result<Option<Committed>> {
         let copied = self.bucket.copy(&part.from, &part.to).await?;
+        // What has a fixed name may be from an earlier commit.
+        if part.replaces && !copied {
+            return Ok(None);
+        }
         let found = self.bucket.head(&part.to).await?.filter(|object| object.size == part.size);
         match found {
             Some(object) => {
@@ -336,8 +348,22 @@ mod tests {
                 let etag = bucket.head(&staged).await.unwrap().unwrap().etag.unwrap();
                 parts.push((StagedPart { folder: String::new(), staged, rows: 1, bytes: 5, etag }, to.to_owned()));
             }
-            let changes = Changes { parts, deletes: vec!["out/old-1".into(), "out/old-2".into()] };
+            let changes = Changes { parts, fixed: false, deletes: vec!["out/old-1".into(), "out/old-2".into()] };
             Self { bucket, commits, attempt, changes }
+        }
+
+        /// As [`World::new`], with one part that replaces the first old object.
+        async fn fixed() -> Self {
+            let mut world = Self::new().await;
+            world.changes.parts.truncate(1);
+            world.changes.parts[0].1 = "out/old-1".into();
+            world.changes = Changes { fixed: true, deletes: vec![], ..world.changes };
+            world
+        }
+
+        async fn content(&self, path: &str) -> String {
+            let (content, _) = self.bucket.get(path).await.unwrap().unwrap();
+            String::from_utf8(content.to_vec()).unwrap()
         }
 
         /// Runs a commit that is killed before its n-th step. Says whether the kill was hit.
@@ -463,6 +489,77 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn an_object_of_a_fixed_name_is_the_old_or_the_new_one_wherever_its_commit_dies() {
+        let (mut old, mut new) = (0, 0);
+        for steps in 0.. {
+            let world = World::fixed().await;
+            let killed = world.commit_until(steps).await;
+            assert_eq!(world.seen().await, OLD, "killed after {steps} steps: readers see it all the while");
+            match world.content("out/old-1").await.as_str() {
+                "old 1" => old += 1,
+                "new 0" => new += 1,
+                other => panic!("{other}"),
+            }
+            let record = world.commits.last(&mut |_| Ok(())).await.unwrap().unwrap();
+            let expected = if record.run.is_some() { "new 0" } else { "old 1" };
+            assert_eq!(world.content("out/old-1").await, expected, "killed after {steps} steps");
+            assert_eq!((world.listed().await, record.run.is_some()), (OLD.map(str::to_owned).to_vec(), steps > 0));
+            if !killed {
+                break;
+            }
+        }
+        assert_eq!((old, new), (2, 5));
+    }
+
+    #[tokio::test]
+    async fn one_who_sleeps_while_its_object_is_replaced_does_not_put_its_own_back() {
+        for steps in 1..6 {
+            let world = World::fixed().await;
+            let mut count = 0;
+            let (other, runtime) = (world.commits.clone(), tokio::runtime::Handle::current());
+            let outcome = world
+                .commits
+                .commit(&world.attempt, &positions(), 1, &world.changes, &mut |_| {
+                    count += 1;
+                    if count == steps + 1 {
+                        let other = other.clone();
+                        let runtime = runtime.clone();
+                        std::thread::spawn(move || runtime.block_on(replace_fixed(&other))).join().unwrap();
+                    }
+                    Ok(())
+                })
+                .await;
+            outcome.unwrap();
+            assert!(count > steps, "asleep at step {steps}");
+            // As long as the one before it, so that its size tells nothing.
+            assert_eq!(world.content("out/old-1").await, "nine!", "asleep at step {steps}");
+            let record = world.commits.last(&mut |_| Ok(())).await.unwrap().unwrap();
+            assert_eq!((record.epoch, record.rows), (2, 9));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_part_that_is_lost_in_the_middle_of_its_commit_is_not_taken_for_what_it_replaces() {
+        let world = World::fixed().await;
+        assert!(world.commit_until(1).await, "decided, and not copied");
+        world.bucket.delete(&[world.changes.parts[0].0.staged.clone()]).await.unwrap();
+        let error = world.commits.last(&mut |_| Ok(())).await.expect_err("the part is lost");
+        assert_eq!(error.kind, ErrorKind::Data, "{error}");
+        assert_eq!(world.content("out/old-1").await, "old 1");
+    }
+
+    async fn replace_fixed(commits: &Commits) {
+        let next = Attempt { run: "run-2".into(), epoch: 2 };
+        commits.fence(&next, &mut |_| Ok(())).await.unwrap();
+        let staged = format!("{}/0", commits.staging(&next));
+        commits.bucket.put(&staged, "nine!".into()).await.unwrap();
+        let etag = commits.bucket.head(&staged).await.unwrap().unwrap().etag.unwrap();
+        let part = StagedPart { folder: String::new(), staged, rows: 9, bytes: 5, etag };
+        let changes = Changes { parts: vec![(part, "out/old-1".into())], fixed: true, deletes: vec![] };
+        commits.commit(&next, &positions(), 9, &changes, &mut |_| Ok(())).await.unwrap();
+    }
+
     async fn replace(commits: &Commits) {
         let next = Attempt { run: "run-2".into(), epoch: 2 };
         commits.fence(&next, &mut |_| Ok(())).await.unwrap();
@@ -471,7 +568,7 @@ mod tests {
         let etag = commits.bucket.head(&staged).await.unwrap().unwrap().etag.unwrap();
         let part = StagedPart { folder: String::new(), staged, rows: 9, bytes: 6, etag };
         let deletes = paths(commits.bucket.list("out").await.unwrap()).into_iter().collect();
-        let changes = Changes { parts: vec![(part, "out/newest".into())], deletes };
+        let changes = Changes { parts: vec![(part, "out/newest".into())], fixed: false, deletes };
         commits.commit(&next, &positions(), 9, &changes, &mut |_| Ok(())).await.unwrap();
     }
 

@@ -21,6 +21,9 @@ pub(super) struct Move {
     pub(super) to: String,
     pub(super) size: u64,
     pub(super) rows: u64,
+    /// Whether the name is a fixed one: what has it is replaced by the copy, in one act.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) replaces: bool,
 }
 
 /// An object that the last commit has made.
@@ -83,7 +86,10 @@ impl State {
     pub(super) fn hidden(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match &self.journal {
             None => Box::new(std::iter::empty()),
-            Some(Journal::Copying { moves, .. }) => Box::new(moves.iter().map(|part| part.to.as_str())),
+            Some(Journal::Copying { moves, .. }) => {
+                // What has a fixed name is whole at any moment: the old content, and then the new one.
+                Box::new(moves.iter().filter(|part| !part.replaces).map(|part| part.to.as_str()))
+            }
             Some(Journal::Deleting { deletes, .. }) => Box::new(deletes.iter().map(String::as_str)),
         }
     }

@@ -1,4 +1,4 @@
-//! Writes a stream as part objects of a folder.
+//! Writes a stream as part objects of a folder, or as one object.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use aggregator_crds::connector::FileFormat;
 use aggregator_crds::pipeline::WriteMode;
 use async_trait::async_trait;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::bucket::Bucket;
 use super::commit::{Changes, Commits};
@@ -16,7 +17,9 @@ use crate::connector::{
     Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, SavedSplit, Sink,
     SinkRequest, Staged,
 };
-use crate::connectors::files::{Parts, ROLL_BYTES, Target, Written, blocking, hidden, prefix_of_run, prefix_of_split};
+use crate::connectors::files::{
+    Part, Parts, ROLL_BYTES, Target, Written, blocking, hidden, prefix_of_run, prefix_of_split,
+};
 use crate::points;
 
 /// What to do when the files of this machine have no room.
@@ -29,7 +32,7 @@ struct Writing {
     parts: Option<Box<Parts>>,
     uploads: Uploads,
     /// The folder of these files.
-    _local: TempDir,
+    local: TempDir,
 }
 
 /// How far an attempt has come.
@@ -48,7 +51,6 @@ enum Phase {
 /// A stream of objects, ready to be written.
 pub(super) struct S3Sink {
     bucket: Bucket,
-    folder: String,
     written: Written,
     request: SinkRequest,
     commits: Commits,
@@ -57,6 +59,8 @@ pub(super) struct S3Sink {
     saved: BTreeMap<u64, (String, SavedParts)>,
     /// The objects of saved splits.
     kept: Vec<StagedPart>,
+    /// Whether the objects are pieces of the one that is asked for.
+    joins: bool,
     /// Whether other processes write for the same attempt.
     shared: bool,
 }
@@ -65,17 +69,14 @@ impl S3Sink {
     /// Checks what the Pipeline asks for. Changes nothing.
     pub(super) fn new(bucket: Bucket, declared: Option<&FileFormat>, request: SinkRequest) -> Result<Self> {
         let written = Written::new(declared, &request)?;
-        let Target::Folder(folder) = written.target.clone() else {
-            return Err(ConnectorError::new(
-                ErrorKind::Config,
-                format!("write stream `{}`", request.stream),
-                "one object of a fixed name cannot be replaced in one act with the record of the commit",
-            )
-            .remedy("name a folder, as `out/`: it gets part objects"));
-        };
         let commits = Commits::new(&bucket, &request.pipeline, &request.node);
-        let (saved, kept) = (BTreeMap::new(), Vec::new());
-        Ok(Self { bucket, folder, written, request, commits, phase: Phase::Opened, saved, kept, shared: false })
+        let (saved, kept, phase) = (BTreeMap::new(), Vec::new(), Phase::Opened);
+        Ok(Self { bucket, written, request, commits, phase, saved, kept, joins: false, shared: false })
+    }
+
+    /// Whether one object is asked for.
+    fn is_one(&self) -> bool {
+        matches!(self.written.target, Target::File(_))
     }
 
     fn overwrites(&self) -> bool {
@@ -84,7 +85,13 @@ impl S3Sink {
 
     /// The data objects that the target has now: those of the format, however compressed.
     async fn existing(&mut self) -> Result<Vec<String>> {
-        let found = self.bucket.list(&self.folder).await?.into_iter().map(|object| object.path);
+        let folder = match &self.written.target {
+            Target::Folder(folder) => folder,
+            Target::File(file) => {
+                return Ok(self.bucket.head(file).await?.map(|found| found.path).into_iter().collect());
+            }
+        };
+        let found = self.bucket.list(folder).await?.into_iter().map(|object| object.path);
         Ok(found.filter(|path| self.written.is_data(path) && !path.split('/').any(hidden)).collect())
     }
 
@@ -117,24 +124,43 @@ impl S3Sink {
             })
         })
         .await?;
-        let parts = self.written.parts(local.path(), PathBuf::new(), &self.request, ROLL_BYTES)?;
+        let roll_bytes = if self.is_one() { u64::MAX } else { ROLL_BYTES };
+        let parts = self.written.parts(local.path(), PathBuf::new(), &self.request, roll_bytes)?;
         let uploads = Uploads::new(self.bucket.clone(), local.path().to_owned(), self.commits.staging(attempt));
         let parts = Some(Box::new(parts));
-        self.phase = Phase::Fenced(Box::new(Writing { attempt: attempt.clone(), parts, uploads, _local: local }));
+        self.phase = Phase::Fenced(Box::new(Writing { attempt: attempt.clone(), parts, uploads, local }));
         Ok(())
     }
 
-    /// What a commit of these parts does. Names hold the attempt, so they are free.
+    /// What is written from here on is of splits: objects of their own, and of one that is asked for, pieces.
+    fn write_pieces(&mut self) -> Result<()> {
+        self.joins = self.is_one();
+        if self.joins
+            && let Some(parts) = &mut self.writing("write pieces")?.parts
+        {
+            parts.in_pieces();
+        }
+        Ok(())
+    }
+
+    /// What a commit of these parts does. Names in a folder hold the attempt, so they are free.
     async fn changes(&mut self, attempt: &Attempt, parts: Vec<StagedPart>) -> Result<Changes> {
+        let folder = match &self.written.target {
+            Target::Folder(folder) => folder.clone(),
+            Target::File(file) => {
+                let parts = parts.into_iter().map(|part| (part, file.clone())).collect();
+                return Ok(Changes { parts, fixed: true, deletes: Vec::new() });
+            }
+        };
         let deletes = if self.overwrites() { self.existing().await? } else { Vec::new() };
         let prefix = format!("{}-{}", prefix_of_run(&attempt.run, &self.request.node), attempt.epoch);
         let ending = self.written.ending();
         let name = |(number, part): (usize, StagedPart)| {
-            let folder = if part.folder.is_empty() { String::new() } else { format!("{}/", part.folder) };
-            let to = format!("{}/{folder}{prefix}-{number:05}.{ending}", self.folder);
+            let partition = if part.folder.is_empty() { String::new() } else { format!("{}/", part.folder) };
+            let to = format!("{folder}/{partition}{prefix}-{number:05}.{ending}");
             (part, to)
         };
-        Ok(Changes { parts: parts.into_iter().enumerate().map(name).collect(), deletes })
+        Ok(Changes { parts: parts.into_iter().enumerate().map(name).collect(), fixed: false, deletes })
     }
 }
 
@@ -169,6 +195,35 @@ impl Writing {
         self.uploads.finish().await
     }
 
+    /// Joins pieces that are in the store into one object there: they are fetched, joined here, and sent.
+    async fn join(&mut self, bucket: &Bucket, pieces: &[StagedPart]) -> Result<Vec<StagedPart>> {
+        let mut fetched = Vec::with_capacity(pieces.len());
+        for (number, piece) in pieces.iter().enumerate() {
+            let staged = PathBuf::from(format!("piece-{number:06}"));
+            bucket.fetch(&piece.staged, &piece.etag, &self.local.path().join(&staged)).await?;
+            fetched.push(Part { folder: String::new(), staged, rows: piece.rows, bytes: piece.bytes });
+        }
+        // Who waits no longer for the object drops the guard, and the thread that joins it stops.
+        let stopped = CancellationToken::new();
+        let _guard = stopped.clone().drop_guard();
+        let joined = self
+            .with_parts(move |parts| {
+                parts.join(&fetched, &|| {
+                    let told = || {
+                        ConnectorError::new(
+                            ErrorKind::Interrupted,
+                            "join the pieces of an object",
+                            "the run was asked to stop",
+                        )
+                    };
+                    if stopped.is_cancelled() { Err(told()) } else { Ok(()) }
+                })
+            })
+            .await?;
+        self.uploads.send(vec![joined]).await?;
+        self.uploads.finish().await
+    }
+
     fn begin(&mut self, prefix: String) {
         if let Some(parts) = &mut self.parts {
             parts.begin(prefix);
@@ -180,13 +235,15 @@ impl Writing {
 impl Sink for S3Sink {
     async fn plan(&mut self) -> Result<Vec<PlannedChange>> {
         let existing = self.existing().await?;
-        let state = if existing.is_empty() { "write objects to" } else { "add objects to" };
-        let mut actions = vec![format!(
-            "{state} {} ({})",
-            self.bucket.address(&format!("{}/", self.folder)),
-            self.written.summary(&self.request)
-        )];
-        if self.overwrites() {
+        let (state, place) = match (&self.written.target, existing.is_empty()) {
+            (Target::Folder(folder), true) => ("write objects to", format!("{folder}/")),
+            (Target::Folder(folder), false) => ("add objects to", format!("{folder}/")),
+            (Target::File(file), true) => ("create object", file.clone()),
+            (Target::File(file), false) => ("replace object", file.clone()),
+        };
+        let mut actions =
+            vec![format!("{state} {} ({})", self.bucket.address(&place), self.written.summary(&self.request))];
+        if self.overwrites() && !self.is_one() {
             actions.extend(existing.into_iter().map(|path| format!("delete object {path}")));
         }
         Ok(actions.into_iter().map(|action| PlannedChange { action, statement: None }).collect())
@@ -197,6 +254,16 @@ impl Sink for S3Sink {
     }
 
     async fn fence(&mut self, attempt: &Attempt) -> Result<()> {
+        if let (Target::File(file), false) = (&self.written.target, self.overwrites())
+            && self.bucket.head(file).await?.is_some()
+        {
+            return Err(ConnectorError::new(
+                ErrorKind::Config,
+                format!("append to {}", self.bucket.address(file)),
+                "the object is there, and an object cannot be appended to",
+            )
+            .remedy("write to a folder, as `out/`, or use the mode Overwrite"));
+        }
         self.commits.fence(attempt, &mut points::step).await?;
         self.write_as(attempt).await
     }
@@ -212,7 +279,7 @@ impl Sink for S3Sink {
         Ok(self.saved.values().map(|(_, saved)| saved.split.clone()).collect())
     }
 
-    async fn keep(&mut self, numbers: &BTreeSet<u64>, _more: bool) -> Result<()> {
+    async fn keep(&mut self, numbers: &BTreeSet<u64>, more: bool) -> Result<()> {
         let attempt = self.writing("keep")?.attempt.clone();
         let mut manifests = BTreeSet::new();
         for (number, (path, saved)) in std::mem::take(&mut self.saved) {
@@ -221,7 +288,8 @@ impl Sink for S3Sink {
                 self.kept.extend(saved.parts);
             }
         }
-        self.commits.keep_splits(&attempt, &manifests).await
+        self.commits.keep_splits(&attempt, &manifests).await?;
+        if more { self.write_pieces() } else { Ok(()) }
     }
 
     fn shares(&self) -> bool {
@@ -231,6 +299,7 @@ impl Sink for S3Sink {
     async fn join(&mut self, attempt: &Attempt) -> Result<Vec<SavedSplit>> {
         self.commits.check_owner(attempt).await?;
         self.write_as(attempt).await?;
+        self.write_pieces()?;
         self.shared = true;
         self.saved().await
     }
@@ -257,11 +326,17 @@ impl Sink for S3Sink {
     }
 
     async fn stage(&mut self) -> Result<Staged> {
-        let always = self.overwrites() && self.request.write.partition_by.is_empty() && self.kept.is_empty();
+        let always = self.is_one() || (self.overwrites() && self.request.write.partition_by.is_empty());
+        let (mut parts, joins, bucket) = (std::mem::take(&mut self.kept), self.joins, self.bucket.clone());
         let writing = self.writing("stage")?;
-        let mut parts = writing.finish(always).await?;
+        parts.extend(writing.finish(always && parts.is_empty() && !joins).await?);
+        if joins {
+            parts = match parts.as_slice() {
+                [] => writing.finish(true).await?,
+                pieces => writing.join(&bucket, pieces).await?,
+            };
+        }
         let attempt = writing.attempt.clone();
-        parts.splice(0..0, std::mem::take(&mut self.kept));
         let rows = parts.iter().map(|part| part.rows).sum();
         let bytes = parts.iter().map(|part| part.bytes).sum();
         self.phase = Phase::Staged { attempt, parts, rows };
