@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aggregator_crds::run::Backfill;
 use aggregator_worker::checkpoint::Shard;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -130,6 +131,9 @@ pub(crate) struct RunArgs {
     /// What is read and written, see below
     #[arg(short, long, value_enum, ignore_case = true, default_value_t = Mode::Incremental, value_name = "MODE")]
     pub(crate) mode: Mode,
+    /// Read this interval of the cursors again instead of what is new, as 2026-01-01/2026-02-01 (docs/sync-modes.md)
+    #[arg(long, value_name = "FROM/TO", value_parser = clap::value_parser!(Backfill))]
+    pub(crate) backfill: Option<Backfill>,
     #[command(flatten)]
     pub(crate) state: State,
     /// The memory for rows that wait, as 512Mi; without it: half of the container's or machine's, at most 2Gi
@@ -324,6 +328,10 @@ pub(crate) struct WorkerArgs {
 pub(crate) enum WorkerCommand {
     /// Make one attempt at a PipelineRun
     Run(WorkerRunArgs),
+    /// Keep the first rows of a node, or of every sink, in a ConfigMap of a PipelineRun
+    Preview(WorkerPreviewArgs),
+    /// Look for files that have arrived at a Connector
+    Look(WorkerLookArgs),
     /// Check a Connector, and keep what was found at it
     Probe(WorkerProbeArgs),
     /// Run the tests of a Transformation
@@ -331,9 +339,57 @@ pub(crate) enum WorkerCommand {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct WorkerPreviewArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// The node whose rows are shown; without it: every sink
+    #[arg(long, value_name = "NODE")]
+    pub(crate) node: Option<String>,
+    /// The most rows of a node
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = parse_limit)]
+    pub(crate) limit: usize,
+    /// The PipelineRun
+    #[arg(long, value_name = "NAME")]
+    pub(crate) run: String,
+    /// Its UID
+    #[arg(long, value_name = "UID")]
+    pub(crate) run_uid: String,
+    /// The name of the ConfigMap
+    #[arg(long, value_name = "NAME")]
+    pub(crate) keep_as: String,
+    /// Where the outcome is written for the kubelet
+    #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
+    pub(crate) termination_log: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct WorkerTestArgs {
     #[command(flatten)]
     pub(crate) files: Files,
+    /// Where the outcome is written for the kubelet
+    #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
+    pub(crate) termination_log: PathBuf,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WorkerLookArgs {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// Where values of Secrets are: a folder for each, with a file for each key
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) secrets: Option<PathBuf>,
+    /// The Connector's namespace
+    #[arg(long, value_name = "NAME")]
+    pub(crate) namespace: String,
+    /// The Connector
+    #[arg(long, value_name = "NAME")]
+    pub(crate) connector: String,
+    /// The files, as a source's `stream`
+    #[arg(long, value_name = "STREAM")]
+    pub(crate) stream: String,
+    /// How long a file must have stayed as it is
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub(crate) settle: String,
     /// Where the outcome is written for the kubelet
     #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
     pub(crate) termination_log: PathBuf,
@@ -370,6 +426,9 @@ pub(crate) struct WorkerRunArgs {
     /// What is read and written
     #[arg(short, long, value_enum, ignore_case = true, default_value_t = Mode::Incremental, value_name = "MODE")]
     pub(crate) mode: Mode,
+    /// The interval that is read again instead of what is new
+    #[arg(long, value_name = "FROM/TO", value_parser = clap::value_parser!(Backfill))]
+    pub(crate) backfill: Option<Backfill>,
     /// The PipelineRun
     #[arg(long, value_name = "NAME")]
     pub(crate) run: String,

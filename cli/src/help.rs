@@ -47,6 +47,7 @@ Examples:
   aggregator run -f . --pipeline turnover --param day=2026-11-01 --mode Full
   aggregator run -f . --secrets secrets --memory 512Mi --report report.json
   aggregator run -f . --state state --shard 0/4    the first of four processes
+  aggregator run -f . --backfill 2026-01-01/2026-02-01    January once more
 
 Ctrl-C stops a run; the next one goes on from where it can.";
 

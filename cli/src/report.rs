@@ -300,10 +300,13 @@ fn summary(report: &RunReport) -> String {
         Outcome::Interrupted => "was interrupted",
     };
     let resumed = if report.resumed { ", continuing an earlier attempt" } else { "" };
+    let mode = match &report.backfill {
+        Some(interval) => format!("{:?} of {} to {}", report.mode, interval.from, interval.to),
+        None => format!("{:?}", report.mode),
+    };
     format!(
-        "{} {outcome} ({:?}, attempt {}{resumed}): {} read, {} {written}, {} rejected in {:.2} s, {ledger}",
+        "{} {outcome} ({mode}, attempt {}{resumed}): {} read, {} {written}, {} rejected in {:.2} s, {ledger}",
         report.pipeline,
-        report.mode,
         report.attempt,
         counted(count(sum(EntryKind::Source, |entry| entry.read)), "row"),
         count(sum(EntryKind::Sink, sunk)),

@@ -115,8 +115,8 @@ impl Reconciled for Schedule {
     fn observe(world: &World, object: &Arc<Self>, _: &Settings) -> Self::View {
         schedule::observe(world, object)
     }
-    fn plan(view: &Self::View, _: &Settings, now: Timestamp) -> Plan {
-        schedule::plan(view, now)
+    fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
+        schedule::plan(view, settings, now)
     }
 }
 

@@ -146,9 +146,14 @@ impl Errands {
 /// How much is left of a time since a Job ended; None when nothing is.
 #[must_use]
 pub fn left(job: &Job, time: Duration, now: Timestamp) -> Option<Duration> {
-    let ended = over(job)?.last_transition_time.as_ref()?.0;
-    let since = Duration::try_from(now.duration_since(ended)).unwrap_or_default();
+    let since = Duration::try_from(now.duration_since(ended(job)?)).unwrap_or_default();
     time.checked_sub(since).filter(|left| !left.is_zero())
+}
+
+/// When a Job ended; None while it goes on.
+#[must_use]
+pub fn ended(job: &Job) -> Option<Timestamp> {
+    Some(over(job)?.last_transition_time.as_ref()?.0)
 }
 
 /// The condition with which a Job ended.

@@ -77,6 +77,12 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
         Changed::Connector(connector) => {
             let name = connector.name_any();
             keys.insert(Key::of(Kind::Connector, connector.as_ref()));
+            // Those that look for files there.
+            let looking = world.schedules.filter(|schedule| {
+                schedule.namespace() == connector.namespace()
+                    && matches!(&schedule.spec.trigger, Trigger::FileArrival(arrival) if arrival.connector == name)
+            });
+            keys.extend(looking.iter().map(|schedule| Key::of(Kind::Schedule, schedule.as_ref())));
             keys.extend(users(world, connector.as_ref(), |pipeline| {
                 connectors_of(&pipeline.spec).contains(name.as_str())
             }));
@@ -99,6 +105,7 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
                 keys.insert(connector);
             }
             keys.extend(owner(config.as_ref(), "Transformation", Kind::Transformation));
+            keys.extend(owner(config.as_ref(), "Schedule", Kind::Schedule));
         }
         Changed::Pod(pod) => {
             let namespace = pod.namespace().unwrap_or_default();
@@ -147,8 +154,12 @@ fn unfinished(world: &World, namespace: Option<String>, pipeline: &str) -> Vec<K
 
 /// What a Job works for.
 fn of_work(job: &k8s_openapi::api::batch::v1::Job) -> Option<Key> {
-    let kinds =
-        [("PipelineRun", Kind::PipelineRun), ("Connector", Kind::Connector), ("Transformation", Kind::Transformation)];
+    let kinds = [
+        ("PipelineRun", Kind::PipelineRun),
+        ("Connector", Kind::Connector),
+        ("Transformation", Kind::Transformation),
+        ("Schedule", Kind::Schedule),
+    ];
     kinds.into_iter().find_map(|(kind, told)| owner(job, kind, told))
 }
 

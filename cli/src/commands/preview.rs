@@ -73,7 +73,7 @@ pub(super) async fn sinks(
     Ok(0)
 }
 
-fn as_json(node: &str, preview: &Preview) -> Result<serde_json::Value, Failure> {
+pub(super) fn as_json(node: &str, preview: &Preview) -> Result<serde_json::Value, Failure> {
     let columns = aggregator_compiler::catalogue::Stream::from_schema(node, &preview.schema).columns;
     Ok(serde_json::json!({
         "node": node,

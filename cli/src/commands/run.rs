@@ -19,6 +19,9 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     let (namespace, pipeline) = manifests::select(&manifests, &args.selection)?;
     let mode = match args.mode {
         Mode::Preview if args.shard.is_some() => return Err(alone("Preview")),
+        Mode::Preview if args.backfill.is_some() => {
+            return Err(Failure::usage("--mode Preview reads from the start", "leave --backfill out, or use DryRun"));
+        }
         Mode::Preview => return super::preview::sinks(&manifests, &namespace, &pipeline, &args, global).await,
         Mode::Full => RunMode::Full,
         Mode::Incremental => RunMode::Incremental,
@@ -26,6 +29,9 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     };
     if args.shard.is_some() && mode == RunMode::DryRun {
         return Err(alone("DryRun"));
+    }
+    if args.backfill.is_some() && mode == RunMode::Full {
+        return Err(Failure::usage("--mode Full reads everything", "leave --backfill out, or --mode"));
     }
     let mut resources = Resources::of_this_machine();
     if let Some(memory) = args.memory {
@@ -52,10 +58,13 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
         pipeline,
         params: manifests::params(args.selection.params)?,
         mode,
+        backfill: args.backfill,
         secrets: manifests::secrets(args.selection.secrets)?,
         resources,
         timeout,
         cancel,
+        // Nobody asks for it: who stops a process wants it to stop.
+        wind_down: CancellationToken::new(),
         progress: shown.clone(),
     };
     let store = LocalStore::of_shard(&args.state.state, args.shard);

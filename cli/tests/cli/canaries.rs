@@ -16,6 +16,7 @@ mod repeater;
 mod s3;
 mod scene;
 mod server;
+mod targets;
 mod watch;
 
 use self::scene::Scene;
@@ -33,6 +34,7 @@ fn no_canary_is_shown() {
     postgres::encrypted(&mut scene);
     s3::real(&mut scene);
     s3::echoing(&mut scene);
+    targets::written(&mut scene);
     for name in ["aggregator_worker", "hyper_util", "sqlx"] {
         assert!(scene.talkative.contains(name), "{name} has said nothing: {:?}", scene.talkative);
     }

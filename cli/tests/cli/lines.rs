@@ -163,11 +163,16 @@ fn cut(source: Source, sink: Sink, mode: Mode, places: u64) -> usize {
         // Some bytes more or less are sent each time, as numbers have more digits.
         let answer = sink == Sink::Postgres && direction == Direction::ToClient;
         let fits = |cut: &Cut| !answer || *cut == Cut::Unanswered;
+        let mut seen = Vec::new();
         let ending = (0..TRIES).find_map(|_| {
             let length = detour.measure()[number].1;
-            detour.cut(direction, length - last / 2).filter(fits)
+            let found = detour.cut(direction, length - last / 2);
+            seen.push((length, found));
+            found.filter(fits)
         });
-        cuts.push(ending.unwrap_or_else(|| panic!("{}, {direction:?}: the end was not met", detour.world.name)));
+        cuts.push(
+            ending.unwrap_or_else(|| panic!("{}, {direction:?}: the end was not met: {seen:?}", detour.world.name)),
+        );
     }
     let count = |wanted: Cut| cuts.iter().filter(|cut| **cut == wanted).count();
     println!(

@@ -7,6 +7,7 @@
 )]
 
 mod aggregator;
+mod backfill;
 mod canaries;
 mod cases;
 mod delivery;
@@ -40,6 +41,7 @@ mod resume_sqlite;
 mod rows;
 mod s3;
 mod samples;
+mod schema_policy;
 mod secrets;
 mod shards;
 mod shop;

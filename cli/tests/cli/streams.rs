@@ -218,3 +218,30 @@ spec:
     assert!(said.stderr.contains("narrow the Connector's root"), "{}", said.stderr);
     assert!(!place.file("out").exists(), "nothing is visible");
 }
+
+#[test]
+fn four_streams_go_at_a_time_or_as_many_as_there_are_connections() {
+    const TABLES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+    let waited_for = "SELECT count(DISTINCT relation)::text AS line FROM pg_locks WHERE NOT granted";
+    for (limits, at_a_time) in [("", "4"), ("  limits: {connections: 2}\n", "2")] {
+        let database = Database::new();
+        for table in TABLES {
+            database.execute(&format!("CREATE TABLE {table} AS SELECT '{table}' AS name"));
+        }
+        let place = place(&database, "", "");
+        place.write("m/db.yaml", &database.manifest().replace("spec:\n", &format!("spec:\n{limits}")));
+        let mut locked = database.session();
+        locked.execute(&format!("BEGIN; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", TABLES.join(", ")));
+        let mut run = place.start(RUN);
+        let mut watched = database.session();
+        assert!(run.until(|_| watched.lines(waited_for) == [at_a_time]), "{at_a_time} streams wait");
+        for _ in 0..20 {
+            watched.execute("SELECT pg_sleep(0.02)");
+            assert_eq!(watched.lines(waited_for), [at_a_time], "no other stream begins");
+        }
+        locked.execute("ROLLBACK");
+        let ended = run.wait();
+        assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
+        assert_eq!(of_files(&place.file("lake/raw")).len(), TABLES.len());
+    }
+}

@@ -170,6 +170,10 @@ subjects: [{{kind: ServiceAccount, name: operator, namespace: {name}}}]
         std::fs::write(path, text).expect("a file");
     }
 
+    pub(crate) fn remove(&self, file: &str) {
+        std::fs::remove_file(self.folder.path().join(file)).expect("a file");
+    }
+
     /// The lines of all files below a folder, sorted.
     pub(crate) fn lines(&self, folder: &str) -> Vec<String> {
         let mut lines = Vec::new();

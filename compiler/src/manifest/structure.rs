@@ -190,10 +190,12 @@ impl Structure {
             | ValidationErrorKind::OneOfMultipleValid { .. }
             | ValidationErrorKind::AnyOf { .. } => self.choice(error, value),
             ValidationErrorKind::MinItems { limit } => {
-                (format!("the list needs at least {limit} entries"), "add one".into())
+                let least = if *limit == 1 { "one entry".to_owned() } else { format!("{limit} entries") };
+                (format!("the list needs at least {least}"), "add one".into())
             }
             ValidationErrorKind::MaxItems { limit } => {
-                (format!("the list has more than {limit} entries"), "split the object".into())
+                let most = if *limit == 1 { "one entry".to_owned() } else { format!("{limit} entries") };
+                (format!("the list has more than {most}"), "split the object".into())
             }
             ValidationErrorKind::MinLength { limit } => {
                 (format!("the text is shorter than {limit} characters"), "write a value, or remove the field".into())

@@ -61,7 +61,7 @@ pub struct PipelineRunSpec {
     /// Read this interval of the cursors again instead of what is new. Checkpoints stay where they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfill: Option<Backfill>,
-    /// For the mode Preview: which rows are shown.
+    /// For the mode Preview: which rows are shown. Default: 100 of each sink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<Preview>,
     /// End the run; the only field that may change.
@@ -106,6 +106,35 @@ pub struct Backfill {
     pub to: jiff::Timestamp,
 }
 
+impl std::fmt::Display for Backfill {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}/{}", self.from, self.to)
+    }
+}
+
+/// An interval as ISO 8601 writes it: two times with a slash between them. A date is its midnight in UTC.
+impl std::str::FromStr for Backfill {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let time = |text: &str| {
+            let time = text.parse::<jiff::Timestamp>().ok();
+            let date = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+            time.or_else(|| Some(date()?.timestamp()))
+                .ok_or_else(|| format!("`{text}` is no time: write 2026-01-31 or 2026-01-31T12:00:00Z"))
+        };
+        let (from, to) = text.split_once('/').ok_or("write two times, as 2026-01-01/2026-02-01")?;
+        let interval = Self { from: time(from)?, to: time(to)? };
+        if interval.from < interval.to { Ok(interval) } else { Err("the second time is not after the first".into()) }
+    }
+}
+
+/// The key of a ConfigMap under which a preview keeps its rows: `{"nodes": [{"node", "columns", "rows", "rejects",
+/// "truncated"}]}`, as `aggregator preview -o json` shows each.
+pub const PREVIEW: &str = "preview.json";
+/// The most bytes of them.
+pub const PREVIEW_BYTES: usize = 512 * 1024;
+
 /// Which rows a preview shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -122,8 +151,28 @@ pub struct Preview {
 /// How a run is ended before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum CancelMode {
-    /// What is read is still written and committed; the checkpoint is that of a whole run up to there.
+    /// Streams that have begun are read to their ends and committed; no other begins.
     Graceful,
     /// At once; nothing more is committed.
     Immediate,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_reads_as_it_is_written() {
+        for (text, whole) in [
+            ("2026-01-01/2026-02-01", "2026-01-01T00:00:00Z/2026-02-01T00:00:00Z"),
+            ("2026-01-01T10:00:00+02:00/2026-01-01T08:00:00.5Z", "2026-01-01T08:00:00Z/2026-01-01T08:00:00.5Z"),
+        ] {
+            let interval: Backfill = text.parse().expect(text);
+            assert_eq!(interval.to_string(), whole);
+            assert_eq!(whole.parse(), Ok(interval));
+        }
+        for text in ["", "2026-01-01", "2026-01-01/", "2026-01-01/2026-01-01", "2026-02-01/2026-01-01", "a/b"] {
+            assert!(text.parse::<Backfill>().is_err(), "{text}");
+        }
+    }
 }

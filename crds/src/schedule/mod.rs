@@ -1,5 +1,6 @@
 //! The Schedule: when a Pipeline runs.
 
+mod look;
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 
+pub use look::{FilesFound, LastLook, LookFailure, LookOutcome};
 pub use trigger::{
     CronTrigger, FileArrivalTrigger, IntervalTrigger, KafkaTrigger, PipelineSucceededTrigger, Trigger, WebhookTrigger,
 };
@@ -54,6 +56,10 @@ pub struct ScheduleSpec {
     /// What makes it run: exactly one of `cron`, `interval`, `webhook`, `fileArrival`, `kafka`, `pipelineSucceeded`.
     #[serde(flatten)]
     pub trigger: Trigger,
+    /// For `cron` and `interval`: every fire is later by a part of this time that is the schedule's own, so that many
+    /// schedules of the same time do not start at once, as `5m`. Default: 0s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<String>,
     /// What happens when a run is due and the one before it still goes on. Default: Forbid.
     #[serde(default)]
     pub concurrency_policy: ConcurrencyPolicy,
@@ -143,6 +149,9 @@ pub struct ScheduleStatus {
     /// What became of the last fire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_decision: Option<FireDecision>,
+    /// For `fileArrival`: the last look for files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_look: Option<LastLook>,
     /// When the last run of this schedule that succeeded ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_successful_time: Option<jiff::Timestamp>,

@@ -25,7 +25,7 @@ const fn rule(kind: &'static str, path: &'static str, rule: &'static str, messag
     Rule { kind, path, rule, message }
 }
 
-const RULES: [Rule; 29] = [
+const RULES: [Rule; 30] = [
     rule(
         "Connector",
         "spec.postgres.tls",
@@ -111,6 +111,12 @@ const RULES: [Rule; 29] = [
         "spec",
         "!has(self.pipelineSucceeded) || self.pipelineSucceeded.name != self.pipelineRef.name",
         "a Pipeline cannot wait for its own success",
+    ),
+    rule(
+        "Schedule",
+        "spec",
+        "!has(self.jitter) || has(self.cron) || has(self.interval)",
+        "jitter is only for cron and interval",
     ),
     rule(
         "Schedule",

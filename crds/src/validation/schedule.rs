@@ -11,7 +11,7 @@ use regex::Regex;
 
 use super::path::Path;
 use super::report::Report;
-use super::{Validate, Violation};
+use super::{Validate, Violation, parse_duration};
 use crate::Schedule;
 use crate::schedule::{CronTrigger, MissedRuns, MissedRunsPolicy, Trigger};
 
@@ -22,6 +22,9 @@ static TOPIC: LazyLock<Regex> = LazyLock::new(|| {
 /// What a run's name adds to a Schedule's: `-yyyymmdd-hhmmss-` and 5 digits, of the 63 characters that a Job's name may have.
 const LONGEST_NAME: usize = 63 - 22;
 
+/// The longest time that fires may be spread over.
+const LONGEST_JITTER: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Validate for Schedule {
     fn validate(&self) -> Vec<Violation> {
         let mut report = Report::default();
@@ -29,6 +32,10 @@ impl Validate for Schedule {
         let spec = Path::root("spec");
         report.object_name(&spec.field("pipelineRef").field("name"), &self.spec.pipeline_ref.name);
         report.trigger(&spec, &self.spec.trigger, &self.spec.pipeline_ref.name);
+        if let Some(jitter) = &self.spec.jitter {
+            let path = spec.field("jitter");
+            report.jitter(&path, jitter, &self.spec.trigger);
+        }
         if let Some(missed) = &self.spec.missed_runs {
             report.missed_runs(&spec.field("missedRuns"), missed);
         }
@@ -88,6 +95,17 @@ impl Report {
                     self.add(&path, format!("the Pipeline `{pipeline}` would wait for its own success"), help);
                 }
             }
+        }
+    }
+
+    fn jitter(&mut self, path: &Path, jitter: &str, trigger: &Trigger) {
+        self.duration(path, jitter);
+        if parse_duration(jitter).is_ok_and(|jitter| jitter > LONGEST_JITTER) {
+            self.add(path, format!("{jitter} is longer than a day"), "write at most `24h`");
+        }
+        if !matches!(trigger, Trigger::Cron(_) | Trigger::Interval(_)) {
+            let message = format!("`jitter` is not used by `{}`", trigger.key());
+            self.add(path, message, "leave `jitter` out, or use `cron` or `interval`");
         }
     }
 

@@ -6,7 +6,9 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::{Calendar, Interval};
+use aggregator_crds::schedule::{CronTrigger, IntervalTrigger, Trigger};
+
+use super::{Calendar, Clock, Interval};
 
 /// Zones with changes of every kind: an hour each way, half an hour, at midnight, southern, none, a skipped day, and rules
 /// that follow the moon.
@@ -158,4 +160,37 @@ fn an_interval_counts_from_its_start() {
     assert_eq!(interval.count(start - 1.hour(), start + 1.hour()), 5);
     assert_eq!(interval.latest(start, start + 1.hour(), 2), [start + 60.minutes(), start + 45.minutes()]);
     assert_eq!(interval.latest(start - 1.hour(), start - 1.minute(), 2), []);
+}
+
+#[test]
+fn jitter_moves_all_fires_of_a_schedule_alike_and_spreads_schedules() {
+    let cron = Trigger::Cron(CronTrigger { expressions: vec!["0 * * * *".into()], time_zone: "UTC".into() });
+    let made: Timestamp = "2026-11-23T10:00:00Z".parse().expect("a time");
+    let plain = Clock::of(&cron, made).expect("a trigger").expect("a clock");
+    let jitter = Duration::from_secs(600);
+    let mut delays = std::collections::BTreeSet::new();
+    for number in 0..200 {
+        let clock = plain.clone().delayed(jitter, &format!("uid-{number}"));
+        let (until, mut at) = (made + 5.hours(), made);
+        let mut fires = Vec::new();
+        while let Some(fire) = clock.next(at).filter(|fire| *fire <= until) {
+            fires.push(fire);
+            at = fire;
+        }
+        let delay = fires[0].duration_since(plain.next(fires[0] - 11.minutes()).expect("a fire"));
+        assert!((SignedDuration::ZERO..SignedDuration::from_secs(600)).contains(&delay), "{delay}");
+        let expected: Vec<Timestamp> =
+            (0..6).map(|hour| made + hour.hours() + delay).filter(|at| *at > made && *at <= until).collect();
+        assert_eq!(fires, expected, "an hour apart, all by the same");
+        assert_eq!(clock.count(made, until), fires.len() as u64);
+        let mut latest = clock.latest(made, until, 100);
+        latest.reverse();
+        assert_eq!(latest, fires);
+        delays.insert(delay.as_secs());
+    }
+    assert!(delays.len() > 120, "200 schedules start at {} different seconds", delays.len());
+    let interval = Trigger::Interval(IntervalTrigger { every: "1h".into(), start: Some(made) });
+    let clock = Clock::of(&interval, made).expect("a trigger").expect("a clock").delayed(jitter, "uid");
+    let next = clock.next(made - 1.second()).expect("a fire");
+    assert_eq!(clock.next(next), Some(next + 1.hour()));
 }

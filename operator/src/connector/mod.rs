@@ -10,5 +10,5 @@ mod view;
 
 pub use due::REQUESTED;
 pub use plan::plan;
-pub use probe::catalogue_name;
+pub use probe::{about, catalogue_name};
 pub use view::{View, catalogue, observe};

@@ -43,7 +43,7 @@ pub(super) fn labels_of(connector: &Connector) -> BTreeMap<String, String> {
 
 /// What is checked: the Connector with the paths that the Pod will see.
 #[must_use]
-pub(super) fn about(connector: &Connector, spec: ConnectorSpec) -> Connector {
+pub fn about(connector: &Connector, spec: ConnectorSpec) -> Connector {
     let metadata = ObjectMeta {
         name: connector.metadata.name.clone(),
         namespace: connector.metadata.namespace.clone(),

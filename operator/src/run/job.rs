@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 
 use super::material::Material;
+use crate::identity::Who;
 use crate::labels::{self, labels};
 use crate::names;
 use crate::settings::Settings;
@@ -86,10 +87,10 @@ pub(super) fn job_of(
     settings: &Settings,
 ) -> Job {
     let labels = labels_of(run, Some(attempt));
-    let plan = plan_name(run);
+    let (plan, service_account) = (plan_name(run), who(run).name(settings));
     let worker = Worker {
         plan: &plan,
-        service_account: Some(&settings.service_account),
+        service_account: Some(&service_account),
         arguments: arguments(run, attempt, terms),
         mounts: &terms.mounts,
         resources: terms.execution.resources.as_ref(),
@@ -103,13 +104,21 @@ pub(super) fn job_of(
     }
 }
 
+/// Who makes a run's attempts: what only shows rows keeps them, and tells nothing while it works.
+#[must_use]
+pub(super) fn who(run: &PipelineRun) -> Who {
+    match run.spec.mode {
+        RunMode::Preview => Who::Probe,
+        RunMode::Full | RunMode::Incremental | RunMode::DryRun => Who::Run,
+    }
+}
+
+/// The name of the ConfigMap that holds the rows of a preview.
+fn preview_name(run: &PipelineRun) -> String {
+    format!("{}-preview", run.name_any())
+}
+
 fn arguments(run: &PipelineRun, attempt: u32, terms: &Terms) -> Vec<String> {
-    let mode = match run.spec.mode {
-        RunMode::Full => "Full",
-        RunMode::Incremental => "Incremental",
-        RunMode::DryRun => "DryRun",
-        RunMode::Preview => "Preview",
-    };
     let mut options = vec![
         ("secrets", worker::SECRETS.to_owned()),
         ("namespace", run.namespace().unwrap_or_default()),
@@ -117,8 +126,26 @@ fn arguments(run: &PipelineRun, attempt: u32, terms: &Terms) -> Vec<String> {
         ("run", run.name_any()),
         ("run-uid", run.uid().unwrap_or_default()),
     ];
+    let mode = match run.spec.mode {
+        RunMode::Full => "Full",
+        RunMode::Incremental => "Incremental",
+        RunMode::DryRun => "DryRun",
+        RunMode::Preview => {
+            let asked = run.spec.preview.as_ref();
+            options.push(("keep-as", preview_name(run)));
+            options.extend(asked.map(|preview| ("node", preview.node.clone())));
+            options.extend(asked.and_then(|preview| preview.limit).map(|limit| ("limit", limit.to_string())));
+            options.extend(params(run));
+            return worker::arguments("preview", options);
+        }
+    };
     options.extend(terms.pipeline_uid.iter().map(|uid| ("pipeline-uid", uid.clone())));
     options.extend([("attempt", attempt.to_string()), ("mode", mode.into())]);
-    options.extend(run.spec.params.iter().map(|(name, value)| ("param", format!("{name}={value}"))));
+    options.extend(run.spec.backfill.iter().map(|interval| ("backfill", interval.to_string())));
+    options.extend(params(run));
     worker::arguments("run", options)
+}
+
+fn params(run: &PipelineRun) -> impl Iterator<Item = (&'static str, String)> + '_ {
+    run.spec.params.iter().map(|(name, value)| ("param", format!("{name}={value}")))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aggregator_crds::condition::ConditionStatus;
-use aggregator_crds::run::{CancelMode, PipelineRunStatus, RetryState, RunMode};
+use aggregator_crds::run::{CancelMode, PipelineRunStatus, RetryState};
 use aggregator_crds::validation::parse_duration;
 use aggregator_crds::{Pipeline, Validate};
 use jiff::{SignedDuration, Timestamp};
@@ -13,14 +13,14 @@ use kube::ResourceExt;
 use serde_json::json;
 
 use super::ended::{Ended, ended};
-use super::job::{TERMS, Terms, job_of, plan_of};
+use super::job::{TERMS, Terms, job_of, plan_of, who};
 use super::material::{Around, resolve};
 use super::retry::pause;
 use super::status::{Phase, status};
 use super::view::{View, is_over, writes};
 use crate::action::{Action, Kind, Plan, Target};
 use crate::conditions;
-use crate::identity::{self, Who};
+use crate::identity;
 use crate::labels;
 use crate::pipeline::{VALID, revision};
 use crate::settings::Settings;
@@ -72,12 +72,6 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     if let Some(violation) = run.validate().first() {
         return view.says(Phase::failed("Invalid", violation.to_string()), now);
     }
-    // What is not done must not be taken for something else: a backfill read as what is new would move the checkpoint.
-    if run.spec.backfill.is_some() || run.spec.mode == RunMode::Preview {
-        let asked = if run.spec.backfill.is_some() { "backfill" } else { "mode: Preview" };
-        return view
-            .says(Phase::failed("NotSupportedYet", format!("`{asked}` is not supported on a cluster yet")), now);
-    }
     let name = &run.spec.pipeline_ref.name;
     let Some(pipeline) = &view.pipeline else {
         return view.says(Phase::failed("PipelineMissing", format!("there is no Pipeline `{name}`")), now);
@@ -110,7 +104,7 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         settings,
     };
     match resolve(&around, name, &spec, &run.spec.params) {
-        Ok(_) if !view.identity => Plan { actions: identity::all(&namespace, Who::Run, settings), again: None },
+        Ok(_) if !view.identity => Plan { actions: identity::all(&namespace, who(run), settings), again: None },
         Ok(material) => {
             Plan::nothing().then(Action::create(Kind::ConfigMap, &plan_of(run, material, Some(number), pipeline.uid())))
         }
@@ -184,7 +178,9 @@ fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
     let here = |phase: Phase| phase.at(number, job.metadata.name.clone());
     let cancel = view.run.spec.cancel;
     match stands(job) {
-        Stands::Going if cancel == Some(CancelMode::Immediate) => stop(view, job, number, now),
+        Stands::Going if cancel == Some(CancelMode::Immediate) || is_suspended(job) => stop(view, job, number, now),
+        // What has not begun has nothing to end well.
+        Stands::Going if cancel.is_some() && !view.has_begun() => stop(view, job, number, now),
         Stands::Going => view.says(here(view.going()), now),
         Stands::Complete => {
             // A worker ends with code 0 when everything is committed, and not otherwise.
@@ -219,7 +215,8 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
     let job = view.jobs.last().and_then(|job| job.metadata.name.clone());
     let here = |phase: Phase| phase.at(number, job.clone());
     if run.spec.cancel.is_some() {
-        return view.says(here(Phase::cancelled("the run was cancelled").of(ended)), now);
+        let message = format!("the run was cancelled; its worker said: {}", ended.message);
+        return view.says(here(Phase::cancelled(message).of(ended)), now);
     }
     let Some(terms) = view.terms() else { return view.says(here(plan_missing().of(ended)), now) };
     let before = run.status.as_ref().and_then(|status| status.retry.as_ref());
@@ -251,11 +248,14 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
     view.says(here(Phase::waits("WaitingToRetry", message).again(retry)), now).again_in(left)
 }
 
+fn is_suspended(job: &Job) -> bool {
+    job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true)
+}
+
 /// Ends an attempt at once: the Job is suspended, so that its Pod is asked to stop and its end is still seen.
 fn stop(view: &View, job: &Job, number: u32, now: Timestamp) -> Plan {
-    let suspended = job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true);
     let name = job.metadata.name.clone();
-    if !suspended {
+    if !is_suspended(job) {
         let target = Target::of(Kind::Job, &job.metadata).any_version();
         let patch = json!({"spec": {"suspend": true}});
         let phase = Phase::runs("Cancelling", "the worker is asked to stop").at(number, name);
@@ -306,6 +306,11 @@ impl View {
             .or(ended.into_iter().next())
     }
 
+    /// Whether a worker of the last attempt has begun.
+    fn has_begun(&self) -> bool {
+        self.pods.iter().any(|pod| worker::running(pod) || worker::has_ended(pod))
+    }
+
     /// What an attempt does whose Job has not ended.
     fn going(&self) -> Phase {
         if let Some(waiting) = self.pods.iter().find_map(|pod| worker::waiting(pod)) {
@@ -313,11 +318,9 @@ impl View {
         }
         match self.pods.iter().find(|pod| worker::running(pod)) {
             Some(pod) if self.run.spec.cancel.is_some() => {
-                let text = format!(
-                    "the Pod {} goes on to its end: cutting a run short gracefully is not supported yet; use Immediate",
-                    pod.name_any()
-                );
-                Phase::runs("Running", text)
+                let text =
+                    format!("the Pod {} commits the streams that it has begun, and begins no other", pod.name_any());
+                Phase::runs("Cancelling", text)
             }
             Some(pod) => Phase::runs("Running", format!("the Pod {} moves rows", pod.name_any())),
             None => Phase::waits("PodStarting", "the worker starts"),

@@ -52,6 +52,8 @@ impl Phase {
     #[must_use]
     pub(super) fn succeeded(ended: &Ended) -> Self {
         let message = match &ended.outcome {
+            // Not every success moves rows.
+            Some(outcome) if outcome.reason.is_some() => ended.message.clone(),
             Some(outcome) => format!(
                 "{} read, {} written, {} rejected: all accounted for",
                 counted(outcome.totals.read, "row"),
@@ -60,7 +62,7 @@ impl Phase {
             ),
             None => ended.message.clone(),
         };
-        Self::new(RunPhase::Succeeded, "LedgerBalanced", message).of(ended)
+        Self::new(RunPhase::Succeeded, &ended.reason, message).of(ended)
     }
 
     /// With the attempt that goes on, or the last one, and its Job.

@@ -164,6 +164,40 @@ fn a_run_is_resolved_once_and_has_one_job() {
     assert!(volumes.iter().any(|volume| volume["hostPath"]["path"] == "/data"), "{volumes:?}");
 }
 
+/// The arguments and the identity of the first attempt's worker.
+fn worker_of(change: impl Fn(&mut PipelineRun)) -> (String, String) {
+    let mut view = view(json!({}));
+    change(Arc::make_mut(&mut view.run));
+    let job = serde_json::to_value(view.begun().jobs[0].as_ref()).expect("JSON");
+    let pod = &job["spec"]["template"]["spec"];
+    let words = pod["containers"][0]["args"].as_array().expect("arguments").iter().filter_map(Value::as_str);
+    let words = words.skip_while(|word| *word != "--pipeline").collect::<Vec<_>>().join(" ");
+    (words, pod["serviceAccountName"].as_str().expect("a name").to_owned())
+}
+
+#[test]
+fn a_worker_is_told_of_intervals_and_of_what_is_only_shown() {
+    let (words, who) = worker_of(|run| {
+        run.spec.backfill = Some(object(json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"})));
+    });
+    assert!(words.ends_with("--mode Incremental --backfill 2026-01-01T00:00:00Z/2026-01-02T00:00:00Z"), "{words}");
+    assert_eq!(who, "aggregator-worker");
+    let (words, who) = worker_of(|run| {
+        run.spec.mode = aggregator_crds::run::RunMode::Preview;
+        run.spec.preview = Some(object(json!({"node": "rows", "limit": 7})));
+    });
+    assert_eq!(words, "--pipeline move --run first --run-uid uid-first --keep-as first-preview --node rows --limit 7");
+    assert_eq!(who, "aggregator-worker-probe");
+    let shown =
+        json!({"result": "Succeeded", "reason": "Previewed", "message": "7 rows in the ConfigMap first-preview"});
+    let mut view = view(json!({}));
+    Arc::make_mut(&mut view.run).spec.mode = aggregator_crds::run::RunMode::Preview;
+    let view = view.begun().job_is("Complete", "CompletionsReached").ended_with(0, &shown);
+    let ended = view.now();
+    let told = view.after(&ended);
+    assert_eq!(told.told(), (RunPhase::Succeeded, "Previewed", "7 rows in the ConfigMap first-preview"));
+}
+
 #[test]
 fn a_job_that_completed_is_the_end_with_the_workers_figures() {
     let outcome = json!({"result": "Succeeded", "totals": {"read": 3, "written": 2, "rejected": 1}, "ledger": {"balanced": true}});
@@ -291,6 +325,41 @@ fn a_run_that_is_cancelled_is_stopped_and_its_last_word_awaited() {
 }
 
 #[test]
+fn a_run_that_is_to_end_well_goes_on_with_what_it_has_begun() {
+    let gracefully = |mut view: View| {
+        Arc::make_mut(&mut view.run).spec.cancel = Some(aggregator_crds::run::CancelMode::Graceful);
+        view
+    };
+    let view_of = || view(json!({})).begun();
+    let running = gracefully(view_of().pod_is(json!({"phase": "Running"})));
+    let goes_on = running.now();
+    let running = running.after(&goes_on);
+    assert_eq!((running.told().0, running.told().1), (RunPhase::Running, "Cancelling"));
+    assert!(running.told().2.contains("begins no other"), "{}", running.told().2);
+    assert!(goes_on.actions.iter().all(|action| matches!(action, Action::Status { .. })), "{goes_on}");
+    // The worker ends with what it was doing; what it says of the rest is told.
+    let interrupted = json!({"result": "Interrupted", "message": "1 of 3 streams did not succeed"});
+    let ended = running.clone().job_is("Failed", "BackoffLimitExceeded").ended_with(130, &interrupted);
+    let end = ended.now();
+    let told = ended.after(&end);
+    assert_eq!(told.told().0, RunPhase::Cancelled);
+    assert!(told.told().2.contains("1 of 3 streams"), "{}", told.told().2);
+    // One that had nothing else to do has succeeded.
+    let committed = json!({"result": "Succeeded", "totals": {"read": 1, "written": 1, "rejected": 0}});
+    let ended = running.job_is("Complete", "CompletionsReached").ended_with(0, &committed);
+    let end = ended.now();
+    assert_eq!(ended.after(&end).told().0, RunPhase::Succeeded);
+
+    let pending = gracefully(view_of());
+    let stops = pending.now();
+    assert_eq!(stops.actions[0].to_string(), r#"merge {"spec":{"suspend":true}} into Job first"#);
+    // Its worker began all the same, and was ended by that: nobody waits for it for ever.
+    let begun = pending.after(&stops).ended_with(130, &json!({"result": "Interrupted"}));
+    let end = begun.now();
+    assert_eq!(begun.after(&end).told().0, RunPhase::Cancelled);
+}
+
+#[test]
 fn a_timeout_covers_all_attempts() {
     let policy = json!({"timeout": "1m", "retry": {"limit": 5, "backoff": {"initial": "1s"}}});
     let view = view(policy).begun();
@@ -337,14 +406,8 @@ fn what_is_missing_or_wrong_ends_a_run_before_it_begins() {
         view
     };
     let too_long = with_spec(&|run| run.metadata.name = Some("x".repeat(64)));
-    let backfill = with_spec(&|run| {
-        run.spec.backfill = Some(object(json!({"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"})));
-    });
-    let preview = with_spec(&|run| run.spec.mode = aggregator_crds::run::RunMode::Preview);
     for (view, reason) in [
         (too_long, "Invalid"),
-        (backfill, "NotSupportedYet"),
-        (preview, "NotSupportedYet"),
         (no_pipeline, "PipelineMissing"),
         (no_connector, "ConnectorMissing"),
         (refused, "VolumeMissing"),

@@ -10,9 +10,9 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
 
-use super::job::{job_name, plan_name};
+use super::job::{job_name, plan_name, who};
 use crate::conditions;
-use crate::identity::{self, Who};
+use crate::identity;
 use crate::labels;
 use crate::pipeline::revision;
 use crate::settings::Settings;
@@ -101,7 +101,7 @@ pub fn observe(world: &World, run: &Arc<PipelineRun>, settings: &Settings) -> Vi
         revisions: revision::of(world, pipeline.as_deref()),
         connectors: world.connectors.of(&namespace),
         transformations: world.transformations.of(&namespace),
-        identity: identity::is_there(world, &namespace, Who::Run, settings),
+        identity: identity::is_there(world, &namespace, who(run), settings),
         run: Arc::clone(run),
         pipeline,
         plan: plan.filter(|plan| labels::is_owned(plan.as_ref(), &uid)),

@@ -1,6 +1,7 @@
 //! Schedules: each fire becomes exactly one run, or a recorded reason why not.
 
 mod fires;
+mod look;
 mod plan;
 #[cfg(test)]
 mod tests;

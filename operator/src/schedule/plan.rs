@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aggregator_compiler::plural::counted;
 use aggregator_crds::condition::ConditionStatus;
 use aggregator_crds::run::{PipelineRevisionRef, PipelineRunSpec, RunMode};
-use aggregator_crds::schedule::{ConcurrencyPolicy, Decision, FireCounts, FireDecision, ScheduleStatus, Trigger};
-use aggregator_crds::{PipelineRun, Schedule, Validate};
+use aggregator_crds::schedule::{
+    ConcurrencyPolicy, Decision, FileArrivalTrigger, FireCounts, FireDecision, ScheduleStatus, Trigger,
+};
+use aggregator_crds::{PipelineRun, Schedule, Validate, parse_duration};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use kube::ResourceExt;
 use serde_json::json;
 
 use super::fires::{Due, Fire, of_clock};
+use super::look::{Looked, look};
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
 use crate::clock::Clock;
@@ -19,6 +23,7 @@ use crate::conditions::{Said, find, renew, seconds};
 use crate::labels::{self, labels};
 use crate::names;
 use crate::run;
+use crate::settings::Settings;
 
 /// How many runs may wait for one another.
 const QUEUE: usize = 100;
@@ -32,6 +37,20 @@ const AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
 const NEXT: usize = 5;
 const ACTIVE: usize = 50;
 
+/// Why a look may have seen nothing.
+const TROUBLE: [&str; 10] = [
+    "LookFailed",
+    "TimedOut",
+    "Unschedulable",
+    "ImagePullFailed",
+    "ContainerFailed",
+    "Evicted",
+    "OutOfMemory",
+    "Killed",
+    "WorkerFailed",
+    "OutcomeLost",
+];
+
 /// What has been decided, to be written down.
 #[derive(Default)]
 struct Decided {
@@ -44,7 +63,7 @@ struct Decided {
 
 /// What is to be done for a Schedule now.
 #[must_use]
-pub fn plan(view: &View, now: Timestamp) -> Plan {
+pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let schedule = &view.schedule;
     if schedule.metadata.deletion_timestamp.is_some() {
         return Plan::nothing();
@@ -54,16 +73,26 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
         Some(violation) => Err(violation.to_string()),
         None => Clock::of(&schedule.spec.trigger, made).map_err(|error| error.to_string()),
     };
+    // Validation has seen that it is a length of time.
+    let jitter = schedule.spec.jitter.as_ref().and_then(|jitter| parse_duration(jitter).ok()).unwrap_or_default();
+    let clock = clock.map(|clock| Some(clock?.delayed(jitter, &schedule.uid().unwrap_or_default())));
     let after = view.decided_until(made, now);
+    let looked = match (&schedule.spec.trigger, &clock) {
+        (Trigger::FileArrival(arrival), Ok(_)) => look(view, arrival, settings, now),
+        _ => Looked { plan: view.looks.clean(None), ..Looked::default() },
+    };
     let due = match &clock {
         Ok(Some(clock)) => of_clock(clock, after, now, &schedule.spec.missed_runs.clone().unwrap_or_default()),
-        Ok(None) => Due { start: view.successes(after, now), ..Due::default() },
+        Ok(None) => Due {
+            start: view.successes(after, now).into_iter().chain(looked.fires.clone()).collect(),
+            ..Due::default()
+        },
         Err(_) => Due::default(),
     };
     let mut decided = view.decide(&due);
     decided.actions.extend(view.forget(now));
-    let status = view.status(&clock, &due, &decided, after, now);
-    let mut plan = Plan { actions: decided.actions, again: None };
+    let status = view.status(&clock, &due, &decided, &looked, after, now);
+    let mut plan = Plan { actions: decided.actions, again: None }.and(looked.plan);
     if schedule.status.as_ref() != Some(&status) {
         plan = plan.then(Action::status(Target::of(Kind::Schedule, &schedule.metadata), &status));
     }
@@ -207,6 +236,25 @@ impl View {
         FireDecision { fire: self.shown(at), decision, reason: reason.map(str::to_owned), run }
     }
 
+    /// What is said of a Schedule that waits for files.
+    fn waits_for_files(&self, arrival: &FileArrivalTrigger, looked: &Looked) -> (bool, &'static str, String) {
+        if let Some(why) = &looked.why {
+            return (false, why.reason, why.message.clone());
+        }
+        let before = self.schedule.status.as_ref();
+        let ready = before.and_then(|status| find(&status.conditions, "Ready"));
+        let just_looked = before.and_then(|status| status.last_look.as_ref()) != looked.last.as_ref();
+        if let Some(ready) = ready.filter(|ready| ready.status == ConditionStatus::False && !just_looked)
+            && let Some(reason) = TROUBLE.iter().find(|reason| **reason == ready.reason)
+        {
+            // What the last look met holds until another one has seen more.
+            return (false, reason, ready.message.clone());
+        }
+        let found = looked.last.as_ref().and_then(|last| last.found.as_ref()).map(|found| found.files);
+        let seen = found.map_or_else(String::new, |files| format!("; the last look found {}", counted(files, "file")));
+        (true, "Waiting", format!("it waits for files of `{}`{seen}", arrival.stream))
+    }
+
     /// A time in the Schedule's zone.
     fn shown(&self, at: Timestamp) -> String {
         let zone = match &self.schedule.spec.trigger {
@@ -245,6 +293,7 @@ impl View {
         clock: &Result<Option<Clock>, String>,
         due: &Due,
         decided: &Decided,
+        looked: &Looked,
         after: Timestamp,
         now: Timestamp,
     ) -> ScheduleStatus {
@@ -278,6 +327,7 @@ impl View {
                     (true, "Waiting", format!("it waits for the next success of the Pipeline `{}`", other.name))
                 }
                 Trigger::Webhook(_) => (true, "Waiting", "it waits for a request".to_owned()),
+                Trigger::FileArrival(arrival) => self.waits_for_files(arrival, looked),
                 trigger => (false, "NotSupportedYet", format!("`{}` is not watched yet", trigger.key())),
             },
         };
@@ -297,6 +347,7 @@ impl View {
             decided_until: Some(if moved { now } else { seconds(after) }),
             next,
             last_decision: decided.last.clone(),
+            last_look: looked.last.clone(),
             last_successful_time: last_successful.max().or(before.and_then(|status| status.last_successful_time)),
             active: decided.active.iter().take(ACTIVE).cloned().collect(),
             counts: Some(decided.counts.clone()),

@@ -10,10 +10,9 @@ use serde_json::{Value, json};
 use super::plan::plan;
 use super::view::View;
 use crate::action::{Action, Kind, Plan};
-
-fn object<K: serde::de::DeserializeOwned>(value: Value) -> K {
-    serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}"))
-}
+use crate::errand::Errands;
+use crate::fixture::object;
+use crate::settings::Settings;
 
 fn at(text: &str) -> Timestamp {
     format!("2026-11-23T{text}Z").parse().expect("a time")
@@ -37,7 +36,13 @@ fn view(spec: &Value) -> View {
         })))),
         runs: Vec::new(),
         others: Vec::new(),
+        connector: None,
+        looks: Errands::default(),
     }
+}
+
+fn planned(view: &View, now: Timestamp) -> Plan {
+    plan(view, &Settings::of_tests(), now)
 }
 
 fn hourly(more: &Value) -> View {
@@ -58,21 +63,21 @@ impl View {
                     let run = self.runs.iter_mut().find(|run| run.metadata.name.as_ref() == Some(&target.name));
                     Arc::make_mut(run.expect("a run")).spec.cancel = Some(aggregator_crds::run::CancelMode::Immediate);
                 }
-                Action::Delete { target, .. } => {
+                Action::Delete { target, .. } if target.kind == Kind::PipelineRun => {
                     self.runs.retain(|run| run.metadata.name.as_ref() != Some(&target.name));
                 }
                 Action::Status { status, .. } => {
                     Arc::make_mut(&mut self.schedule).status = Some(object::<ScheduleStatus>(status.clone()));
                 }
-                other => panic!("{other}"),
+                other => assert!(self.looks.carry_out(other), "{other}"),
             }
         }
         self
     }
 
     fn then(self, now: Timestamp) -> Self {
-        let planned = plan(&self, now);
-        self.after(&planned, 0)
+        let done = planned(&self, now);
+        self.after(&done, 0)
     }
 
     fn all_end(mut self, how: &str) -> Self {
@@ -105,15 +110,15 @@ fn a_fire_starts_one_run_whatever_is_lost_in_between() {
     let view = hourly(&json!({})).then(at("09:50:01"));
     assert_eq!(view.noted().next[0], "2026-11-23T11:00:00+01:00");
     assert_eq!(view.counts(), (0, 0, 0));
-    let early = plan(&view, at("09:59:58"));
+    let early = planned(&view, at("09:59:58"));
     assert_eq!((early.actions.len(), early.again.map(|time| time.as_secs())), (0, Some(2)));
-    let due = plan(&view, at("10:00:00"));
+    let due = planned(&view, at("10:00:00"));
     assert!(due.to_string().starts_with("create PipelineRun hourly-20261123-100000-"), "{due}");
     // The operator died after the run was made: the next one finds it.
     let view = view.after(&due, 1).then(at("10:00:07"));
     assert_eq!((view.runs.len(), view.counts()), (1, (1, 0, 0)));
     assert_eq!(view.last(), ("2026-11-23T11:00:00+01:00", Decision::Started, None));
-    assert_eq!(plan(&view, at("10:00:08")).actions, [], "nothing has changed");
+    assert_eq!(planned(&view, at("10:00:08")).actions, [], "nothing has changed");
     assert_eq!(view.noted().active.len(), 1);
 }
 
@@ -154,7 +159,7 @@ fn hours_of_absence_are_counted_and_made_up_for_as_the_policy_says() {
 #[test]
 fn what_would_have_been_due_before_an_edit_or_while_suspended_is_none_of_its_fires() {
     let view = hourly(&json!({"suspend": true})).then(at("09:50:01"));
-    assert_eq!(plan(&view, at("09:59:58")).again.map(|time| time.as_secs()), Some(2), "what is skipped is recorded");
+    assert_eq!(planned(&view, at("09:59:58")).again.map(|time| time.as_secs()), Some(2), "what is skipped is recorded");
     let view = view.then(at("10:00:00"));
     assert_eq!(view.last(), ("2026-11-23T11:00:00+01:00", Decision::Skipped, Some("Suspended")));
     let mut view = view.then(at("11:30:00"));
@@ -215,7 +220,7 @@ fn each_success_of_another_pipeline_is_one_fire() {
     view.others.push(success("b", "10:00:00", "Full"));
     let view = view.then(at("10:00:02"));
     assert_eq!((view.runs.len(), view.counts()), (2, (2, 0, 0)));
-    assert_eq!(plan(&view, at("10:00:03")).actions, []);
+    assert_eq!(planned(&view, at("10:00:03")).actions, []);
     assert_eq!(view.then(at("12:00:00") + 1.seconds()).runs.len(), 2);
 }
 
@@ -233,4 +238,104 @@ fn what_cannot_be_followed_is_told_and_fires_never() {
     assert!(reason == "Invalid" && message.starts_with("metadata.name: "), "{message}");
     let (reason, message) = told(view(&json!({"interval": {"every": "soon"}})));
     assert!(reason == "Invalid" && message.contains("`soon` is not a duration"), "{message}");
+}
+
+/// A Schedule that looks for files every five minutes.
+fn arrivals() -> View {
+    let mut view =
+        view(&json!({"fileArrival": {"connector": "drops", "stream": "*.csv", "interval": "5m", "settle": "30s"}}));
+    view.connector = Some(Arc::new(object(json!({
+        "apiVersion": "aggregator.dev/v1alpha1", "kind": "Connector", "metadata": {"name": "drops", "namespace": "demo"},
+        "spec": {"file": {"root": "/data/files"}},
+    }))));
+    view
+}
+
+impl View {
+    /// Planned and carried out until nothing is left to do.
+    fn settled(mut self, now: Timestamp) -> Self {
+        for _ in 0..10 {
+            let done = planned(&self, now);
+            if done.actions.is_empty() {
+                return self;
+            }
+            self = self.after(&done, 0);
+        }
+        panic!("it never comes to rest: {}", planned(&self, now));
+    }
+
+    /// The worker of the look ends so.
+    fn looked(mut self, outcome: &Value, ended: &str) -> Self {
+        let job = Arc::make_mut(self.looks.jobs.first_mut().expect("a Job"));
+        let time = format!("2026-11-23T{ended}Z");
+        job.status = Some(object(json!({"conditions": [
+            {"type": "Complete", "status": "True", "lastTransitionTime": time}
+        ]})));
+        self.looks.worker_said(outcome);
+        self
+    }
+
+    fn ready(&self) -> (&str, &str) {
+        let ready = crate::conditions::find(&self.noted().conditions, "Ready").expect("a condition");
+        (&ready.reason, &ready.message)
+    }
+}
+
+fn files(count: u64, digest: &str) -> Value {
+    json!({"found": {"files": count, "newest": "2026-11-23T09:00:00Z", "digest": digest}})
+}
+
+#[test]
+fn files_that_have_arrived_start_one_run_whatever_is_lost_in_between() {
+    let view = arrivals().settled(at("09:50:01"));
+    assert_eq!((view.looks.jobs.len(), view.runs.len()), (1, 0));
+    let pod = view.looks.jobs[0].spec.as_ref().and_then(|spec| spec.template.spec.as_ref()).expect("a Pod");
+    assert_eq!((pod.service_account_name.as_deref(), pod.automount_service_account_token), (None, Some(false)));
+    let words = pod.containers[0].args.clone().expect("arguments").join(" ");
+    assert!(words.ends_with("--connector drops --stream *.csv --settle 30s"), "{words}");
+    assert_eq!(view.ready(), ("Waiting", "it waits for files of `*.csv`"));
+
+    // Files that nobody has read are there.
+    let view = view.looked(&files(2, "ab"), "09:50:03");
+    let first = planned(&view, at("09:50:04"));
+    assert_eq!(first.to_string().matches("create PipelineRun").count(), 1, "{first}");
+    for lost in 0..first.actions.len() {
+        let again = view.clone().after(&first, lost).settled(at("09:50:05"));
+        assert_eq!(again.runs.len(), 1, "{lost} writes were lost");
+        assert_eq!((again.counts(), again.looks.jobs.len()), ((1, 0, 0), 0), "{lost} writes were lost");
+        assert_eq!(again.ready(), ("Waiting", "it waits for files of `*.csv`; the last look found 2 files"));
+    }
+    let view = view.settled(at("09:50:04")).all_end("True").settled(at("09:50:40"));
+    let waits = planned(&view, at("09:51:00"));
+    assert_eq!((waits.actions.len(), waits.again.map(|time| time.as_secs())), (0, Some(5 * 60 - 56)));
+
+    // The same ones, and then fewer: nothing has arrived.
+    let view = view.settled(at("09:55:05")).looked(&files(2, "ab"), "09:55:08").settled(at("09:55:09"));
+    let view = view.settled(at("10:00:10")).looked(&files(1, "a"), "10:00:12").settled(at("10:00:13"));
+    assert_eq!((view.runs.len(), view.counts()), (1, (1, 0, 0)));
+    let view = view.settled(at("10:05:14")).looked(&files(2, "ac"), "10:05:16").settled(at("10:05:17"));
+    assert_eq!((view.runs.len(), view.counts()), (2, (2, 0, 0)));
+    assert!(view.runs[1].metadata.name.as_ref().expect("a name").starts_with("hourly-20261123-100516-"), "by its look");
+}
+
+#[test]
+fn a_look_that_saw_nothing_says_why_until_one_has_seen_and_no_file_is_forgotten() {
+    let view =
+        arrivals().settled(at("09:50:01")).looked(&files(1, "a"), "09:50:02").settled(at("09:50:03")).all_end("True");
+    let failure =
+        json!({"failure": {"reason": "Unreachable", "message": "the store does not answer", "remedy": "look at it"}});
+    let view = view.settled(at("09:55:04")).looked(&failure, "09:55:06").settled(at("09:55:07"));
+    assert_eq!(view.ready(), ("LookFailed", "the store does not answer; look at it"));
+    let view = view.settled(at("09:58:00"));
+    assert_eq!(view.ready().0, "LookFailed", "it holds");
+    let view = view.settled(at("10:00:08")).looked(&files(2, "ab"), "10:00:10").settled(at("10:00:11"));
+    assert_eq!((view.ready().0, view.runs.len()), ("Waiting", 2), "what came meanwhile has arrived");
+
+    let gone = View { connector: None, ..view.clone() }.settled(at("10:00:20"));
+    assert_eq!(gone.ready(), ("ConnectorMissing", "there is no Connector `drops` in this namespace"));
+    // One that is suspended does not look; what came meanwhile is seen when it goes on.
+    let mut asleep = view;
+    Arc::make_mut(&mut asleep.schedule).spec.suspend = true;
+    let asleep = asleep.settled(at("11:00:00"));
+    assert_eq!((asleep.looks.jobs.len(), asleep.ready().0), (0, "Suspended"));
 }

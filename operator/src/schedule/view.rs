@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use aggregator_crds::schedule::Trigger;
-use aggregator_crds::{Pipeline, PipelineRun, Schedule};
+use aggregator_crds::{Connector, Pipeline, PipelineRun, Schedule};
 use kube::ResourceExt;
 
+use crate::errand::Errands;
 use crate::labels;
 use crate::world::World;
 
@@ -20,6 +21,10 @@ pub struct View {
     pub runs: Vec<Arc<PipelineRun>>,
     /// For a Schedule that waits for another Pipeline's success: that Pipeline's runs.
     pub others: Vec<Arc<PipelineRun>>,
+    /// For a Schedule that waits for files: the Connector where it looks.
+    pub connector: Option<Arc<Connector>>,
+    /// Its looks.
+    pub looks: Errands,
 }
 
 /// Looks at everything that a Schedule touches.
@@ -35,7 +40,14 @@ pub fn observe(world: &World, schedule: &Arc<Schedule>) -> View {
             .filter(|run| run.namespace().as_deref() == Some(&namespace) && run.spec.pipeline_ref.name == other.name),
         _ => Vec::new(),
     };
+    let arrival = match &schedule.spec.trigger {
+        Trigger::FileArrival(arrival) => Some(arrival),
+        _ => None,
+    };
     View {
+        connector: arrival.and_then(|arrival| world.connectors.get(&namespace, &arrival.connector)),
+        // A Schedule that waited for files before it was edited has some to clean up.
+        looks: Errands::of(world, &uid),
         pipeline: world.pipelines.get(&namespace, &schedule.spec.pipeline_ref.name),
         schedule: Arc::clone(schedule),
         runs,

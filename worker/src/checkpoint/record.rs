@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::shard::{LastRun, SharedRun, Step, next};
 use super::{Begun, Idle, Joined, Positions, RunKind, Shard, Sharing, Unfinished};
@@ -40,6 +41,9 @@ pub(crate) struct LastAttempt {
     pub(crate) plan: String,
     /// How far it is.
     pub(crate) phase: Phase,
+    /// A digest of the positions that it began with: it does not take back what somebody has changed meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) began: Option<String>,
 }
 
 /// How far an attempt is.
@@ -78,6 +82,7 @@ impl Record {
             kind: asked.kind,
             plan: asked.plan.clone(),
             phase: Phase::Running,
+            began: Some(digest(&self.positions)),
         });
         self.begun(attempt, goes_on)
     }
@@ -163,11 +168,15 @@ impl Record {
         Ok(())
     }
 
-    /// The run has committed up to these positions.
+    /// The run has committed up to these positions. Positions that somebody has changed while it went on stay: the next run
+    /// begins there.
     pub(crate) fn succeed(&mut self, attempt: &Attempt, positions: &Positions) -> Result<(), Superseded> {
         let last = self.last.as_mut().filter(|last| last.attempt == *attempt).ok_or(Superseded)?;
         last.phase = Phase::Succeeded;
-        self.positions = positions.clone();
+        let changed = last.began.as_ref().is_some_and(|began| *began != digest(&self.positions));
+        if !changed {
+            self.positions = positions.clone();
+        }
         self.committed = Some(attempt.clone());
         Ok(())
     }
@@ -182,6 +191,12 @@ impl Record {
             };
         }
     }
+}
+
+/// The same for the same positions, and for no others.
+fn digest(positions: &Positions) -> String {
+    let text = serde_json::to_string(positions).unwrap_or_default();
+    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -236,6 +251,21 @@ mod tests {
         let before = record.clone();
         record.end(&new, Unfinished::Interrupted);
         assert_eq!(record, before);
+    }
+
+    #[test]
+    fn positions_that_were_changed_while_a_run_went_on_stay() {
+        let mut record = Record { positions: positions(7), ..Record::default() };
+        let incremental = asked(RunKind::Incremental, "plan", 0);
+        let begun = record.begin(&incremental);
+        record.positions = positions(3);
+        assert_eq!(record.succeed(&begun.attempt, &positions(9)), Ok(()));
+        assert_eq!((&record.positions, record.committed.as_ref()), (&positions(3), Some(&begun.attempt)));
+        // The next run begins there, and moves them as always.
+        let next = record.begin(&incremental);
+        assert_eq!(next.positions, positions(3));
+        assert_eq!(record.succeed(&next.attempt, &positions(9)), Ok(()));
+        assert_eq!(record.positions, positions(9));
     }
 
     #[test]

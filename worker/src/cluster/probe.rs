@@ -1,14 +1,8 @@
 //! A check of a Connector on a cluster: how it ended, and the catalogue of what was found.
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
-use aggregator_crds::connector::{CATALOGUE, ProbeFailure, ProbeOutcome, ProbeStep, StreamSummary};
-use k8s_openapi::api::core::v1::ConfigMap;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use kube::Client;
-use kube::api::{Api, ObjectMeta, Patch, PatchParams};
+use aggregator_crds::connector::{ProbeFailure, ProbeOutcome, ProbeStep, StreamSummary};
 
-use super::FIELD_MANAGER;
-use super::patience::patiently;
 use crate::connector::{ConnectorError, ErrorKind};
 use crate::run::{Places, RunError};
 
@@ -65,7 +59,7 @@ fn failure(step: ProbeStep, error: ConnectorError) -> ProbeFailure {
     }
 }
 
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     if text.len() <= SENTENCE {
         return text.to_owned();
     }
@@ -96,29 +90,6 @@ fn summary(catalogue: &Catalogue) -> StreamSummary {
         rest.is_some()
     });
     StreamSummary { count: catalogue.streams.len() as u64, names: names.collect() }
-}
-
-/// Keeps the catalogue in a ConfigMap of that name, which goes with its owner.
-///
-/// # Errors
-/// When the API server refuses it, or cannot be reached for long.
-pub async fn keep(
-    client: &Client,
-    metadata: ObjectMeta,
-    owner: OwnerReference,
-    catalogue: &Catalogue,
-) -> Result<(), kube::Error> {
-    let namespace = metadata.namespace.clone().unwrap_or_default();
-    let name = metadata.name.clone().unwrap_or_default();
-    let text = serde_json::to_string(catalogue).map_err(kube::Error::SerdeError)?;
-    let object = ConfigMap {
-        metadata: ObjectMeta { owner_references: Some(vec![owner]), ..metadata },
-        data: Some([(CATALOGUE.to_owned(), text)].into()),
-        ..ConfigMap::default()
-    };
-    let api: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
-    let (params, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(&object));
-    patiently("keep the catalogue", || api.patch(&name, &params, &patch)).await.map(drop)
 }
 
 #[cfg(test)]

@@ -33,6 +33,15 @@ pub struct RunName {
     pub attempt: u32,
 }
 
+/// What a run is asked by its object.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// To end at once.
+    pub stop: CancellationToken,
+    /// To end well and early: to begin no other stream.
+    pub wind_down: CancellationToken,
+}
+
 /// Tells how far a run is.
 #[derive(Clone)]
 pub struct Reporter {
@@ -49,7 +58,7 @@ impl Reporter {
 
     /// Tells every few seconds how far the run is, until it has ended, and stops it when its object asks for that or is
     /// gone. A report that does not arrive is left out: the next one says more.
-    pub async fn follow(&self, progress: Progress, cancel: CancellationToken, ended: CancellationToken) {
+    pub async fn follow(&self, progress: Progress, asked: Asked, ended: CancellationToken) {
         loop {
             tokio::select! {
                 () = ended.cancelled() => return,
@@ -63,11 +72,14 @@ impl Reporter {
                 told = self.tell(nodes, None) => told,
             };
             match told {
-                Ok(run) if run.spec.cancel == Some(CancelMode::Immediate) => cancel.cancel(),
-                Ok(_) => {}
+                Ok(run) => match run.spec.cancel {
+                    Some(CancelMode::Immediate) => asked.stop.cancel(),
+                    Some(CancelMode::Graceful) => asked.wind_down.cancel(),
+                    None => {}
+                },
                 Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
                     tracing::warn!(run = self.run.name, "the run is gone: the worker stops");
-                    cancel.cancel();
+                    asked.stop.cancel();
                 }
                 Err(error) => tracing::warn!(%error, "the progress was not told"),
             }

@@ -107,7 +107,8 @@ impl Secrets {
                     sought => format!("there is no such Secret; it was looked for as {sought}"),
                 };
                 let remedy = format!(
-                    "add it: a file `{}/{key}` in the folder given with --secrets, or a v1 Secret among the manifests",
+                    "add it: a file `{0}/{key}` in the folder given with --secrets, a v1 Secret among the manifests, or, on a \
+                     cluster, `kubectl create secret generic {0} --from-literal={key}=…`",
                     self.name
                 );
                 (detail, remedy)
@@ -165,7 +166,8 @@ mod tests {
                 "read key `password` of Secret `db`: there is no such Secret; it was looked for as the folder s/db, and \
                  a v1 Secret in the namespace demo"
                     .to_owned(),
-                "add it: a file `db/password` in the folder given with --secrets, or a v1 Secret among the manifests"
+                "add it: a file `db/password` in the folder given with --secrets, a v1 Secret among the manifests, or, on a \
+                 cluster, `kubectl create secret generic db --from-literal=password=…`"
                     .to_owned()
             )
         );

@@ -17,14 +17,17 @@ mod size;
 mod source;
 mod split;
 
+use std::time::Duration;
+
 use aggregator_compiler::catalogue::{Catalogue, Stream};
+use aggregator_crds::schedule::FilesFound;
 use async_trait::async_trait;
 
 pub use environment::{Environment, SecretValue, Secrets, Sought};
 pub use error::{ConnectorError, ErrorKind, Result};
-pub(crate) use limit::check_columns;
 #[cfg(any(feature = "formats", feature = "postgres"))]
 pub(crate) use limit::row_too_large;
+pub(crate) use limit::{BATCH_BYTES, check_columns};
 pub use limit::{MAX_COLUMNS, MAX_ROW};
 pub use position::Position;
 pub use reject::{Reject, RejectReason};
@@ -72,6 +75,20 @@ pub trait Connector: Send + Sync {
 
     /// Prepares to write one stream. Opens connections, but changes nothing in the target before [`Sink::fence`].
     async fn sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>>;
+
+    /// The files of a stream that have stayed as they are for at least `settle`, in few words: enough to tell whether any have
+    /// come since an earlier look.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when its streams are no files.
+    async fn files(&self, stream: &str, _settle: Duration) -> Result<FilesFound> {
+        Err(ConnectorError::new(
+            ErrorKind::Config,
+            format!("look for files of `{stream}`"),
+            "the Connector holds no files",
+        )
+        .remedy("name a Connector of type `file` or `s3`"))
+    }
 
     /// The text without secrets that the connector has met by itself, as a token that it fetched. The values of its
     /// Secret are taken out by whoever opens it.

@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
 use aggregator_compiler::diagnostic::Place;
+use aggregator_crds::schedule::FilesFound;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -149,6 +151,10 @@ impl Connector for Guarded {
     async fn sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {
         let sink = self.0.connector.sink(request).await.map_err(|error| self.0.error(error))?;
         Ok(Box::new(GuardedSink { guard: Arc::clone(&self.0), sink }))
+    }
+
+    async fn files(&self, stream: &str, settle: Duration) -> Result<FilesFound> {
+        self.0.connector.files(stream, settle).await.map_err(|error| self.0.error(error))
     }
 
     fn cleaned(&self, text: &str) -> String {

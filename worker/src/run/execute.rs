@@ -25,7 +25,7 @@ use super::report::{
 use super::session::{Machine, session};
 use super::sinks::{self, NamedSink, Records};
 use super::spill::Spill;
-use super::{Live, RunMode, RunRequest, Subject};
+use super::{Live, RunMode, RunRequest, Subject, backfill};
 use crate::checkpoint::{Begun, CheckpointStore, Joined, Positions, RunKind, Shard, Unfinished};
 use crate::connector::{Attempt, ConnectorError, ErrorKind};
 use crate::engine::SourceOutcome;
@@ -65,6 +65,7 @@ pub(super) fn unbegun(request: &RunRequest) -> RunReport {
         splits: None,
         shard: None,
         mode: request.mode,
+        backfill: request.backfill.clone(),
         outcome: Outcome::Succeeded,
         error: None,
         started: jiff::Timestamp::now(),
@@ -94,9 +95,10 @@ pub(super) async fn one(shared: &Shared<'_>, manifests: &Manifests, stream: Opti
     let started = Instant::now();
     let mut report = unbegun(shared.request);
     let mut ended = attempt(shared, manifests, stream, &mut report).await;
-    if ended.is_ok() && report.completed_earlier_attempt && shared.store.shard().is_none() {
+    let complete = shared.store.shard().is_some() || shared.request.backfill.is_some();
+    if ended.is_ok() && report.completed_earlier_attempt && !complete {
         // That was the last run's affair; this one was asked for what is there now. Where processes share a run, the others
-        // would not know of one more.
+        // would not know of one more; and an interval is the same as before.
         report.committed_earlier.clear();
         ended = attempt(shared, manifests, stream, &mut report).await;
     }
@@ -119,6 +121,9 @@ async fn attempt(
     let opened = request.cancel.run_until_cancelled(subject.live(places)).await;
     let Live { mut pipeline, warnings } = opened.unwrap_or(Err(RunError::Interrupted))?;
     pipeline.stream = stream.map(str::to_owned);
+    if let Some(interval) = &request.backfill {
+        backfill::check(&pipeline, interval)?;
+    }
     report.warnings = warnings;
     let state = session(&request.resources, &shared.machine);
     let spill = &*shared.machine.spill;
@@ -239,7 +244,7 @@ fn fingerprint(request: &RunRequest, manifests: &Manifests) -> String {
         .filter(|located| here(&located.namespace))
         .map(|located| (located.name.as_str(), &located.object.spec.step))
         .collect();
-    let all = serde_json::json!([pipeline, connectors, transformations, request.params]);
+    let all = serde_json::json!([pipeline, connectors, transformations, request.params, request.backfill]);
     Sha256::digest(all.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -347,7 +352,10 @@ impl<'a> Course<'a> {
         }
         let (mut sinks, positions) = self.move_rows(begun, sinks, &to).await?;
         // What another sink has committed in this run stands, whatever was read again for the others.
-        let positions = merged(merged(begun.positions.clone(), positions), to);
+        let positions = match self.request.backfill {
+            None => merged(merged(begun.positions.clone(), positions), to),
+            Some(_) => begun.positions.clone(),
+        };
         // Rejects first: a run that is completed later can find them, but not make them again for a sink that is done.
         sinks.sort_by_key(|named| named.node != rejects::NODE);
         for index in 0..sinks.len() {

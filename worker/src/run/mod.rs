@@ -12,10 +12,12 @@
 //! the checkpoint follows, so a run that dies in between is completed by its next attempt, without reading twice what
 //! a sink already has.
 
+mod backfill;
 mod error;
 mod execute;
 mod graph;
 mod marking;
+mod memory;
 mod movement;
 mod pieces;
 mod places;
@@ -44,6 +46,7 @@ use aggregator_compiler::compile::{CompileInput, compile};
 use aggregator_compiler::diagnostic::{Diagnostic, DiagnosticSeverity};
 use aggregator_compiler::graph::CompiledPipeline;
 use aggregator_compiler::manifest::Manifests;
+use aggregator_crds::run::Backfill;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -85,6 +88,8 @@ pub struct RunRequest {
     pub params: BTreeMap<String, String>,
     /// What is asked for.
     pub mode: RunMode,
+    /// The interval of the cursors that is read instead of what is new; positions stay where they are then.
+    pub backfill: Option<Backfill>,
     /// Where secrets are.
     pub secrets: SecretSource,
     /// What the run may use of the machine.
@@ -93,6 +98,9 @@ pub struct RunRequest {
     pub timeout: Option<Duration>,
     /// Asks the run to stop; cancelled when it has taken too long.
     pub cancel: CancellationToken,
+    /// Asks the run to end well and early: of many streams, those that have begun go on to their commits, and no other
+    /// begins.
+    pub wind_down: CancellationToken,
     /// Where the run shows how far it is.
     pub progress: Progress,
 }

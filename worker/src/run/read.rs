@@ -13,7 +13,7 @@ use super::error::RunError;
 use super::graph::{SourceRows, SourceStreams};
 use super::movement::Traffic;
 use super::places::Places;
-use super::{RunMode, RunRequest};
+use super::{RunMode, RunRequest, backfill};
 use crate::checkpoint::{Begun, Positions};
 use crate::connector::{
     ConnectorError, CursorWindow, ErrorKind, EventStream, Position, Size, Source, SourceEnd, SourceEvent,
@@ -75,7 +75,7 @@ pub(super) async fn open<'a>(
     let mut sources = Vec::new();
     for &(node, spec) in &wanted {
         let failed = |error| RunError::Connector { node: Some(node.name.as_str().into()), error };
-        let plan = ReadPlan::new(&node.name, spec, request.mode, begun, to).map_err(failed)?;
+        let plan = ReadPlan::new(node, spec, request, begun, to).map_err(failed)?;
         let connector = places.connector(&spec.connector).map_err(failed)?;
         // A cursor's position is the engine's: the connector only hears of the window.
         let by_position = plan.window.is_none();
@@ -190,9 +190,9 @@ struct ReadPlan {
 
 impl ReadPlan {
     fn new(
-        name: &str,
+        node: &Node,
         source: &SourceNode,
-        mode: RunMode,
+        request: &RunRequest,
         begun: &Begun,
         to: &Positions,
     ) -> Result<Self, ConnectorError> {
@@ -200,8 +200,13 @@ impl ReadPlan {
         if !incremental {
             return Ok(Self { incremental, window: None, from: None, to: None });
         }
+        if let Some(backfill) = &request.backfill {
+            let window = Some(backfill::window(source, &node.schema, backfill)?);
+            return Ok(Self { incremental, window, from: None, to: None });
+        }
+        let name = node.name.as_str();
         // A full run of an incremental source reads everything and remembers where it ended.
-        let from = if mode == RunMode::Full { None } else { begun.positions.get(name).cloned() };
+        let from = if request.mode == RunMode::Full { None } else { begun.positions.get(name).cloned() };
         let to = to.get(name).cloned();
         let window = match &source.cursor {
             Some(column) => Some(cursor::window(name, column, source.lag, from.as_ref(), to.as_ref())?),

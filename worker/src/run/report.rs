@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use aggregator_compiler::diagnostic::{Diagnostic, Place};
+use aggregator_crds::run::Backfill;
 use serde::Serialize;
 
-use super::RunMode;
 use super::error::RunError;
+use super::{RunMode, memory};
 use crate::checkpoint::{Idle, Shard};
 use crate::connector::{Effects, Reject};
 use crate::engine::NodeCounters;
@@ -49,6 +50,9 @@ pub struct RunReport {
     pub shard: Option<ShardReport>,
     /// What was asked for.
     pub mode: RunMode,
+    /// The interval of the cursors that was read again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<Backfill>,
     /// How it ended.
     pub outcome: Outcome,
     /// Why it did not succeed.
@@ -502,7 +506,8 @@ impl Cost {
             let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
             cost.cpu_seconds = std::time::Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64();
             // Linux gives kibibytes.
-            cost.peak_memory_bytes = u64::try_from(usage.max_rss()).unwrap_or(0) * 1024;
+            let since_started = || u64::try_from(usage.max_rss()).unwrap_or(0) * 1024;
+            cost.peak_memory_bytes = memory::peak().unwrap_or_else(since_started);
         }
         cost
     }

@@ -11,6 +11,7 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
 
+use super::memory;
 use super::spill::Spill;
 
 /// What a run may use of the machine.
@@ -42,24 +43,10 @@ impl Resources {
     /// Half of what the process's cgroup or the machine has, at most 2 GiB; all cores.
     #[must_use]
     pub fn of_this_machine() -> Self {
-        let available = memory_limit().unwrap_or(Self::DEFAULT_CEILING);
+        let available = memory::limit().unwrap_or(Self::DEFAULT_CEILING);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Self { memory: (available / 2).min(Self::DEFAULT_CEILING), spill: None, batch_rows: 8192, threads }
     }
-}
-
-/// The bytes this process may use: the cgroup's limit, else the machine's memory.
-fn memory_limit() -> Option<u64> {
-    let read = |path: &str| std::fs::read_to_string(path).ok();
-    let cgroup = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .iter()
-        .filter_map(|path| read(path)?.trim().parse::<u64>().ok())
-        .min();
-    let machine = read("/proc/meminfo").and_then(|text| {
-        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
-    });
-    cgroup.into_iter().chain(machine).min()
 }
 
 /// The memory and the place for spill files of one run.

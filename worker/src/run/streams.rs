@@ -166,6 +166,11 @@ async fn numbered(
     stream: &Stream,
     policy: StreamFailurePolicy,
 ) -> (usize, RunReport) {
+    if shared.request.wind_down.is_cancelled() {
+        let mut report = unbegun(shared.request);
+        report.fail(&RunError::Interrupted);
+        return (number, report);
+    }
     let manifests = of_stream(&shared.request.manifests, pipeline, stream);
     let report = one(shared, &manifests, Some(&stream.name)).await;
     if report.outcome != Outcome::Succeeded && policy == StreamFailurePolicy::Stop {

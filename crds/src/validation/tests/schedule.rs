@@ -121,3 +121,22 @@ pipelineSucceeded: {name: p}
         ]
     );
 }
+
+#[test]
+fn jitter_is_for_clocks_and_at_most_a_day() {
+    let found = violations::<Schedule>(
+        "Schedule",
+        r"
+pipelineRef: {name: p}
+pipelineSucceeded: {name: q}
+jitter: 25h
+",
+    );
+    assert_eq!(
+        found,
+        [
+            "spec.jitter: 25h is longer than a day; write at most `24h`",
+            "spec.jitter: `jitter` is not used by `pipelineSucceeded`; leave `jitter` out, or use `cron` or `interval`"
+        ]
+    );
+}

@@ -11,14 +11,17 @@ use crate::connectors::files::{
     DataFile, Identity, Listing, Version, checked_name, fixed_folder, has_wildcard, hidden, matcher,
 };
 
-/// What tells one content of a file on disk from another.
-pub(super) fn identity(metadata: &std::fs::Metadata) -> std::io::Result<Identity> {
-    let modified = metadata.modified()?;
-    let nanoseconds = match modified.duration_since(UNIX_EPOCH) {
+/// When a file on disk was last changed, in nanoseconds since 1970-01-01 UTC.
+fn modified(metadata: &std::fs::Metadata) -> std::io::Result<i64> {
+    Ok(match metadata.modified()?.duration_since(UNIX_EPOCH) {
         Ok(since) => i64::try_from(since.as_nanos()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |nanoseconds| -nanoseconds),
-    };
-    Ok(Identity { size: metadata.len(), version: Version::Changed { modified: nanoseconds } })
+    })
+}
+
+/// What tells one content of a file on disk from another.
+pub(super) fn identity(metadata: &std::fs::Metadata) -> std::io::Result<Identity> {
+    Ok(Identity { size: metadata.len(), version: Version::Changed { modified: modified(metadata)? } })
 }
 
 /// The pattern that a stream's name means: a folder stands for all files in it.
@@ -103,8 +106,9 @@ fn walk(root: &Path, below: &Path, stream: &str, wanted: impl Fn(&str) -> bool) 
         }
         if entry.file_type().is_file() && wanted(path) {
             let metadata = entry.metadata().map_err(|error| failed(entry.path(), error.into()))?;
-            let identity = identity(&metadata).map_err(|error| failed(entry.path(), error))?;
-            let file = DataFile { path: path.to_owned(), identity };
+            let told = identity(&metadata).and_then(|identity| Ok((identity, modified(&metadata)?)));
+            let (identity, modified) = told.map_err(|error| failed(entry.path(), error))?;
+            let file = DataFile { path: path.to_owned(), identity, modified };
             files.insert(path.to_owned(), file);
         }
     }

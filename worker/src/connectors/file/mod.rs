@@ -7,18 +7,19 @@ mod sink;
 mod store;
 
 use std::path::{Component, Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
 use aggregator_compiler::diagnostic::Place;
 use aggregator_compiler::plural::counted;
 use aggregator_crds::connector::{ConnectorType, FileFormat};
+use aggregator_crds::schedule::FilesFound;
 use async_trait::async_trait;
 
 use crate::connector::{
     CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
 };
-use crate::connectors::files::{blocking, catalogue, describe_stream, open_source};
+use crate::connectors::files::{blocking, catalogue, describe_stream, found, open_source};
 use sink::FileSink;
 use store::Folder;
 
@@ -127,6 +128,19 @@ impl Connector for FileConnector {
         self.check_root().await?;
         let (folder, format, stream) = (self.folder.clone(), self.format.clone(), stream.to_owned());
         blocking(move || describe_stream(&folder, format.as_ref(), &stream)).await
+    }
+
+    async fn files(&self, stream: &str, settle: Duration) -> Result<FilesFound> {
+        self.check_root().await?;
+        let (folder, stream) = (self.folder.clone(), stream.to_owned());
+        blocking(move || {
+            // The first file makes the folder, often.
+            if !folder.root.is_dir() {
+                return Ok(FilesFound::default());
+            }
+            found(&folder, &stream, settle)
+        })
+        .await
     }
 
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {

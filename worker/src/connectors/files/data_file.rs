@@ -39,6 +39,8 @@ pub(crate) struct DataFile {
     pub(crate) path: String,
     /// What is there now.
     pub(crate) identity: Identity,
+    /// When it was last changed, in nanoseconds since 1970-01-01 UTC.
+    pub(crate) modified: i64,
 }
 
 impl DataFile {

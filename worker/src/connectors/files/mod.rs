@@ -4,6 +4,7 @@
 //! one after the other, and written as part files.
 
 mod data_file;
+mod found;
 mod name;
 mod parts;
 mod reading;
@@ -15,6 +16,7 @@ mod store;
 mod target;
 
 pub(crate) use data_file::{DataFile, Identity, Version};
+pub(crate) use found::found;
 pub(crate) use name::{checked_name, escaped, fixed_folder, has_wildcard, hidden, matcher};
 pub(crate) use parts::{Part, Parts, ROLL_BYTES, sync_folder};
 pub(crate) use saved::{is_manifest, manifest_of_split, prefix_of_split};

@@ -125,6 +125,7 @@ mod tests {
         let file = |(path, size): &(&str, u64)| DataFile {
             path: (*path).to_owned(),
             identity: Identity { size: *size, version: Version::Changed { modified: 7 } },
+            modified: 7,
         };
         of.iter().map(file).collect()
     }

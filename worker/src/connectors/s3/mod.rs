@@ -18,17 +18,18 @@ mod saved;
 mod sink;
 mod upload;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aggregator_compiler::catalogue::{Catalogue, Stream};
 use aggregator_crds::connector::{ConnectorType, FileFormat};
+use aggregator_crds::schedule::FilesFound;
 use async_trait::async_trait;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 
 use crate::connector::{
     CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
 };
-use crate::connectors::files::{blocking, catalogue, describe_stream, open_source};
+use crate::connectors::files::{blocking, catalogue, describe_stream, found, open_source};
 use bucket::Bucket;
 use client::Client;
 use objects::Objects;
@@ -84,6 +85,11 @@ impl Connector for S3Connector {
     async fn describe(&self, stream: &str) -> Result<Stream> {
         let (objects, format, stream) = (self.objects(), self.format.clone(), stream.to_owned());
         blocking(move || describe_stream(&objects, format.as_ref(), &stream)).await
+    }
+
+    async fn files(&self, stream: &str, settle: Duration) -> Result<FilesFound> {
+        let (objects, stream) = (self.objects(), stream.to_owned());
+        blocking(move || found(&objects, &stream, settle)).await
     }
 
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {

@@ -97,7 +97,8 @@ fn file(object: Object) -> DataFile {
         Some(etag) => Version::Tagged { etag },
         None => Version::Changed { modified: object.modified },
     };
-    DataFile { path: object.path, identity: Identity { size: object.size, version } }
+    let identity = Identity { size: object.size, version };
+    DataFile { path: object.path, identity, modified: object.modified }
 }
 
 fn listing(objects: impl IntoIterator<Item = Object>) -> Listing {

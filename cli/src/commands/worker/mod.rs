@@ -1,0 +1,84 @@
+//! `aggregator worker`: what the operator's Jobs run.
+
+mod look;
+mod preview;
+mod probe;
+mod run;
+mod test;
+
+use std::path::Path;
+
+use aggregator_crds::run::{AttemptOutcome, AttemptResult, LedgerVerdict, RunCost, RunTotals};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::Client;
+
+use crate::args::{WorkerArgs, WorkerCommand};
+use crate::failure::Failure;
+
+pub(crate) async fn worker(args: WorkerArgs) -> Result<u8, Failure> {
+    match args.command {
+        WorkerCommand::Run(args) => {
+            let message = args.termination_log.clone();
+            told(run::run(args).await, &message)
+        }
+        WorkerCommand::Preview(args) => {
+            let message = args.termination_log.clone();
+            told(preview::preview(args).await, &message)
+        }
+        WorkerCommand::Look(args) => look::look(args).await,
+        WorkerCommand::Probe(args) => probe::probe(args).await,
+        WorkerCommand::Test(args) => test::test(args).await,
+    }
+}
+
+/// The log is far away: what kept an attempt from its end stands in the run's status as well.
+fn told(ended: Result<u8, Failure>, message: &Path) -> Result<u8, Failure> {
+    if let Err(failure) = &ended {
+        let outcome = AttemptOutcome {
+            reason: Some(failure.reason.to_owned()),
+            message: Some(failure.message.clone()),
+            remedy: failure.remedy.clone(),
+            ..attempt(AttemptResult::Failed)
+        };
+        std::fs::write(message, outcome.termination_message())?;
+    }
+    ended
+}
+
+/// An attempt that moved nothing.
+fn attempt(result: AttemptResult) -> AttemptOutcome {
+    AttemptOutcome {
+        result,
+        reason: None,
+        message: None,
+        remedy: None,
+        retryable: false,
+        progressed: false,
+        totals: RunTotals::default(),
+        ledger: LedgerVerdict::default(),
+        cost: RunCost::default(),
+        nodes: Vec::new(),
+        nodes_omitted: None,
+    }
+}
+
+/// One of our objects as the controller of what a worker makes for it.
+fn owner(kind: &str, name: &str, uid: String) -> OwnerReference {
+    OwnerReference {
+        api_version: aggregator_crds::API_VERSION.into(),
+        kind: kind.into(),
+        name: name.to_owned(),
+        uid,
+        controller: Some(true),
+        block_owner_deletion: Some(false),
+    }
+}
+
+async fn client() -> Result<Client, Failure> {
+    Client::try_default().await.map_err(|error| {
+        Failure::usage(
+            format!("the Kubernetes API cannot be reached: {error}"),
+            "run this in a Pod that the operator has made, or set KUBECONFIG",
+        )
+    })
+}
