@@ -5,5 +5,6 @@ mod ends;
 mod operators;
 mod project;
 mod runs;
+mod samples;
 mod schedules;
 mod transformations;
