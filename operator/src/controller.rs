@@ -293,6 +293,11 @@ fn requests<K: Reconciled>(
 async fn reconcile<K: Reconciled>(object: Arc<K>, context: Arc<Context>) -> Result<Action, ReconcileError> {
     let begun = Instant::now();
     let done = bring_further(&object, &context).await;
+    if let Err(ReconcileError::Execute(error)) = &done
+        && let Some(reason) = error.reason()
+    {
+        context.publish(object.as_ref(), News::trouble(reason, &error.to_string())).await;
+    }
     let outcome = done.as_ref().map_or_else(ReconcileError::category, |_| "ok");
     context.metrics.reconciled(K::KIND, outcome, begun.elapsed());
     done
@@ -329,7 +334,7 @@ async fn bring_further<K: Reconciled>(object: &Arc<K>, context: &Context) -> Res
 }
 
 impl Context {
-    /// Counts what a new status has to tell, and makes an Event of it. One that cannot be made is no failure.
+    /// Counts what a new status has to tell, and makes an Event of it.
     async fn tell<K: Reconciled>(&self, object: &K, kind: Kind, now: &Value) {
         let before = serde_json::to_value(object).map(|mut object| object["status"].take()).unwrap_or_default();
         for (decision, fires) in fires(&before, now) {
@@ -342,7 +347,14 @@ impl Context {
         {
             self.metrics.run_ended(phase);
         }
-        let Some(News { warning, reason, note }) = news(kind, &before, now) else { return };
+        if let Some(news) = news(kind, &before, now) {
+            self.publish(object, news).await;
+        }
+    }
+
+    /// Makes an Event. One that cannot be made is no failure.
+    async fn publish<K: Reconciled>(&self, object: &K, news: News) {
+        let News { warning, reason, note } = news;
         let event = Event {
             type_: if warning { EventType::Warning } else { EventType::Normal },
             action: reason.clone(),

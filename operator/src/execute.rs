@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aggregator_crds::Reason;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -47,6 +48,19 @@ pub enum ExecuteError {
 }
 
 impl ExecuteError {
+    /// Why, in a word, where somebody has to do something about it: what else there is passes by itself.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::NameConflict { .. } => Some(Reason::NameConflict),
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => [400, 403, 413, 422].contains(&status.code).then_some(Reason::WriteRefused),
+                _ => None,
+            },
+            Self::Conflict(_) | Self::Timeout { .. } => None,
+        }
+    }
+
     /// A word for metrics.
     #[must_use]
     pub fn category(&self) -> &'static str {

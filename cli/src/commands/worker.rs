@@ -1,13 +1,16 @@
 //! `aggregator worker`: what the operator's Jobs run.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use aggregator_crds::Reason;
 use aggregator_crds::connector::{ProbeFailure, ProbeStep};
 use aggregator_crds::run::{AttemptOutcome, AttemptResult, LedgerVerdict, RunCost, RunTotals};
 use aggregator_crds::transformation::{FailedTest, TestsOutcome};
 use aggregator_operator::{labels, names};
 use aggregator_worker::cases::test_transformation;
 use aggregator_worker::cluster::{ClusterStore, Reporter, RunName, keep_catalogue, outcome, probe as look_at};
+use aggregator_worker::ledger::EntryKind;
 use aggregator_worker::run::{Places, Progress, Resources, RunMode, RunRequest, run as run_pipeline};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
@@ -17,10 +20,14 @@ use tokio_util::sync::CancellationToken;
 use super::run::cancel_on_signals;
 use crate::args::{Mode, WorkerArgs, WorkerCommand, WorkerProbeArgs, WorkerRunArgs, WorkerTestArgs};
 use crate::failure::Failure;
-use crate::{manifests, output};
+use crate::{manifests, output, report as words};
 
 /// The most characters of a difference that a status shows.
 const DIFFERENCE: usize = 1000;
+/// The time between two lines that say how far a run is.
+const EVERY: Duration = Duration::from_secs(10);
+/// The most nodes of such a line.
+const NODES: usize = 10;
 
 pub(crate) async fn worker(args: WorkerArgs) -> Result<u8, Failure> {
     let args = match args.command {
@@ -76,7 +83,7 @@ async fn probe(args: WorkerProbeArgs) -> Result<u8, Failure> {
             // What was found out about the system stands all the same.
             outcome.failure = Some(ProbeFailure {
                 step: ProbeStep::Discover,
-                reason: "CatalogueNotKept".into(),
+                reason: Reason::CatalogueNotKept.to_string(),
                 message: format!("the catalogue cannot be kept: {error}"),
                 remedy: Some("look whether the worker's ServiceAccount may create and patch ConfigMaps".into()),
             });
@@ -135,6 +142,10 @@ async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
         controller: Some(true),
         block_owner_deletion: Some(false),
     });
+    output::line(&format!(
+        "run {} of the Pipeline {pipeline} in {namespace}: attempt {}, {mode:?}",
+        run.name, run.attempt
+    ));
     let store = ClusterStore::new(&client, run.clone(), &pipeline, owner);
     let reporter = Reporter::new(&client, run);
     let (cancel, shown, ended) = (cancel_on_signals()?, Progress::default(), CancellationToken::new());
@@ -153,13 +164,41 @@ async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
     };
     let following = tokio::spawn({
         let (reporter, ended) = (reporter.clone(), ended.clone());
-        async move { reporter.follow(shown, cancel, ended).await }
+        let telling = tell(shown.clone(), ended.clone());
+        async move { tokio::join!(reporter.follow(shown, cancel, ended), telling) }
     });
     let report = run_pipeline(request, &store).await;
     ended.cancel();
     following.await.map_err(std::io::Error::other)?;
-    // The log has everything; the status what fits.
-    output::json(&report)?;
+    // The log has everything, for people and, as its last line, for programs; the status what fits.
+    words::show(&report);
+    if let Some(error) = report.error.clone() {
+        output::line(&output::harmless(&Failure::from(error).text()));
+    }
+    output::line(&serde_json::to_string(&report).map_err(std::io::Error::from)?);
     reporter.finish(&outcome(&report), &args.termination_log).await?;
     Ok(report.error.map_or(0, |error| error.exit_code))
+}
+
+/// Says now and then how far the run is, for whoever follows the log.
+async fn tell(progress: Progress, ended: CancellationToken) {
+    let begun = Instant::now();
+    loop {
+        tokio::select! {
+            () = ended.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let nodes = progress.nodes();
+        let ends = nodes.iter().filter_map(|node| {
+            let entry = &node.entry;
+            match entry.kind {
+                EntryKind::Source => Some(format!("{} has read {}", entry.name, output::count(entry.read))),
+                EntryKind::Sink => Some(format!("{} has taken {}", entry.name, output::count(entry.taken))),
+                _ => None,
+            }
+        });
+        let ends: Vec<String> = ends.take(NODES).collect();
+        let what = if ends.is_empty() { "no rows move yet".to_owned() } else { ends.join(", ") };
+        output::line(&format!("after {} s: {what}", begun.elapsed().as_secs()));
+    }
 }

@@ -26,6 +26,7 @@ mod limits;
 mod lines;
 mod memory;
 mod moments;
+mod operations;
 mod pair;
 mod points;
 mod postgres;

@@ -97,3 +97,21 @@ fn a_run_that_takes_too_long_is_ended() {
     assert_eq!(condition(&project.ended("long")).0, "TimedOut");
     assert!(project.lines("out").is_empty());
 }
+
+#[test]
+fn what_stands_in_the_way_is_left_alone_and_told() {
+    let project = Project::new();
+    project.write("in/a.csv", "id,name\n1,one\n");
+    project.copy_files("move", "{}");
+    project.namespace.kubectl(["create", "configmap", "first-plan", "--from-literal=mine=yes"]);
+    project.run("first", "move");
+    let described = eventually("an Event that tells of it", || {
+        let described = project.namespace.kubectl(["describe", "pipelinerun", "first"]);
+        described.contains("Warning  NameConflict").then_some(described)
+    });
+    assert!(described.contains("there is a ConfigMap `first-plan` that was not made for this object"), "{described}");
+    assert_eq!(project.get("configmap", "first-plan")["data"], json!({"mine": "yes"}));
+    assert!(project.list("jobs").is_empty());
+    project.namespace.kubectl(["delete", "configmap", "first-plan"]);
+    assert_eq!(project.ended("first")["status"]["phase"], "Succeeded");
+}

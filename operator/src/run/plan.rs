@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::run::{CancelMode, PipelineRunStatus, RetryState, RunMode};
 use aggregator_crds::validation::parse_duration;
-use aggregator_crds::{Pipeline, Validate};
+use aggregator_crds::{Pipeline, Reason, Validate};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
@@ -19,10 +19,10 @@ use super::retry::pause;
 use super::status::{Phase, status};
 use super::view::{View, is_over, writes};
 use crate::action::{Action, Kind, Plan, Target};
-use crate::conditions;
+use crate::conditions::{self, known};
 use crate::identity::{self, Who};
 use crate::labels;
-use crate::pipeline::{VALID, revision};
+use crate::pipeline::revision;
 use crate::settings::Settings;
 use crate::worker;
 
@@ -70,26 +70,26 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         return view.says(Phase::cancelled("the run was cancelled before it began"), now);
     }
     if let Some(violation) = run.validate().first() {
-        return view.says(Phase::failed("Invalid", violation.to_string()), now);
+        return view.says(Phase::failed(Reason::Invalid, violation.to_string()), now);
     }
     // What is not done must not be taken for something else: a backfill read as what is new would move the checkpoint.
     if run.spec.backfill.is_some() || run.spec.mode == RunMode::Preview {
         let asked = if run.spec.backfill.is_some() { "backfill" } else { "mode: Preview" };
         return view
-            .says(Phase::failed("NotSupportedYet", format!("`{asked}` is not supported on a cluster yet")), now);
+            .says(Phase::failed(Reason::NotSupportedYet, format!("`{asked}` is not supported on a cluster yet")), now);
     }
     let name = &run.spec.pipeline_ref.name;
     let Some(pipeline) = &view.pipeline else {
-        return view.says(Phase::failed("PipelineMissing", format!("there is no Pipeline `{name}`")), now);
+        return view.says(Phase::failed(Reason::PipelineMissing, format!("there is no Pipeline `{name}`")), now);
     };
     if pipeline.spec.draft && writes(run) {
         let message =
             format!("the Pipeline `{name}` is a draft: publish it with `draft: false`, or use DryRun or Preview");
-        return view.says(Phase::failed("PipelineIsDraft", message), now);
+        return view.says(Phase::failed(Reason::PipelineIsDraft, message), now);
     }
     if let Some(ahead) = &view.ahead {
         let message = format!("the run `{ahead}` of the same Pipeline goes before it");
-        return view.says(Phase::waits("WaitingForRun", message), now);
+        return view.says(Phase::waits(Reason::WaitingForRun, message), now);
     }
     if view.plan.is_some() {
         return attempt(view, 1, settings, now);
@@ -100,7 +100,8 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     };
     let number = revision::number(kept);
     let Some(spec) = revision::spec(kept) else {
-        return view.says(Phase::failed("RevisionUnreadable", format!("the revision {number} cannot be read")), now);
+        return view
+            .says(Phase::failed(Reason::RevisionUnreadable, format!("the revision {number} cannot be read")), now);
     };
     let namespace = run.namespace().unwrap_or_default();
     let around = Around {
@@ -124,19 +125,22 @@ fn chosen<'a>(view: &'a View, pipeline: &Pipeline) -> Result<&'a ControllerRevis
     if let Some(number) = reference.revision {
         let kept = view.revisions.iter().find(|kept| revision::number(kept) == number);
         let message = || format!("the Pipeline `{}` has no revision {number}", reference.name);
-        return kept.map(AsRef::as_ref).ok_or_else(|| Box::new(Phase::failed("RevisionMissing", message())));
+        return kept.map(AsRef::as_ref).ok_or_else(|| Box::new(Phase::failed(Reason::RevisionMissing, message())));
     }
     let newest = view.revisions.first().map(AsRef::as_ref);
     // An edit that its own controller has not looked at yet may become the newest revision, or be none.
     let looked_at = pipeline.status.as_ref().filter(|it| it.observed_generation == pipeline.metadata.generation);
-    let valid = looked_at.and_then(|status| conditions::find(&status.conditions, VALID));
+    let valid = looked_at.and_then(|status| conditions::find(&status.conditions, ConditionType::Valid));
     match (valid, newest) {
         (Some(valid), Some(newest)) if valid.status == ConditionStatus::False => Ok(newest),
         (Some(valid), None) if valid.status == ConditionStatus::False => {
-            Err(Box::new(Phase::failed(&valid.reason, valid.message.clone())))
+            let (reason, message) = known(&valid.reason, valid.message.clone());
+            Err(Box::new(Phase::failed(reason, message)))
         }
         (Some(_), Some(newest)) if revision::spec(newest).as_ref() == Some(&pipeline.spec) => Ok(newest),
-        _ => Err(Box::new(Phase::waits("WaitingForRevision", "the Pipeline's newest version is about to be kept"))),
+        _ => {
+            Err(Box::new(Phase::waits(Reason::WaitingForRevision, "the Pipeline's newest version is about to be kept")))
+        }
     }
 }
 
@@ -152,7 +156,7 @@ fn attempt(view: &View, number: u32, settings: &Settings, now: Timestamp) -> Pla
     }
     let job = job_of(&view.run, number, &terms, left, settings);
     let made = Action::create(Kind::Job, &job);
-    let phase = Phase::waits("PodStarting", "the worker starts").at(number, job.metadata.name);
+    let phase = Phase::waits(Reason::PodStarting, "the worker starts").at(number, job.metadata.name);
     Plan { actions: std::iter::once(made).chain(view.says(phase, now).actions).collect(), again: None }
 }
 
@@ -162,7 +166,7 @@ fn number(job: &Job) -> u32 {
 }
 
 fn plan_missing() -> Phase {
-    Phase::failed("PlanMissing", "the ConfigMap with the run's plan is gone, or cannot be read; start a new run")
+    Phase::failed(Reason::PlanMissing, "the ConfigMap with the run's plan is gone, or cannot be read; start a new run")
 }
 
 fn stands(job: &Job) -> Stands {
@@ -190,7 +194,7 @@ fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
             // A worker ends with code 0 when everything is committed, and not otherwise.
             let ended = view.ended(number).filter(|ended| ended.outcome.is_some()).unwrap_or_else(|| Ended {
                 outcome: None,
-                reason: "LedgerBalanced".into(),
+                reason: Reason::LedgerBalanced,
                 message: "every row is accounted for; the counters went with the Pod".into(),
                 retryable: false,
             });
@@ -200,7 +204,7 @@ fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
         Stands::Failed { reason, message } => {
             let ended = view.ended(number).unwrap_or_else(|| Ended {
                 outcome: None,
-                reason: "WorkerFailed".into(),
+                reason: Reason::WorkerFailed,
                 message: format!("the Job failed ({reason}): {message}"),
                 retryable: true,
             });
@@ -234,13 +238,13 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
                 attempt: number,
                 failures,
                 next: now + SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX),
-                reason: ended.reason.clone(),
+                reason: ended.reason.to_string(),
                 message: ended.message.clone(),
             })
         }
     };
     let Some(retry) = retry else {
-        return view.says(here(Phase::failed(&ended.reason, ended.message.clone()).of(ended)), now);
+        return view.says(here(Phase::failed(ended.reason, ended.message.clone()).of(ended)), now);
     };
     if retry.next <= now {
         return attempt(view, number + 1, settings, now);
@@ -248,7 +252,7 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
     let message =
         format!("attempt {number} failed ({}): {}; attempt {} follows", ended.reason, ended.message, number + 1);
     let left = Duration::try_from(retry.next.duration_since(now)).unwrap_or_default();
-    view.says(here(Phase::waits("WaitingToRetry", message).again(retry)), now).again_in(left)
+    view.says(here(Phase::waits(Reason::WaitingToRetry, message).again(retry)), now).again_in(left)
 }
 
 /// Ends an attempt at once: the Job is suspended, so that its Pod is asked to stop and its end is still seen.
@@ -258,7 +262,7 @@ fn stop(view: &View, job: &Job, number: u32, now: Timestamp) -> Plan {
     if !suspended {
         let target = Target::of(Kind::Job, &job.metadata).any_version();
         let patch = json!({"spec": {"suspend": true}});
-        let phase = Phase::runs("Cancelling", "the worker is asked to stop").at(number, name);
+        let phase = Phase::runs(Reason::Cancelling, "the worker is asked to stop").at(number, name);
         let mut plan = Plan::nothing().then(Action::Merge { target, patch });
         plan.actions.extend(view.says(phase, now).actions);
         return plan;
@@ -317,17 +321,17 @@ impl View {
                     "the Pod {} goes on to its end: cutting a run short gracefully is not supported yet; use Immediate",
                     pod.name_any()
                 );
-                Phase::runs("Running", text)
+                Phase::runs(Reason::Running, text)
             }
-            Some(pod) => Phase::runs("Running", format!("the Pod {} moves rows", pod.name_any())),
-            None => Phase::waits("PodStarting", "the worker starts"),
+            Some(pod) => Phase::runs(Reason::Running, format!("the Pod {} moves rows", pod.name_any())),
+            None => Phase::waits(Reason::PodStarting, "the worker starts"),
         }
     }
 
     fn timed_out(&self) -> Phase {
         let number = self.jobs.last().map_or(0, |job| number(job));
         let phase = Phase::failed(
-            "TimedOut",
+            Reason::TimedOut,
             "the run took longer than execution.timeout allows; the next run goes on where it stopped",
         );
         match self.ended(number) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::run::{PipelineRunStatus, RunPhase};
 use aggregator_crds::{Connector, Pipeline, PipelineRun};
 use jiff::{Timestamp, ToSpan};
@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use serde_json::{Value, json};
 
 use super::plan::plan;
-use super::view::{SUCCEEDED, View};
+use super::view::View;
 use crate::action::{Action, Kind, Plan};
 use crate::conditions;
 use crate::fixture::object;
@@ -125,7 +125,7 @@ impl View {
 
     fn told(&self) -> (RunPhase, &str, &str) {
         let status = self.status();
-        let condition = conditions::find(&status.conditions, SUCCEEDED).expect("a condition");
+        let condition = conditions::find(&status.conditions, ConditionType::Succeeded).expect("a condition");
         (status.phase.expect("a phase"), &condition.reason, &condition.message)
     }
 }

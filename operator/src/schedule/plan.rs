@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::run::{PipelineRevisionRef, PipelineRunSpec, RunMode};
 use aggregator_crds::schedule::{ConcurrencyPolicy, Decision, FireCounts, FireDecision, ScheduleStatus, Trigger};
-use aggregator_crds::{PipelineRun, Schedule, Validate};
+use aggregator_crds::{PipelineRun, Reason, Schedule, Validate};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use kube::ResourceExt;
 use serde_json::json;
@@ -95,7 +95,7 @@ impl View {
         }
         let succeeded = self.others.iter().filter_map(|run| {
             let status = run.status.as_ref()?;
-            let end = find(&status.conditions, run::SUCCEEDED)?;
+            let end = find(&status.conditions, ConditionType::Succeeded)?;
             let at = status.completion_time.filter(|at| *at > after - TOGETHER && *at <= now)?;
             let counts = end.status == ConditionStatus::True && run::writes(run);
             let fire = Fire { at, event: run.uid().unwrap_or_default() };
@@ -122,8 +122,11 @@ impl View {
             ..Decided::default()
         };
         if due.missed > 0 {
-            let (decision, reason) =
-                if schedule.spec.suspend { (Decision::Skipped, "Suspended") } else { (Decision::Missed, "TooLate") };
+            let (decision, reason) = if schedule.spec.suspend {
+                (Decision::Skipped, Reason::Suspended)
+            } else {
+                (Decision::Missed, Reason::TooLate)
+            };
             decided.note(decision, due.missed);
             if let Some(at) = due.last_missed {
                 decided.last = Some(self.said(at, decision, Some(reason), None));
@@ -149,12 +152,12 @@ impl View {
         let policy = schedule.spec.concurrency_policy;
         let busy = !decided.active.is_empty();
         let refused = match &self.pipeline {
-            _ if schedule.spec.suspend => Some((Decision::Skipped, "Suspended")),
-            None => Some((Decision::Failed, "PipelineMissing")),
-            Some(pipeline) if pipeline.spec.draft => Some((Decision::Failed, "PipelineIsDraft")),
-            Some(_) if busy && policy == ConcurrencyPolicy::Forbid => Some((Decision::Skipped, "RunActive")),
+            _ if schedule.spec.suspend => Some((Decision::Skipped, Reason::Suspended)),
+            None => Some((Decision::Failed, Reason::PipelineMissing)),
+            Some(pipeline) if pipeline.spec.draft => Some((Decision::Failed, Reason::PipelineIsDraft)),
+            Some(_) if busy && policy == ConcurrencyPolicy::Forbid => Some((Decision::Skipped, Reason::RunActive)),
             Some(_) if policy == ConcurrencyPolicy::Queue && decided.active.len() >= QUEUE => {
-                Some((Decision::Skipped, "QueueFull"))
+                Some((Decision::Skipped, Reason::QueueFull))
             }
             Some(_) => None,
         };
@@ -203,8 +206,8 @@ impl View {
         }
     }
 
-    fn said(&self, at: Timestamp, decision: Decision, reason: Option<&str>, run: Option<String>) -> FireDecision {
-        FireDecision { fire: self.shown(at), decision, reason: reason.map(str::to_owned), run }
+    fn said(&self, at: Timestamp, decision: Decision, reason: Option<Reason>, run: Option<String>) -> FireDecision {
+        FireDecision { fire: self.shown(at), decision, reason: reason.map(|reason| reason.to_string()), run }
     }
 
     /// A time in the Schedule's zone.
@@ -225,7 +228,7 @@ impl View {
         let over: Vec<&Arc<PipelineRun>> = self.runs.iter().rev().filter(|run| run::is_over(run)).collect();
         let (well, badly): (Vec<_>, Vec<_>) = over.into_iter().partition(|run| {
             let conditions = run.status.as_ref().map_or(&[][..], |status| &status.conditions);
-            find(conditions, run::SUCCEEDED).is_some_and(|end| end.status == ConditionStatus::True)
+            find(conditions, ConditionType::Succeeded).is_some_and(|end| end.status == ConditionStatus::True)
         });
         let limit = |limit: Option<u32>| limit.map_or(HISTORY, |limit| limit as usize);
         let well = well.into_iter().skip(limit(spec.successful_runs_history_limit));
@@ -260,40 +263,47 @@ impl View {
             }
         }
         let (ready, reason, message) = match (clock, &self.pipeline) {
-            (Err(error), _) => (false, "Invalid", error.clone()),
+            (Err(error), _) => (false, Reason::Invalid, error.clone()),
             (Ok(_), None) => {
                 let name = &schedule.spec.pipeline_ref.name;
-                (false, "PipelineMissing", format!("there is no Pipeline `{name}`"))
+                (false, Reason::PipelineMissing, format!("there is no Pipeline `{name}`"))
             }
-            (Ok(_), Some(_)) if suspended => (true, "Suspended", "nothing is started while it is suspended".to_owned()),
+            (Ok(_), Some(_)) if suspended => {
+                (true, Reason::Suspended, "nothing is started while it is suspended".to_owned())
+            }
             (Ok(_), Some(pipeline)) if pipeline.spec.draft => {
-                (false, "PipelineIsDraft", "a draft is never run".to_owned())
+                (false, Reason::PipelineIsDraft, "a draft is never run".to_owned())
             }
             (Ok(Some(_)), Some(_)) => match next.first() {
-                Some(next) => (true, "Scheduled", format!("the next fire is at {next}")),
-                None => (false, "NeverFires", "no fire is due within ten years".to_owned()),
+                Some(next) => (true, Reason::Scheduled, format!("the next fire is at {next}")),
+                None => (false, Reason::NeverFires, "no fire is due within ten years".to_owned()),
             },
             (Ok(None), Some(_)) => match &schedule.spec.trigger {
                 Trigger::PipelineSucceeded(other) => {
-                    (true, "Waiting", format!("it waits for the next success of the Pipeline `{}`", other.name))
+                    (true, Reason::Waiting, format!("it waits for the next success of the Pipeline `{}`", other.name))
                 }
-                Trigger::Webhook(_) => (true, "Waiting", "it waits for a request".to_owned()),
-                trigger => (false, "NotSupportedYet", format!("`{}` is not watched yet", trigger.key())),
+                Trigger::Webhook(_) => (true, Reason::Waiting, "it waits for a request".to_owned()),
+                trigger => (false, Reason::NotSupportedYet, format!("`{}` is not watched yet", trigger.key())),
             },
         };
         let said = vec![
-            Said::holds("Ready", ready, reason, message),
-            Said::holds("Suspended", suspended, if suspended { "Suspended" } else { "Running" }, ""),
+            Said::holds(ConditionType::Ready, ready, reason, message),
+            if suspended {
+                Said::holds(ConditionType::Suspended, true, Reason::Suspended, "nothing is started")
+            } else {
+                Said::holds(ConditionType::Suspended, false, Reason::Active, "fires start runs")
+            },
         ];
         // Without a fire nothing is written: the time moves on only with what it decides.
         let moved = !due.start.is_empty() || due.missed > 0;
         let last_successful = self.runs.iter().filter_map(|run| {
             let status = run.status.as_ref()?;
-            let end = find(&status.conditions, run::SUCCEEDED)?;
+            let end = find(&status.conditions, ConditionType::Succeeded)?;
             status.completion_time.filter(|_| end.status == ConditionStatus::True)
         });
         ScheduleStatus {
             observed_generation: schedule.metadata.generation,
+            trigger: Some(schedule.spec.trigger.to_string()),
             decided_until: Some(if moved { now } else { seconds(after) }),
             next,
             last_decision: decided.last.clone(),

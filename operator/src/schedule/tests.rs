@@ -234,3 +234,20 @@ fn what_cannot_be_followed_is_told_and_fires_never() {
     let (reason, message) = told(view(&json!({"interval": {"every": "soon"}})));
     assert!(reason == "Invalid" && message.contains("`soon` is not a duration"), "{message}");
 }
+
+#[test]
+fn the_trigger_is_told_in_words() {
+    let cases = [
+        (json!({"interval": {"every": "15m"}}), "every 15m"),
+        (json!({"pipelineSucceeded": {"name": "flights"}}), "after flights"),
+        (json!({"cron": {"expressions": ["0 * * * *"]}}), "0 * * * * UTC"),
+        (
+            json!({"cron": {"expressions": ["0 5 * * *", "0 6 * * *", "1 7 * * *"], "timeZone": "Europe/Berlin"}}),
+            "0 5 * * * (and 2 more) Europe/Berlin",
+        ),
+        (json!({"webhook": {}}), "by request"),
+    ];
+    for (spec, words) in cases {
+        assert_eq!(view(&spec).then(at("09:50:01")).noted().trigger.as_deref(), Some(words));
+    }
+}
