@@ -123,15 +123,9 @@ impl From<RunError> for Failure {
 
 impl From<ReportedError> for Failure {
     fn from(error: ReportedError) -> Self {
-        let message = match &error.node {
-            Some(node) if !error.message.contains(&format!("node `{node}`")) => {
-                format!("node `{node}`: {}", error.message)
-            }
-            _ => error.message,
-        };
         Self {
             reason: error.reason,
-            message,
+            message: error.sentence(),
             remedy: error.remedy,
             place: error.place,
             diagnostics: error.diagnostics,

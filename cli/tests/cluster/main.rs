@@ -7,4 +7,5 @@ mod project;
 mod runs;
 mod samples;
 mod schedules;
+mod story;
 mod transformations;

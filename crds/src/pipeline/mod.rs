@@ -41,6 +41,11 @@ pub use source::{FallbackMode, Source, StreamOverride, StreamSelection, Sync, Sy
     derive = "PartialEq",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(
+        name = "Connectors",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"ConnectorsReady\")].status"
+    ),
     printcolumn(name = "Healthy", type_ = "string", json_path = ".status.conditions[?(@.type==\"Healthy\")].status"),
     printcolumn(name = "Last Run", type_ = "string", json_path = ".status.lastRuns[0]"),
     printcolumn(name = "Rows", type_ = "integer", json_path = ".status.lastRows"),

@@ -30,7 +30,7 @@ pub use trigger::{
     printcolumn(name = "Pipeline", type_ = "string", json_path = ".spec.pipelineRef.name"),
     printcolumn(name = "Trigger", type_ = "string", json_path = ".status.trigger"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Suspend", type_ = "boolean", json_path = ".spec.suspend"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Last", type_ = "date", json_path = ".status.lastDecision.fire"),
     printcolumn(name = "Decision", type_ = "string", json_path = ".status.lastDecision.decision"),
     printcolumn(name = "Next", type_ = "string", json_path = ".status.next[0]"),
@@ -141,6 +141,10 @@ pub struct ScheduleStatus {
     /// What became of every fire up to this time is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_until: Option<jiff::Timestamp>,
+    /// Successes of the other Pipeline that were decided on just now, by the UIDs of their runs, at most 100: times of ends
+    /// have whole seconds and are seen out of order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decided_events: Vec<String>,
     /// The next fires as RFC 3339 times in the schedule's zone, at most 5.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<String>,

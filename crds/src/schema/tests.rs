@@ -207,9 +207,9 @@ fn names_columns_and_subresources_are_those_of_the_design() {
         found,
         [
             "Connector aconn status:true Type|Ready|Reason|Streams|Last Check|Age|Message",
-            "Pipeline apipe status:true Ready|Reason|Healthy|Last Run|Rows|Age|Mode|Source|Sink|Message",
+            "Pipeline apipe status:true Ready|Reason|Connectors|Healthy|Last Run|Rows|Age|Mode|Source|Sink|Message",
             "Transformation axform status:true Ready|Reason|Tests|Used By|Age|Message",
-            "Schedule asched status:true Pipeline|Trigger|Ready|Suspend|Last|Decision|Next|Active|Age|Why|Message",
+            "Schedule asched status:true Pipeline|Trigger|Ready|Reason|Last|Decision|Next|Active|Age|Why|Message",
             "PipelineRun arun status:true Pipeline|Phase|Reason|Read|Written|Rejected|Duration|Age|Mode|Attempt|Job|Message",
             "Checkpoint ackpt status:false Pipeline|Epoch|Run|Written|Age",
         ]

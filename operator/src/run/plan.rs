@@ -324,7 +324,10 @@ impl View {
                 Phase::runs(Reason::Running, text)
             }
             Some(pod) => Phase::runs(Reason::Running, format!("the Pod {} moves rows", pod.name_any())),
-            None => Phase::waits(Reason::PodStarting, "the worker starts"),
+            None => match self.pods.iter().find(|pod| worker::has_ended(pod)) {
+                Some(pod) => Phase::runs(Reason::Running, format!("the Pod {} has ended", pod.name_any())),
+                None => Phase::waits(Reason::PodStarting, "the worker starts"),
+            },
         }
     }
 

@@ -104,7 +104,8 @@ pub(super) fn status(run: &PipelineRun, phase: Phase, revision: Option<i64>, now
         nodes: outcome.nodes,
         nodes_omitted: outcome.nodes_omitted,
         totals: Some(outcome.totals),
-        ledger: Some(outcome.ledger),
+        // One that was not closed, because the run failed first, says nothing.
+        ledger: Some(outcome.ledger).filter(|ledger| ledger.balanced || !ledger.mismatches.is_empty()),
         cost: Some(outcome.cost),
     });
     let figures = figures.unwrap_or_default();
@@ -126,7 +127,7 @@ pub(super) fn status(run: &PipelineRun, phase: Phase, revision: Option<i64>, now
         ledger: figures.ledger,
         cost: figures
             .cost
-            .map(|cost| RunCost { duration: cost.duration.or(took.clone()), ..cost })
+            .map(|cost| RunCost { duration: took.clone(), ..cost })
             .or(took.map(|took| RunCost { duration: Some(took), ..RunCost::default() })),
         progress: None,
         job: phase.job.or(before.job),

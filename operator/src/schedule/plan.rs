@@ -28,6 +28,8 @@ const HISTORY: usize = 10;
 const TOGETHER: SignedDuration = SignedDuration::from_secs(10);
 /// How long a run stays at least, so that its fire is known to have been decided.
 const AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
+/// How many events that were decided on are noted.
+const EVENTS: usize = 100;
 /// How many coming fires, and how many active runs, the status names.
 const NEXT: usize = 5;
 const ACTIVE: usize = 50;
@@ -100,12 +102,30 @@ impl View {
             let counts = end.status == ConditionStatus::True && run::writes(run);
             let fire = Fire { at, event: run.uid().unwrap_or_default() };
             // Of those that ended at the same time as the last one, some may have been seen before.
-            let new = at > after || !self.runs.iter().any(|there| there.name_any() == self.run_of(&fire).name_any());
+            let new = at > after || !self.is_decided(&fire);
             (counts && new).then_some(fire)
         });
         let mut fires: Vec<Fire> = succeeded.collect();
         fires.sort();
         fires
+    }
+
+    /// Whether an event was decided on: it has started a run, or it was noted.
+    fn is_decided(&self, fire: &Fire) -> bool {
+        let noted = self.schedule.status.iter().flat_map(|status| &status.decided_events);
+        noted.into_iter().any(|event| *event == fire.event)
+            || self.runs.iter().any(|there| there.name_any() == self.run_of(fire).name_any())
+    }
+
+    /// The events that are decided on up to that time, as long as they may be seen again.
+    fn decided_events(&self, due: &Due, until: Timestamp) -> Vec<String> {
+        let before = self.schedule.status.iter().flat_map(|status| &status.decided_events);
+        let new = due.start.iter().map(|fire| &fire.event).filter(|event| !event.is_empty());
+        let may_be_seen = |event: &String| {
+            let ended = |run: &PipelineRun| run.status.as_ref().and_then(|status| status.completion_time);
+            self.others.iter().any(|run| run.uid().as_ref() == Some(event) && ended(run) > Some(until - TOGETHER))
+        };
+        new.chain(before).filter(|event| may_be_seen(event)).take(EVENTS).cloned().collect()
     }
 
     fn active(&self) -> Vec<&Arc<PipelineRun>> {
@@ -305,6 +325,11 @@ impl View {
             observed_generation: schedule.metadata.generation,
             trigger: Some(schedule.spec.trigger.to_string()),
             decided_until: Some(if moved { now } else { seconds(after) }),
+            decided_events: if moved {
+                self.decided_events(due, now)
+            } else {
+                before.map(|status| status.decided_events.clone()).unwrap_or_default()
+            },
             next,
             last_decision: decided.last.clone(),
             last_successful_time: last_successful.max().or(before.and_then(|status| status.last_successful_time)),

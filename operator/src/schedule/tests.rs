@@ -196,16 +196,39 @@ fn runs_beyond_the_history_go_the_oldest_first() {
     assert_eq!(view.all_end("False").then(at("13:20:00")).runs.len(), 0);
 }
 
+/// A run of another Pipeline that has ended well.
+fn success(uid: &str, at: &str, mode: &str) -> Arc<PipelineRun> {
+    Arc::new(object(json!({
+        "apiVersion": "aggregator.dev/v1alpha1", "kind": "PipelineRun", "metadata": {"name": uid, "uid": uid},
+        "spec": {"pipelineRef": {"name": "other"}, "mode": mode},
+        "status": {"completionTime": format!("2026-11-23T{at}Z"),
+                   "conditions": [{"type": "Succeeded", "status": "True", "reason": "LedgerBalanced"}]},
+    })))
+}
+
+/// What starts no run leaves none that would tell of it.
+#[test]
+fn a_success_that_starts_nothing_is_decided_on_once() {
+    let spec = json!({"pipelineSucceeded": {"name": "other"}});
+    let mut view = view(&spec).then(at("09:50:01"));
+    view.pipeline = None;
+    view.others = vec![success("a", "10:00:00", "Incremental")];
+    let mut view = view.then(at("10:00:01"));
+    assert_eq!(view.counts(), (0, 1, 0));
+    assert_eq!(plan(&view, at("10:00:02")).actions, []);
+    // One that ended in the same second is seen later; the first is still known.
+    view.others.push(success("b", "10:00:00", "Full"));
+    let mut view = view.then(at("10:00:03"));
+    assert_eq!((view.counts(), view.noted().decided_events.len()), ((0, 2, 0), 2));
+    assert_eq!(plan(&view, at("10:00:04")).actions, []);
+    // What cannot be seen again is not remembered.
+    view.others.push(success("c", "10:30:00", "Full"));
+    let view = view.then(at("10:30:01"));
+    assert_eq!((view.counts(), view.noted().decided_events.as_slice()), ((0, 3, 0), &["c".to_owned()][..]));
+}
+
 #[test]
 fn each_success_of_another_pipeline_is_one_fire() {
-    let success = |uid: &str, at: &str, mode: &str| -> Arc<PipelineRun> {
-        Arc::new(object(json!({
-            "apiVersion": "aggregator.dev/v1alpha1", "kind": "PipelineRun", "metadata": {"name": uid, "uid": uid},
-            "spec": {"pipelineRef": {"name": "other"}, "mode": mode},
-            "status": {"completionTime": format!("2026-11-23T{at}Z"),
-                       "conditions": [{"type": "Succeeded", "status": "True", "reason": "LedgerBalanced"}]},
-        })))
-    };
     let spec = json!({"pipelineSucceeded": {"name": "other"}, "concurrencyPolicy": "Allow"});
     let mut view = view(&spec).then(at("09:50:01"));
     view.others = vec![success("a", "10:00:00", "Incremental"), success("dry", "10:00:00", "DryRun")];
