@@ -2,6 +2,7 @@
 
 mod connectors;
 mod ends;
+mod install;
 mod operators;
 mod project;
 mod runs;
