@@ -98,8 +98,7 @@ reasons! {
             "nothing, or end that one: `spec.cancel: Immediate`";
         WaitingForRevision: "the Pipeline was just made or edited; its newest version is about to be kept",
             "nothing; if it stays, look whether the operator runs";
-        PodStarting: "the worker's Pod was asked for and starts",
-            "nothing; if it stays, `kubectl describe job/NAME` says why there is no Pod (a quota, an admission policy)";
+        PodStarting: "the worker's Pod was asked for and starts", "nothing";
         WaitingToRetry: "an attempt failed, the message says why; the next one follows by itself",
             "nothing, or mend what the message says; `execution.retry` of the Pipeline says how often and when";
         Running: "rows move; `status.progress` has the counters", "nothing; `kubectl logs -f job/NAME` follows the worker";
@@ -143,6 +142,8 @@ reasons! {
         PlanMissing: "somebody has deleted the ConfigMap with the run's plan", "make a new run";
     }
     Pod {
+        NoPod: "the Job has made no Pod in ten seconds",
+            "`kubectl describe job/NAME` says why: a quota, an admission policy, a ServiceAccount that is not there; it goes on by itself";
         Unschedulable: "no node takes the Pod; the message has the scheduler's words",
             "lower `execution.resources`, add nodes, or make the claim that it waits for";
         ImagePullFailed: "the worker's image cannot be had", "check the operator's `--worker-image`, and the nodes' access to it";
@@ -179,9 +180,9 @@ reasons! {
         Interrupted: "the worker was asked to stop, and no attempt was left", "make a new run: it goes on where this one stopped";
         SpillFailed: "rows that do not fit into memory could not be kept on the local disk", "give the node more disk, or the run more memory";
         AlreadyRunning: "another process holds the Pipeline's state", "wait until it ends, or stop it";
-        NameConflict: "an object of somebody else has the name that one of the operator's would have; it is left alone (an Event)",
+        NameConflict: "an object of somebody else has the name that one of the operator's would have; it is left alone",
             "delete or rename the object that the message names; the operator goes on by itself";
-        WriteRefused: "the Kubernetes API refused a write of the operator's (an Event)",
+        WriteRefused: "the Kubernetes API refused a write of the operator's",
             "do what the message says: a quota, an admission policy, or a right that `config/rbac` gives and that is missing";
         InternalError: "a mistake of the program", "report it, with the message";
     }

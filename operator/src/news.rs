@@ -38,8 +38,15 @@ pub fn leading(kind: Kind) -> ConditionType {
 }
 
 /// Reasons of a condition that is not False, and yet somebody should look.
-pub const TROUBLE: [Reason; 4] =
-    [Reason::Unschedulable, Reason::ImagePullFailed, Reason::ContainerFailed, Reason::WaitingToRetry];
+pub const TROUBLE: [Reason; 7] = [
+    Reason::NameConflict,
+    Reason::WriteRefused,
+    Reason::NoPod,
+    Reason::Unschedulable,
+    Reason::ImagePullFailed,
+    Reason::ContainerFailed,
+    Reason::WaitingToRetry,
+];
 
 /// The news of a condition whose reason has changed; none where waiting only waits for something else.
 #[must_use]

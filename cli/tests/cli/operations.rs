@@ -50,7 +50,7 @@ fn the_pages_have_every_condition_reason_event_and_metric() {
         table += &format!("| {} | `{}` | {warning} |\n", kind.name(), leading(kind).as_str());
     }
     let writes = words([Reason::NameConflict, Reason::WriteRefused]);
-    table += &format!("| any | none: a write of the operator's was not done, {writes} | always |\n");
+    table += &format!("| the other kinds | none: a write for the object was not done ({writes}) | always |\n");
     check(&reasons, "operator/src/news.rs", &table);
 
     let mut table = "| metric | labels | what it counts | when to look |\n|---|---|---|---|\n".to_owned();

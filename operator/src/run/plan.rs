@@ -5,7 +5,7 @@ use std::time::Duration;
 use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::run::{CancelMode, PipelineRunStatus, RetryState, RunMode};
 use aggregator_crds::validation::parse_duration;
-use aggregator_crds::{Pipeline, Reason, Validate};
+use aggregator_crds::{Pipeline, PipelineRun, Reason, Validate};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
@@ -25,6 +25,19 @@ use crate::labels;
 use crate::pipeline::revision;
 use crate::settings::Settings;
 use crate::worker;
+
+/// How long a Job may be without a Pod before somebody should look.
+const NO_POD: SignedDuration = SignedDuration::from_secs(10);
+
+/// The write of a run's status, if it does not stand there already.
+fn write(run: &PipelineRun, said: &PipelineRunStatus) -> Plan {
+    let before = run.status.clone().unwrap_or_default();
+    // The worker's part of the status is its own.
+    if (PipelineRunStatus { progress: None, ..before }) == *said {
+        return Plan::nothing();
+    }
+    Plan::nothing().then(Action::status(Target::of(Kind::PipelineRun, &run.metadata), said))
+}
 
 /// How a Job stands.
 enum Stands {
@@ -47,6 +60,16 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         None => begin(view, settings, now),
         Some(job) => go_on(view, job, settings, now),
     }
+}
+
+/// What a run says of itself when a write for it was refused; None when it has its end, which never changes.
+#[must_use]
+pub fn held_up(run: &PipelineRun, reason: Reason, message: &str, now: Timestamp) -> Option<Plan> {
+    if is_over(run) {
+        return None;
+    }
+    let said = status(run, Phase::waits(reason, message), None, now);
+    Some(write(run, &said))
 }
 
 /// A run that no Schedule keeps goes some time after its end.
@@ -189,7 +212,14 @@ fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
     let cancel = view.run.spec.cancel;
     match stands(job) {
         Stands::Going if cancel == Some(CancelMode::Immediate) => stop(view, job, number, now),
-        Stands::Going => view.says(here(view.going()), now),
+        Stands::Going => {
+            let begun = job.creation_timestamp().map_or(now, |time| time.0);
+            let left = Duration::try_from(NO_POD - now.duration_since(begun)).unwrap_or_default();
+            let said = view.says(here(view.going(job, left.is_zero())), now);
+            // Nothing tells the operator that there is still no Pod.
+            let waits = view.pods.is_empty() && !left.is_zero() && job.creation_timestamp().is_some();
+            if waits { said.again_in(left) } else { said }
+        }
         Stands::Complete => {
             // A worker ends with code 0 when everything is committed, and not otherwise.
             let ended = view.ended(number).filter(|ended| ended.outcome.is_some()).unwrap_or_else(|| Ended {
@@ -283,13 +313,7 @@ fn stop(view: &View, job: &Job, number: u32, now: Timestamp) -> Plan {
 impl View {
     /// The status that says so, if it does not stand there already.
     fn says(&self, phase: Phase, now: Timestamp) -> Plan {
-        let before = self.run.status.clone().unwrap_or_default();
-        let said = status(&self.run, phase, self.terms().and_then(|terms| terms.revision), now);
-        // The worker's part of the status is its own.
-        if (PipelineRunStatus { progress: None, ..before }) == said {
-            return Plan::nothing();
-        }
-        Plan::nothing().then(Action::status(Target::of(Kind::PipelineRun, &self.run.metadata), &said))
+        write(&self.run, &status(&self.run, phase, self.terms().and_then(|terms| terms.revision), now))
     }
 
     /// What the plan says to the operator.
@@ -310,8 +334,8 @@ impl View {
             .or(ended.into_iter().next())
     }
 
-    /// What an attempt does whose Job has not ended.
-    fn going(&self) -> Phase {
+    /// What an attempt does whose Job has not ended; and whether that should have a Pod by now.
+    fn going(&self, job: &Job, late: bool) -> Phase {
         if let Some(waiting) = self.pods.iter().find_map(|pod| worker::waiting(pod)) {
             return Phase::waits(waiting.reason, waiting.message);
         }
@@ -326,6 +350,14 @@ impl View {
             Some(pod) => Phase::runs(Reason::Running, format!("the Pod {} moves rows", pod.name_any())),
             None => match self.pods.iter().find(|pod| worker::has_ended(pod)) {
                 Some(pod) => Phase::runs(Reason::Running, format!("the Pod {} has ended", pod.name_any())),
+                None if late && self.pods.is_empty() => {
+                    let seconds = NO_POD.as_secs();
+                    let text = format!(
+                        "the Job {0} has made no Pod in {seconds} s: `kubectl describe job {0}` says why",
+                        job.name_any()
+                    );
+                    Phase::waits(Reason::NoPod, text)
+                }
                 None => Phase::waits(Reason::PodStarting, "the worker starts"),
             },
         }
