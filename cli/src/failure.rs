@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use aggregator_compiler::diagnostic::{Diagnostic, Place};
 use aggregator_compiler::plural::counted;
+use aggregator_crds::Reason;
 use aggregator_worker::connector::ConnectorError;
 use aggregator_worker::run::{ReportedError, RunError};
 use serde::Serialize;
@@ -36,7 +37,7 @@ impl Failure {
     /// The user asked for something that cannot be.
     pub(crate) fn usage(message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
-            reason: "Usage",
+            reason: Reason::Usage.as_str(),
             message: message.into(),
             remedy: Some(remedy.into()),
             place: None,
@@ -48,7 +49,7 @@ impl Failure {
     /// Standard output could not be written.
     pub(crate) fn unwritten(error: &std::io::Error) -> Self {
         Self {
-            reason: "Io",
+            reason: Reason::Io.as_str(),
             message: format!("the command has ended well, but its output could not be written: {error}"),
             remedy: Some("make room where standard output goes, and do not take what is there for whole".into()),
             place: None,
@@ -60,7 +61,7 @@ impl Failure {
     /// The report of a run could not be written to its file.
     pub(crate) fn unreported(path: &Path, error: &std::io::Error) -> Self {
         Self {
-            reason: "Io",
+            reason: Reason::Io.as_str(),
             message: format!(
                 "the run has ended as shown, but its report could not be written to {}: {error}",
                 path.display()
@@ -92,18 +93,18 @@ impl Failure {
                 let text = serde_json::to_string_pretty(&serde_json::json!({ "error": self }));
                 crate::output::error_line(&text.unwrap_or_else(|_| self.message.clone()));
             }
-            Output::Table => {
-                for diagnostic in &self.diagnostics {
-                    crate::output::error_line(&format!("{diagnostic}\n"));
-                }
-                let (before, below) = self.place.as_deref().map(shown).unwrap_or_default();
-                crate::output::error_line(&format!("{before}error[{}]: {}{below}", self.reason, self.message));
-                if let Some(remedy) = &self.remedy {
-                    crate::output::error_line(&format!("  help: {remedy}"));
-                }
-            }
+            Output::Table => crate::output::error_line(&self.text()),
         }
         ExitCode::from(self.exit_code)
+    }
+
+    /// The failure in words, as several lines.
+    pub(crate) fn text(&self) -> String {
+        let diagnostics = self.diagnostics.iter().map(|diagnostic| format!("{diagnostic}\n\n"));
+        let (before, below) = self.place.as_deref().map(shown).unwrap_or_default();
+        let help = self.remedy.as_ref().map(|remedy| format!("\n  help: {remedy}")).unwrap_or_default();
+        let diagnostics: String = diagnostics.collect();
+        format!("{diagnostics}{before}error[{}]: {}{below}{help}", self.reason, self.message)
     }
 }
 
@@ -122,15 +123,9 @@ impl From<RunError> for Failure {
 
 impl From<ReportedError> for Failure {
     fn from(error: ReportedError) -> Self {
-        let message = match &error.node {
-            Some(node) if !error.message.contains(&format!("node `{node}`")) => {
-                format!("node `{node}`: {}", error.message)
-            }
-            _ => error.message,
-        };
         Self {
             reason: error.reason,
-            message,
+            message: error.sentence(),
             remedy: error.remedy,
             place: error.place,
             diagnostics: error.diagnostics,
@@ -148,7 +143,7 @@ impl From<ConnectorError> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self {
-            reason: "Io",
+            reason: Reason::Io.as_str(),
             message: error.to_string(),
             remedy: None,
             place: None,

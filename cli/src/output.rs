@@ -37,7 +37,7 @@ pub(crate) fn error_line(text: &str) {
 }
 
 /// The text without characters that would steer a terminal: data may hold them. Line ends stay.
-fn harmless(text: &str) -> String {
+pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|character| if character.is_control() && character != '\n' { ' ' } else { character }).collect()
 }
 

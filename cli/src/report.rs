@@ -2,6 +2,7 @@
 
 use aggregator_compiler::plural::counted;
 use aggregator_compiler::reject::RejectReason;
+use aggregator_crds::Reason;
 use aggregator_worker::connector::Effects;
 use aggregator_worker::ledger::{Entry, EntryKind};
 use aggregator_worker::run::{
@@ -282,7 +283,9 @@ fn summary(report: &RunReport) -> String {
     };
     let ledger = match (report.ledger.balanced, &report.error) {
         (true, _) => "the ledger is balanced",
-        (false, Some(error)) if error.reason != "LedgerMismatch" => "the ledger was not closed, the run failed first",
+        (false, Some(error)) if error.reason != Reason::LedgerMismatch.as_str() => {
+            "the ledger was not closed, the run failed first"
+        }
         (false, _) => "the ledger is not balanced",
     };
     let sunk: fn(&Entry) -> u64 = if of_part(report) { |entry| entry.taken } else { |entry| entry.written };

@@ -23,6 +23,7 @@ use crate::pipeline::{Mapping, Param, Sql};
     status = "TransformationStatus",
     derive = "PartialEq",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Tests", type_ = "string", json_path = ".status.conditions[?(@.type==\"TestsPassed\")].status"),
     printcolumn(name = "Used By", type_ = "string", json_path = ".status.usedBy[0]"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),

@@ -1,17 +1,18 @@
 //! Conditions that keep the time of their last change.
 
-use aggregator_crds::condition::{Condition, ConditionStatus};
+use aggregator_crds::Reason;
+use aggregator_crds::condition::{Condition, ConditionStatus, ConditionType};
 use jiff::Timestamp;
 
 /// A condition as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     /// What is spoken of.
-    pub condition_type: &'static str,
+    pub condition_type: ConditionType,
     /// Whether it holds.
     pub status: ConditionStatus,
     /// Why, in a word.
-    pub reason: String,
+    pub reason: Reason,
     /// Why, for people.
     pub message: String,
 }
@@ -19,16 +20,16 @@ pub struct Said {
 impl Said {
     /// A condition as it should be.
     pub fn new(
-        condition_type: &'static str,
+        condition_type: ConditionType,
         status: ConditionStatus,
-        reason: impl Into<String>,
+        reason: Reason,
         message: impl Into<String>,
     ) -> Self {
-        Self { condition_type, status, reason: reason.into(), message: message.into() }
+        Self { condition_type, status, reason, message: message.into() }
     }
 
     /// It holds, or it does not.
-    pub fn holds(condition_type: &'static str, holds: bool, reason: &str, message: impl Into<String>) -> Self {
+    pub fn holds(condition_type: ConditionType, holds: bool, reason: Reason, message: impl Into<String>) -> Self {
         let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
         Self::new(condition_type, status, reason, message)
     }
@@ -36,8 +37,18 @@ impl Said {
 
 /// A condition of that type, if there is one.
 #[must_use]
-pub fn find<'a>(conditions: &'a [Condition], condition_type: &str) -> Option<&'a Condition> {
-    conditions.iter().find(|condition| condition.condition_type == condition_type)
+pub fn find(conditions: &[Condition], condition_type: ConditionType) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.condition_type == condition_type.as_str())
+}
+
+/// A word that came from outside as one of the closed set, with its message. A worker of another release may say one that
+/// this one does not know: it is kept in the message.
+#[must_use]
+pub fn known(word: &str, message: String) -> (Reason, String) {
+    match Reason::of(word) {
+        Some(reason) => (reason, message),
+        None => (Reason::WorkerFailed, format!("{word}: {message}")),
+    }
 }
 
 /// The conditions that are said now; one whose status is what it was keeps the time of its last change.
@@ -46,9 +57,9 @@ pub fn renew(before: &[Condition], said: Vec<Said>, generation: Option<i64>, now
     let renewed = said.into_iter().map(|said| {
         let last = find(before, said.condition_type).filter(|last| last.status == said.status);
         Condition {
-            condition_type: said.condition_type.to_owned(),
+            condition_type: said.condition_type.as_str().to_owned(),
             status: said.status,
-            reason: said.reason,
+            reason: said.reason.as_str().to_owned(),
             message: said.message,
             observed_generation: generation,
             last_transition_time: Some(last.and_then(|last| last.last_transition_time).unwrap_or_else(|| seconds(now))),
@@ -70,15 +81,21 @@ mod tests {
     #[test]
     fn the_time_changes_with_the_status_alone() {
         let at = |text: &str| text.parse::<Timestamp>().expect("a time");
-        let said = |holds, reason: &str| vec![Said::holds("Ready", holds, reason, "")];
-        let first = renew(&[], said(true, "Good"), Some(1), at("2026-11-23T10:00:00.7Z"));
+        let said = |holds, reason| vec![Said::holds(ConditionType::Ready, holds, reason, "")];
+        let first = renew(&[], said(true, Reason::Scheduled), Some(1), at("2026-11-23T10:00:00.7Z"));
         assert_eq!(first[0].last_transition_time, Some(at("2026-11-23T10:00:00Z")));
-        let second = renew(&first, said(true, "Better"), Some(2), at("2026-11-23T11:00:00Z"));
+        let second = renew(&first, said(true, Reason::Waiting), Some(2), at("2026-11-23T11:00:00Z"));
         assert_eq!(
             (second[0].last_transition_time, second[0].reason.as_str()),
-            (first[0].last_transition_time, "Better")
+            (first[0].last_transition_time, "Waiting")
         );
-        let third = renew(&second, said(false, "Bad"), Some(2), at("2026-11-23T12:00:00Z"));
+        let third = renew(&second, said(false, Reason::Invalid), Some(2), at("2026-11-23T12:00:00Z"));
         assert_eq!(third[0].last_transition_time, Some(at("2026-11-23T12:00:00Z")));
+    }
+
+    #[test]
+    fn a_word_that_nobody_knows_is_kept_in_the_message() {
+        assert_eq!(known("Unreachable", "no answer".into()), (Reason::Unreachable, "no answer".into()));
+        assert_eq!(known("Unheard", "no answer".into()), (Reason::WorkerFailed, "Unheard: no answer".into()));
     }
 }

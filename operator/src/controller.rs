@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aggregator_crds::{Connector, Pipeline, PipelineRun, Schedule, Transformation};
+use aggregator_crds::{Connector, Pipeline, PipelineRun, Reason, Schedule, Transformation};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::action::{self as step, Kind, Plan};
-use crate::execute::{ExecuteError, FIELD_MANAGER, execute};
+use crate::execute::{ExecuteError, FIELD_MANAGER, execute, words};
 use crate::expectations::Expectations;
 use crate::health::Health;
 use crate::leader::{Elector, Leadership};
@@ -48,6 +48,10 @@ trait Reconciled: Cached + Serialize {
     fn cache(world: &World) -> &Cache<Self>;
     fn observe(world: &World, object: &Arc<Self>, settings: &Settings) -> Self::View;
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan;
+    /// What an object says of itself when a write for it was refused; None where an Event alone tells of it.
+    fn held_up(_: &Self, _: Reason, _: &str, _: Timestamp) -> Option<Plan> {
+        None
+    }
 }
 
 impl Reconciled for PipelineRun {
@@ -61,6 +65,9 @@ impl Reconciled for PipelineRun {
     }
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
         run::plan(view, settings, now)
+    }
+    fn held_up(object: &Self, reason: Reason, message: &str, now: Timestamp) -> Option<Plan> {
+        run::held_up(object, reason, message, now)
     }
 }
 
@@ -293,6 +300,11 @@ fn requests<K: Reconciled>(
 async fn reconcile<K: Reconciled>(object: Arc<K>, context: Arc<Context>) -> Result<Action, ReconcileError> {
     let begun = Instant::now();
     let done = bring_further(&object, &context).await;
+    if let Err(ReconcileError::Execute(error)) = &done
+        && let Some(reason) = error.reason()
+    {
+        context.hold_up(object.as_ref(), reason, &error.to_string()).await;
+    }
     let outcome = done.as_ref().map_or_else(ReconcileError::category, |_| "ok");
     context.metrics.reconciled(K::KIND, outcome, begun.elapsed());
     done
@@ -311,25 +323,43 @@ async fn bring_further<K: Reconciled>(object: &Arc<K>, context: &Context) -> Res
     if !plan.actions.is_empty() {
         tracing::debug!(kind = K::KIND.name(), namespace = key.namespace, name = key.name, %plan, "planned");
     }
-    for action in &plan.actions {
-        // A process that was stopped for a while wakes up here, and another one acts.
-        if !context.leadership.holds() {
-            return Err(ReconcileError::NotLeader);
-        }
-        let written = execute(&context.client, action).await;
-        let (kind, verb) = action.what();
-        context.metrics.wrote(kind, verb, written.as_ref().map_or_else(ExecuteError::category, |_| "ok"));
-        context.expectations.expect(&key, written?);
-        if let step::Action::Status { target, status } = action {
-            context.tell(object.as_ref(), target.kind, status).await;
-        }
-    }
+    context.carry_out(object.as_ref(), &key, &plan).await?;
     context.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     Ok(Action::requeue(plan.again.unwrap_or(RESYNC).min(RESYNC)))
 }
 
 impl Context {
-    /// Counts what a new status has to tell, and makes an Event of it. One that cannot be made is no failure.
+    /// Does the writes of a plan, in order; the first that fails ends it.
+    async fn carry_out<K: Reconciled>(&self, object: &K, key: &Key, plan: &Plan) -> Result<(), ReconcileError> {
+        for action in &plan.actions {
+            // A process that was stopped for a while wakes up here, and another one acts.
+            if !self.leadership.holds() {
+                return Err(ReconcileError::NotLeader);
+            }
+            let written = execute(&self.client, action).await;
+            let (kind, verb) = action.what();
+            self.metrics.wrote(kind, verb, written.as_ref().map_or_else(ExecuteError::category, |_| "ok"));
+            self.expectations.expect(key, written?);
+            if let step::Action::Status { target, status } = action {
+                self.tell(object, target.kind, status).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says at the object that a write for it was refused. What cannot be said is said the next time.
+    async fn hold_up<K: Reconciled>(&self, object: &K, reason: Reason, message: &str) {
+        match K::held_up(object, reason, message, Timestamp::now()) {
+            Some(plan) => {
+                if let Err(error) = self.carry_out(object, &Key::of(K::KIND, object), &plan).await {
+                    tracing::warn!(%error, "the status does not say what holds the object up");
+                }
+            }
+            None => self.publish(object, News::trouble(reason, message)).await,
+        }
+    }
+
+    /// Counts what a new status has to tell, and makes an Event of it.
     async fn tell<K: Reconciled>(&self, object: &K, kind: Kind, now: &Value) {
         let before = serde_json::to_value(object).map(|mut object| object["status"].take()).unwrap_or_default();
         for (decision, fires) in fires(&before, now) {
@@ -342,7 +372,14 @@ impl Context {
         {
             self.metrics.run_ended(phase);
         }
-        let Some(News { warning, reason, note }) = news(kind, &before, now) else { return };
+        if let Some(news) = news(kind, &before, now) {
+            self.publish(object, news).await;
+        }
+    }
+
+    /// Makes an Event. One that cannot be made is no failure.
+    async fn publish<K: Reconciled>(&self, object: &K, news: News) {
+        let News { warning, reason, note } = news;
         let event = Event {
             type_: if warning { EventType::Warning } else { EventType::Normal },
             action: reason.clone(),
@@ -351,7 +388,7 @@ impl Context {
             secondary: None,
         };
         if let Err(error) = self.events.publish(&event, &object.object_ref(&())).await {
-            tracing::warn!(%error, reason = event.reason, "an Event could not be made");
+            tracing::warn!(error = words(&error), reason = event.reason, "an Event could not be made");
         }
     }
 }

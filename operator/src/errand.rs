@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aggregator_crds::Reason;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -26,7 +27,7 @@ pub const GRACE: i64 = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Why {
     /// In a word.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// For people.
     pub message: String,
 }
@@ -123,7 +124,7 @@ impl Errands {
         if let Some(condition) = over(job) {
             if condition.reason.as_deref() == Some("DeadlineExceeded") {
                 return Progress::Lost(Why {
-                    reason: "TimedOut",
+                    reason: Reason::TimedOut,
                     message: format!("it took longer than {deadline} seconds"),
                 });
             }
@@ -131,11 +132,12 @@ impl Errands {
                 Some(death) => Why { reason: death.reason, message: death.message },
                 None => {
                     let message = format!("it ended: {}", condition.message.clone().unwrap_or_default());
-                    Why { reason: "OutcomeLost", message }
+                    Why { reason: Reason::OutcomeLost, message }
                 }
             });
         }
-        let waiting = of_job().find_map(|pod| worker::waiting(pod)).filter(|waiting| waiting.reason != "PodStarting");
+        let waiting =
+            of_job().find_map(|pod| worker::waiting(pod)).filter(|waiting| waiting.reason != Reason::PodStarting);
         match waiting {
             Some(waiting) => Progress::Stuck(Why { reason: waiting.reason, message: waiting.message }),
             None => Progress::Going,

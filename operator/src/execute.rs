@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use aggregator_crds::Reason;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::core::Status;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
@@ -36,7 +38,7 @@ pub enum ExecuteError {
         action: String,
     },
     /// The API server refused, or could not be reached.
-    #[error("{action}: {source}")]
+    #[error("{action}: {}", words(.source))]
     Api {
         /// What was tried.
         action: String,
@@ -47,6 +49,21 @@ pub enum ExecuteError {
 }
 
 impl ExecuteError {
+    /// Why, in a word, where somebody has to do something about it: what else there is passes by itself.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::NameConflict { .. } => Some(Reason::NameConflict),
+            Self::Api { source, .. } => match source.as_ref() {
+                // Everything goes with its namespace, and nobody has to do anything about that.
+                kube::Error::Api(status) if ends_with_its_namespace(status) => None,
+                kube::Error::Api(status) => [400, 403, 413, 422].contains(&status.code).then_some(Reason::WriteRefused),
+                _ => None,
+            },
+            Self::Conflict(_) | Self::Timeout { .. } => None,
+        }
+    }
+
     /// A word for metrics.
     #[must_use]
     pub fn category(&self) -> &'static str {
@@ -63,6 +80,19 @@ impl ExecuteError {
             },
         }
     }
+}
+
+/// What the API server said, without how that is written in a program.
+pub(crate) fn words(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.is_empty() => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn ends_with_its_namespace(status: &Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// What a write has done to an object: what the cache must have seen before the object is planned again.

@@ -6,6 +6,64 @@ use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, 
 
 use crate::action::Kind;
 
+/// What all names begin with.
+pub const PREFIX: &str = "aggregator_operator";
+
+/// A metric, and what to do with it: `docs/operations/metrics.md` is written from these.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name, without the prefix.
+    pub name: &'static str,
+    /// What it counts, as a sentence.
+    pub help: &'static str,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// When somebody should look, and where.
+    pub remedy: &'static str,
+}
+
+/// All metrics, in the order of the documentation.
+pub const METRICS: [Metric; 6] = [RECONCILES, SECONDS, WRITES, RUNS, FIRES, LEADER];
+
+const RECONCILES: Metric = Metric {
+    name: "reconciles_total",
+    help: "Looks at an object, by how they ended: `ok`, or the class of what went wrong.",
+    labels: &["kind", "outcome"],
+    remedy: "another `outcome` than `ok` and `conflict` that goes on: the operator's log says which object and why; \
+             `panic` is a mistake of the program",
+};
+const SECONDS: Metric = Metric {
+    name: "reconcile_seconds",
+    help: "How long a look at an object took, with its writes.",
+    labels: &["kind"],
+    remedy: "more than a second for most: the API server is slow, or refuses the operator's rate",
+};
+const WRITES: Metric = Metric {
+    name: "writes_total",
+    help: "Writes to the Kubernetes API, by how they ended: `ok`, or the class of what went wrong.",
+    labels: &["kind", "verb", "outcome"],
+    remedy: "`forbidden`: the operator's rights are not those of `config/rbac`; `refused`, `name_conflict`: an Event at the \
+             object says why; `timeout`, `throttled`, `server`, `unreachable`: look at the API server",
+};
+const RUNS: Metric = Metric {
+    name: "runs_total",
+    help: "PipelineRuns that have ended, by phase.",
+    labels: &["phase"],
+    remedy: "`Failed` grows: `kubectl get pipelineruns -A -o wide` has the reasons",
+};
+const FIRES: Metric = Metric {
+    name: "fires_total",
+    help: "Fires of Schedules, by what was decided.",
+    labels: &["decision"],
+    remedy: "`Missed` grows: no operator acted in time; `Skipped` grows: `status.lastDecision` of the Schedules says why",
+};
+const LEADER: Metric = Metric {
+    name: "leader",
+    help: "Whether this process acts.",
+    labels: &[],
+    remedy: "the sum over all operators is not 1 for longer than 20 s: nobody acts, or the Lease is not shared",
+};
+
 /// What the operator counts.
 #[derive(Clone)]
 pub struct Metrics {
@@ -27,24 +85,20 @@ impl Metrics {
     /// # Errors
     /// Never, unless two metrics have one name.
     pub fn new() -> Result<Self, Error> {
-        let registry = Registry::new_custom(Some("aggregator_operator".into()), None)?;
-        let counter = |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, Error> {
-            let counter = IntCounterVec::new(Opts::new(name, help), labels)?;
+        let registry = Registry::new_custom(Some(PREFIX.into()), None)?;
+        let counter = |metric: Metric| -> Result<IntCounterVec, Error> {
+            let counter = IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
             registry.register(Box::new(counter.clone()))?;
             Ok(counter)
         };
-        let reconciles = counter("reconciles_total", "Looks at an object, by how they ended.", &["kind", "outcome"])?;
-        let writes =
-            counter("writes_total", "Writes to the Kubernetes API, by how they ended.", &["kind", "verb", "outcome"])?;
-        let runs = counter("runs_total", "PipelineRuns that have ended, by phase.", &["phase"])?;
-        let fires = counter("fires_total", "Fires of Schedules, by what was decided.", &["decision"])?;
+        let (reconciles, writes) = (counter(RECONCILES)?, counter(WRITES)?);
+        let (runs, fires) = (counter(RUNS)?, counter(FIRES)?);
         let seconds = HistogramVec::new(
-            HistogramOpts::new("reconcile_seconds", "How long a look at an object took, with its writes.")
-                .buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0]),
-            &["kind"],
+            HistogramOpts::new(SECONDS.name, SECONDS.help).buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0]),
+            SECONDS.labels,
         )?;
         registry.register(Box::new(seconds.clone()))?;
-        let leader = IntGauge::new("leader", "Whether this process acts.")?;
+        let leader = IntGauge::new(LEADER.name, LEADER.help)?;
         registry.register(Box::new(leader.clone()))?;
         Ok(Self { registry, reconciles, seconds, writes, runs, fires, leader })
     }
@@ -110,5 +164,12 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
+        // What is served is what is documented, and no metric of another list.
+        let mut served: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        served.iter_mut().for_each(|line| *line = line.split(' ').next().unwrap_or_default());
+        let mut known: Vec<String> = METRICS.iter().map(|metric| format!("{PREFIX}_{}", metric.name)).collect();
+        served.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(served, known);
     }
 }

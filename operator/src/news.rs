@@ -1,5 +1,6 @@
 //! What a new status has to tell that is worth an Event, and a counter: a pure function of the status before and now.
 
+use aggregator_crds::{ConditionType, Reason};
 use serde_json::Value;
 
 use crate::action::Kind;
@@ -18,10 +19,39 @@ pub struct News {
 /// The longest note of an Event.
 const NOTE: usize = 1000;
 
+impl News {
+    /// Something that keeps an object from being brought further.
+    #[must_use]
+    pub fn trouble(reason: Reason, note: &str) -> Self {
+        Self { warning: true, reason: reason.to_string(), note: short(note) }
+    }
+}
+
+fn short(note: &str) -> String {
+    note[..note.floor_char_boundary(NOTE)].to_owned()
+}
+
+/// The condition whose reasons are Events.
+#[must_use]
+pub fn leading(kind: Kind) -> ConditionType {
+    if kind == Kind::PipelineRun { ConditionType::Succeeded } else { ConditionType::Ready }
+}
+
+/// Reasons of a condition that is not False, and yet somebody should look.
+pub const TROUBLE: [Reason; 7] = [
+    Reason::NameConflict,
+    Reason::WriteRefused,
+    Reason::NoPod,
+    Reason::Unschedulable,
+    Reason::ImagePullFailed,
+    Reason::ContainerFailed,
+    Reason::WaitingToRetry,
+];
+
 /// The news of a condition whose reason has changed; none where waiting only waits for something else.
 #[must_use]
 pub fn news(kind: Kind, before: &Value, now: &Value) -> Option<News> {
-    let leading = if kind == Kind::PipelineRun { "Succeeded" } else { "Ready" };
+    let leading = leading(kind).as_str();
     let condition = |status: &Value| {
         let all = status["conditions"].as_array()?;
         all.iter().find(|condition| condition["type"] == leading).cloned()
@@ -31,10 +61,10 @@ pub fn news(kind: Kind, before: &Value, now: &Value) -> Option<News> {
     if condition(before).is_some_and(|old| old["reason"] == new["reason"] && old["status"] == new["status"]) {
         return None;
     }
-    let bad = ["Unschedulable", "ImagePullFailed", "ContainerFailed", "WaitingToRetry"];
-    let warning = new["status"] == "False" && reason != "Cancelled" || bad.contains(&reason.as_str());
-    let mut note = new["message"].as_str().unwrap_or_default().to_owned();
-    note.truncate(note.floor_char_boundary(NOTE));
+    let wanted = Reason::Cancelled.as_str();
+    let trouble = TROUBLE.iter().any(|trouble| trouble.as_str() == reason);
+    let warning = new["status"] == "False" && reason != wanted || trouble;
+    let note = short(new["message"].as_str().unwrap_or_default());
     Some(News { warning, reason, note })
 }
 

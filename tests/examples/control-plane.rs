@@ -26,24 +26,39 @@ async fn main() -> std::io::Result<()> {
     let node = plane.node("laptop", &json!({"programs": images, "hostPaths": [project]}));
     let log = node.shared().join("operator.log");
     let _operator = operator(&plane, &binary, &project, &log);
-    println!(
-        "
-export KUBECONFIG={}
-alias kubectl='{} kubectl'
-
-kubectl get nodes
-kubectl apply -f …            # paths of Connectors start at {}
-kubectl get connectors,pipelines,pipelineruns -A
-
-The operator's log is {}. NOT FOR PRODUCTION. Ctrl-C ends everything.",
-        plane.kubeconfig().display(),
-        plane.program().display(),
-        project.join("config/samples").display(),
-        log.display(),
-    );
+    let kubectl = plane.program().display().to_string();
+    println!("{}", advice(&plane.kubeconfig(), &kubectl, &project, &log));
     tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
     println!("ending …");
     Ok(())
+}
+
+/// What to type next.
+fn advice(kubeconfig: &Path, kubectl: &str, project: &Path, log: &Path) -> String {
+    format!(
+        "
+A Kubernetes control plane with one node, and the operator, until Ctrl-C. NOT FOR PRODUCTION.
+The operator's log is {log}.
+
+In another terminal, the sources of the samples: open data, and an HTTP API that is served until Ctrl-C.
+
+cd {project}
+scripts/demo/cluster
+
+In a third terminal, the samples:
+
+cd {project}
+export KUBECONFIG={kubeconfig}
+alias kubectl='{kubectl} kubectl'
+kubectl apply -f config/samples/00-namespace.yaml -f .demo/connectors.yaml -f .demo/secret.yaml
+kubectl apply -f config/samples/
+kubectl get pipelineruns --namespace demo --watch
+
+More: docs/operations/kubectl.md. Relative paths of Connectors start at config/samples.",
+        kubeconfig = kubeconfig.display(),
+        project = project.display(),
+        log = log.display(),
+    )
 }
 
 /// The program of that name that was built with this one.

@@ -31,6 +31,21 @@ pub fn golden(file: &Path, found: &str) -> Option<String> {
     })
 }
 
+/// Compares the part of a page that is written from code, between the lines `<!-- written from SOURCE: begin -->` and
+/// `<!-- end -->`; with `UPDATE_GOLDEN=1`, writes it anew. Gives what differs.
+///
+/// # Panics
+/// When the page has no such part, or cannot be written.
+#[must_use]
+pub fn golden_part(page: &Path, source: &str, found: &str) -> Option<String> {
+    let text = std::fs::read_to_string(page).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+    let begin = format!("<!-- written from {source}: begin -->\n");
+    let from = text.find(&begin).unwrap_or_else(|| panic!("{} has no part from {source}", page.display()));
+    let from = from + begin.len();
+    let to = text[from..].find("<!-- end -->").unwrap_or_else(|| panic!("{}: the part has no end", page.display()));
+    golden(page, &format!("{}{found}{}", &text[..from], &text[from + to..]))
+}
+
 /// One line of a comparison.
 #[derive(Clone, Copy)]
 enum Line<'a> {

@@ -9,6 +9,7 @@ pub mod folder;
 pub mod gateway;
 pub mod golden;
 pub mod http;
+pub mod page;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

@@ -2,6 +2,7 @@
 //! `points.rs` holds runs of the sync mode FullRefresh to it, `kill.rs` has those of Incremental.
 
 use aggregator_tests::folder;
+use aggregator_tests::golden::golden_part;
 
 /// How often a row of the source is in the target, whatever was killed and repeated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,14 +76,6 @@ fn the_table_in_the_documentation_is_this_one() {
         let cells: Vec<&str> = columns.iter().map(|mode| guarantee(sync, *mode).shown()).collect();
         table += &format!("| `{name}` | {} |\n", cells.join(" | "));
     }
-    let path = folder::workspace().join("docs/delivery.md");
-    let text = std::fs::read_to_string(&path).expect("the documentation");
-    let (begin, end) = ("<!-- written from cli/tests/cli/delivery.rs: begin -->\n", "<!-- end -->");
-    let from = text.find(begin).expect("the table's beginning") + begin.len();
-    let to = from + text[from..].find(end).expect("the table's end");
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, format!("{}{table}{}", &text[..from], &text[to..])).expect("the documentation");
-        return;
-    }
-    assert_eq!(&text[from..to], table, "if the table here is right: UPDATE_GOLDEN=1");
+    let page = folder::workspace().join("docs/delivery.md");
+    assert_eq!(golden_part(&page, "cli/tests/cli/delivery.rs", &table), None);
 }

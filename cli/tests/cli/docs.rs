@@ -4,20 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aggregator_tests::folder;
+use aggregator_tests::page::{Block, blocks};
 use serde_json::Value;
 
 use crate::aggregator::Place;
 
-/// A fenced block: the words after the fence, and the lines.
-struct Block {
-    line: usize,
-    words: Vec<String>,
-    text: String,
-}
-
 fn pages() -> Vec<PathBuf> {
     let mut pages = vec![folder::workspace().join("README.md")];
-    for folder in ["docs", "docs/connectors"] {
+    for folder in ["docs", "docs/connectors", "docs/operations"] {
         let found = std::fs::read_dir(folder::workspace().join(folder))
             .expect("a folder")
             .map(|entry| entry.expect("an entry").path());
@@ -27,80 +21,46 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-fn blocks(text: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut open: Option<Block> = None;
-    for (number, line) in text.lines().enumerate() {
-        match (&mut open, line.strip_prefix("```")) {
-            (None, Some(words)) => {
-                let words = words.split_whitespace().map(str::to_owned).collect();
-                open = Some(Block { line: number + 1, words, text: String::new() });
+/// Does what the convention says. Tells what went wrong.
+fn run_block(block: &Block, place: &Place) -> Result<(), String> {
+    match (block.language(), block.value("file"), block.value("rows")) {
+        ("yaml", Some(name), _) => {
+            place.write(name, &block.text);
+            if name.ends_with(".test.yaml") {
+                return Ok(());
             }
-            (Some(_), Some(_)) => blocks.extend(open.take()),
-            (Some(block), None) => {
-                block.text.push_str(line);
-                block.text.push('\n');
-            }
-            (None, None) => {}
+            said(place, &[vec!["lint"], with_connectors(place, name)].concat()).map(drop)
         }
-    }
-    assert!(open.is_none(), "a block is not closed");
-    blocks
-}
-
-impl Block {
-    fn value(&self, key: &str) -> Option<&str> {
-        self.words.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
-    }
-
-    fn language(&self) -> &str {
-        self.words.first().map_or("", String::as_str)
-    }
-
-    /// Does what the convention says. Tells what went wrong.
-    fn run(&self, place: &Place) -> Result<(), String> {
-        match (self.language(), self.value("file"), self.value("rows")) {
-            ("yaml", Some(name), _) => {
-                place.write(name, &self.text);
-                if name.ends_with(".test.yaml") {
-                    return Ok(());
-                }
-                said(place, &[vec!["lint"], with_connectors(place, name)].concat()).map(drop)
-            }
-            ("csv" | "ndjson", Some(name), _) => {
-                place.write(name, &self.text);
-                Ok(())
-            }
-            ("ndjson", None, Some(node)) => {
-                let of = self.value("of").ok_or("`of=` is missing")?;
-                let command = [
-                    vec!["preview"],
-                    with_connectors(place, of),
-                    vec!["--node", node, "--limit", "1000", "-o", "json"],
-                ];
-                let shown = said(place, &command.concat())?;
-                let shown: Value = serde_json::from_str(&shown).map_err(|error| error.to_string())?;
-                let wanted: Result<Vec<Value>, _> = self.text.lines().map(serde_json::from_str).collect();
-                let wanted = canonical(&wanted.map_err(|error| error.to_string())?);
-                let came = canonical(shown["rows"].as_array().ok_or("no rows")?);
-                if came == wanted {
-                    Ok(())
-                } else {
-                    Err(format!("came:\n{}\nexpected:\n{}", came.join("\n"), wanted.join("\n")))
-                }
-            }
-            ("console", _, _) if self.words.iter().any(|word| word == "run") => {
-                for line in self.text.lines().filter_map(|line| line.strip_prefix("$ aggregator ")) {
-                    said(place, &line.split_whitespace().collect::<Vec<_>>())?;
-                }
-                Ok(())
-            }
-            ("yaml", None, _) => {
-                let documents: Result<Vec<Value>, _> = serde_saphyr::from_multiple(&self.text);
-                documents.map(drop).map_err(|error| error.to_string())
-            }
-            _ => Ok(()),
+        ("csv" | "ndjson", Some(name), _) => {
+            place.write(name, &block.text);
+            Ok(())
         }
+        ("ndjson", None, Some(node)) => {
+            let of = block.value("of").ok_or("`of=` is missing")?;
+            let command =
+                [vec!["preview"], with_connectors(place, of), vec!["--node", node, "--limit", "1000", "-o", "json"]];
+            let shown = said(place, &command.concat())?;
+            let shown: Value = serde_json::from_str(&shown).map_err(|error| error.to_string())?;
+            let wanted: Result<Vec<Value>, _> = block.text.lines().map(serde_json::from_str).collect();
+            let wanted = canonical(&wanted.map_err(|error| error.to_string())?);
+            let came = canonical(shown["rows"].as_array().ok_or("no rows")?);
+            if came == wanted {
+                Ok(())
+            } else {
+                Err(format!("came:\n{}\nexpected:\n{}", came.join("\n"), wanted.join("\n")))
+            }
+        }
+        ("console", _, _) if block.is("run") => {
+            for line in block.text.lines().filter_map(|line| line.strip_prefix("$ aggregator ")) {
+                said(place, &line.split_whitespace().collect::<Vec<_>>())?;
+            }
+            Ok(())
+        }
+        ("yaml", None, _) => {
+            let documents: Result<Vec<Value>, _> = serde_saphyr::from_multiple(&block.text);
+            documents.map(drop).map_err(|error| error.to_string())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -172,7 +132,7 @@ fn examples(page: &Path, problems: &mut Vec<String>) -> u32 {
     let (place, mut run) = (Place::new(), 0);
     for block in blocks(&text) {
         run += u32::from(block.words.len() > 1);
-        if let Err(problem) = block.run(&place) {
+        if let Err(problem) = run_block(&block, &place) {
             let name = page.strip_prefix(folder::workspace()).unwrap_or(page).display();
             problems.push(format!("{name}:{}: {problem}", block.line));
         }

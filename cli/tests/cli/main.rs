@@ -27,6 +27,7 @@ mod limits;
 mod lines;
 mod memory;
 mod moments;
+mod operations;
 mod pair;
 mod points;
 mod postgres;

@@ -103,7 +103,7 @@ fn a_connector_is_checked_and_pipelines_are_compiled_with_what_was_found() {
     assert_eq!(ready["status"]["lastCheck"]["requestedAt"], "second", "{ready}");
     let shown = project.namespace.kubectl(["get", "aconn", "shop"]);
     let words: Vec<&str> = shown.lines().nth(1).unwrap_or_default().split_whitespace().collect();
-    assert_eq!(words[..4], ["shop", "postgres", "True", "1"], "{shown}");
+    assert_eq!(words[..5], ["shop", "postgres", "True", "Reached", "1"], "{shown}");
     eventually("no Job of a check", || {
         project
             .list("jobs")

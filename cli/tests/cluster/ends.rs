@@ -97,3 +97,52 @@ fn a_run_that_takes_too_long_is_ended() {
     assert_eq!(condition(&project.ended("long")).0, "TimedOut");
     assert!(project.lines("out").is_empty());
 }
+
+#[test]
+fn what_stands_in_the_way_is_left_alone_and_told() {
+    let project = Project::new();
+    project.write("in/a.csv", "id,name\n1,one\n");
+    project.copy_files("move", "{}");
+    project.namespace.kubectl(["create", "configmap", "first-plan", "--from-literal=mine=yes"]);
+    project.run("first", "move");
+    let described = eventually("an Event that tells of it", || {
+        let described = project.namespace.kubectl(["describe", "pipelinerun", "first"]);
+        described.contains("Warning  NameConflict").then_some(described)
+    });
+    assert!(described.contains("there is a ConfigMap `first-plan` that was not made for this object"), "{described}");
+    assert_eq!(project.get("configmap", "first-plan")["data"], json!({"mine": "yes"}));
+    assert!(project.list("jobs").is_empty());
+    project.namespace.kubectl(["delete", "configmap", "first-plan"]);
+    assert_eq!(project.ended("first")["status"]["phase"], "Succeeded");
+}
+
+/// A run, until it says that a quota of that one thing keeps it from going on; and then without the quota.
+fn held_up_by(project: &Project, run: &str, quota: &str, reason: &str) -> String {
+    project.namespace.kubectl(["create", "quota", "none", &format!("--hard={quota}=0")]);
+    eventually("a quota that holds", || (project.get("quota", "none")["status"]["hard"][quota] == "0").then_some(()));
+    project.run(run, "move");
+    let warning = format!("Warning  {reason}");
+    let described = eventually(&format!("an Event {reason}"), || {
+        let described = project.namespace.kubectl(["describe", "pipelinerun", run]);
+        described.contains(&warning).then_some(described)
+    });
+    assert_eq!(project.get("pipelinerun", run)["status"]["phase"], "Pending", "{described}");
+    project.namespace.kubectl(["delete", "quota", "none"]);
+    assert_eq!(project.ended(run)["status"]["phase"], "Succeeded");
+    described
+}
+
+#[test]
+fn a_quota_that_holds_a_run_up_is_told() {
+    let project = Project::new();
+    project.write("in/a.csv", "id,name\n1,one\n");
+    project.copy_files("move", "{}");
+    // The operator is refused its Job, or the Job its Pod.
+    let described = held_up_by(&project, "first", "count/jobs.batch", "WriteRefused");
+    assert!(
+        described.contains("create Job first: jobs.batch \"first\" is forbidden: exceeded quota: none"),
+        "{described}"
+    );
+    let described = held_up_by(&project, "second", "pods", "NoPod");
+    assert!(described.contains("`kubectl describe job second` says why"), "{described}");
+}

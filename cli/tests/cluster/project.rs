@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The image of the workers: the node runs this build's binary for it.
-const IMAGE: &str = "aggregator.dev/aggregator";
+pub(crate) const IMAGE: &str = "aggregator.dev/aggregator";
 
 /// What the tests share.
 struct Cluster {
@@ -49,6 +49,8 @@ pub(crate) struct Project {
     started: u32,
     pub(crate) namespace: Namespace,
     folder: TempDir,
+    /// The folder below it where relative paths of Connectors start.
+    base: &'static str,
     cluster: Arc<Cluster>,
 }
 
@@ -69,16 +71,33 @@ impl Project {
         project
     }
 
+    /// The namespace of `config/samples`, which only one test may have, with one operator. Paths of the samples lead into
+    /// the project's folder, and not into this clone.
+    pub(crate) fn of_samples() -> Self {
+        let cluster = Cluster::shared();
+        let namespace = folder::workspace().join("config/samples/00-namespace.yaml").display().to_string();
+        cluster.plane.kubectl(["apply", "--filename", &namespace]);
+        let mut project = Self::within(cluster.plane.namespace_of("demo"), cluster, "config/samples");
+        project.start();
+        project
+    }
+
     fn without_operator(leased: bool) -> Self {
         let cluster = Cluster::shared();
-        let namespace = cluster.plane.namespace();
+        let mut project = Self::within(cluster.plane.namespace(), cluster, "");
+        project.leased = leased;
+        project
+    }
+
+    fn within(namespace: Namespace, cluster: Arc<Cluster>, base: &'static str) -> Self {
         let folder = tempfile::Builder::new().prefix("aggregator-project-").tempdir().expect("a folder");
-        Self { operators: Vec::new(), leased, started: 0, namespace, folder, cluster }
+        Self { operators: Vec::new(), leased: false, started: 0, namespace, folder, base, cluster }
     }
 
     /// Starts an operator.
     pub(crate) fn start(&mut self) {
         let own = self.folder.path().display().to_string();
+        let base = self.folder.path().join(self.base).display().to_string();
         let mut arguments: Vec<String> = [
             "operator",
             "--namespace",
@@ -88,7 +107,7 @@ impl Project {
             "--allow-host-paths",
             &own,
             "--host-path-base",
-            &own,
+            &base,
             "--health-address",
             "127.0.0.1:0",
             "-v",
@@ -164,8 +183,20 @@ subjects: [{{kind: ServiceAccount, name: operator, namespace: {name}}}]
         answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("a body")
     }
 
+    /// A program `kubectl` for this namespace, as a shell script.
+    pub(crate) fn kubectl_script(&self) -> String {
+        let (program, kubeconfig) = (self.cluster.plane.program().display(), self.cluster.plane.kubeconfig());
+        let (kubeconfig, namespace) = (kubeconfig.display(), self.namespace.name());
+        format!("#!/bin/sh\nexec '{program}' kubectl --kubeconfig='{kubeconfig}' --namespace='{namespace}' \"$@\"\n")
+    }
+
+    /// A file or folder of its own.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     pub(crate) fn write(&self, file: &str, text: &str) {
-        let path = self.folder.path().join(file);
+        let path = self.path(file);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         std::fs::write(path, text).expect("a file");
     }
@@ -177,7 +208,7 @@ subjects: [{{kind: ServiceAccount, name: operator, namespace: {name}}}]
     /// The lines of all files below a folder, sorted.
     pub(crate) fn lines(&self, folder: &str) -> Vec<String> {
         let mut lines = Vec::new();
-        let mut folders = vec![self.folder.path().join(folder)];
+        let mut folders = vec![self.path(folder)];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).into_iter().flatten() {
                 let entry = entry.expect("an entry");

@@ -1,6 +1,6 @@
 //! Runs that end well, and what kubectl tells of them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::project::Project;
 
@@ -36,9 +36,12 @@ fn a_run_delivers_what_it_says_and_the_next_one_only_what_is_new() {
     let shown = project.namespace.kubectl(["get", "arun"]);
     let line = shown.lines().find(|line| line.starts_with("first ")).unwrap_or_else(|| panic!("{shown}"));
     let words: Vec<&str> = line.split_whitespace().collect();
-    assert_eq!(words[..7], ["first", "move", "Incremental", "Succeeded", "2", "2", "0"], "{shown}");
+    assert_eq!(words[..7], ["first", "move", "Succeeded", "LedgerBalanced", "2", "2", "0"], "{shown}");
+    // The log is for people, and its last line for programs.
     let log = project.namespace.kubectl(["logs", "job/first"]);
-    assert!(log.contains("\"balanced\": true"), "{log}");
+    assert!(log.contains("/move succeeded (Incremental, attempt 1): 2 rows read, 2 written, 0 rejected"), "{log}");
+    let report: Value = serde_json::from_str(log.lines().last().unwrap_or_default()).expect("the report");
+    assert_eq!((&report["ledger"]["balanced"], &report["outcome"]), (&json!(true), &json!("Succeeded")), "{log}");
     let pipeline = project.get("pipeline", "move");
     assert_eq!(pipeline["status"]["lastRuns"], json!(["second", "first"]), "{pipeline}");
 }

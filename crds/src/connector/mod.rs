@@ -43,6 +43,7 @@ pub use sqlite::SqliteConnector;
     derive = "PartialEq",
     printcolumn(name = "Type", type_ = "string", json_path = ".status.type"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Streams", type_ = "integer", json_path = ".status.streams.count"),
     printcolumn(name = "Last Check", type_ = "date", json_path = ".status.lastCheck.time"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::StreamSummary;
+use crate::condition::ConditionType;
 
 /// The key of a catalogue's ConfigMap that holds it, as JSON.
 pub const CATALOGUE: &str = "catalogue.json";
@@ -26,12 +27,12 @@ impl ProbeStep {
 
     /// The condition that tells of it.
     #[must_use]
-    pub fn condition(self) -> &'static str {
+    pub fn condition(self) -> ConditionType {
         match self {
-            Self::Config => "ConfigValid",
-            Self::Credentials => "CredentialsResolved",
-            Self::Reach => "Reachable",
-            Self::Discover => "Discovered",
+            Self::Config => ConditionType::ConfigValid,
+            Self::Credentials => ConditionType::CredentialsResolved,
+            Self::Reach => ConditionType::Reachable,
+            Self::Discover => ConditionType::Discovered,
         }
     }
 }

@@ -39,13 +39,18 @@ pub use source::{FallbackMode, Source, StreamOverride, StreamSelection, Sync, Sy
     namespaced,
     status = "PipelineStatus",
     derive = "PartialEq",
-    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
-    printcolumn(name = "Draft", type_ = "boolean", json_path = ".spec.draft"),
-    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(
+        name = "Connectors",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"ConnectorsReady\")].status"
+    ),
+    printcolumn(name = "Healthy", type_ = "string", json_path = ".status.conditions[?(@.type==\"Healthy\")].status"),
     printcolumn(name = "Last Run", type_ = "string", json_path = ".status.lastRuns[0]"),
     printcolumn(name = "Rows", type_ = "integer", json_path = ".status.lastRows"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", priority = 1),
     printcolumn(name = "Source", type_ = "string", json_path = ".spec.sources[0].connector", priority = 1),
     printcolumn(name = "Sink", type_ = "string", json_path = ".spec.sinks[0].connector", priority = 1),
     printcolumn(
@@ -148,7 +153,7 @@ pub struct PipelineStatus {
     /// A word for people, derived from the conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    /// `Ready`, `Valid`, `ConnectorsReady`, `Healthy`, `CheckpointFresh`.
+    /// `Ready`, `Valid`, `ConnectorsReady`, `Healthy`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// The last runs by name, newest first, at most 10.

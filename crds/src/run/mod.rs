@@ -28,19 +28,16 @@ pub use status::{
     status = "PipelineRunStatus",
     derive = "PartialEq",
     printcolumn(name = "Pipeline", type_ = "string", json_path = ".spec.pipelineRef.name"),
-    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Succeeded\")].reason"),
     printcolumn(name = "Read", type_ = "integer", json_path = ".status.totals.read"),
     printcolumn(name = "Written", type_ = "integer", json_path = ".status.totals.written"),
     printcolumn(name = "Rejected", type_ = "integer", json_path = ".status.totals.rejected"),
     printcolumn(name = "Duration", type_ = "string", json_path = ".status.cost.duration"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Succeeded\")].reason",
-        priority = 1
-    ),
+    printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode", priority = 1),
+    printcolumn(name = "Attempt", type_ = "integer", json_path = ".status.attempt", priority = 1),
+    printcolumn(name = "Job", type_ = "string", json_path = ".status.job", priority = 1),
     printcolumn(
         name = "Message",
         type_ = "string",

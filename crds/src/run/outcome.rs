@@ -12,7 +12,7 @@ use super::status::{LedgerVerdict, NodeCounters, RunCost, RunTotals};
 pub struct AttemptOutcome {
     /// Whether it ended well.
     pub result: AttemptResult,
-    /// Why it did not end well, in a word of the closed set of `docs/report.md`.
+    /// Why it did not end well, in a word of the closed set of `docs/operations/reasons.md`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Why, for people.

@@ -160,7 +160,7 @@ pub struct RunCost {
     /// The most memory a Pod of the run held at once, as `143Mi`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<String>,
-    /// From the first attempt's begin to the last one's end, as `2.1s`.
+    /// Of a run, from the first attempt's begin to the last one's end, as `12s`; of an attempt, its worker's own time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<String>,
     /// Bytes read from all sources.

@@ -30,14 +30,15 @@ pub use trigger::{
     status = "ScheduleStatus",
     derive = "PartialEq",
     printcolumn(name = "Pipeline", type_ = "string", json_path = ".spec.pipelineRef.name"),
-    printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.cron.expressions[0]"),
-    printcolumn(name = "TimeZone", type_ = "string", json_path = ".spec.cron.timeZone"),
-    printcolumn(name = "Suspend", type_ = "boolean", json_path = ".spec.suspend"),
-    printcolumn(name = "Last", type_ = "string", json_path = ".status.lastDecision.fire"),
+    printcolumn(name = "Trigger", type_ = "string", json_path = ".status.trigger"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Last", type_ = "date", json_path = ".status.lastDecision.fire"),
     printcolumn(name = "Decision", type_ = "string", json_path = ".status.lastDecision.decision"),
     printcolumn(name = "Next", type_ = "string", json_path = ".status.next[0]"),
     printcolumn(name = "Active", type_ = "integer", json_path = ".status.counts.active"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Why", type_ = "string", json_path = ".status.lastDecision.reason", priority = 1),
     printcolumn(
         name = "Message",
         type_ = "string",
@@ -140,9 +141,16 @@ pub struct ScheduleStatus {
     /// The generation of the spec this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// What makes it fire, in words, as `every 15m` or `after flights`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<String>,
     /// What became of every fire up to this time is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_until: Option<jiff::Timestamp>,
+    /// Successes of the other Pipeline that were decided on just now, by the UIDs of their runs, at most 100: times of ends
+    /// have whole seconds and are seen out of order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decided_events: Vec<String>,
     /// The next fires as RFC 3339 times in the schedule's zone, at most 5.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<String>,
@@ -161,7 +169,7 @@ pub struct ScheduleStatus {
     /// How many fires became what, since the schedule was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<FireCounts>,
-    /// `Ready`, `Valid`, `Suspended`.
+    /// `Ready`, `Suspended`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

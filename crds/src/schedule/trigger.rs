@@ -41,6 +41,27 @@ impl Trigger {
     }
 }
 
+/// What makes it fire, in words: `every 15m`, `after flights`, `5 * * * * (and 2 more) Europe/Berlin`.
+impl std::fmt::Display for Trigger {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cron(cron) => {
+                let first = cron.expressions.first().map_or("", String::as_str);
+                write!(out, "{first} ")?;
+                if let Some(others @ 1..) = cron.expressions.len().checked_sub(1) {
+                    write!(out, "(and {others} more) ")?;
+                }
+                out.write_str(&cron.time_zone)
+            }
+            Self::Interval(interval) => write!(out, "every {}", interval.every),
+            Self::Webhook(_) => out.write_str("by request"),
+            Self::FileArrival(files) => write!(out, "files at {}", files.connector),
+            Self::Kafka(kafka) => write!(out, "messages of {}", kafka.topic),
+            Self::PipelineSucceeded(other) => write!(out, "after {}", other.name),
+        }
+    }
+}
+
 /// Times of the calendar.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

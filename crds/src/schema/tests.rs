@@ -206,11 +206,11 @@ fn names_columns_and_subresources_are_those_of_the_design() {
     assert_eq!(
         found,
         [
-            "Connector aconn status:true Type|Ready|Streams|Last Check|Age|Message",
-            "Pipeline apipe status:true Mode|Draft|Phase|Ready|Last Run|Rows|Age|Source|Sink|Message",
-            "Transformation axform status:true Ready|Tests|Used By|Age|Message",
-            "Schedule asched status:true Pipeline|Schedule|TimeZone|Suspend|Last|Decision|Next|Active|Age|Message",
-            "PipelineRun arun status:true Pipeline|Mode|Phase|Read|Written|Rejected|Duration|Age|Reason|Message",
+            "Connector aconn status:true Type|Ready|Reason|Streams|Last Check|Age|Message",
+            "Pipeline apipe status:true Ready|Reason|Connectors|Healthy|Last Run|Rows|Age|Mode|Source|Sink|Message",
+            "Transformation axform status:true Ready|Reason|Tests|Used By|Age|Message",
+            "Schedule asched status:true Pipeline|Trigger|Ready|Reason|Last|Decision|Next|Active|Age|Why|Message",
+            "PipelineRun arun status:true Pipeline|Phase|Reason|Read|Written|Rejected|Duration|Age|Mode|Attempt|Job|Message",
             "Checkpoint ackpt status:false Pipeline|Epoch|Run|Written|Age",
         ]
     );

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::{Connector, parse_duration};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
-use super::status::READY;
 use crate::conditions::find;
 
 /// Asks for a check: any value that it has not had yet.
@@ -43,7 +42,7 @@ pub(super) fn due(connector: &Connector, now: Timestamp) -> Due {
     if last.generation != connector.metadata.generation || (asked.is_some() && asked != last.requested_at.as_ref()) {
         return Due::Now;
     }
-    let ready = find(&status.conditions, READY);
+    let ready = find(&status.conditions, ConditionType::Ready);
     // Validation has seen that it is a length of time.
     let interval = connector.spec.check.as_ref().and_then(|check| parse_duration(&check.interval).ok());
     let failing = ready.filter(|ready| ready.status == ConditionStatus::False).map(|ready| {

@@ -1,7 +1,7 @@
 //! What is to be done for a Connector now: a pure decision.
 
-use aggregator_crds::Validate;
 use aggregator_crds::connector::{ConnectorStatus, LastCheck, ProbeOutcome};
+use aggregator_crds::{Reason, Validate};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
@@ -37,7 +37,7 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let plan = match &expires {
         Some(Err(error)) => {
             let message = format!("the annotation {EXPIRES} is no time: {error}; write it as 2026-11-29T10:00:00Z");
-            view.says(refused(&Why { reason: "Invalid", message }), now)
+            view.says(refused(&Why { reason: Reason::Invalid, message }), now)
         }
         _ => checked(view, settings, now),
     };
@@ -52,14 +52,14 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
 fn checked(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let connector = &view.connector;
     if let Some(violation) = connector.validate().first() {
-        let why = Why { reason: "Invalid", message: violation.to_string() };
+        let why = Why { reason: Reason::Invalid, message: violation.to_string() };
         return view.checks.clean(None).and(view.says(refused(&why), now));
     }
     let mut mounts = Mounts::default();
     let spec = match mounts.add(&connector.name_any(), &connector.spec, settings) {
         Ok(spec) => spec,
         Err(error) => {
-            let why = Why { reason: "VolumeMissing", message: error.to_string() };
+            let why = Why { reason: Reason::VolumeMissing, message: error.to_string() };
             return view.checks.clean(None).and(view.says(refused(&why), now));
         }
     };
@@ -98,7 +98,7 @@ impl View {
             // What was found out stands until the next answer.
             return Plan::nothing();
         }
-        self.says(pending(&Why { reason: "Checking", message: "it is about to be checked".into() }), now)
+        self.says(pending(&Why { reason: Reason::Checking, message: "it is about to be checked".into() }), now)
     }
 
     /// How the check goes on, or has ended.

@@ -1,19 +1,17 @@
 //! What a Connector's status says.
 
-use aggregator_crds::condition::{Condition, ConditionStatus};
+use aggregator_crds::Reason;
+use aggregator_crds::condition::{Condition, ConditionStatus, ConditionType};
 use aggregator_crds::connector::{ConnectorStatus, ProbeOutcome, ProbeStep};
 use jiff::Timestamp;
 
-use crate::conditions::{Said, renew};
+use crate::conditions::{Said, known, renew};
 use crate::errand::Why;
-
-/// The condition that says whether a Connector can be used.
-pub(super) const READY: &str = "Ready";
 
 /// The conditions of a Connector whose own fields cannot stand.
 #[must_use]
 pub(super) fn refused(why: &Why) -> Vec<Said> {
-    all(Some(ProbeStep::Config), why.reason, &why.message, None)
+    all(Some((ProbeStep::Config, why)), None)
 }
 
 /// The conditions of a Connector whose check could not be made: nothing was found out about it.
@@ -21,9 +19,9 @@ pub(super) fn refused(why: &Why) -> Vec<Said> {
 pub(super) fn unchecked(why: &Why) -> Vec<Said> {
     let message = format!("the check could not be made: {}", why.message);
     let unknown = |step: ProbeStep| {
-        Said::new(step.condition(), ConditionStatus::Unknown, "NotChecked", "the check could not be made")
+        Said::new(step.condition(), ConditionStatus::Unknown, Reason::NotChecked, "the check could not be made")
     };
-    let ready = Said::holds(READY, false, why.reason, message);
+    let ready = Said::holds(ConditionType::Ready, false, why.reason, message);
     std::iter::once(ready).chain(ProbeStep::ALL.map(unknown)).collect()
 }
 
@@ -31,40 +29,45 @@ pub(super) fn unchecked(why: &Why) -> Vec<Said> {
 #[must_use]
 pub(super) fn found(outcome: &ProbeOutcome) -> Vec<Said> {
     match &outcome.failure {
-        None => all(None, "", "", Some(outcome)),
+        None => all(None, Some(outcome)),
         Some(failure) => {
             let help = failure.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
-            all(Some(failure.step), &failure.reason, &format!("{}{help}", failure.message), Some(outcome))
+            let (reason, message) = known(&failure.reason, format!("{}{help}", failure.message));
+            all(Some((failure.step, &Why { reason, message })), Some(outcome))
         }
     }
 }
 
-fn all(failed: Option<ProbeStep>, reason: &str, message: &str, outcome: Option<&ProbeOutcome>) -> Vec<Said> {
+fn all(failed: Option<(ProbeStep, &Why)>, outcome: Option<&ProbeOutcome>) -> Vec<Said> {
     let system = outcome.and_then(|outcome| outcome.system.clone()).unwrap_or_else(|| "it answers".into());
     let streams = outcome.and_then(|outcome| outcome.streams.as_ref()).map_or(0, |streams| streams.count);
     let steps = ProbeStep::ALL.into_iter().map(|step| {
         let condition = step.condition();
         match failed {
-            Some(failed) if failed == step => Said::holds(condition, false, reason, message),
-            Some(failed) if failed < step => {
-                let why = format!("not looked at: {} does not hold", failed.condition());
-                Said::new(condition, ConditionStatus::Unknown, "NotChecked", why)
+            Some((failed, why)) if failed == step => Said::holds(condition, false, why.reason, &why.message),
+            Some((failed, _)) if failed < step => {
+                let why = format!("not looked at: {} does not hold", failed.condition().as_str());
+                Said::new(condition, ConditionStatus::Unknown, Reason::NotChecked, why)
             }
             _ => match step {
-                ProbeStep::Config => Said::holds(condition, true, "Valid", "no mistake was found in it"),
-                ProbeStep::Credentials => Said::holds(condition, true, "Resolved", "all keys that it names are there"),
-                ProbeStep::Reach => Said::holds(condition, true, "Reached", system.clone()),
+                ProbeStep::Config => Said::holds(condition, true, Reason::Valid, "no mistake was found in it"),
+                ProbeStep::Credentials => {
+                    Said::holds(condition, true, Reason::Resolved, "all keys that it names are there")
+                }
+                ProbeStep::Reach => Said::holds(condition, true, Reason::Reached, system.clone()),
                 ProbeStep::Discover => {
                     let plural = if streams == 1 { "" } else { "s" };
-                    Said::holds(condition, true, "Discovered", format!("{streams} stream{plural}"))
+                    Said::holds(condition, true, Reason::Discovered, format!("{streams} stream{plural}"))
                 }
             },
         }
     });
     // What was not discovered may still be written to, or read by name.
     let ready = match failed {
-        Some(step) if step < ProbeStep::Discover => Said::holds(READY, false, reason, message),
-        _ => Said::holds(READY, true, "Reached", system.clone()),
+        Some((step, why)) if step < ProbeStep::Discover => {
+            Said::holds(ConditionType::Ready, false, why.reason, &why.message)
+        }
+        _ => Said::holds(ConditionType::Ready, true, Reason::Reached, system.clone()),
     };
     std::iter::once(ready).chain(steps).collect()
 }
@@ -72,7 +75,7 @@ fn all(failed: Option<ProbeStep>, reason: &str, message: &str, outcome: Option<&
 /// The conditions while nothing is known yet: what was known of an earlier version is no more.
 #[must_use]
 pub(super) fn pending(why: &Why) -> Vec<Said> {
-    vec![Said::new(READY, ConditionStatus::Unknown, why.reason, why.message.clone())]
+    vec![Said::new(ConditionType::Ready, ConditionStatus::Unknown, why.reason, why.message.clone())]
 }
 
 /// The status with those conditions.

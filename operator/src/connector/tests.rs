@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aggregator_crds::Connector;
-use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::connector::ConnectorStatus;
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
@@ -181,7 +181,7 @@ fn what_does_not_answer_is_asked_again_later_and_later() {
             "Discovered Unknown NotChecked"
         ]
     );
-    let ready = find(&view.known().conditions, "Ready").expect("a condition");
+    let ready = find(&view.known().conditions, ConditionType::Ready).expect("a condition");
     assert_eq!(ready.message, "no answer; see that the host is right");
     let mut pauses = Vec::new();
     for _ in 0..8 {
@@ -194,7 +194,7 @@ fn what_does_not_answer_is_asked_again_later_and_later() {
     }
     assert_eq!(pauses, [1, 1, 2, 4, 8, 16, 30, 30]);
     let well = view.edit(|it| it.metadata.generation = Some(2)).settled(at).said(&good()).settled(at);
-    assert_eq!(find(&well.known().conditions, "Ready").map(|it| it.status), Some(ConditionStatus::True));
+    assert_eq!(find(&well.known().conditions, ConditionType::Ready).map(|it| it.status), Some(ConditionStatus::True));
 }
 
 #[test]

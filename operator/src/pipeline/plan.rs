@@ -1,6 +1,7 @@
 //! What is to be done for a Pipeline now: a pure decision.
 
-use aggregator_crds::condition::{Condition, ConditionStatus};
+use aggregator_crds::Reason;
+use aggregator_crds::condition::{Condition, ConditionStatus, ConditionType};
 use aggregator_crds::pipeline::PipelineStatus;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -8,12 +9,9 @@ use kube::ResourceExt;
 use super::revision;
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
-use crate::conditions::{Said, find, renew};
+use crate::conditions::{Said, find, known, renew};
 use crate::run::{self, Around, Unresolved};
 use crate::settings::Settings;
-
-/// The condition that says whether a Pipeline compiles, whatever else is there.
-pub const VALID: &str = "Valid";
 
 /// How many old revisions are kept when the Pipeline says nothing of it.
 const REVISIONS: usize = 10;
@@ -85,7 +83,7 @@ impl View {
         let named = run::connectors_of(&self.pipeline.spec);
         let mut named = self.connectors.iter().filter(|connector| named.contains(connector.name_any().as_str()));
         named.find_map(|connector| {
-            let ready = find(&connector.status.as_ref()?.conditions, "Ready")?;
+            let ready = find(&connector.status.as_ref()?.conditions, ConditionType::Ready)?;
             (ready.status == ConditionStatus::False).then(|| (connector.name_any(), ready))
         })
     }
@@ -95,33 +93,40 @@ impl View {
         let mut said = Vec::new();
         let draft = self.pipeline.spec.draft;
         let (ready, reason, message) = match checked {
-            Ok(()) if draft => (false, "PipelineIsDraft", "it compiles; it is a draft and never run".to_owned()),
-            Ok(()) => (true, "Compiled", "it compiles, and everything it names is there".to_owned()),
+            Ok(()) if draft => (false, Reason::PipelineIsDraft, "it compiles; it is a draft and never run".to_owned()),
+            Ok(()) => (true, Reason::Compiled, "it compiles, and everything it names is there".to_owned()),
             Err(error) => (false, error.reason(), error.to_string()),
         };
-        said.push(Said::holds("Ready", ready, reason, message.clone()));
+        said.push(Said::holds(ConditionType::Ready, ready, reason, message.clone()));
         let valid = checked.as_ref().map_or_else(may_come_right, |()| true);
         said.push(match checked {
-            Err(error) if !valid => Said::holds(VALID, false, error.reason(), message),
-            _ => Said::holds(VALID, true, "Compiled", "no mistake was found in it"),
+            Err(error) if !valid => Said::holds(ConditionType::Valid, false, error.reason(), message),
+            _ => Said::holds(ConditionType::Valid, true, Reason::Compiled, "no mistake was found in it"),
         });
         let connectors = match checked {
             Err(error @ (Unresolved::ConnectorMissing(_) | Unresolved::VolumeMissing(_))) => {
-                Said::holds("ConnectorsReady", false, error.reason(), error.to_string())
+                Said::holds(ConditionType::ConnectorsReady, false, error.reason(), error.to_string())
             }
             _ if let Some((name, ready)) = self.unready() => {
                 let text = format!("the Connector `{name}`: {}", ready.message);
-                Said::new("ConnectorsReady", ready.status, ready.reason.clone(), text)
+                let (reason, text) = known(&ready.reason, text);
+                Said::new(ConditionType::ConnectorsReady, ready.status, reason, text)
             }
-            _ => Said::holds("ConnectorsReady", true, "AllThere", "all Connectors that it names are there"),
+            _ => Said::holds(
+                ConditionType::ConnectorsReady,
+                true,
+                Reason::AllThere,
+                "all Connectors that it names are there",
+            ),
         };
         said.push(connectors);
         let last = self.runs.iter().find(|run| run::is_over(run));
         if let Some(last) = last {
             let conditions = last.status.as_ref().map_or(&[][..], |status| &status.conditions);
-            if let Some(end) = find(conditions, run::SUCCEEDED) {
+            if let Some(end) = find(conditions, ConditionType::Succeeded) {
                 let text = format!("{}: {}", last.name_any(), end.message);
-                said.push(Said::new("Healthy", end.status, end.reason.clone(), text));
+                let (reason, text) = known(&end.reason, text);
+                said.push(Said::new(ConditionType::Healthy, end.status, reason, text));
             }
         }
         let figures = last.and_then(|last| last.status.as_ref());

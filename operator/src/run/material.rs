@@ -8,7 +8,7 @@ use aggregator_compiler::compile::{CompileInput, compile, lint};
 use aggregator_compiler::diagnostic::{Diagnostic, DiagnosticSeverity};
 use aggregator_compiler::manifest::{ManifestText, Manifests};
 use aggregator_crds::pipeline::{Execution, Operation};
-use aggregator_crds::{Connector, Pipeline, PipelineSpec, Transformation};
+use aggregator_crds::{Connector, Pipeline, PipelineSpec, Reason, Transformation};
 use kube::ResourceExt;
 use kube::api::ObjectMeta;
 use serde::Serialize;
@@ -57,15 +57,15 @@ fn first(diagnostics: &[Diagnostic]) -> String {
 impl Unresolved {
     /// A word for the condition.
     #[must_use]
-    pub fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> Reason {
         match self {
-            Self::ConnectorMissing(_) => "ConnectorMissing",
-            Self::TransformationMissing(_) => "TransformationMissing",
-            Self::VolumeMissing(_) => "VolumeMissing",
-            Self::Invalid(_) => "Invalid",
-            Self::SchemaMismatch(_) => "SchemaMismatch",
-            Self::TooLarge(_) => "PlanTooLarge",
-            Self::Unwritable(_) => "InternalError",
+            Self::ConnectorMissing(_) => Reason::ConnectorMissing,
+            Self::TransformationMissing(_) => Reason::TransformationMissing,
+            Self::VolumeMissing(_) => Reason::VolumeMissing,
+            Self::Invalid(_) => Reason::Invalid,
+            Self::SchemaMismatch(_) => Reason::SchemaMismatch,
+            Self::TooLarge(_) => Reason::PlanTooLarge,
+            Self::Unwritable(_) => Reason::InternalError,
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::run::{CancelMode, PipelineRunStatus, RetryState};
 use aggregator_crds::validation::parse_duration;
-use aggregator_crds::{Pipeline, Validate};
+use aggregator_crds::{Pipeline, PipelineRun, Reason, Validate};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
@@ -19,12 +19,25 @@ use super::retry::pause;
 use super::status::{Phase, status};
 use super::view::{View, is_over, writes};
 use crate::action::{Action, Kind, Plan, Target};
-use crate::conditions;
+use crate::conditions::{self, known};
 use crate::identity;
 use crate::labels;
-use crate::pipeline::{VALID, revision};
+use crate::pipeline::revision;
 use crate::settings::Settings;
 use crate::worker;
+
+/// How long a Job may be without a Pod before somebody should look.
+const NO_POD: SignedDuration = SignedDuration::from_secs(10);
+
+/// The write of a run's status, if it does not stand there already.
+fn write(run: &PipelineRun, said: &PipelineRunStatus) -> Plan {
+    let before = run.status.clone().unwrap_or_default();
+    // The worker's part of the status is its own.
+    if (PipelineRunStatus { progress: None, ..before }) == *said {
+        return Plan::nothing();
+    }
+    Plan::nothing().then(Action::status(Target::of(Kind::PipelineRun, &run.metadata), said))
+}
 
 /// How a Job stands.
 enum Stands {
@@ -49,6 +62,16 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     }
 }
 
+/// What a run says of itself when a write for it was refused; None when it has its end, which never changes.
+#[must_use]
+pub fn held_up(run: &PipelineRun, reason: Reason, message: &str, now: Timestamp) -> Option<Plan> {
+    if is_over(run) {
+        return None;
+    }
+    let said = status(run, Phase::waits(reason, message), None, now);
+    Some(write(run, &said))
+}
+
 /// A run that no Schedule keeps goes some time after its end.
 fn after_the_end(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let run = &view.run;
@@ -70,20 +93,20 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         return view.says(Phase::cancelled("the run was cancelled before it began"), now);
     }
     if let Some(violation) = run.validate().first() {
-        return view.says(Phase::failed("Invalid", violation.to_string()), now);
+        return view.says(Phase::failed(Reason::Invalid, violation.to_string()), now);
     }
     let name = &run.spec.pipeline_ref.name;
     let Some(pipeline) = &view.pipeline else {
-        return view.says(Phase::failed("PipelineMissing", format!("there is no Pipeline `{name}`")), now);
+        return view.says(Phase::failed(Reason::PipelineMissing, format!("there is no Pipeline `{name}`")), now);
     };
     if pipeline.spec.draft && writes(run) {
         let message =
             format!("the Pipeline `{name}` is a draft: publish it with `draft: false`, or use DryRun or Preview");
-        return view.says(Phase::failed("PipelineIsDraft", message), now);
+        return view.says(Phase::failed(Reason::PipelineIsDraft, message), now);
     }
     if let Some(ahead) = &view.ahead {
         let message = format!("the run `{ahead}` of the same Pipeline goes before it");
-        return view.says(Phase::waits("WaitingForRun", message), now);
+        return view.says(Phase::waits(Reason::WaitingForRun, message), now);
     }
     if view.plan.is_some() {
         return attempt(view, 1, settings, now);
@@ -94,7 +117,8 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     };
     let number = revision::number(kept);
     let Some(spec) = revision::spec(kept) else {
-        return view.says(Phase::failed("RevisionUnreadable", format!("the revision {number} cannot be read")), now);
+        return view
+            .says(Phase::failed(Reason::RevisionUnreadable, format!("the revision {number} cannot be read")), now);
     };
     let namespace = run.namespace().unwrap_or_default();
     let around = Around {
@@ -118,19 +142,22 @@ fn chosen<'a>(view: &'a View, pipeline: &Pipeline) -> Result<&'a ControllerRevis
     if let Some(number) = reference.revision {
         let kept = view.revisions.iter().find(|kept| revision::number(kept) == number);
         let message = || format!("the Pipeline `{}` has no revision {number}", reference.name);
-        return kept.map(AsRef::as_ref).ok_or_else(|| Box::new(Phase::failed("RevisionMissing", message())));
+        return kept.map(AsRef::as_ref).ok_or_else(|| Box::new(Phase::failed(Reason::RevisionMissing, message())));
     }
     let newest = view.revisions.first().map(AsRef::as_ref);
     // An edit that its own controller has not looked at yet may become the newest revision, or be none.
     let looked_at = pipeline.status.as_ref().filter(|it| it.observed_generation == pipeline.metadata.generation);
-    let valid = looked_at.and_then(|status| conditions::find(&status.conditions, VALID));
+    let valid = looked_at.and_then(|status| conditions::find(&status.conditions, ConditionType::Valid));
     match (valid, newest) {
         (Some(valid), Some(newest)) if valid.status == ConditionStatus::False => Ok(newest),
         (Some(valid), None) if valid.status == ConditionStatus::False => {
-            Err(Box::new(Phase::failed(&valid.reason, valid.message.clone())))
+            let (reason, message) = known(&valid.reason, valid.message.clone());
+            Err(Box::new(Phase::failed(reason, message)))
         }
         (Some(_), Some(newest)) if revision::spec(newest).as_ref() == Some(&pipeline.spec) => Ok(newest),
-        _ => Err(Box::new(Phase::waits("WaitingForRevision", "the Pipeline's newest version is about to be kept"))),
+        _ => {
+            Err(Box::new(Phase::waits(Reason::WaitingForRevision, "the Pipeline's newest version is about to be kept")))
+        }
     }
 }
 
@@ -146,7 +173,7 @@ fn attempt(view: &View, number: u32, settings: &Settings, now: Timestamp) -> Pla
     }
     let job = job_of(&view.run, number, &terms, left, settings);
     let made = Action::create(Kind::Job, &job);
-    let phase = Phase::waits("PodStarting", "the worker starts").at(number, job.metadata.name);
+    let phase = Phase::waits(Reason::PodStarting, "the worker starts").at(number, job.metadata.name);
     Plan { actions: std::iter::once(made).chain(view.says(phase, now).actions).collect(), again: None }
 }
 
@@ -156,7 +183,7 @@ fn number(job: &Job) -> u32 {
 }
 
 fn plan_missing() -> Phase {
-    Phase::failed("PlanMissing", "the ConfigMap with the run's plan is gone, or cannot be read; start a new run")
+    Phase::failed(Reason::PlanMissing, "the ConfigMap with the run's plan is gone, or cannot be read; start a new run")
 }
 
 fn stands(job: &Job) -> Stands {
@@ -181,12 +208,19 @@ fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
         Stands::Going if cancel == Some(CancelMode::Immediate) || is_suspended(job) => stop(view, job, number, now),
         // What has not begun has nothing to end well.
         Stands::Going if cancel.is_some() && !view.has_begun() => stop(view, job, number, now),
-        Stands::Going => view.says(here(view.going()), now),
+        Stands::Going => {
+            let begun = job.creation_timestamp().map_or(now, |time| time.0);
+            let left = Duration::try_from(NO_POD - now.duration_since(begun)).unwrap_or_default();
+            let said = view.says(here(view.going(job, left.is_zero())), now);
+            // Nothing tells the operator that there is still no Pod.
+            let waits = view.pods.is_empty() && !left.is_zero() && job.creation_timestamp().is_some();
+            if waits { said.again_in(left) } else { said }
+        }
         Stands::Complete => {
             // A worker ends with code 0 when everything is committed, and not otherwise.
             let ended = view.ended(number).filter(|ended| ended.outcome.is_some()).unwrap_or_else(|| Ended {
                 outcome: None,
-                reason: "LedgerBalanced".into(),
+                reason: Reason::LedgerBalanced,
                 message: "every row is accounted for; the counters went with the Pod".into(),
                 retryable: false,
             });
@@ -196,7 +230,7 @@ fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
         Stands::Failed { reason, message } => {
             let ended = view.ended(number).unwrap_or_else(|| Ended {
                 outcome: None,
-                reason: "WorkerFailed".into(),
+                reason: Reason::WorkerFailed,
                 message: format!("the Job failed ({reason}): {message}"),
                 retryable: true,
             });
@@ -231,13 +265,13 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
                 attempt: number,
                 failures,
                 next: now + SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX),
-                reason: ended.reason.clone(),
+                reason: ended.reason.to_string(),
                 message: ended.message.clone(),
             })
         }
     };
     let Some(retry) = retry else {
-        return view.says(here(Phase::failed(&ended.reason, ended.message.clone()).of(ended)), now);
+        return view.says(here(Phase::failed(ended.reason, ended.message.clone()).of(ended)), now);
     };
     if retry.next <= now {
         return attempt(view, number + 1, settings, now);
@@ -245,7 +279,7 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
     let message =
         format!("attempt {number} failed ({}): {}; attempt {} follows", ended.reason, ended.message, number + 1);
     let left = Duration::try_from(retry.next.duration_since(now)).unwrap_or_default();
-    view.says(here(Phase::waits("WaitingToRetry", message).again(retry)), now).again_in(left)
+    view.says(here(Phase::waits(Reason::WaitingToRetry, message).again(retry)), now).again_in(left)
 }
 
 fn is_suspended(job: &Job) -> bool {
@@ -258,7 +292,7 @@ fn stop(view: &View, job: &Job, number: u32, now: Timestamp) -> Plan {
     if !is_suspended(job) {
         let target = Target::of(Kind::Job, &job.metadata).any_version();
         let patch = json!({"spec": {"suspend": true}});
-        let phase = Phase::runs("Cancelling", "the worker is asked to stop").at(number, name);
+        let phase = Phase::runs(Reason::Cancelling, "the worker is asked to stop").at(number, name);
         let mut plan = Plan::nothing().then(Action::Merge { target, patch });
         plan.actions.extend(view.says(phase, now).actions);
         return plan;
@@ -279,13 +313,7 @@ fn stop(view: &View, job: &Job, number: u32, now: Timestamp) -> Plan {
 impl View {
     /// The status that says so, if it does not stand there already.
     fn says(&self, phase: Phase, now: Timestamp) -> Plan {
-        let before = self.run.status.clone().unwrap_or_default();
-        let said = status(&self.run, phase, self.terms().and_then(|terms| terms.revision), now);
-        // The worker's part of the status is its own.
-        if (PipelineRunStatus { progress: None, ..before }) == said {
-            return Plan::nothing();
-        }
-        Plan::nothing().then(Action::status(Target::of(Kind::PipelineRun, &self.run.metadata), &said))
+        write(&self.run, &status(&self.run, phase, self.terms().and_then(|terms| terms.revision), now))
     }
 
     /// What the plan says to the operator.
@@ -311,8 +339,8 @@ impl View {
         self.pods.iter().any(|pod| worker::running(pod) || worker::has_ended(pod))
     }
 
-    /// What an attempt does whose Job has not ended.
-    fn going(&self) -> Phase {
+    /// What an attempt does whose Job has not ended; and whether that should have a Pod by now.
+    fn going(&self, job: &Job, late: bool) -> Phase {
         if let Some(waiting) = self.pods.iter().find_map(|pod| worker::waiting(pod)) {
             return Phase::waits(waiting.reason, waiting.message);
         }
@@ -320,17 +348,28 @@ impl View {
             Some(pod) if self.run.spec.cancel.is_some() => {
                 let text =
                     format!("the Pod {} commits the streams that it has begun, and begins no other", pod.name_any());
-                Phase::runs("Cancelling", text)
+                Phase::runs(Reason::Cancelling, text)
             }
-            Some(pod) => Phase::runs("Running", format!("the Pod {} moves rows", pod.name_any())),
-            None => Phase::waits("PodStarting", "the worker starts"),
+            Some(pod) => Phase::runs(Reason::Running, format!("the Pod {} moves rows", pod.name_any())),
+            None => match self.pods.iter().find(|pod| worker::has_ended(pod)) {
+                Some(pod) => Phase::runs(Reason::Running, format!("the Pod {} has ended", pod.name_any())),
+                None if late && self.pods.is_empty() => {
+                    let seconds = NO_POD.as_secs();
+                    let text = format!(
+                        "the Job {0} has made no Pod in {seconds} s: `kubectl describe job {0}` says why",
+                        job.name_any()
+                    );
+                    Phase::waits(Reason::NoPod, text)
+                }
+                None => Phase::waits(Reason::PodStarting, "the worker starts"),
+            },
         }
     }
 
     fn timed_out(&self) -> Phase {
         let number = self.jobs.last().map_or(0, |job| number(job));
         let phase = Phase::failed(
-            "TimedOut",
+            Reason::TimedOut,
             "the run took longer than execution.timeout allows; the next run goes on where it stopped",
         );
         match self.ended(number) {

@@ -1,20 +1,19 @@
 //! What a run's status says.
 
 use aggregator_compiler::plural::counted;
-use aggregator_crds::PipelineRun;
-use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::run::{LedgerVerdict, NodeCounters, PipelineRunStatus, RetryState, RunCost, RunPhase, RunTotals};
+use aggregator_crds::{PipelineRun, Reason};
 use jiff::{SignedDuration, Timestamp};
 
 use super::ended::Ended;
-use super::view::SUCCEEDED;
 use crate::conditions::{Said, renew, seconds};
 
 /// How a run stands, before it is written down.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Phase {
     phase: RunPhase,
-    reason: String,
+    reason: Reason,
     message: String,
     attempt: Option<u32>,
     job: Option<String>,
@@ -23,29 +22,29 @@ pub(super) struct Phase {
 }
 
 impl Phase {
-    fn new(phase: RunPhase, reason: &str, message: impl Into<String>) -> Self {
-        let (reason, message) = (reason.to_owned(), message.into());
+    fn new(phase: RunPhase, reason: Reason, message: impl Into<String>) -> Self {
+        let message = message.into();
         Self { phase, reason, message, attempt: None, job: None, retry: None, ended: None }
     }
 
     /// It waits.
-    pub(super) fn waits(reason: &str, message: impl Into<String>) -> Self {
+    pub(super) fn waits(reason: Reason, message: impl Into<String>) -> Self {
         Self::new(RunPhase::Pending, reason, message)
     }
 
     /// It goes on.
-    pub(super) fn runs(reason: &str, message: impl Into<String>) -> Self {
+    pub(super) fn runs(reason: Reason, message: impl Into<String>) -> Self {
         Self::new(RunPhase::Running, reason, message)
     }
 
     /// It ended badly.
-    pub(super) fn failed(reason: &str, message: impl Into<String>) -> Self {
+    pub(super) fn failed(reason: Reason, message: impl Into<String>) -> Self {
         Self::new(RunPhase::Failed, reason, message)
     }
 
     /// It was ended before its time.
     pub(super) fn cancelled(message: impl Into<String>) -> Self {
-        Self::new(RunPhase::Cancelled, "Cancelled", message)
+        Self::new(RunPhase::Cancelled, Reason::Cancelled, message)
     }
 
     /// It ended well.
@@ -62,7 +61,7 @@ impl Phase {
             ),
             None => ended.message.clone(),
         };
-        Self::new(RunPhase::Succeeded, &ended.reason, message).of(ended)
+        Self::new(RunPhase::Succeeded, ended.reason, message).of(ended)
     }
 
     /// With the attempt that goes on, or the last one, and its Job.
@@ -99,7 +98,7 @@ pub(super) fn status(run: &PipelineRun, phase: Phase, revision: Option<i64>, now
         RunPhase::Pending | RunPhase::Running => ConditionStatus::Unknown,
     };
     let generation = run.metadata.generation;
-    let said = vec![Said::new(SUCCEEDED, holds, phase.reason, phase.message)];
+    let said = vec![Said::new(ConditionType::Succeeded, holds, phase.reason, phase.message)];
     let attempt = phase.attempt.or(before.attempt);
     let start_time = before.start_time.or_else(|| attempt.map(|_| seconds(now)));
     let outcome = phase.ended.and_then(|ended| ended.outcome);
@@ -107,7 +106,8 @@ pub(super) fn status(run: &PipelineRun, phase: Phase, revision: Option<i64>, now
         nodes: outcome.nodes,
         nodes_omitted: outcome.nodes_omitted,
         totals: Some(outcome.totals),
-        ledger: Some(outcome.ledger),
+        // One that was not closed, because the run failed first, says nothing.
+        ledger: Some(outcome.ledger).filter(|ledger| ledger.balanced || !ledger.mismatches.is_empty()),
         cost: Some(outcome.cost),
     });
     let figures = figures.unwrap_or_default();
@@ -129,7 +129,7 @@ pub(super) fn status(run: &PipelineRun, phase: Phase, revision: Option<i64>, now
         ledger: figures.ledger,
         cost: figures
             .cost
-            .map(|cost| RunCost { duration: cost.duration.or(took.clone()), ..cost })
+            .map(|cost| RunCost { duration: took.clone(), ..cost })
             .or(took.map(|took| RunCost { duration: Some(took), ..RunCost::default() })),
         progress: None,
         job: phase.job.or(before.job),

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::run::{PipelineRunStatus, RunPhase};
-use aggregator_crds::{Connector, Pipeline, PipelineRun};
+use aggregator_crds::{Connector, Pipeline, PipelineRun, Reason};
 use jiff::{Timestamp, ToSpan};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use serde_json::{Value, json};
 
-use super::plan::plan;
-use super::view::{SUCCEEDED, View};
+use super::plan::{held_up, plan};
+use super::view::View;
 use crate::action::{Action, Kind, Plan};
 use crate::conditions;
 use crate::fixture::object;
@@ -125,7 +125,7 @@ impl View {
 
     fn told(&self) -> (RunPhase, &str, &str) {
         let status = self.status();
-        let condition = conditions::find(&status.conditions, SUCCEEDED).expect("a condition");
+        let condition = conditions::find(&status.conditions, ConditionType::Succeeded).expect("a condition");
         (status.phase.expect("a phase"), &condition.reason, &condition.message)
     }
 }
@@ -505,4 +505,60 @@ fn a_plan_that_is_gone_is_never_replaced_by_nothing() {
     view.plan = None;
     let ended = view.now();
     assert_eq!(view.after(&ended).told().1, "PlanMissing");
+}
+
+#[test]
+fn a_job_without_a_pod_is_told_after_a_while() {
+    let mut view = view(json!({})).begun();
+    let job = Arc::make_mut(view.jobs.last_mut().expect("a Job"));
+    job.metadata.creation_timestamp = Some(object(json!("2026-11-23T10:00:00Z")));
+    let early = view.at(now() + 4.seconds());
+    assert_eq!((early.actions.len(), early.again), (0, Some(Duration::from_secs(6))));
+    let late = view.at(now() + 10.seconds());
+    let view = view.after(&late);
+    let message = "the Job first has made no Pod in 10 s: `kubectl describe job first` says why";
+    assert_eq!(view.told(), (RunPhase::Pending, "NoPod", message));
+    assert_eq!(view.at(now() + 11.seconds()), Plan::nothing(), "it is said once");
+    let view = view.pod_is(json!({"phase": "Running"}));
+    let going = view.at(now() + 12.seconds());
+    assert_eq!(view.after(&going).told().0, RunPhase::Running);
+}
+
+/// Between the end of its Pod and that of its Job a run has not gone back to its beginning.
+#[test]
+fn a_run_whose_pod_has_ended_still_runs() {
+    let view = view(json!({})).begun().ended_with(0, &Value::Null);
+    let planned = view.now();
+    let view = view.after(&planned);
+    assert_eq!(view.told(), (RunPhase::Running, "Running", "the Pod first-x has ended"));
+}
+
+#[test]
+fn a_ledger_that_was_not_closed_is_not_called_unbalanced() {
+    let said = |ledger: Value| {
+        let outcome = json!({"result": "Failed", "reason": "Unreachable", "message": "no", "ledger": ledger});
+        let view = view(json!({})).begun().ended_with(3, &outcome).job_is("Failed", "BackoffLimitExceeded");
+        let planned = view.now();
+        serde_json::to_value(&view.after(&planned).status().ledger).expect("JSON")
+    };
+    assert_eq!(said(json!({"balanced": false})), Value::Null);
+    let broken = json!({"balanced": false, "mismatches": ["3 rows are missing"]});
+    assert_eq!(said(broken.clone()), broken);
+}
+
+#[test]
+fn a_run_whose_write_was_refused_says_so_and_goes_on_later() {
+    let resolved = view(json!({})).now();
+    let view = view(json!({})).after(&resolved);
+    let said = |view: &View| held_up(&view.run, Reason::WriteRefused, "exceeded quota", now()).expect("a plan");
+    let refused = said(&view);
+    let view = view.after(&refused);
+    assert_eq!(view.told(), (RunPhase::Pending, "WriteRefused", "exceeded quota"));
+    assert_eq!(said(&view), Plan::nothing(), "it is said once");
+    let made = view.now();
+    let view = view.after(&made);
+    assert_eq!(view.told(), (RunPhase::Pending, "PodStarting", "the worker starts"));
+    let over = view.ended_with(0, &json!({"result": "Succeeded"})).job_is("Complete", "");
+    let ended = over.now();
+    assert_eq!(held_up(&over.after(&ended).run, Reason::WriteRefused, "gone", now()), None, "an end never changes");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::run::RunMode;
 use aggregator_crds::{Connector, Pipeline, PipelineRun, Transformation};
 use k8s_openapi::api::apps::v1::ControllerRevision;
@@ -17,9 +17,6 @@ use crate::labels;
 use crate::pipeline::revision;
 use crate::settings::Settings;
 use crate::world::World;
-
-/// The condition of a run.
-pub const SUCCEEDED: &str = "Succeeded";
 
 /// What is known of a run and of what it touches.
 #[derive(Clone, Debug)]
@@ -50,7 +47,8 @@ pub struct View {
 #[must_use]
 pub fn is_over(run: &PipelineRun) -> bool {
     let conditions = run.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    conditions::find(conditions, SUCCEEDED).is_some_and(|condition| condition.status != ConditionStatus::Unknown)
+    conditions::find(conditions, ConditionType::Succeeded)
+        .is_some_and(|condition| condition.status != ConditionStatus::Unknown)
 }
 
 /// Whether a run writes into its Pipeline's sinks, so that no other may do so at the same time.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aggregator_crds::parse_duration;
 use aggregator_crds::schedule::{FileArrivalTrigger, LastLook, LookOutcome};
+use aggregator_crds::{Reason, parse_duration};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
@@ -50,12 +50,12 @@ pub(super) fn look(view: &View, arrival: &FileArrivalTrigger, settings: &Setting
     let name = &arrival.connector;
     let Some(connector) = &view.connector else {
         let message = format!("there is no Connector `{name}` in this namespace");
-        return rest(Some(Why { reason: "ConnectorMissing", message }));
+        return rest(Some(Why { reason: Reason::ConnectorMissing, message }));
     };
     let mut mounts = Mounts::default();
     let spec = match mounts.add(name, &connector.spec, settings) {
         Ok(spec) => spec,
-        Err(error) => return rest(Some(Why { reason: "VolumeMissing", message: error.to_string() })),
+        Err(error) => return rest(Some(Why { reason: Reason::VolumeMissing, message: error.to_string() })),
     };
     let wanted = job_name(view, last.as_ref());
     if let Some(job) = view.looks.job(&wanted) {
@@ -103,7 +103,7 @@ fn follow(view: &View, job: &Job, last: Option<LastLook>, now: Timestamp) -> Loo
         Progress::Said(LookOutcome { failure, .. }) => {
             let why = failure.map(|failure| {
                 let help = failure.remedy.map(|remedy| format!("; {remedy}")).unwrap_or_default();
-                Why { reason: "LookFailed", message: format!("{}{help}", failure.message) }
+                Why { reason: Reason::LookFailed, message: format!("{}{help}", failure.message) }
             });
             Looked { last: ended(before), why, ..Looked::default() }
         }

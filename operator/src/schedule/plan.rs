@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aggregator_compiler::plural::counted;
-use aggregator_crds::condition::ConditionStatus;
+use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::run::{PipelineRevisionRef, PipelineRunSpec, RunMode};
 use aggregator_crds::schedule::{
     ConcurrencyPolicy, Decision, FileArrivalTrigger, FireCounts, FireDecision, ScheduleStatus, Trigger,
 };
-use aggregator_crds::{PipelineRun, Schedule, Validate, parse_duration};
+use aggregator_crds::{PipelineRun, Reason, Schedule, Validate, parse_duration};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use kube::ResourceExt;
 use serde_json::json;
@@ -33,22 +33,24 @@ const HISTORY: usize = 10;
 const TOGETHER: SignedDuration = SignedDuration::from_secs(10);
 /// How long a run stays at least, so that its fire is known to have been decided.
 const AT_LEAST: SignedDuration = SignedDuration::from_secs(60);
+/// How many events that were decided on are noted.
+const EVENTS: usize = 100;
 /// How many coming fires, and how many active runs, the status names.
 const NEXT: usize = 5;
 const ACTIVE: usize = 50;
 
 /// Why a look may have seen nothing.
-const TROUBLE: [&str; 10] = [
-    "LookFailed",
-    "TimedOut",
-    "Unschedulable",
-    "ImagePullFailed",
-    "ContainerFailed",
-    "Evicted",
-    "OutOfMemory",
-    "Killed",
-    "WorkerFailed",
-    "OutcomeLost",
+const TROUBLE: [Reason; 10] = [
+    Reason::LookFailed,
+    Reason::TimedOut,
+    Reason::Unschedulable,
+    Reason::ImagePullFailed,
+    Reason::ContainerFailed,
+    Reason::Evicted,
+    Reason::OutOfMemory,
+    Reason::Killed,
+    Reason::WorkerFailed,
+    Reason::OutcomeLost,
 ];
 
 /// What has been decided, to be written down.
@@ -124,17 +126,35 @@ impl View {
         }
         let succeeded = self.others.iter().filter_map(|run| {
             let status = run.status.as_ref()?;
-            let end = find(&status.conditions, run::SUCCEEDED)?;
+            let end = find(&status.conditions, ConditionType::Succeeded)?;
             let at = status.completion_time.filter(|at| *at > after - TOGETHER && *at <= now)?;
             let counts = end.status == ConditionStatus::True && run::writes(run);
             let fire = Fire { at, event: run.uid().unwrap_or_default() };
             // Of those that ended at the same time as the last one, some may have been seen before.
-            let new = at > after || !self.runs.iter().any(|there| there.name_any() == self.run_of(&fire).name_any());
+            let new = at > after || !self.is_decided(&fire);
             (counts && new).then_some(fire)
         });
         let mut fires: Vec<Fire> = succeeded.collect();
         fires.sort();
         fires
+    }
+
+    /// Whether an event was decided on: it has started a run, or it was noted.
+    fn is_decided(&self, fire: &Fire) -> bool {
+        let noted = self.schedule.status.iter().flat_map(|status| &status.decided_events);
+        noted.into_iter().any(|event| *event == fire.event)
+            || self.runs.iter().any(|there| there.name_any() == self.run_of(fire).name_any())
+    }
+
+    /// The events that are decided on up to that time, as long as they may be seen again.
+    fn decided_events(&self, due: &Due, until: Timestamp) -> Vec<String> {
+        let before = self.schedule.status.iter().flat_map(|status| &status.decided_events);
+        let new = due.start.iter().map(|fire| &fire.event).filter(|event| !event.is_empty());
+        let may_be_seen = |event: &String| {
+            let ended = |run: &PipelineRun| run.status.as_ref().and_then(|status| status.completion_time);
+            self.others.iter().any(|run| run.uid().as_ref() == Some(event) && ended(run) > Some(until - TOGETHER))
+        };
+        new.chain(before).filter(|event| may_be_seen(event)).take(EVENTS).cloned().collect()
     }
 
     fn active(&self) -> Vec<&Arc<PipelineRun>> {
@@ -151,8 +171,11 @@ impl View {
             ..Decided::default()
         };
         if due.missed > 0 {
-            let (decision, reason) =
-                if schedule.spec.suspend { (Decision::Skipped, "Suspended") } else { (Decision::Missed, "TooLate") };
+            let (decision, reason) = if schedule.spec.suspend {
+                (Decision::Skipped, Reason::Suspended)
+            } else {
+                (Decision::Missed, Reason::TooLate)
+            };
             decided.note(decision, due.missed);
             if let Some(at) = due.last_missed {
                 decided.last = Some(self.said(at, decision, Some(reason), None));
@@ -178,12 +201,12 @@ impl View {
         let policy = schedule.spec.concurrency_policy;
         let busy = !decided.active.is_empty();
         let refused = match &self.pipeline {
-            _ if schedule.spec.suspend => Some((Decision::Skipped, "Suspended")),
-            None => Some((Decision::Failed, "PipelineMissing")),
-            Some(pipeline) if pipeline.spec.draft => Some((Decision::Failed, "PipelineIsDraft")),
-            Some(_) if busy && policy == ConcurrencyPolicy::Forbid => Some((Decision::Skipped, "RunActive")),
+            _ if schedule.spec.suspend => Some((Decision::Skipped, Reason::Suspended)),
+            None => Some((Decision::Failed, Reason::PipelineMissing)),
+            Some(pipeline) if pipeline.spec.draft => Some((Decision::Failed, Reason::PipelineIsDraft)),
+            Some(_) if busy && policy == ConcurrencyPolicy::Forbid => Some((Decision::Skipped, Reason::RunActive)),
             Some(_) if policy == ConcurrencyPolicy::Queue && decided.active.len() >= QUEUE => {
-                Some((Decision::Skipped, "QueueFull"))
+                Some((Decision::Skipped, Reason::QueueFull))
             }
             Some(_) => None,
         };
@@ -232,27 +255,27 @@ impl View {
         }
     }
 
-    fn said(&self, at: Timestamp, decision: Decision, reason: Option<&str>, run: Option<String>) -> FireDecision {
-        FireDecision { fire: self.shown(at), decision, reason: reason.map(str::to_owned), run }
+    fn said(&self, at: Timestamp, decision: Decision, reason: Option<Reason>, run: Option<String>) -> FireDecision {
+        FireDecision { fire: self.shown(at), decision, reason: reason.map(|reason| reason.to_string()), run }
     }
 
     /// What is said of a Schedule that waits for files.
-    fn waits_for_files(&self, arrival: &FileArrivalTrigger, looked: &Looked) -> (bool, &'static str, String) {
+    fn waits_for_files(&self, arrival: &FileArrivalTrigger, looked: &Looked) -> (bool, Reason, String) {
         if let Some(why) = &looked.why {
             return (false, why.reason, why.message.clone());
         }
         let before = self.schedule.status.as_ref();
-        let ready = before.and_then(|status| find(&status.conditions, "Ready"));
+        let ready = before.and_then(|status| find(&status.conditions, ConditionType::Ready));
         let just_looked = before.and_then(|status| status.last_look.as_ref()) != looked.last.as_ref();
         if let Some(ready) = ready.filter(|ready| ready.status == ConditionStatus::False && !just_looked)
-            && let Some(reason) = TROUBLE.iter().find(|reason| **reason == ready.reason)
+            && let Some(reason) = TROUBLE.into_iter().find(|reason| reason.as_str() == ready.reason)
         {
             // What the last look met holds until another one has seen more.
             return (false, reason, ready.message.clone());
         }
         let found = looked.last.as_ref().and_then(|last| last.found.as_ref()).map(|found| found.files);
         let seen = found.map_or_else(String::new, |files| format!("; the last look found {}", counted(files, "file")));
-        (true, "Waiting", format!("it waits for files of `{}`{seen}", arrival.stream))
+        (true, Reason::Waiting, format!("it waits for files of `{}`{seen}", arrival.stream))
     }
 
     /// A time in the Schedule's zone.
@@ -273,7 +296,7 @@ impl View {
         let over: Vec<&Arc<PipelineRun>> = self.runs.iter().rev().filter(|run| run::is_over(run)).collect();
         let (well, badly): (Vec<_>, Vec<_>) = over.into_iter().partition(|run| {
             let conditions = run.status.as_ref().map_or(&[][..], |status| &status.conditions);
-            find(conditions, run::SUCCEEDED).is_some_and(|end| end.status == ConditionStatus::True)
+            find(conditions, ConditionType::Succeeded).is_some_and(|end| end.status == ConditionStatus::True)
         });
         let limit = |limit: Option<u32>| limit.map_or(HISTORY, |limit| limit as usize);
         let well = well.into_iter().skip(limit(spec.successful_runs_history_limit));
@@ -309,42 +332,54 @@ impl View {
             }
         }
         let (ready, reason, message) = match (clock, &self.pipeline) {
-            (Err(error), _) => (false, "Invalid", error.clone()),
+            (Err(error), _) => (false, Reason::Invalid, error.clone()),
             (Ok(_), None) => {
                 let name = &schedule.spec.pipeline_ref.name;
-                (false, "PipelineMissing", format!("there is no Pipeline `{name}`"))
+                (false, Reason::PipelineMissing, format!("there is no Pipeline `{name}`"))
             }
-            (Ok(_), Some(_)) if suspended => (true, "Suspended", "nothing is started while it is suspended".to_owned()),
+            (Ok(_), Some(_)) if suspended => {
+                (true, Reason::Suspended, "nothing is started while it is suspended".to_owned())
+            }
             (Ok(_), Some(pipeline)) if pipeline.spec.draft => {
-                (false, "PipelineIsDraft", "a draft is never run".to_owned())
+                (false, Reason::PipelineIsDraft, "a draft is never run".to_owned())
             }
             (Ok(Some(_)), Some(_)) => match next.first() {
-                Some(next) => (true, "Scheduled", format!("the next fire is at {next}")),
-                None => (false, "NeverFires", "no fire is due within ten years".to_owned()),
+                Some(next) => (true, Reason::Scheduled, format!("the next fire is at {next}")),
+                None => (false, Reason::NeverFires, "no fire is due within ten years".to_owned()),
             },
             (Ok(None), Some(_)) => match &schedule.spec.trigger {
                 Trigger::PipelineSucceeded(other) => {
-                    (true, "Waiting", format!("it waits for the next success of the Pipeline `{}`", other.name))
+                    (true, Reason::Waiting, format!("it waits for the next success of the Pipeline `{}`", other.name))
                 }
-                Trigger::Webhook(_) => (true, "Waiting", "it waits for a request".to_owned()),
+                Trigger::Webhook(_) => (true, Reason::Waiting, "it waits for a request".to_owned()),
                 Trigger::FileArrival(arrival) => self.waits_for_files(arrival, looked),
-                trigger => (false, "NotSupportedYet", format!("`{}` is not watched yet", trigger.key())),
+                trigger => (false, Reason::NotSupportedYet, format!("`{}` is not watched yet", trigger.key())),
             },
         };
         let said = vec![
-            Said::holds("Ready", ready, reason, message),
-            Said::holds("Suspended", suspended, if suspended { "Suspended" } else { "Running" }, ""),
+            Said::holds(ConditionType::Ready, ready, reason, message),
+            if suspended {
+                Said::holds(ConditionType::Suspended, true, Reason::Suspended, "nothing is started")
+            } else {
+                Said::holds(ConditionType::Suspended, false, Reason::Active, "fires start runs")
+            },
         ];
         // Without a fire nothing is written: the time moves on only with what it decides.
         let moved = !due.start.is_empty() || due.missed > 0;
         let last_successful = self.runs.iter().filter_map(|run| {
             let status = run.status.as_ref()?;
-            let end = find(&status.conditions, run::SUCCEEDED)?;
+            let end = find(&status.conditions, ConditionType::Succeeded)?;
             status.completion_time.filter(|_| end.status == ConditionStatus::True)
         });
         ScheduleStatus {
             observed_generation: schedule.metadata.generation,
+            trigger: Some(schedule.spec.trigger.to_string()),
             decided_until: Some(if moved { now } else { seconds(after) }),
+            decided_events: if moved {
+                self.decided_events(due, now)
+            } else {
+                before.map(|status| status.decided_events.clone()).unwrap_or_default()
+            },
             next,
             last_decision: decided.last.clone(),
             last_look: looked.last.clone(),

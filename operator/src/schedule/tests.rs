@@ -201,16 +201,39 @@ fn runs_beyond_the_history_go_the_oldest_first() {
     assert_eq!(view.all_end("False").then(at("13:20:00")).runs.len(), 0);
 }
 
+/// A run of another Pipeline that has ended well.
+fn success(uid: &str, at: &str, mode: &str) -> Arc<PipelineRun> {
+    Arc::new(object(json!({
+        "apiVersion": "aggregator.dev/v1alpha1", "kind": "PipelineRun", "metadata": {"name": uid, "uid": uid},
+        "spec": {"pipelineRef": {"name": "other"}, "mode": mode},
+        "status": {"completionTime": format!("2026-11-23T{at}Z"),
+                   "conditions": [{"type": "Succeeded", "status": "True", "reason": "LedgerBalanced"}]},
+    })))
+}
+
+/// What starts no run leaves none that would tell of it.
+#[test]
+fn a_success_that_starts_nothing_is_decided_on_once() {
+    let spec = json!({"pipelineSucceeded": {"name": "other"}});
+    let mut view = view(&spec).then(at("09:50:01"));
+    view.pipeline = None;
+    view.others = vec![success("a", "10:00:00", "Incremental")];
+    let mut view = view.then(at("10:00:01"));
+    assert_eq!(view.counts(), (0, 1, 0));
+    assert_eq!(plan(&view, at("10:00:02")).actions, []);
+    // One that ended in the same second is seen later; the first is still known.
+    view.others.push(success("b", "10:00:00", "Full"));
+    let mut view = view.then(at("10:00:03"));
+    assert_eq!((view.counts(), view.noted().decided_events.len()), ((0, 2, 0), 2));
+    assert_eq!(plan(&view, at("10:00:04")).actions, []);
+    // What cannot be seen again is not remembered.
+    view.others.push(success("c", "10:30:00", "Full"));
+    let view = view.then(at("10:30:01"));
+    assert_eq!((view.counts(), view.noted().decided_events.as_slice()), ((0, 3, 0), &["c".to_owned()][..]));
+}
+
 #[test]
 fn each_success_of_another_pipeline_is_one_fire() {
-    let success = |uid: &str, at: &str, mode: &str| -> Arc<PipelineRun> {
-        Arc::new(object(json!({
-            "apiVersion": "aggregator.dev/v1alpha1", "kind": "PipelineRun", "metadata": {"name": uid, "uid": uid},
-            "spec": {"pipelineRef": {"name": "other"}, "mode": mode},
-            "status": {"completionTime": format!("2026-11-23T{at}Z"),
-                       "conditions": [{"type": "Succeeded", "status": "True", "reason": "LedgerBalanced"}]},
-        })))
-    };
     let spec = json!({"pipelineSucceeded": {"name": "other"}, "concurrencyPolicy": "Allow"});
     let mut view = view(&spec).then(at("09:50:01"));
     view.others = vec![success("a", "10:00:00", "Incremental"), success("dry", "10:00:00", "DryRun")];
@@ -276,7 +299,7 @@ impl View {
     }
 
     fn ready(&self) -> (&str, &str) {
-        let ready = crate::conditions::find(&self.noted().conditions, "Ready").expect("a condition");
+        let ready = crate::conditions::find(&self.noted().conditions, ConditionType::Ready).expect("a condition");
         (&ready.reason, &ready.message)
     }
 }
@@ -338,4 +361,21 @@ fn a_look_that_saw_nothing_says_why_until_one_has_seen_and_no_file_is_forgotten(
     Arc::make_mut(&mut asleep.schedule).spec.suspend = true;
     let asleep = asleep.settled(at("11:00:00"));
     assert_eq!((asleep.looks.jobs.len(), asleep.ready().0), (0, "Suspended"));
+}
+
+#[test]
+fn the_trigger_is_told_in_words() {
+    let cases = [
+        (json!({"interval": {"every": "15m"}}), "every 15m"),
+        (json!({"pipelineSucceeded": {"name": "flights"}}), "after flights"),
+        (json!({"cron": {"expressions": ["0 * * * *"]}}), "0 * * * * UTC"),
+        (
+            json!({"cron": {"expressions": ["0 5 * * *", "0 6 * * *", "1 7 * * *"], "timeZone": "Europe/Berlin"}}),
+            "0 5 * * * (and 2 more) Europe/Berlin",
+        ),
+        (json!({"webhook": {}}), "by request"),
+    ];
+    for (spec, words) in cases {
+        assert_eq!(view(&spec).then(at("09:50:01")).noted().trigger.as_deref(), Some(words));
+    }
 }

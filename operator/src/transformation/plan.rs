@@ -2,23 +2,20 @@
 
 use std::time::Duration;
 
-use aggregator_crds::condition::{Condition, ConditionStatus};
+use aggregator_crds::Reason;
+use aggregator_crds::condition::{Condition, ConditionStatus, ConditionType};
 use aggregator_crds::transformation::{TestsOutcome, TransformationStatus};
 use jiff::Timestamp;
 
 use super::tests_of::{DEADLINE, about, arguments, job_name, labels_of};
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
-use crate::conditions::{Said, find, renew};
+use crate::conditions::{Said, find, known, renew};
 use crate::errand::{self, Errand, GRACE, Progress, Why};
 use crate::run;
 use crate::settings::Settings;
 use crate::worker::{Mounts, Worker};
 
-/// The condition that says whether it compiles.
-const VALID: &str = "Valid";
-/// The condition that says whether its tests passed.
-const TESTS_PASSED: &str = "TestsPassed";
 /// The most Pipelines that the status names.
 const USERS: usize = 50;
 /// Tests that could not be run are run again after this time.
@@ -33,21 +30,23 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     }
     let about = about(transformation);
     let valid = match run::check_transformation(&about) {
-        Ok(()) => Said::holds(VALID, true, "Compiled", "no mistake was found in it"),
-        Err(error) => Said::holds(VALID, false, error.reason(), error.to_string()),
+        Ok(()) => Said::holds(ConditionType::Valid, true, Reason::Compiled, "no mistake was found in it"),
+        Err(error) => Said::holds(ConditionType::Valid, false, error.reason(), error.to_string()),
     };
     if valid.status == ConditionStatus::False {
-        let passed = Said::new(TESTS_PASSED, ConditionStatus::Unknown, "NotChecked", "it does not compile");
+        let passed =
+            Said::new(ConditionType::TestsPassed, ConditionStatus::Unknown, Reason::NotChecked, "it does not compile");
         return view.tests.clean(None).and(view.says(valid, passed, now));
     }
     if transformation.spec.tests.is_empty() {
-        let passed = Said::holds(TESTS_PASSED, true, "NoTests", "it has no tests");
+        let passed = Said::holds(ConditionType::TestsPassed, true, Reason::NoTests, "it has no tests");
         return view.tests.clean(None).and(view.says(valid, passed, now));
     }
     let wanted = job_name(transformation);
     match (view.known(), view.tests.job(&wanted)) {
-        (Some(known), _) if known.status != ConditionStatus::Unknown => {
-            let passed = Said::new(TESTS_PASSED, known.status, known.reason.clone(), known.message.clone());
+        (Some(last), _) if last.status != ConditionStatus::Unknown => {
+            let (reason, message) = known(&last.reason, last.message.clone());
+            let passed = Said::new(ConditionType::TestsPassed, last.status, reason, message);
             view.tests.clean(None).and(view.says(valid, passed, now))
         }
         (_, Some(job)) => match view.tests.progress::<TestsOutcome>(job, DEADLINE) {
@@ -81,12 +80,12 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
 }
 
 fn going() -> Said {
-    Said::new(TESTS_PASSED, ConditionStatus::Unknown, "Testing", "its tests are about to be run")
+    Said::new(ConditionType::TestsPassed, ConditionStatus::Unknown, Reason::Testing, "its tests are about to be run")
 }
 
 fn unknown(why: &Why) -> Said {
     Said::new(
-        TESTS_PASSED,
+        ConditionType::TestsPassed,
         ConditionStatus::Unknown,
         why.reason,
         format!("its tests could not be run: {}", why.message),
@@ -98,11 +97,16 @@ fn told(outcome: &TestsOutcome) -> Said {
     let tests = if all == 1 { "1 test" } else { &format!("{all} tests") };
     if outcome.failed == 0 {
         let verb = if all == 1 { "has" } else { "have" };
-        return Said::holds(TESTS_PASSED, true, "Passed", format!("{tests} {verb} passed"));
+        return Said::holds(ConditionType::TestsPassed, true, Reason::Passed, format!("{tests} {verb} passed"));
     }
     let first = outcome.first.as_ref();
     let first = first.map(|it| format!("; `{}`: {}", it.name, it.difference)).unwrap_or_default();
-    Said::holds(TESTS_PASSED, false, "TestFailed", format!("{} of {tests} failed{first}", outcome.failed))
+    Said::holds(
+        ConditionType::TestsPassed,
+        false,
+        Reason::TestFailed,
+        format!("{} of {tests} failed{first}", outcome.failed),
+    )
 }
 
 impl View {
@@ -110,7 +114,7 @@ impl View {
     fn known(&self) -> Option<&Condition> {
         let status = self.transformation.status.as_ref()?;
         let generation = self.transformation.metadata.generation;
-        find(&status.conditions, TESTS_PASSED).filter(|known| known.observed_generation == generation)
+        find(&status.conditions, ConditionType::TestsPassed).filter(|known| known.observed_generation == generation)
     }
 
     fn says(&self, valid: Said, passed: Said, now: Timestamp) -> Plan {
@@ -118,8 +122,8 @@ impl View {
         let before = transformation.status.as_ref();
         let bad = [&valid, &passed].into_iter().find(|said| said.status == ConditionStatus::False);
         let ready = match bad {
-            Some(bad) => Said::holds("Ready", false, &bad.reason, bad.message.clone()),
-            None => Said::holds("Ready", true, "Compiled", valid.message.clone()),
+            Some(bad) => Said::holds(ConditionType::Ready, false, bad.reason, bad.message.clone()),
+            None => Said::holds(ConditionType::Ready, true, Reason::Compiled, valid.message.clone()),
         };
         let conditions = before.map_or(&[][..], |status| &status.conditions);
         let generation = transformation.metadata.generation;

@@ -1,5 +1,6 @@
 //! What a worker's Pod says of it.
 
+use aggregator_crds::Reason;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStateWaiting, Pod};
 use kube::ResourceExt;
 
@@ -9,7 +10,7 @@ use super::pod::CONTAINER;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Waiting {
     /// Why it has not begun, in a word.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// Why, for people.
     pub message: String,
 }
@@ -18,7 +19,7 @@ pub struct Waiting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Death {
     /// Why, in a word.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// Why, for people.
     pub message: String,
     /// Whether another one may do better.
@@ -37,19 +38,19 @@ pub fn waiting(pod: &Pod) -> Option<Waiting> {
     if let Some(condition) = unscheduled {
         let message =
             format!("no node takes the Pod {}: {}", pod.name_any(), condition.message.clone().unwrap_or_default());
-        return Some(Waiting { reason: "Unschedulable", message });
+        return Some(Waiting { reason: Reason::Unschedulable, message });
     }
     let state = status.container_statuses.iter().flatten().find_map(|container| container.state.as_ref());
     let ContainerStateWaiting { reason, message } = state?.waiting.as_ref()?;
     let message = message.clone().unwrap_or_default();
     let (reason, message) = match reason.as_deref()? {
         "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
-            ("ImagePullFailed", format!("the worker's image cannot be had: {message}"))
+            (Reason::ImagePullFailed, format!("the worker's image cannot be had: {message}"))
         }
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
-            ("ContainerFailed", format!("the worker's container cannot be made: {message}"))
+            (Reason::ContainerFailed, format!("the worker's container cannot be made: {message}"))
         }
-        _ => ("PodStarting", format!("the Pod {} starts", pod.name_any())),
+        _ => (Reason::PodStarting, format!("the Pod {} starts", pod.name_any())),
     };
     Some(Waiting { reason, message })
 }
@@ -87,24 +88,26 @@ pub fn death(pod: &Pod) -> Death {
     let disrupted = status.conditions.iter().flatten().find(|it| it.type_ == "DisruptionTarget" && it.status == "True");
     let (reason, message, retryable) = if let Some(condition) = disrupted {
         let why = condition.message.clone().or(status.message.clone()).unwrap_or_default();
-        ("Evicted", format!("the Pod {name} was taken from its node: {why}"), true)
+        (Reason::Evicted, format!("the Pod {name} was taken from its node: {why}"), true)
     } else if status.reason.as_deref() == Some("Evicted") {
         let why = status.message.clone().unwrap_or_default();
-        ("Evicted", format!("the Pod {name} was evicted: {why}"), true)
+        (Reason::Evicted, format!("the Pod {name} was evicted: {why}"), true)
     } else {
         match terminated {
             Some(state) if state.reason.as_deref() == Some("OOMKilled") => {
-                ("OutOfMemory", format!("the Pod {name} used more memory than execution.resources allows"), false)
+                (Reason::OutOfMemory, format!("the Pod {name} used more memory than execution.resources allows"), false)
             }
-            Some(state) if matches!(state.exit_code, 137 | 143) => {
-                ("Killed", format!("the worker in the Pod {name} was killed (exit code {})", state.exit_code), true)
-            }
+            Some(state) if matches!(state.exit_code, 137 | 143) => (
+                Reason::Killed,
+                format!("the worker in the Pod {name} was killed (exit code {})", state.exit_code),
+                true,
+            ),
             Some(state) if state.exit_code != 0 => {
                 let why = state.message.clone().unwrap_or_default();
                 let text = format!("the worker in the Pod {name} ended with exit code {}: {why}", state.exit_code);
-                ("WorkerFailed", text, true)
+                (Reason::WorkerFailed, text, true)
             }
-            _ => ("OutcomeLost", format!("the Pod {name} has ended without saying how"), true),
+            _ => (Reason::OutcomeLost, format!("the Pod {name} has ended without saying how"), true),
         }
     };
     Death { reason, message: message.trim_end_matches([':', ' ']).into(), retryable }

@@ -188,6 +188,15 @@ impl ControlPlane {
         Namespace::create(Arc::clone(self), format!("test-{number}"))
     }
 
+    /// A namespace that somebody else has created.
+    ///
+    /// # Panics
+    /// When no Pod can be created in it for long.
+    #[must_use]
+    pub fn namespace_of(self: &Arc<Self>, name: &str) -> Namespace {
+        Namespace::of(Arc::clone(self), name.to_owned())
+    }
+
     /// Starts a node that runs Pods as processes; `settings` are merged into the `node` object of its configuration.
     ///
     /// # Panics

@@ -17,6 +17,11 @@ pub struct Namespace {
 impl Namespace {
     pub(super) fn create(plane: Arc<ControlPlane>, name: String) -> Self {
         plane.kubectl(["create", "namespace", &name]);
+        Self::of(plane, name)
+    }
+
+    /// One that is there, or about to come about.
+    pub(super) fn of(plane: Arc<ControlPlane>, name: String) -> Self {
         let namespace = Self { plane, name };
         // Without it, a Pod is refused; the controller manager creates it.
         eventually("the default ServiceAccount", || namespace.ask(["get", "serviceaccount", "default"]).ok());

@@ -3,7 +3,7 @@
 use aggregator_crds::run::{AttemptOutcome, AttemptResult, LedgerVerdict, NodeCounters, RunCost, RunTotals};
 
 use crate::ledger::{Entry, EntryKind};
-use crate::run::{Outcome, RunReport};
+use crate::run::{Outcome, ReportedError, RunReport};
 
 /// The most nodes, and the most mismatches, of an outcome.
 const NODES: usize = 100;
@@ -46,7 +46,7 @@ pub fn outcome(report: &RunReport) -> AttemptOutcome {
             Outcome::Interrupted => AttemptResult::Interrupted,
         },
         reason: error.map(|error| error.reason.to_owned()),
-        message: error.map(|error| error.message.clone()),
+        message: error.map(ReportedError::sentence),
         remedy: error.and_then(|error| error.remedy.clone()),
         retryable: error.is_some_and(|error| error.retryable),
         progressed: report.splits.as_ref().is_some_and(|splits| splits.saved > 0),

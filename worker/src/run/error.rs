@@ -4,6 +4,7 @@ use std::error::Error;
 
 use aggregator_compiler::diagnostic::{Diagnostic, Place};
 use aggregator_compiler::plural::counted;
+use aggregator_crds::Reason;
 use datafusion::error::DataFusionError;
 
 use crate::checkpoint::CheckpointError;
@@ -86,35 +87,36 @@ impl RunError {
     /// A stable word for the kind of failure, for reports and conditions.
     #[must_use]
     pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Invalid(_) => "Invalid",
-            Self::Draft(_) => "PipelineIsDraft",
+        let reason = match self {
+            Self::Invalid(_) => Reason::Invalid,
+            Self::Draft(_) => Reason::PipelineIsDraft,
             Self::Connector { error, .. } => match error.kind {
-                ErrorKind::Config => "ConfigInvalid",
-                ErrorKind::Credentials => "CredentialsRefused",
-                ErrorKind::Unreachable => "Unreachable",
-                ErrorKind::NotFound => "NotFound",
-                ErrorKind::Data => "DataInvalid",
-                ErrorKind::Limit => "LimitExceeded",
-                ErrorKind::Fenced => "Fenced",
-                ErrorKind::Transient => "Transient",
-                ErrorKind::Refused => "Refused",
-                ErrorKind::Interrupted => "Interrupted",
-                ErrorKind::Bug => "InternalError",
+                ErrorKind::Config => Reason::ConfigInvalid,
+                ErrorKind::Credentials => Reason::CredentialsRefused,
+                ErrorKind::Unreachable => Reason::Unreachable,
+                ErrorKind::NotFound => Reason::NotFound,
+                ErrorKind::Data => Reason::DataInvalid,
+                ErrorKind::Limit => Reason::LimitExceeded,
+                ErrorKind::Fenced => Reason::Fenced,
+                ErrorKind::Transient => Reason::Transient,
+                ErrorKind::Refused => Reason::Refused,
+                ErrorKind::Interrupted => Reason::Interrupted,
+                ErrorKind::Bug => Reason::InternalError,
             },
-            Self::Query { .. } => "QueryFailed",
-            Self::Memory { .. } => "OutOfMemory",
-            Self::Spill { .. } => "SpillFailed",
-            Self::LedgerMismatch(_) => "LedgerMismatch",
-            Self::Quality(_) => "QualityRuleBroken",
-            Self::RejectBudget { .. } => "RejectBudgetExceeded",
-            Self::Diverged { .. } => "SinksDiverged",
-            Self::Checkpoint(CheckpointError::Busy { .. }) => "AlreadyRunning",
-            Self::Checkpoint(CheckpointError::Superseded { .. }) => "Fenced",
-            Self::Checkpoint(_) => "CheckpointUnavailable",
-            Self::TimedOut(_) => "TimedOut",
-            Self::Interrupted => "Interrupted",
-        }
+            Self::Query { .. } => Reason::QueryFailed,
+            Self::Memory { .. } => Reason::OutOfMemory,
+            Self::Spill { .. } => Reason::SpillFailed,
+            Self::LedgerMismatch(_) => Reason::LedgerMismatch,
+            Self::Quality(_) => Reason::QualityRuleBroken,
+            Self::RejectBudget { .. } => Reason::RejectBudgetExceeded,
+            Self::Diverged { .. } => Reason::SinksDiverged,
+            Self::Checkpoint(CheckpointError::Busy { .. }) => Reason::AlreadyRunning,
+            Self::Checkpoint(CheckpointError::Superseded { .. }) => Reason::Fenced,
+            Self::Checkpoint(_) => Reason::CheckpointUnavailable,
+            Self::TimedOut(_) => Reason::TimedOut,
+            Self::Interrupted => Reason::Interrupted,
+        };
+        reason.as_str()
     }
 
     /// The process's exit code: 1 the run failed, 2 invalid manifest, 3 a connector could not be reached, 4 quality or

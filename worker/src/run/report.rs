@@ -209,6 +209,19 @@ pub struct ReportedError {
     pub retryable: bool,
 }
 
+impl ReportedError {
+    /// What happened, with the node at fault.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match &self.node {
+            Some(node) if !self.message.contains(&format!("node `{node}`")) => {
+                format!("node `{node}`: {}", self.message)
+            }
+            _ => self.message.clone(),
+        }
+    }
+}
+
 impl From<&RunError> for ReportedError {
     fn from(error: &RunError) -> Self {
         Self {

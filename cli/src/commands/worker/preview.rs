@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aggregator_compiler::plural::counted;
+use aggregator_crds::Reason;
 use aggregator_crds::run::{AttemptOutcome, AttemptResult, LedgerVerdict, PREVIEW, PREVIEW_BYTES, RunTotals};
 use aggregator_operator::{labels, names};
 use aggregator_worker::cluster::keep;
@@ -62,7 +63,7 @@ pub(super) async fn preview(args: WorkerPreviewArgs) -> Result<u8, Failure> {
         )
     })?;
     let outcome = AttemptOutcome {
-        reason: Some("Previewed".into()),
+        reason: Some(Reason::Previewed.to_string()),
         message: Some(format!("{} in the ConfigMap {name}; nothing was written", counted(rows, "row"))),
         totals: RunTotals { read: 0, written: 0, rejected },
         // Nothing was moved, so nothing is missing.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aggregator_crds::Reason;
 use aggregator_crds::connector::{CATALOGUE, ProbeFailure, ProbeStep};
 use aggregator_operator::{labels, names};
 use aggregator_worker::cluster::{keep, probe as look_at};
@@ -34,7 +35,7 @@ pub(super) async fn probe(args: WorkerProbeArgs) -> Result<u8, Failure> {
             // What was found out about the system stands all the same.
             outcome.failure = Some(ProbeFailure {
                 step: ProbeStep::Discover,
-                reason: "CatalogueNotKept".into(),
+                reason: Reason::CatalogueNotKept.to_string(),
                 message: format!("the catalogue cannot be kept: {error}"),
                 remedy: Some("look whether the worker's ServiceAccount may create and patch ConfigMaps".into()),
             });

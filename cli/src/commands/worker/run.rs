@@ -1,8 +1,10 @@
 //! `aggregator worker run`: one attempt at a PipelineRun.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aggregator_worker::cluster::{Asked, ClusterStore, Reporter, RunName, outcome};
+use aggregator_worker::ledger::EntryKind;
 use aggregator_worker::run::{Progress, Resources, RunMode, RunRequest, run as run_pipeline};
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +12,12 @@ use super::super::run::cancel_on_signals;
 use super::{client, owner};
 use crate::args::{Mode, WorkerRunArgs};
 use crate::failure::Failure;
-use crate::{manifests, output};
+use crate::{manifests, output, report as words};
+
+/// The time between two lines that say how far a run is.
+const EVERY: Duration = Duration::from_secs(10);
+/// The most nodes of such a line.
+const NODES: usize = 10;
 
 /// One attempt at a run: what it needs is mounted, what it says goes into objects of the cluster.
 pub(super) async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
@@ -25,6 +32,10 @@ pub(super) async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
     let client = client().await?;
     let run = RunName { namespace: namespace.clone(), name: args.run, uid: args.run_uid, attempt: args.attempt };
     let owner = args.pipeline_uid.map(|uid| owner("Pipeline", &pipeline, uid));
+    output::line(&format!(
+        "run {} of the Pipeline {pipeline} in {namespace}: attempt {}, {mode:?}",
+        run.name, run.attempt
+    ));
     let store = ClusterStore::new(&client, run.clone(), &pipeline, owner);
     let reporter = Reporter::new(&client, run);
     let asked = Asked { stop: cancel_on_signals()?, wind_down: CancellationToken::new() };
@@ -46,13 +57,41 @@ pub(super) async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
     };
     let following = tokio::spawn({
         let (reporter, ended) = (reporter.clone(), ended.clone());
-        async move { reporter.follow(shown, asked, ended).await }
+        let telling = tell(shown.clone(), ended.clone());
+        async move { tokio::join!(reporter.follow(shown, asked, ended), telling) }
     });
     let report = run_pipeline(request, &store).await;
     ended.cancel();
     following.await.map_err(std::io::Error::other)?;
-    // The log has everything; the status what fits.
-    output::json(&report)?;
+    // The log has everything, for people and, as its last line, for programs; the status what fits.
+    words::show(&report);
+    if let Some(error) = report.error.clone() {
+        output::line(&output::harmless(&Failure::from(error).text()));
+    }
+    output::line(&serde_json::to_string(&report).map_err(std::io::Error::from)?);
     reporter.finish(&outcome(&report), &args.termination_log).await?;
     Ok(report.error.map_or(0, |error| error.exit_code))
+}
+
+/// Says now and then how far the run is, for whoever follows the log.
+async fn tell(progress: Progress, ended: CancellationToken) {
+    let begun = Instant::now();
+    loop {
+        tokio::select! {
+            () = ended.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let nodes = progress.nodes();
+        let ends = nodes.iter().filter_map(|node| {
+            let entry = &node.entry;
+            match entry.kind {
+                EntryKind::Source => Some(format!("{} has read {}", entry.name, output::count(entry.read))),
+                EntryKind::Sink => Some(format!("{} has taken {}", entry.name, output::count(entry.taken))),
+                _ => None,
+            }
+        });
+        let ends: Vec<String> = ends.take(NODES).collect();
+        let what = if ends.is_empty() { "no rows move yet".to_owned() } else { ends.join(", ") };
+        output::line(&format!("after {} s: {what}", begun.elapsed().as_secs()));
+    }
 }
