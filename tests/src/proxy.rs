@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -52,7 +52,12 @@ struct State {
     fault: watch::Sender<Option<Fault>>,
     passed: [AtomicU64; 2],
     hits: AtomicU64,
+    /// Whether the bytes of logins pass uncounted and whole.
+    skips_logins: AtomicBool,
 }
+
+/// With these bytes a PostgreSQL server says that it is ready: `ReadyForQuery`, the first of which ends a login.
+const READY: &[u8] = b"Z\0\0\0\x05";
 
 impl Proxy {
     /// Starts a proxy in front of a port of 127.0.0.1.
@@ -67,6 +72,7 @@ impl Proxy {
             fault: watch::Sender::new(None),
             passed: [AtomicU64::new(0), AtomicU64::new(0)],
             hits: AtomicU64::new(0),
+            skips_logins: AtomicBool::new(false),
         });
         let shared = Arc::clone(&state);
         let task = tokio::spawn(async move {
@@ -107,6 +113,12 @@ impl Proxy {
         self.state.passed.iter().for_each(|passed| passed.store(0, Ordering::SeqCst));
     }
 
+    /// From now on, bytes of logins to PostgreSQL pass uncounted and whole, or not: a login has random numbers of random
+    /// length in it, so that no place behind it is at the same number of bytes twice.
+    pub fn skip_logins(&self, skip: bool) {
+        self.state.skips_logins.store(skip, Ordering::SeqCst);
+    }
+
     /// How many bytes were to pass in that direction since the count began.
     #[must_use]
     pub fn passed(&self, direction: Direction) -> u64 {
@@ -129,10 +141,11 @@ impl Drop for Proxy {
 async fn join(client: TcpStream, server: TcpStream, state: Arc<State>) {
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
+    let logged_in = AtomicBool::new(false);
     // Whichever side ends first ends both: the other half is dropped and so closed.
     tokio::select! {
-        () = pass(client_read, server_write, Direction::ToServer, &state) => {}
-        () = pass(server_read, client_write, Direction::ToClient, &state) => {}
+        () = pass(client_read, server_write, Direction::ToServer, &state, &logged_in) => {}
+        () = pass(server_read, client_write, Direction::ToClient, &state, &logged_in) => {}
     }
 }
 
@@ -141,9 +154,20 @@ async fn pass(
     mut to: impl AsyncWriteExt + Unpin,
     direction: Direction,
     state: &State,
+    logged_in: &AtomicBool,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if state.skips_logins.load(Ordering::SeqCst) && !logged_in.load(Ordering::SeqCst) {
+            let ready = buffer[..count].windows(READY.len()).any(|bytes| bytes == READY);
+            if direction == Direction::ToClient && ready {
+                logged_in.store(true, Ordering::SeqCst);
+            }
+            if to.write_all(&buffer[..count]).await.is_err() {
+                return;
+            }
+            continue;
+        }
         let mut allowed = count;
         let before = state.passed[direction as usize].fetch_add(count as u64, Ordering::SeqCst);
         let mut fault = state.fault.borrow().filter(|fault| fault.direction == direction);

@@ -161,6 +161,7 @@ fn cut(source: Source, sink: Sink, mode: Mode, places: u64) -> usize {
             cuts.push(cut.unwrap_or_else(|| panic!("{}: {after} of {length} bytes were not sent", detour.world.name)));
         }
         // Some bytes more or less are sent each time, as numbers have more digits.
+        detour.proxy.skip_logins(true);
         let answer = sink == Sink::Postgres && direction == Direction::ToClient;
         let fits = |cut: &Cut| !answer || *cut == Cut::Unanswered;
         let mut seen = Vec::new();
@@ -170,6 +171,7 @@ fn cut(source: Source, sink: Sink, mode: Mode, places: u64) -> usize {
             seen.push((length, found));
             found.filter(fits)
         });
+        detour.proxy.skip_logins(false);
         cuts.push(
             ending.unwrap_or_else(|| panic!("{}, {direction:?}: the end was not met: {seen:?}", detour.world.name)),
         );
