@@ -220,12 +220,12 @@ fn a_success_that_starts_nothing_is_decided_on_once() {
     view.others = vec![success("a", "10:00:00", "Incremental")];
     let mut view = view.then(at("10:00:01"));
     assert_eq!(view.counts(), (0, 1, 0));
-    assert_eq!(plan(&view, at("10:00:02")).actions, []);
+    assert_eq!(planned(&view, at("10:00:02")).actions, []);
     // One that ended in the same second is seen later; the first is still known.
     view.others.push(success("b", "10:00:00", "Full"));
     let mut view = view.then(at("10:00:03"));
     assert_eq!((view.counts(), view.noted().decided_events.len()), ((0, 2, 0), 2));
-    assert_eq!(plan(&view, at("10:00:04")).actions, []);
+    assert_eq!(planned(&view, at("10:00:04")).actions, []);
     // What cannot be seen again is not remembered.
     view.others.push(success("c", "10:30:00", "Full"));
     let view = view.then(at("10:30:01"));
@@ -299,7 +299,8 @@ impl View {
     }
 
     fn ready(&self) -> (&str, &str) {
-        let ready = crate::conditions::find(&self.noted().conditions, ConditionType::Ready).expect("a condition");
+        let ready = crate::conditions::find(&self.noted().conditions, aggregator_crds::condition::ConditionType::Ready)
+            .expect("a condition");
         (&ready.reason, &ready.message)
     }
 }
