@@ -1,7 +1,6 @@
 //! The shell around the pure plans: one queue for each kind, one object at a time, every failure on its own.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::action::{self as step, Kind, Plan};
-use crate::execute::{ExecuteError, FIELD_MANAGER, execute};
+use crate::errand::Why;
+use crate::execute::{ExecuteError, FIELD_MANAGER, PATIENCE, execute};
 use crate::expectations::Expectations;
 use crate::health::Health;
 use crate::leader::{Elector, Leadership};
@@ -26,7 +26,8 @@ use crate::metrics::Metrics;
 use crate::news::{News, fires, news};
 use crate::routes::{Key, interested};
 use crate::settings::Settings;
-use crate::world::{Cache, Cached, Changes, World};
+use crate::unreadable::Unreadable;
+use crate::world::{Cache, Cached, Changed, Changes, World};
 use crate::{connector, pipeline, run, schedule, transformation};
 
 /// How many objects of a kind are worked on at a time.
@@ -38,16 +39,22 @@ const CONFLICT: Duration = Duration::from_millis(100);
 /// The pauses after failures in a row.
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(5 * 60);
+/// How soon it is tried again to tell of an object that cannot be read.
+const UNTOLD: Duration = Duration::from_secs(5);
+/// How many failures come before an object's condition tells of the next one.
+const TELL_AFTER: u32 = 2;
 /// Everything is looked at again after this time, should a change have been missed.
 const RESYNC: Duration = Duration::from_secs(60 * 60);
 
 /// A kind that has a controller.
 trait Reconciled: Cached + Serialize {
     const KIND: Kind;
-    type View;
+    type View: Send + 'static;
     fn cache(world: &World) -> &Cache<Self>;
     fn observe(world: &World, object: &Arc<Self>, settings: &Settings) -> Self::View;
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan;
+    /// What is said of an object when a write that it needs is refused again and again.
+    fn blocked(view: &Self::View, settings: &Settings, why: &Why, now: Timestamp) -> Plan;
 }
 
 impl Reconciled for PipelineRun {
@@ -61,6 +68,9 @@ impl Reconciled for PipelineRun {
     }
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
         run::plan(view, settings, now)
+    }
+    fn blocked(view: &Self::View, _: &Settings, why: &Why, now: Timestamp) -> Plan {
+        run::blocked(view, why, now)
     }
 }
 
@@ -76,6 +86,9 @@ impl Reconciled for Connector {
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
         connector::plan(view, settings, now)
     }
+    fn blocked(view: &Self::View, _: &Settings, why: &Why, now: Timestamp) -> Plan {
+        connector::blocked(view, why, now)
+    }
 }
 
 impl Reconciled for Transformation {
@@ -89,6 +102,9 @@ impl Reconciled for Transformation {
     }
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
         transformation::plan(view, settings, now)
+    }
+    fn blocked(view: &Self::View, _: &Settings, why: &Why, now: Timestamp) -> Plan {
+        transformation::blocked(view, why, now)
     }
 }
 
@@ -104,6 +120,9 @@ impl Reconciled for Pipeline {
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
         pipeline::plan(view, settings, now)
     }
+    fn blocked(view: &Self::View, settings: &Settings, why: &Why, now: Timestamp) -> Plan {
+        pipeline::blocked(view, settings, why, now)
+    }
 }
 
 impl Reconciled for Schedule {
@@ -117,6 +136,9 @@ impl Reconciled for Schedule {
     }
     fn plan(view: &Self::View, _: &Settings, now: Timestamp) -> Plan {
         schedule::plan(view, now)
+    }
+    fn blocked(view: &Self::View, _: &Settings, why: &Why, now: Timestamp) -> Plan {
+        schedule::blocked(view, why, now)
     }
 }
 
@@ -201,7 +223,7 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     let runs = queue::<PipelineRun>(&context, &mut senders, &over);
     let pipelines = queue::<Pipeline>(&context, &mut senders, &over);
     let schedules = queue::<Schedule>(&context, &mut senders, &over);
-    let pump = tokio::spawn(pump(changes, world.clone(), senders));
+    let pump = tokio::spawn(pump(changes, Arc::clone(&context), senders));
     let ready = tokio::select! {
         ready = world.ready() => ready.map_err(|error| OperatorError::Watch(error.to_string())),
         () = stop.cancelled() => return Ok(()),
@@ -242,19 +264,32 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
 #[derive(Default)]
 struct Senders(HashMap<Kind, Vec<UnboundedSender<Key>>>);
 
-/// Hands on who has to be looked at.
-async fn pump(mut changes: Changes, world: World, senders: Senders) {
-    while let Some(changed) = changes.next().await {
+/// Hands on who has to be looked at, and tells of what cannot be read.
+async fn pump(mut changes: Changes, context: Arc<Context>, senders: Senders) {
+    let mut untold: Vec<Unreadable> = Vec::new();
+    loop {
+        let changed = tokio::select! {
+            changed = changes.next() => changed,
+            // Who waits for the Lease tells of nothing until it acts.
+            () = tokio::time::sleep(UNTOLD), if !untold.is_empty() => {
+                untold = context.tell_unreadable(untold).await;
+                continue;
+            }
+        };
         match changed {
-            Ok(changed) => {
-                for key in interested(&changed, &world) {
+            Some(Ok(Changed::Unreadable(unreadable))) => {
+                untold = context.tell_unreadable(untold.into_iter().chain([*unreadable]).collect()).await;
+            }
+            Some(Ok(changed)) => {
+                for key in interested(&changed, &context.world) {
                     for sender in senders.0.get(&key.kind).into_iter().flatten() {
                         // Who does not listen any more is about to end.
                         sender.unbounded_send(key.clone()).unwrap_or_default();
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "a watch failed and is begun anew"),
+            Some(Err(error)) => tracing::warn!(%error, "a watch failed and is begun anew"),
+            None => return,
         }
     }
 }
@@ -298,37 +333,84 @@ async fn reconcile<K: Reconciled>(object: Arc<K>, context: Arc<Context>) -> Resu
     done
 }
 
-async fn bring_further<K: Reconciled>(object: &Arc<K>, context: &Context) -> Result<Action, ReconcileError> {
+async fn bring_further<K: Reconciled>(object: &Arc<K>, context: &Arc<Context>) -> Result<Action, ReconcileError> {
     let key = Key::of(K::KIND, object.as_ref());
     if !context.expectations.met(&key, &context.world) {
         return Ok(Action::requeue(UNSEEN));
     }
-    let planned = catch_unwind(AssertUnwindSafe(|| {
-        let view = K::observe(&context.world, object, &context.settings);
-        K::plan(&view, &context.settings, Timestamp::now())
-    }));
-    let plan = planned.map_err(|_| ReconcileError::Panicked)?;
+    // A large Pipeline takes long to compile: meanwhile the others go on. One that panics ends its own thread.
+    let (looked, around) = (Arc::clone(object), Arc::clone(context));
+    let planned = tokio::task::spawn_blocking(move || {
+        let view = K::observe(&around.world, &looked, &around.settings);
+        let plan = K::plan(&view, &around.settings, Timestamp::now());
+        (view, plan)
+    });
+    let planned = planned.await;
+    let (view, plan) = planned.map_err(|_| ReconcileError::Panicked)?;
     if !plan.actions.is_empty() {
         tracing::debug!(kind = K::KIND.name(), namespace = key.namespace, name = key.name, %plan, "planned");
     }
-    for action in &plan.actions {
-        // A process that was stopped for a while wakes up here, and another one acts.
-        if !context.leadership.holds() {
-            return Err(ReconcileError::NotLeader);
+    if let Err(error) = context.carry_out(object.as_ref(), &key, &plan).await {
+        let why = match &error {
+            ReconcileError::Execute(error) => error.why(),
+            ReconcileError::Panicked | ReconcileError::NotLeader => None,
+        };
+        // What was in the way may be about to go, as children of an object of the same name that is just gone.
+        if let Some(why) = why.filter(|_| context.failures(&key) >= TELL_AFTER) {
+            let said = K::blocked(&view, &context.settings, &why, Timestamp::now());
+            context.carry_out(object.as_ref(), &key, &said).await?;
         }
-        let written = execute(&context.client, action).await;
-        let (kind, verb) = action.what();
-        context.metrics.wrote(kind, verb, written.as_ref().map_or_else(ExecuteError::category, |_| "ok"));
-        context.expectations.expect(&key, written?);
-        if let step::Action::Status { target, status } = action {
-            context.tell(object.as_ref(), target.kind, status).await;
-        }
+        return Err(error);
     }
     context.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     Ok(Action::requeue(plan.again.unwrap_or(RESYNC).min(RESYNC)))
 }
 
 impl Context {
+    /// Does the writes of a plan, up to the first that fails.
+    async fn carry_out<K: Reconciled>(&self, object: &K, key: &Key, plan: &Plan) -> Result<(), ReconcileError> {
+        for action in &plan.actions {
+            // A process that was stopped for a while wakes up here, and another one acts.
+            if !self.leadership.holds() {
+                return Err(ReconcileError::NotLeader);
+            }
+            let written = execute(&self.client, action).await;
+            let (kind, verb) = action.what();
+            self.metrics.wrote(kind, verb, written.as_ref().map_or_else(ExecuteError::category, |_| "ok"));
+            self.expectations.expect(key, written?);
+            if let step::Action::Status { target, status } = action {
+                self.tell(object, target.kind, status).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of objects that cannot be read. Gives back those that nobody was told of yet.
+    async fn tell_unreadable(&self, all: Vec<Unreadable>) -> Vec<Unreadable> {
+        let mut untold = Vec::new();
+        for unreadable in all {
+            if !self.leadership.holds() {
+                untold.push(unreadable);
+                continue;
+            }
+            let told = tokio::time::timeout(PATIENCE, unreadable.tell(&self.client)).await;
+            match told {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "it could not be told that an object cannot be read");
+                    untold.push(unreadable);
+                }
+                Err(_) => untold.push(unreadable),
+            }
+        }
+        untold
+    }
+
+    /// How often an object has failed in a row.
+    fn failures(&self, key: &Key) -> u32 {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied().unwrap_or(0)
+    }
+
     /// Counts what a new status has to tell, and makes an Event of it. One that cannot be made is no failure.
     async fn tell<K: Reconciled>(&self, object: &K, kind: Kind, now: &Value) {
         let before = serde_json::to_value(object).map(|mut object| object["status"].take()).unwrap_or_default();

@@ -7,13 +7,14 @@ use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::action::{Action, Kind, Target};
+use crate::errand::Why;
 use crate::labels;
 
 /// Who writes: the owner of fields that are applied.
 pub const FIELD_MANAGER: &str = "aggregator-operator";
 
 /// How long the API server may take for one write.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a write was not done.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,31 @@ pub enum ExecuteError {
 }
 
 impl ExecuteError {
+    /// What is to be said of the object when it lasts; None when it comes right by itself, or nothing can be said.
+    #[must_use]
+    pub fn why(&self) -> Option<Why> {
+        match self {
+            Self::NameConflict { .. } => Some(Why {
+                reason: "NameConflict",
+                message: format!("{self}: delete that, or give this object another name"),
+            }),
+            Self::Api { action, source } => match source.as_ref() {
+                kube::Error::Api(status) if status.code == 403 => Some(Why {
+                    reason: "Forbidden",
+                    message: format!("the Kubernetes API forbids to {action}: {}", status.message),
+                }),
+                kube::Error::Api(status) if (400..500).contains(&status.code) && !matches!(status.code, 404 | 429) => {
+                    Some(Why {
+                        reason: "Refused",
+                        message: format!("the Kubernetes API refuses to {action}: {}", status.message),
+                    })
+                }
+                _ => None,
+            },
+            Self::Conflict(_) | Self::Timeout { .. } => None,
+        }
+    }
+
     /// A word for metrics.
     #[must_use]
     pub fn category(&self) -> &'static str {
@@ -154,12 +180,19 @@ async fn create(
     // Gone again in between: the next plan sees that.
     let there = there.ok_or_else(|| ExecuteError::Conflict(format!("{kind:?} {name}")))?;
     let owner = labels::controller(&object).map_or("", |reference| reference.uid.as_str());
-    // An earlier attempt to make it has arrived, and its answer was lost.
-    if labels::is_owned(&there, owner) {
-        Ok(version(kind, &there))
-    } else {
-        Err(ExecuteError::NameConflict { kind, name })
+    if !labels::is_owned(&there, owner) {
+        return Err(ExecuteError::NameConflict { kind, name });
     }
+    let has = |(key, value): (&String, &String)| there.labels().get(key) == Some(value);
+    if object.labels().iter().all(has) {
+        // An earlier attempt to make it has arrived, and its answer was lost.
+        return Ok(version(kind, &there));
+    }
+    // Somebody has taken its labels away, without which the caches do not see it.
+    let target = Target::of(kind, &there.metadata).any_version();
+    let patch = Patch::Merge(merged(&target, &json!({"metadata": {"labels": object.labels()}})));
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    Ok(version(kind, &api.patch(&name, &params, &patch).await.map_err(failed)?))
 }
 
 async fn delete(

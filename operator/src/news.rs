@@ -31,7 +31,15 @@ pub fn news(kind: Kind, before: &Value, now: &Value) -> Option<News> {
     if condition(before).is_some_and(|old| old["reason"] == new["reason"] && old["status"] == new["status"]) {
         return None;
     }
-    let bad = ["Unschedulable", "ImagePullFailed", "ContainerFailed", "WaitingToRetry"];
+    let bad = [
+        "Unschedulable",
+        "ImagePullFailed",
+        "ContainerFailed",
+        "WaitingToRetry",
+        "NameConflict",
+        "Forbidden",
+        "Refused",
+    ];
     let warning = new["status"] == "False" && reason != "Cancelled" || bad.contains(&reason.as_str());
     let mut note = new["message"].as_str().unwrap_or_default().to_owned();
     note.truncate(note.floor_char_boundary(NOTE));

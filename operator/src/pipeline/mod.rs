@@ -4,5 +4,5 @@ mod plan;
 pub mod revision;
 mod view;
 
-pub use plan::{VALID, plan};
+pub use plan::{VALID, blocked, plan};
 pub use view::{View, observe};

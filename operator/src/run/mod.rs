@@ -11,5 +11,5 @@ mod tests;
 mod view;
 
 pub use material::{Around, Unresolved, check, check_transformation, connectors_of, transformations_of};
-pub use plan::plan;
+pub use plan::{blocked, plan};
 pub use view::{SUCCEEDED, View, is_over, observe, writes};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aggregator_crds::condition::ConditionStatus;
 use aggregator_crds::run::{CancelMode, PipelineRunStatus, RetryState, RunMode};
 use aggregator_crds::validation::parse_duration;
-use aggregator_crds::{Pipeline, Validate};
+use aggregator_crds::{Pipeline, PipelineRun, Validate};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
@@ -13,18 +13,24 @@ use kube::ResourceExt;
 use serde_json::json;
 
 use super::ended::{Ended, ended};
-use super::job::{TERMS, Terms, job_of, plan_of};
+use super::job::{TERMS, Terms, job_name, job_of, plan_of};
 use super::material::{Around, resolve};
 use super::retry::pause;
 use super::status::{Phase, status};
 use super::view::{View, is_over, writes};
 use crate::action::{Action, Kind, Plan, Target};
 use crate::conditions;
+use crate::errand::Why;
 use crate::identity::{self, Who};
 use crate::labels;
 use crate::pipeline::{VALID, revision};
 use crate::settings::Settings;
 use crate::worker;
+
+/// The most attempts of a run whose Jobs are told apart.
+const MOST_ATTEMPTS: u32 = 10_000;
+/// How long it is nothing to speak of that a Job has no Pod.
+const NO_POD: Duration = Duration::from_secs(10);
 
 /// How a Job stands.
 enum Stands {
@@ -37,15 +43,31 @@ enum Stands {
 #[must_use]
 pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let run = &view.run;
-    if run.metadata.deletion_timestamp.is_some() {
-        return Plan::nothing();
-    }
     if is_over(run) {
-        return after_the_end(view, settings, now);
+        return if view.deleted() { Plan::nothing() } else { after_the_end(view, settings, now) };
     }
-    match view.jobs.last() {
+    let plan = match view.jobs.last() {
         None => begin(view, settings, now),
         Some(job) => go_on(view, job, settings, now),
+    };
+    if view.plan.is_none() || view.identity || view.deleted() {
+        return plan;
+    }
+    // Somebody has taken it from workers that are at work, or about to begin.
+    let namespace = run.namespace().unwrap_or_default();
+    Plan { actions: identity::all(&namespace, Who::Run, settings), again: None }.and(plan)
+}
+
+/// What is said of a run when a write that it needs is refused again and again. One that has its end keeps it.
+#[must_use]
+pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
+    if is_over(&view.run) {
+        return Plan::nothing();
+    }
+    let phase = Phase::waits(why.reason, why.message.clone());
+    match view.jobs.last() {
+        Some(job) => view.says(phase.at(number(&view.run, job), job.metadata.name.clone()), now),
+        None => view.says(phase, now),
     }
 }
 
@@ -66,8 +88,8 @@ fn after_the_end(view: &View, settings: &Settings, now: Timestamp) -> Plan {
 
 fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let run = &view.run;
-    if run.spec.cancel.is_some() {
-        return view.says(Phase::cancelled("the run was cancelled before it began"), now);
+    if let Some(cut) = view.ended_early() {
+        return view.says(Phase::cancelled(format!("the run was {} before it began", cut.done())), now);
     }
     if let Some(violation) = run.validate().first() {
         return view.says(Phase::failed("Invalid", violation.to_string()), now);
@@ -142,6 +164,10 @@ fn chosen<'a>(view: &'a View, pipeline: &Pipeline) -> Result<&'a ControllerRevis
 
 /// Makes an attempt's Job.
 fn attempt(view: &View, number: u32, settings: &Settings, now: Timestamp) -> Plan {
+    if let Some((attempt, ended)) = view.reported().filter(|(_, ended)| ended.succeeded()) {
+        // Its Job is gone, or in the way, and its work is done.
+        return view.says(Phase::succeeded(&ended).at(attempt, None), now);
+    }
     let Some(terms) = view.terms() else { return view.says(plan_missing(), now) };
     let begun = view.run.status.as_ref().and_then(|status| status.start_time).unwrap_or(now);
     let timeout = terms.execution.timeout.as_ref().and_then(|text| parse_duration(text).ok());
@@ -156,9 +182,10 @@ fn attempt(view: &View, number: u32, settings: &Settings, now: Timestamp) -> Pla
     Plan { actions: std::iter::once(made).chain(view.says(phase, now).actions).collect(), again: None }
 }
 
-/// Which attempt a Job is of.
-fn number(job: &Job) -> u32 {
-    labels::label(job, labels::ATTEMPT).parse().unwrap_or(1)
+/// Which attempt a Job is of, by its name: labels can be edited.
+fn number(run: &PipelineRun, job: &Job) -> u32 {
+    let name = job.metadata.name.as_deref().unwrap_or_default();
+    (1..=MOST_ATTEMPTS).find(|attempt| job_name(run, *attempt) == name).unwrap_or(1)
 }
 
 fn plan_missing() -> Phase {
@@ -180,12 +207,19 @@ fn stands(job: &Job) -> Stands {
 }
 
 fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
-    let number = number(job);
+    let number = number(&view.run, job);
     let here = |phase: Phase| phase.at(number, job.metadata.name.clone());
-    let cancel = view.run.spec.cancel;
     match stands(job) {
-        Stands::Going if cancel == Some(CancelMode::Immediate) => stop(view, job, number, now),
-        Stands::Going => view.says(here(view.going()), now),
+        Stands::Going => match view.cut(job) {
+            Some(cut) => stop(view, job, number, cut, now),
+            None if is_suspended(job) => {
+                let name = job.name_any();
+                let message =
+                    format!("somebody has suspended the Job `{name}`: set its `suspend` to false, or cancel the run");
+                view.says(here(Phase::waits("JobSuspended", message)), now)
+            }
+            None => view.starts(job, now).unwrap_or_else(|| view.says(here(view.going()), now)),
+        },
         Stands::Complete => {
             // A worker ends with code 0 when everything is committed, and not otherwise.
             let ended = view.ended(number).filter(|ended| ended.outcome.is_some()).unwrap_or_else(|| Ended {
@@ -218,8 +252,8 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
     let run = &view.run;
     let job = view.jobs.last().and_then(|job| job.metadata.name.clone());
     let here = |phase: Phase| phase.at(number, job.clone());
-    if run.spec.cancel.is_some() {
-        return view.says(here(Phase::cancelled("the run was cancelled").of(ended)), now);
+    if let Some(cut) = view.ended_early() {
+        return view.says(here(Phase::cancelled(format!("the run was {}", cut.done())).of(ended)), now);
     }
     let Some(terms) = view.terms() else { return view.says(here(plan_missing().of(ended)), now) };
     let before = run.status.as_ref().and_then(|status| status.retry.as_ref());
@@ -233,7 +267,9 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
             pause.map(|pause| RetryState {
                 attempt: number,
                 failures,
-                next: now + SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX),
+                next: now
+                    .saturating_add(SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX))
+                    .unwrap_or(Timestamp::MAX),
                 reason: ended.reason.clone(),
                 message: ended.message.clone(),
             })
@@ -251,11 +287,48 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
     view.says(here(Phase::waits("WaitingToRetry", message).again(retry)), now).again_in(left)
 }
 
+fn is_suspended(job: &Job) -> bool {
+    // Without any parallelism it has no Pods either.
+    job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true) || spec.parallelism == Some(0))
+}
+
+/// Why an attempt is ended at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Cancelled,
+    Deleted,
+    PlanMissing,
+}
+
+impl Cut {
+    /// What was done to the run, in a word.
+    fn done(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Deleted => "deleted",
+            Self::PlanMissing => "left without its plan",
+        }
+    }
+
+    /// What is said when it has ended.
+    fn end(self) -> Phase {
+        match self {
+            Self::PlanMissing => plan_missing(),
+            Self::Cancelled | Self::Deleted => {
+                Phase::cancelled(format!("the run was {}; nothing more was committed", self.done()))
+            }
+        }
+    }
+}
+
 /// Ends an attempt at once: the Job is suspended, so that its Pod is asked to stop and its end is still seen.
-fn stop(view: &View, job: &Job, number: u32, now: Timestamp) -> Plan {
-    let suspended = job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true);
+fn stop(view: &View, job: &Job, number: u32, cut: Cut, now: Timestamp) -> Plan {
     let name = job.metadata.name.clone();
-    if !suspended {
+    if job.metadata.deletion_timestamp.is_some() {
+        // Its Pod goes with it.
+        return Plan::nothing();
+    }
+    if !is_suspended(job) {
         let target = Target::of(Kind::Job, &job.metadata).any_version();
         let patch = json!({"spec": {"suspend": true}});
         let phase = Phase::runs("Cancelling", "the worker is asked to stop").at(number, name);
@@ -270,13 +343,58 @@ fn stop(view: &View, job: &Job, number: u32, now: Timestamp) -> Plan {
     }
     let phase = match view.ended(number) {
         Some(ended) if ended.succeeded() => Phase::succeeded(&ended),
-        Some(ended) => Phase::cancelled("the run was cancelled; nothing more was committed").of(&ended),
-        None => Phase::cancelled("the run was cancelled; nothing more was committed"),
+        Some(ended) => cut.end().of(&ended),
+        None => cut.end(),
     };
     view.says(phase.at(number, name), now)
 }
 
 impl View {
+    fn deleted(&self) -> bool {
+        self.run.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Whether no other attempt is made, and none begins, because of what was done to the run.
+    fn ended_early(&self) -> Option<Cut> {
+        match self.run.spec.cancel {
+            Some(_) => Some(Cut::Cancelled),
+            None => self.deleted().then_some(Cut::Deleted),
+        }
+    }
+
+    /// Whether an attempt is ended at once whose Job has not ended.
+    fn cut(&self, job: &Job) -> Option<Cut> {
+        let begun = self.pods.iter().any(|pod| worker::running(pod) || worker::has_ended(pod));
+        if self.run.spec.cancel == Some(CancelMode::Immediate) {
+            Some(Cut::Cancelled)
+        } else if self.deleted() {
+            Some(Cut::Deleted)
+        } else {
+            // Without the plan, a Pod that has not begun never will.
+            (self.plan.is_none() && (is_suspended(job) || !begun)).then_some(Cut::PlanMissing)
+        }
+    }
+
+    /// What is said of a Job that has no Pod; None when it has one, or nobody knows since when it has none.
+    fn starts(&self, job: &Job, now: Timestamp) -> Option<Plan> {
+        if !self.pods.is_empty() {
+            return None;
+        }
+        let made = job.creation_timestamp()?.0;
+        let left = NO_POD.checked_sub(Duration::try_from(now.duration_since(made)).unwrap_or_default());
+        let number = number(&self.run, job);
+        let said = |message: String| {
+            self.says(Phase::waits("PodStarting", message).at(number, job.metadata.name.clone()), now)
+        };
+        Some(match left.filter(|left| !left.is_zero()) {
+            Some(left) => said("the worker starts".to_owned()).again_in(left),
+            None => {
+                let name = job.name_any();
+                said(format!("the Job `{name}` has no Pod yet: `kubectl describe job {name}` says why"))
+            }
+        })
+    }
+
     /// The status that says so, if it does not stand there already.
     fn says(&self, phase: Phase, now: Timestamp) -> Plan {
         let before = self.run.status.clone().unwrap_or_default();
@@ -293,11 +411,15 @@ impl View {
         serde_json::from_str(self.plan.as_ref()?.data.as_ref()?.get(TERMS)?).ok()
     }
 
+    /// How an attempt ended, by its worker's own report in the run's status.
+    fn reported(&self) -> Option<(u32, Ended)> {
+        let progress = self.run.status.as_ref()?.progress.as_ref()?;
+        Some((progress.attempt, Ended::of(progress.outcome.clone()?)))
+    }
+
     /// How the attempt ended, by its Pods or, when these are gone, by what the worker reported itself.
     fn ended(&self, attempt: u32) -> Option<Ended> {
-        let reported = self.run.status.as_ref().and_then(|status| status.progress.as_ref());
-        let reported = reported.filter(|progress| progress.attempt == attempt);
-        let reported = reported.and_then(|progress| progress.outcome.clone()).map(Ended::of);
+        let reported = self.reported().filter(|(of, _)| *of == attempt).map(|(_, ended)| ended);
         let ended: Vec<Ended> = self.pods.iter().filter_map(|pod| ended(pod)).collect();
         // The worker's words tell more than the kubelet's, and of several Pods the one that failed.
         let told = ended.iter().find(|ended| ended.outcome.is_some() && !ended.succeeded()).cloned();
@@ -325,7 +447,7 @@ impl View {
     }
 
     fn timed_out(&self) -> Phase {
-        let number = self.jobs.last().map_or(0, |job| number(job));
+        let number = self.jobs.last().map_or(0, |job| number(&self.run, job));
         let phase = Phase::failed(
             "TimedOut",
             "the run took longer than execution.timeout allows; the next run goes on where it stopped",
