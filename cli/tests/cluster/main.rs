@@ -1,5 +1,6 @@
 //! The operator on a real control plane: objects in, runs out.
 
+mod audit;
 mod connectors;
 mod ends;
 mod operators;
