@@ -3,6 +3,7 @@
 mod audit;
 mod connectors;
 mod ends;
+mod fields;
 mod operators;
 mod project;
 mod runs;
