@@ -9,3 +9,4 @@ mod project;
 mod runs;
 mod schedules;
 mod transformations;
+mod under;

@@ -3,7 +3,7 @@
 use aggregator_crds::run::{AttemptOutcome, AttemptResult, LedgerVerdict, NodeCounters, RunCost, RunTotals};
 
 use crate::ledger::{Entry, EntryKind};
-use crate::run::{Outcome, RunReport};
+use crate::run::{Outcome, ReportedError, RunReport};
 
 /// The most nodes, and the most mismatches, of an outcome.
 const NODES: usize = 100;
@@ -46,8 +46,8 @@ pub fn outcome(report: &RunReport) -> AttemptOutcome {
             Outcome::Interrupted => AttemptResult::Interrupted,
         },
         reason: error.map(|error| error.reason.to_owned()),
-        message: error.map(|error| error.message.clone()),
-        remedy: error.and_then(|error| error.remedy.clone()),
+        message: error.map(|error| first_mistake(error).map_or_else(|| error.message.clone(), |(message, _)| message)),
+        remedy: error.and_then(|error| first_mistake(error).map_or_else(|| error.remedy.clone(), |(_, help)| help)),
         retryable: error.is_some_and(|error| error.retryable),
         progressed: report.splits.as_ref().is_some_and(|splits| splits.saved > 0),
         totals: RunTotals {
@@ -69,6 +69,17 @@ pub fn outcome(report: &RunReport) -> AttemptOutcome {
         nodes,
         nodes_omitted: (omitted > 0).then_some(omitted as u64),
     }
+}
+
+/// Of manifests that do not compile, the first mistake and what helps: a condition shows no list.
+fn first_mistake(error: &ReportedError) -> Option<(String, Option<String>)> {
+    let first = error.diagnostics.first()?;
+    let place = first.place.as_ref().map(|place| format!("{}: ", place.path)).unwrap_or_default();
+    let more = match error.diagnostics.len() {
+        1 => String::new(),
+        all => format!(" (and {} more)", all - 1),
+    };
+    Some((format!("{place}{}{more}", first.message), first.help.clone()))
 }
 
 fn mebibytes(bytes: u64) -> String {
