@@ -103,6 +103,7 @@ reasons! {
         WaitingToRetry: "an attempt failed, the message says why; the next one follows by itself",
             "nothing, or mend what the message says; `execution.retry` of the Pipeline says how often and when";
         Running: "rows move; `status.progress` has the counters", "nothing; `kubectl logs -f job/NAME` follows the worker";
+        JobSuspended: "somebody has suspended the Job of the run, or allows it no Pods", "set its `suspend` to false, or cancel the run";
         Cancelling: "the run was asked to end: with `Immediate` at once, with `Graceful` when the streams that have begun are committed",
             "nothing; a run of a single stream that is to end well goes on to its end";
         Checking: "the Connector is new or was edited; it is about to be checked", "nothing; it takes at most three minutes";
@@ -123,6 +124,7 @@ reasons! {
     }
     Asked {
         Invalid: "the object has a mistake; the message has the first one", "mend it; `aggregator lint` tells all of them at once";
+        Unreadable: "the API server lets the object pass, and this release cannot read it; it is left alone", "mend what the message names";
         PipelineIsDraft: "a draft is never run", "publish it with `draft: false`, or use the mode DryRun";
         SchemaMismatch: "it does not fit what was found at its Connectors; it can be run all the same",
             "mend it, or have the Connector checked again if the catalogue is old";

@@ -44,6 +44,10 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Those of the group `aggregator.dev`.
+    pub const OURS: [Self; 6] =
+        [Self::Connector, Self::Pipeline, Self::Transformation, Self::Schedule, Self::PipelineRun, Self::Checkpoint];
+
     /// Its name, for people and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {

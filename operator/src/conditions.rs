@@ -4,6 +4,9 @@ use aggregator_crds::Reason;
 use aggregator_crds::condition::{Condition, ConditionStatus, ConditionType};
 use jiff::Timestamp;
 
+/// The most bytes of a message: what users write may be quoted in it, and the API server takes 32 KiB of one message.
+const LONGEST: usize = 4096;
+
 /// A condition as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
@@ -25,7 +28,12 @@ impl Said {
         reason: Reason,
         message: impl Into<String>,
     ) -> Self {
-        Self { condition_type, status, reason, message: message.into() }
+        let mut message = message.into();
+        if message.len() > LONGEST {
+            message.truncate(message.floor_char_boundary(LONGEST - '…'.len_utf8()));
+            message.push('…');
+        }
+        Self { condition_type, status, reason, message }
     }
 
     /// It holds, or it does not.
@@ -68,6 +76,14 @@ pub fn renew(before: &[Condition], said: Vec<Said>, generation: Option<i64>, now
     renewed.collect()
 }
 
+/// The conditions with one of them replaced by what is said now.
+#[must_use]
+pub fn replaced(before: &[Condition], said: Said, generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
+    let others = before.iter().filter(|condition| condition.condition_type != said.condition_type.as_str()).cloned();
+    let others: Vec<Condition> = others.collect();
+    renew(before, vec![said], generation, now).into_iter().chain(others).collect()
+}
+
 /// Times of conditions have whole seconds, as Kubernetes writes them.
 #[must_use]
 pub fn seconds(time: Timestamp) -> Timestamp {
@@ -97,5 +113,25 @@ mod tests {
     fn a_word_that_nobody_knows_is_kept_in_the_message() {
         assert_eq!(known("Unreachable", "no answer".into()), (Reason::Unreachable, "no answer".into()));
         assert_eq!(known("Unheard", "no answer".into()), (Reason::WorkerFailed, "Unheard: no answer".into()));
+    }
+
+    #[test]
+    fn a_message_is_never_longer_than_the_api_server_takes() {
+        let said = |message| Said::holds(ConditionType::Ready, false, Reason::Invalid, message);
+        let long = said(format!("`{}` is no name", "ö".repeat(100_000)));
+        assert_eq!(long.message.len(), LONGEST);
+        assert!(long.message.starts_with("`öö") && long.message.ends_with("ö…"), "{}", &long.message[4000..]);
+        assert_eq!(said("x".repeat(LONGEST)).message.len(), LONGEST);
+    }
+
+    #[test]
+    fn one_condition_is_replaced_and_the_others_stay() {
+        let now = "2026-11-23T10:00:00Z".parse::<Timestamp>().expect("a time");
+        let good = |condition_type| Said::holds(condition_type, true, Reason::Compiled, "");
+        let before = renew(&[], vec![good(ConditionType::Ready), good(ConditionType::Valid)], Some(1), now);
+        let bad = Said::holds(ConditionType::Ready, false, Reason::Invalid, "");
+        let after = replaced(&before, bad, Some(2), now);
+        assert_eq!((after[0].reason.as_str(), after[0].observed_generation), ("Invalid", Some(2)));
+        assert_eq!(after[1..], before[1..]);
     }
 }

@@ -1,11 +1,10 @@
 //! The shell around the pure plans: one queue for each kind, one object at a time, every failure on its own.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aggregator_crds::{Connector, Pipeline, PipelineRun, Reason, Schedule, Transformation};
+use aggregator_crds::{Connector, Pipeline, PipelineRun, Schedule, Transformation};
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
@@ -18,7 +17,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::action::{self as step, Kind, Plan};
-use crate::execute::{ExecuteError, FIELD_MANAGER, execute, words};
+use crate::errand::Why;
+use crate::execute::{ExecuteError, FIELD_MANAGER, PATIENCE, execute, words};
 use crate::expectations::Expectations;
 use crate::health::Health;
 use crate::leader::{Elector, Leadership};
@@ -26,7 +26,8 @@ use crate::metrics::Metrics;
 use crate::news::{News, fires, news};
 use crate::routes::{Key, interested};
 use crate::settings::Settings;
-use crate::world::{Cache, Cached, Changes, World};
+use crate::unreadable::Unreadable;
+use crate::world::{Cache, Cached, Changed, Changes, World};
 use crate::{connector, pipeline, run, schedule, transformation};
 
 /// How many objects of a kind are worked on at a time.
@@ -38,20 +39,22 @@ const CONFLICT: Duration = Duration::from_millis(100);
 /// The pauses after failures in a row.
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(5 * 60);
+/// How soon it is tried again to tell of an object that cannot be read.
+const UNTOLD: Duration = Duration::from_secs(5);
+/// How many failures come before an object's condition tells of the next one.
+const TELL_AFTER: u32 = 2;
 /// Everything is looked at again after this time, should a change have been missed.
 const RESYNC: Duration = Duration::from_secs(60 * 60);
 
 /// A kind that has a controller.
 trait Reconciled: Cached + Serialize {
     const KIND: Kind;
-    type View;
+    type View: Send + 'static;
     fn cache(world: &World) -> &Cache<Self>;
     fn observe(world: &World, object: &Arc<Self>, settings: &Settings) -> Self::View;
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan;
-    /// What an object says of itself when a write for it was refused; None where an Event alone tells of it.
-    fn held_up(_: &Self, _: Reason, _: &str, _: Timestamp) -> Option<Plan> {
-        None
-    }
+    /// What is said of an object when a write that it needs is refused again and again.
+    fn blocked(view: &Self::View, settings: &Settings, why: &Why, now: Timestamp) -> Plan;
 }
 
 impl Reconciled for PipelineRun {
@@ -66,8 +69,8 @@ impl Reconciled for PipelineRun {
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
         run::plan(view, settings, now)
     }
-    fn held_up(object: &Self, reason: Reason, message: &str, now: Timestamp) -> Option<Plan> {
-        run::held_up(object, reason, message, now)
+    fn blocked(view: &Self::View, _: &Settings, why: &Why, now: Timestamp) -> Plan {
+        run::blocked(view, why, now)
     }
 }
 
@@ -83,6 +86,9 @@ impl Reconciled for Connector {
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
         connector::plan(view, settings, now)
     }
+    fn blocked(view: &Self::View, _: &Settings, why: &Why, now: Timestamp) -> Plan {
+        connector::blocked(view, why, now)
+    }
 }
 
 impl Reconciled for Transformation {
@@ -96,6 +102,9 @@ impl Reconciled for Transformation {
     }
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
         transformation::plan(view, settings, now)
+    }
+    fn blocked(view: &Self::View, _: &Settings, why: &Why, now: Timestamp) -> Plan {
+        transformation::blocked(view, why, now)
     }
 }
 
@@ -111,6 +120,9 @@ impl Reconciled for Pipeline {
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
         pipeline::plan(view, settings, now)
     }
+    fn blocked(view: &Self::View, settings: &Settings, why: &Why, now: Timestamp) -> Plan {
+        pipeline::blocked(view, settings, why, now)
+    }
 }
 
 impl Reconciled for Schedule {
@@ -124,6 +136,9 @@ impl Reconciled for Schedule {
     }
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
         schedule::plan(view, settings, now)
+    }
+    fn blocked(view: &Self::View, _: &Settings, why: &Why, now: Timestamp) -> Plan {
+        schedule::blocked(view, why, now)
     }
 }
 
@@ -208,7 +223,7 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     let runs = queue::<PipelineRun>(&context, &mut senders, &over);
     let pipelines = queue::<Pipeline>(&context, &mut senders, &over);
     let schedules = queue::<Schedule>(&context, &mut senders, &over);
-    let pump = tokio::spawn(pump(changes, world.clone(), senders));
+    let pump = tokio::spawn(pump(changes, Arc::clone(&context), senders));
     let ready = tokio::select! {
         ready = world.ready() => ready.map_err(|error| OperatorError::Watch(error.to_string())),
         () = stop.cancelled() => return Ok(()),
@@ -249,19 +264,32 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
 #[derive(Default)]
 struct Senders(HashMap<Kind, Vec<UnboundedSender<Key>>>);
 
-/// Hands on who has to be looked at.
-async fn pump(mut changes: Changes, world: World, senders: Senders) {
-    while let Some(changed) = changes.next().await {
+/// Hands on who has to be looked at, and tells of what cannot be read.
+async fn pump(mut changes: Changes, context: Arc<Context>, senders: Senders) {
+    let mut untold: Vec<Unreadable> = Vec::new();
+    loop {
+        let changed = tokio::select! {
+            changed = changes.next() => changed,
+            // Who waits for the Lease tells of nothing until it acts.
+            () = tokio::time::sleep(UNTOLD), if !untold.is_empty() => {
+                untold = context.tell_unreadable(untold).await;
+                continue;
+            }
+        };
         match changed {
-            Ok(changed) => {
-                for key in interested(&changed, &world) {
+            Some(Ok(Changed::Unreadable(unreadable))) => {
+                untold = context.tell_unreadable(untold.into_iter().chain([*unreadable]).collect()).await;
+            }
+            Some(Ok(changed)) => {
+                for key in interested(&changed, &context.world) {
                     for sender in senders.0.get(&key.kind).into_iter().flatten() {
                         // Who does not listen any more is about to end.
                         sender.unbounded_send(key.clone()).unwrap_or_default();
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "a watch failed and is begun anew"),
+            Some(Err(error)) => tracing::warn!(%error, "a watch failed and is begun anew"),
+            None => return,
         }
     }
 }
@@ -300,36 +328,46 @@ fn requests<K: Reconciled>(
 async fn reconcile<K: Reconciled>(object: Arc<K>, context: Arc<Context>) -> Result<Action, ReconcileError> {
     let begun = Instant::now();
     let done = bring_further(&object, &context).await;
-    if let Err(ReconcileError::Execute(error)) = &done
-        && let Some(reason) = error.reason()
-    {
-        context.hold_up(object.as_ref(), reason, &error.to_string()).await;
-    }
     let outcome = done.as_ref().map_or_else(ReconcileError::category, |_| "ok");
     context.metrics.reconciled(K::KIND, outcome, begun.elapsed());
     done
 }
 
-async fn bring_further<K: Reconciled>(object: &Arc<K>, context: &Context) -> Result<Action, ReconcileError> {
+async fn bring_further<K: Reconciled>(object: &Arc<K>, context: &Arc<Context>) -> Result<Action, ReconcileError> {
     let key = Key::of(K::KIND, object.as_ref());
     if !context.expectations.met(&key, &context.world) {
         return Ok(Action::requeue(UNSEEN));
     }
-    let planned = catch_unwind(AssertUnwindSafe(|| {
-        let view = K::observe(&context.world, object, &context.settings);
-        K::plan(&view, &context.settings, Timestamp::now())
-    }));
-    let plan = planned.map_err(|_| ReconcileError::Panicked)?;
+    // A large Pipeline takes long to compile: meanwhile the others go on. One that panics ends its own thread.
+    let (looked, around) = (Arc::clone(object), Arc::clone(context));
+    let planned = tokio::task::spawn_blocking(move || {
+        let view = K::observe(&around.world, &looked, &around.settings);
+        let plan = K::plan(&view, &around.settings, Timestamp::now());
+        (view, plan)
+    });
+    let planned = planned.await;
+    let (view, plan) = planned.map_err(|_| ReconcileError::Panicked)?;
     if !plan.actions.is_empty() {
         tracing::debug!(kind = K::KIND.name(), namespace = key.namespace, name = key.name, %plan, "planned");
     }
-    context.carry_out(object.as_ref(), &key, &plan).await?;
+    if let Err(error) = context.carry_out(object.as_ref(), &key, &plan).await {
+        let why = match &error {
+            ReconcileError::Execute(error) => error.why(),
+            ReconcileError::Panicked | ReconcileError::NotLeader => None,
+        };
+        // What was in the way may be about to go, as children of an object of the same name that is just gone.
+        if let Some(why) = why.filter(|_| context.failures(&key) >= TELL_AFTER) {
+            let said = K::blocked(&view, &context.settings, &why, Timestamp::now());
+            context.carry_out(object.as_ref(), &key, &said).await?;
+        }
+        return Err(error);
+    }
     context.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     Ok(Action::requeue(plan.again.unwrap_or(RESYNC).min(RESYNC)))
 }
 
 impl Context {
-    /// Does the writes of a plan, in order; the first that fails ends it.
+    /// Does the writes of a plan, up to the first that fails.
     async fn carry_out<K: Reconciled>(&self, object: &K, key: &Key, plan: &Plan) -> Result<(), ReconcileError> {
         for action in &plan.actions {
             // A process that was stopped for a while wakes up here, and another one acts.
@@ -347,16 +385,30 @@ impl Context {
         Ok(())
     }
 
-    /// Says at the object that a write for it was refused. What cannot be said is said the next time.
-    async fn hold_up<K: Reconciled>(&self, object: &K, reason: Reason, message: &str) {
-        match K::held_up(object, reason, message, Timestamp::now()) {
-            Some(plan) => {
-                if let Err(error) = self.carry_out(object, &Key::of(K::KIND, object), &plan).await {
-                    tracing::warn!(%error, "the status does not say what holds the object up");
-                }
+    /// Tells of objects that cannot be read. Gives back those that nobody was told of yet.
+    async fn tell_unreadable(&self, all: Vec<Unreadable>) -> Vec<Unreadable> {
+        let mut untold = Vec::new();
+        for unreadable in all {
+            if !self.leadership.holds() {
+                untold.push(unreadable);
+                continue;
             }
-            None => self.publish(object, News::trouble(reason, message)).await,
+            let told = tokio::time::timeout(PATIENCE, unreadable.tell(&self.client)).await;
+            match told {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "it could not be told that an object cannot be read");
+                    untold.push(unreadable);
+                }
+                Err(_) => untold.push(unreadable),
+            }
         }
+        untold
+    }
+
+    /// How often an object has failed in a row.
+    fn failures(&self, key: &Key) -> u32 {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied().unwrap_or(0)
     }
 
     /// Counts what a new status has to tell, and makes an Event of it.

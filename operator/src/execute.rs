@@ -9,13 +9,14 @@ use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::action::{Action, Kind, Target};
+use crate::errand::Why;
 use crate::labels;
 
 /// Who writes: the owner of fields that are applied.
 pub const FIELD_MANAGER: &str = "aggregator-operator";
 
 /// How long the API server may take for one write.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a write was not done.
 #[derive(Debug, thiserror::Error)]
@@ -49,15 +50,18 @@ pub enum ExecuteError {
 }
 
 impl ExecuteError {
-    /// Why, in a word, where somebody has to do something about it: what else there is passes by itself.
+    /// What is to be said of the object when it lasts; None when it comes right by itself, or nothing can be said.
     #[must_use]
-    pub fn reason(&self) -> Option<Reason> {
+    pub fn why(&self) -> Option<Why> {
+        let why = |reason| Some(Why { reason, message: self.to_string() });
         match self {
-            Self::NameConflict { .. } => Some(Reason::NameConflict),
+            Self::NameConflict { .. } => why(Reason::NameConflict),
             Self::Api { source, .. } => match source.as_ref() {
                 // Everything goes with its namespace, and nobody has to do anything about that.
                 kube::Error::Api(status) if ends_with_its_namespace(status) => None,
-                kube::Error::Api(status) => [400, 403, 413, 422].contains(&status.code).then_some(Reason::WriteRefused),
+                kube::Error::Api(status) if (400..500).contains(&status.code) && !matches!(status.code, 404 | 429) => {
+                    why(Reason::WriteRefused)
+                }
                 _ => None,
             },
             Self::Conflict(_) | Self::Timeout { .. } => None,
@@ -184,12 +188,19 @@ async fn create(
     // Gone again in between: the next plan sees that.
     let there = there.ok_or_else(|| ExecuteError::Conflict(format!("{kind:?} {name}")))?;
     let owner = labels::controller(&object).map_or("", |reference| reference.uid.as_str());
-    // An earlier attempt to make it has arrived, and its answer was lost.
-    if labels::is_owned(&there, owner) {
-        Ok(version(kind, &there))
-    } else {
-        Err(ExecuteError::NameConflict { kind, name })
+    if !labels::is_owned(&there, owner) {
+        return Err(ExecuteError::NameConflict { kind, name });
     }
+    let has = |(key, value): (&String, &String)| there.labels().get(key) == Some(value);
+    if object.labels().iter().all(has) {
+        // An earlier attempt to make it has arrived, and its answer was lost.
+        return Ok(version(kind, &there));
+    }
+    // Somebody has taken its labels away, without which the caches do not see it.
+    let target = Target::of(kind, &there.metadata).any_version();
+    let patch = Patch::Merge(merged(&target, &json!({"metadata": {"labels": object.labels()}})));
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    Ok(version(kind, &api.patch(&name, &params, &patch).await.map_err(failed)?))
 }
 
 async fn delete(

@@ -27,6 +27,7 @@ pub mod run;
 pub mod schedule;
 pub mod settings;
 pub mod transformation;
+pub mod unreadable;
 pub mod worker;
 pub mod world;
 

@@ -44,7 +44,7 @@ pub fn rules() -> Vec<PolicyRule> {
         rule("batch", &["jobs"], &["get", "list", "watch", "create", "patch", "delete"]),
         rule("", &["pods"], &["list", "watch"]),
         rule("", &["configmaps"], &["get", "list", "watch", "create", "patch", "delete"]),
-        rule("apps", &["controllerrevisions"], &["get", "list", "watch", "create", "delete"]),
+        rule("apps", &["controllerrevisions"], &["get", "list", "watch", "create", "patch", "delete"]),
         rule("", &["serviceaccounts"], &["list", "watch", "create", "patch"]),
         rule("rbac.authorization.k8s.io", &["roles", "rolebindings"], &["list", "watch", "create", "patch"]),
         rule("events.k8s.io", &["events"], &["create", "patch"]),

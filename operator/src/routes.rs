@@ -128,6 +128,8 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
             let connectors = world.connectors.of(namespace);
             keys.extend(connectors.iter().map(|connector| Key::of(Kind::Connector, connector.as_ref())));
         }
+        // Nobody can look at it; those that name it are told that it is gone.
+        Changed::Unreadable(_) => {}
         Changed::Anything => keys.extend(everything(world)),
     }
     keys

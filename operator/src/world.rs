@@ -4,12 +4,16 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use aggregator_crds::{Checkpoint, Connector, Pipeline, PipelineRun, Schedule, Transformation};
+use futures::channel::mpsc::{UnboundedSender, unbounded};
 use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::api::ObjectMeta;
+use kube::core::DeserializeGuard;
+use kube::core::error_boundary::InvalidObject;
 use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -17,6 +21,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use crate::labels::MANAGED_BY;
+use crate::unreadable::Unreadable;
 
 /// How long a watch stays open. The API server's own limit is random, from 30 minutes; a connection that died in silence
 /// would be missed as long.
@@ -141,6 +146,8 @@ pub enum Changed {
     Revision(Box<ControllerRevision>),
     /// Something of the workers' identity in that namespace.
     Identity(String),
+    /// An object that cannot be read.
+    Unreadable(Box<Unreadable>),
     /// A watch has begun anew: what was missed is unknown.
     Anything,
 }
@@ -152,22 +159,32 @@ impl World {
     /// The caches, and the stream that feeds them as it is polled.
     pub fn watch(client: &Client, namespaces: &[String]) -> (Self, Changes) {
         let mut changes = Changes::new();
+        let (sender, unreadable) = unbounded();
+        changes.push(unreadable.map(|it| Ok(Changed::Unreadable(Box::new(it)))).boxed());
         let own = watcher::Config::default();
         let made = watcher::Config::default().labels(&format!("{}={}", MANAGED_BY.0, MANAGED_BY.1));
         let world = Self {
-            connectors: feed(client, namespaces, &own, &mut changes, |it| Changed::Connector(Box::new(it))),
-            pipelines: feed(client, namespaces, &own, &mut changes, |it| Changed::Pipeline(Box::new(it))),
-            transformations: feed(client, namespaces, &own, &mut changes, |it| Changed::Transformation(Box::new(it))),
-            schedules: feed(client, namespaces, &own, &mut changes, |it| Changed::Schedule(Box::new(it))),
-            runs: feed(client, namespaces, &own, &mut changes, |it| Changed::Run(Box::new(it))),
-            checkpoints: feed(client, namespaces, &own, &mut changes, |it| Changed::Checkpoint(Box::new(it))),
-            jobs: feed(client, namespaces, &made, &mut changes, |it| Changed::Job(Box::new(it))),
-            pods: feed(client, namespaces, &made, &mut changes, |it| Changed::Pod(Box::new(it))),
-            config_maps: feed(client, namespaces, &made, &mut changes, |it| Changed::ConfigMap(Box::new(it))),
-            revisions: feed(client, namespaces, &made, &mut changes, |it| Changed::Revision(Box::new(it))),
-            service_accounts: feed(client, namespaces, &made, &mut changes, |it: ServiceAccount| identity(&it)),
-            roles: feed(client, namespaces, &made, &mut changes, |it: Role| identity(&it)),
-            role_bindings: feed(client, namespaces, &made, &mut changes, |it: RoleBinding| identity(&it)),
+            connectors: feed(client, namespaces, &own, (&mut changes, &sender), |it| Changed::Connector(Box::new(it))),
+            pipelines: feed(client, namespaces, &own, (&mut changes, &sender), |it| Changed::Pipeline(Box::new(it))),
+            transformations: feed(client, namespaces, &own, (&mut changes, &sender), |it| {
+                Changed::Transformation(Box::new(it))
+            }),
+            schedules: feed(client, namespaces, &own, (&mut changes, &sender), |it| Changed::Schedule(Box::new(it))),
+            runs: feed(client, namespaces, &own, (&mut changes, &sender), |it| Changed::Run(Box::new(it))),
+            checkpoints: feed(client, namespaces, &own, (&mut changes, &sender), |it| {
+                Changed::Checkpoint(Box::new(it))
+            }),
+            jobs: feed(client, namespaces, &made, (&mut changes, &sender), |it| Changed::Job(Box::new(it))),
+            pods: feed(client, namespaces, &made, (&mut changes, &sender), |it| Changed::Pod(Box::new(it))),
+            config_maps: feed(client, namespaces, &made, (&mut changes, &sender), |it| {
+                Changed::ConfigMap(Box::new(it))
+            }),
+            revisions: feed(client, namespaces, &made, (&mut changes, &sender), |it| Changed::Revision(Box::new(it))),
+            service_accounts: feed(client, namespaces, &made, (&mut changes, &sender), |it: ServiceAccount| {
+                identity(&it)
+            }),
+            roles: feed(client, namespaces, &made, (&mut changes, &sender), |it: Role| identity(&it)),
+            role_bindings: feed(client, namespaces, &made, (&mut changes, &sender), |it: RoleBinding| identity(&it)),
         };
         (world, changes)
     }
@@ -202,10 +219,10 @@ fn feed<K: Cached>(
     client: &Client,
     namespaces: &[String],
     config: &watcher::Config,
-    changes: &mut Changes,
+    (changes, unreadable): (&mut Changes, &UnboundedSender<Unreadable>),
     told: impl Fn(K) -> Changed + Clone + Send + 'static,
 ) -> Cache<K> {
-    let apis: Vec<Api<K>> = match namespaces {
+    let apis: Vec<Api<DeserializeGuard<K>>> = match namespaces {
         [] => vec![Api::all(client.clone())],
         some => some.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect(),
     };
@@ -213,10 +230,55 @@ fn feed<K: Cached>(
     for api in apis {
         let (store, writer) = reflector::store::<K>();
         let config = config.clone().timeout(WATCH_SECONDS);
-        changes.push(tell(watcher(api, config).default_backoff().reflect(writer), told.clone()).boxed());
+        let events = readable(watcher(api, config).default_backoff(), store.clone(), unreadable.clone());
+        changes.push(tell(events.reflect(writer), told.clone()).boxed());
         stores.push(store);
     }
     Cache { stores }
+}
+
+/// The events of objects that can be read.
+///
+/// One that cannot (say, because a later release has written it) is taken for one that is gone: it must not keep all others
+/// of its kind from being seen.
+fn readable<K: Cached>(
+    events: impl Stream<Item = Result<watcher::Event<DeserializeGuard<K>>, watcher::Error>> + Send + 'static,
+    store: Store<K>,
+    unreadable: UnboundedSender<Unreadable>,
+) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send + 'static {
+    use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+    let gone = move |metadata: &ObjectMeta| {
+        let reference = ObjectRef::<K>::new(metadata.name.as_deref()?).within(metadata.namespace.as_deref()?);
+        store.get(&reference).map(|known| Delete(K::clone(&known)))
+    };
+    let told = move |invalid: InvalidObject| {
+        let ObjectMeta { namespace, name, .. } = &invalid.metadata;
+        let (namespace, name) = (namespace.as_deref().unwrap_or_default(), name.as_deref().unwrap_or_default());
+        tracing::error!(kind = %K::kind(&()), namespace, name, error = invalid.error, "an object cannot be read");
+        // Who does not listen any more is about to end.
+        unreadable.unbounded_send(Unreadable::new(&K::kind(&()), invalid)).unwrap_or_default();
+    };
+    events.filter_map(move |event| {
+        let event = match event {
+            Ok(Apply(DeserializeGuard(Ok(object)))) => Some(Ok(Apply(object))),
+            Ok(Delete(DeserializeGuard(Ok(object)))) => Some(Ok(Delete(object))),
+            Ok(InitApply(DeserializeGuard(Ok(object)))) => Some(Ok(InitApply(object))),
+            Ok(Init) => Some(Ok(Init)),
+            Ok(InitDone) => Some(Ok(InitDone)),
+            Ok(Apply(DeserializeGuard(Err(invalid)))) => {
+                let gone = gone(&invalid.metadata);
+                told(invalid);
+                gone.map(Ok)
+            }
+            Ok(Delete(DeserializeGuard(Err(invalid)))) => gone(&invalid.metadata).map(Ok),
+            Ok(InitApply(DeserializeGuard(Err(invalid)))) => {
+                told(invalid);
+                None
+            }
+            Err(error) => Some(Err(error)),
+        };
+        std::future::ready(event)
+    })
 }
 
 /// What an event of a watch says has changed. After a watch began anew, anything may have.
@@ -233,4 +295,76 @@ fn tell<K: Cached>(
         };
         std::future::ready(changed)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn guarded(metadata: &str, spec: Value) -> DeserializeGuard<Schedule> {
+        let object = json!({
+            "apiVersion": aggregator_crds::API_VERSION,
+            "kind": "Schedule",
+            "metadata": {"name": metadata, "namespace": "demo"},
+            "spec": spec,
+        });
+        serde_json::from_value(object).expect("metadata can be read")
+    }
+
+    fn sound(every: &str) -> Value {
+        json!({"pipelineRef": {"name": "p"}, "interval": {"every": every}})
+    }
+
+    /// What a cache holds after these events, and what was told of.
+    async fn seen(events: Vec<watcher::Event<DeserializeGuard<Schedule>>>) -> (Vec<String>, Vec<String>) {
+        let (store, writer) = reflector::store::<Schedule>();
+        let (sender, unreadable) = unbounded();
+        let events = readable(stream::iter(events.into_iter().map(Ok)), store.clone(), sender).reflect(writer);
+        let told = tell(events, |schedule: Schedule| Changed::Schedule(Box::new(schedule)));
+        let name = |schedule: &Schedule| schedule.metadata.name.clone().unwrap_or_default();
+        let told = told.map(|changed| match changed {
+            Ok(Changed::Schedule(schedule)) => name(&schedule),
+            Ok(other) => format!("{other:?}"),
+            Err(error) => error.to_string(),
+        });
+        let told = told.collect().await;
+        let unreadable: Vec<String> = unreadable.map(|it| it.to_string()).collect().await;
+        assert!(unreadable.iter().all(|it| it.contains("Expected a string")), "{unreadable:?}");
+        let mut held: Vec<String> = store.state().iter().map(|schedule| name(schedule)).collect();
+        held.sort();
+        (held, told)
+    }
+
+    #[tokio::test]
+    async fn an_object_that_cannot_be_read_keeps_no_other_from_being_seen() {
+        use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
+        let poison = json!({"pipelineRef": {"name": "p"}, "interval": {"every": 5}});
+        let (held, told) = seen(vec![
+            Init,
+            InitApply(guarded("poison", poison.clone())),
+            InitApply(guarded("a", sound("1s"))),
+            InitApply(guarded("b", sound("1s"))),
+            InitDone,
+            Apply(guarded("another", poison.clone())),
+            Apply(guarded("c", sound("1s"))),
+        ])
+        .await;
+        assert_eq!(held, ["a", "b", "c"]);
+        assert_eq!(told, ["Anything", "c"]);
+
+        // One that could be read before is gone until it can be read again.
+        let listed = vec![Init, InitApply(guarded("a", sound("1s"))), InitDone];
+        let edited = Apply(guarded("a", poison.clone()));
+        let (held, told) = seen(listed.iter().cloned().chain([edited.clone()]).collect()).await;
+        assert_eq!((held, told), (vec![], vec!["Anything".to_owned(), "a".to_owned()]));
+        let mended = Apply(guarded("a", sound("2s")));
+        let (held, _) = seen(listed.iter().cloned().chain([edited.clone(), mended]).collect()).await;
+        assert_eq!(held, ["a"]);
+        let deleted = Delete(guarded("a", poison));
+        let (held, _) = seen(listed.into_iter().chain([edited, deleted]).collect()).await;
+        assert_eq!(held, [] as [&str; 0]);
+    }
 }

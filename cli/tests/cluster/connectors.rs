@@ -10,14 +10,14 @@ use sqlx::{AssertSqlSafe, Executor};
 use crate::project::Project;
 
 /// A database of a real server.
-struct Shop {
+pub(crate) struct Shop {
     server: Arc<Postgres>,
     database: String,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Shop {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let server = Postgres::shared();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let database = runtime.block_on(server.database());
@@ -28,14 +28,14 @@ impl Shop {
         shop
     }
 
-    fn execute(&self, statements: &str) {
+    pub(crate) fn execute(&self, statements: &str) {
         self.runtime.block_on(async {
             let mut connection = self.server.connect(&self.database).await;
             connection.execute(AssertSqlSafe(statements.to_owned())).await.expect("a statement");
         });
     }
 
-    fn connector(&self) -> String {
+    pub(crate) fn connector(&self) -> String {
         format!(
             "
 apiVersion: aggregator.dev/v1alpha1
@@ -51,7 +51,7 @@ spec:
     }
 }
 
-fn secret(password: &str) -> String {
+pub(crate) fn secret(password: &str) -> String {
     format!(
         "\napiVersion: v1\nkind: Secret\nmetadata: {{name: connector-shop}}\nstringData: {{password: \"{password}\"}}\n"
     )

@@ -1,8 +1,10 @@
 //! The operator on a real control plane: objects in, runs out.
 
 mod arrivals;
+mod audit;
 mod connectors;
 mod ends;
+mod fields;
 mod install;
 mod modes;
 mod operators;
@@ -12,3 +14,4 @@ mod samples;
 mod schedules;
 mod story;
 mod transformations;
+mod under;

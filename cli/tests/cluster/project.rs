@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use aggregator_tests::control_plane::{ControlPlane, Namespace, Node};
+use aggregator_tests::control_plane::{ControlPlane, Namespace, Node, Request};
 use aggregator_tests::folder;
 use aggregator_tests::process::Process;
 use aggregator_tests::wait::eventually;
@@ -46,6 +46,8 @@ pub(crate) struct Project {
     operators: Vec<Process>,
     /// Whether the operators act under a Lease.
     leased: bool,
+    /// What else the operators are told that are started from now on.
+    pub(crate) arguments: Vec<String>,
     started: u32,
     pub(crate) namespace: Namespace,
     folder: TempDir,
@@ -91,7 +93,16 @@ impl Project {
 
     fn within(namespace: Namespace, cluster: Arc<Cluster>, base: &'static str) -> Self {
         let folder = tempfile::Builder::new().prefix("aggregator-project-").tempdir().expect("a folder");
-        Self { operators: Vec::new(), leased: false, started: 0, namespace, folder, base, cluster }
+        Self {
+            operators: Vec::new(),
+            leased: false,
+            arguments: Vec::new(),
+            started: 0,
+            namespace,
+            folder,
+            base,
+            cluster,
+        }
     }
 
     /// Starts an operator.
@@ -117,6 +128,7 @@ impl Project {
         if self.leased {
             arguments.extend(["--lease".to_owned(), format!("{}/aggregator", self.namespace.name())]);
         }
+        arguments.extend(self.arguments.iter().cloned());
         let kubeconfig = format!("KUBECONFIG={}", self.operators_kubeconfig().display());
         let binary = folder::binary("aggregator").display().to_string();
         let words = [kubeconfig, binary].into_iter().chain(arguments);
@@ -127,24 +139,56 @@ impl Project {
 
     /// A kubeconfig of a ServiceAccount that has, in this namespace, what `config/rbac` gives the operator, and nothing else.
     fn operators_kubeconfig(&self) -> PathBuf {
-        let file = self.folder.path().join("kubeconfig");
+        let file = self.path("kubeconfig");
         if !file.exists() {
-            let name = self.namespace.name();
-            self.namespace.apply(&format!(
-                "
+            self.give_rights();
+            std::fs::write(&file, self.cluster.plane.kubeconfig_as(&self.user("operator"))).expect("a kubeconfig");
+        }
+        file
+    }
+
+    /// Gives that ServiceAccount its rights in this namespace.
+    pub(crate) fn give_rights(&self) {
+        let name = self.namespace.name();
+        self.namespace.apply(&format!(
+            "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: {{name: operator}}
 roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: aggregator-operator}}
 subjects: [{{kind: ServiceAccount, name: operator, namespace: {name}}}]
 "
-            ));
-            let admin = std::fs::read_to_string(self.cluster.plane.kubeconfig()).expect("a kubeconfig");
-            let mut config: Value = serde_json::from_str(&admin).expect("JSON");
-            config["users"][0]["user"]["as"] = format!("system:serviceaccount:{name}:operator").into();
-            std::fs::write(&file, config.to_string()).expect("a kubeconfig");
-        }
-        file
+        ));
+    }
+
+    /// Whether all operators that were started still work.
+    pub(crate) fn alive(&mut self) -> bool {
+        self.operators.iter_mut().all(|operator| !operator.ended())
+    }
+
+    /// The user name of a ServiceAccount of the namespace.
+    fn user(&self, service_account: &str) -> String {
+        format!("system:serviceaccount:{}:{service_account}", self.namespace.name())
+    }
+
+    /// What a ServiceAccount of the namespace has asked the API server for.
+    pub(crate) fn requests(&self, service_account: &str) -> Vec<Request> {
+        self.cluster.plane.requests(&self.user(service_account))
+    }
+
+    /// A kubeconfig of somebody who may do everything.
+    pub(crate) fn admin(&self) -> String {
+        std::fs::read_to_string(self.cluster.plane.kubeconfig()).expect("a kubeconfig")
+    }
+
+    /// Everything that the operators have put out.
+    pub(crate) fn log(&self) -> String {
+        self.operators.iter().map(|operator| operator.log(usize::MAX)).collect()
+    }
+
+    /// Makes the definitions of our kinds what they were.
+    pub(crate) fn reinstall(&self) {
+        self.cluster.plane.install();
     }
 
     /// Kills the operators.

@@ -106,6 +106,9 @@ impl Structure {
     fn mend(&self, error: &jsonschema::ValidationError<'_>) -> By {
         let path = error.schema_path().as_str();
         let schema = path.rsplit_once('/').and_then(|(schema, _)| self.schema.pointer(schema)).unwrap_or(&Value::Null);
+        if names_columns(schema) {
+            return By::Replacing(json!("PrimaryKey"));
+        }
         match error.kind() {
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
@@ -153,6 +156,11 @@ impl Structure {
     /// What is wrong, and what would be right.
     fn sentence(&self, error: &jsonschema::ValidationError<'_>) -> Option<(String, String)> {
         let value = error.instance().as_ref();
+        let schema = error.schema_path().as_str().rsplit_once('/').and_then(|(schema, _)| self.schema.pointer(schema));
+        if schema.is_some_and(names_columns) {
+            let help = "write `PrimaryKey`, or a list of columns, as `[id]`";
+            return Some((format!("{} names no columns", shown(value, "true or false")), help.into()));
+        }
         Some(match error.kind() {
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
@@ -218,6 +226,8 @@ impl Structure {
             ValidationErrorKind::Pattern { pattern } => {
                 let help = if pattern == r"^[A-Za-z_][A-Za-z0-9_]*$" {
                     "a name is letters, digits and `_`, and does not begin with a digit".to_owned()
+                } else if pattern.contains("[Tt]") {
+                    "write a time as 2026-11-29T10:00:00Z, of a year from 1000 to 2999".to_owned()
                 } else {
                     format!("the pattern is {pattern}")
                 };
@@ -268,6 +278,11 @@ impl Structure {
             .map(|text| format!(" — {}", text.trim_end_matches('.')))
             .unwrap_or_default()
     }
+}
+
+/// Whether a list of columns stands there, or the word for those of the primary key.
+fn names_columns(schema: &Value) -> bool {
+    schema["pattern"] == "^PrimaryKey$"
 }
 
 fn unknown_field(path: &str, name: &str, known: &[String], locator: &Locator) -> Diagnostic {

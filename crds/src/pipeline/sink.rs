@@ -97,8 +97,17 @@ impl JsonSchema for KeyColumns {
 
     // A structural schema knows no choice between types, so the type stays open and only what it may hold is said.
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        // What holds of texts alone refuses other words, and bounds that nothing fits into refuse numbers and objects.
         schemars::json_schema!({
             "anyOf": [{ "enum": ["PrimaryKey"] }, { "minItems": 1 }],
+            "pattern": "^PrimaryKey$",
+            "minimum": 1,
+            "maximum": 0,
+            "minProperties": 1,
+            "maxProperties": 0,
+            "maxItems": 1000,
+            "items": { "type": "string" },
+            "not": { "enum": [true, false] },
             "x-kubernetes-preserve-unknown-fields": true,
         })
     }

@@ -169,17 +169,25 @@ const RULES: [Rule; 30] = [
 ];
 
 /// Patterns of fields that name other things, by kind and path.
-const PATTERNS: [(&str, &str, &str); 16] = [
+const PATTERNS: [(&str, &str, &str); 24] = [
     ("Connector", "spec.secretName", OBJECT_NAME),
     ("Connector", "spec.postgres.password.secretKey", SECRET_KEY),
     ("Connector", "spec.s3.credentials.accessKeyId.secretKey", SECRET_KEY),
     ("Connector", "spec.s3.credentials.secretAccessKey.secretKey", SECRET_KEY),
     ("Connector", "spec.s3.credentials.sessionToken.secretKey", SECRET_KEY),
+    ("Connector", "spec.postgres.tls.ca.secretKey", SECRET_KEY),
+    ("Connector", "spec.s3.ca.secretKey", SECRET_KEY),
+    ("Connector", "spec.http.ca.secretKey", SECRET_KEY),
+    ("Connector", "spec.http.auth.bearer.token.secretKey", SECRET_KEY),
+    ("Connector", "spec.http.auth.basic.password.secretKey", SECRET_KEY),
+    ("Connector", "spec.http.auth.apiKey.value.secretKey", SECRET_KEY),
+    ("Connector", "spec.http.auth.oauth2ClientCredentials.clientSecret.secretKey", SECRET_KEY),
     ("Connector", "spec.file.volume.claimName", OBJECT_NAME),
     ("Connector", "spec.sqlite.volume.claimName", OBJECT_NAME),
     ("Pipeline", "spec.sources[].connector", OBJECT_NAME),
     ("Pipeline", "spec.sinks[].connector", OBJECT_NAME),
     ("Pipeline", "spec.rejects.connector", OBJECT_NAME),
+    ("Pipeline", "spec.transforms[].transformation.ref", OBJECT_NAME),
     ("Schedule", "spec.pipelineRef.name", OBJECT_NAME),
     ("Schedule", "spec.pipelineSucceeded.name", OBJECT_NAME),
     ("Schedule", "spec.fileArrival.connector", OBJECT_NAME),

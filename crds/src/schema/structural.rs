@@ -6,7 +6,9 @@ use serde_json::{Map, Value, json};
 /// - `nullable` goes: an absent field is absent, and a null is a mistake that is worth an error;
 /// - `additionalProperties: false` goes, which is forbidden: a kube-apiserver drops unknown fields, or refuses them when asked;
 /// - formats of unsigned numbers become those that a kube-apiserver knows, with their bounds;
-/// - lists whose items have a name are maps by it, so that names are unique and a server-side apply merges item by item.
+/// - lists whose items have a name are maps by it, so that names are unique and a server-side apply merges item by item;
+/// - times are those that our own types can hold: `date-time` alone takes years and digits beyond;
+/// - text, lists and maps have a largest size: nothing that is larger was meant.
 pub(super) fn normalise(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else { return };
     object.remove("nullable");
@@ -15,6 +17,7 @@ pub(super) fn normalise(schema: &mut Value) {
     }
     number_format(object);
     list_of_named(object);
+    bounds(object);
     for keyword in ["items", "additionalProperties"] {
         if let Some(inner) = object.get_mut(keyword) {
             normalise(inner);
@@ -23,6 +26,28 @@ pub(super) fn normalise(schema: &mut Value) {
     if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
         properties.values_mut().for_each(normalise);
     }
+}
+
+/// The most characters of a text that says nothing of its length. A worker's arguments hold no longer ones.
+const TEXT: u64 = 65_536;
+/// The most items of a list, and entries of a map.
+const ITEMS: u64 = 10_000;
+
+/// A time of a year from 1000 to 2999, to the nanosecond.
+const TIME: &str =
+    "^[12][0-9]{3}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$";
+
+fn bounds(schema: &mut Map<String, Value>) {
+    if schema.get("format").and_then(Value::as_str) == Some("date-time") {
+        schema.insert("pattern".into(), json!(TIME));
+    }
+    let (keyword, most) = match schema.get("type").and_then(Value::as_str) {
+        Some("string") if !schema.contains_key("enum") && !schema.contains_key("format") => ("maxLength", TEXT),
+        Some("array") => ("maxItems", ITEMS),
+        Some("object") if schema.contains_key("additionalProperties") => ("maxProperties", ITEMS),
+        _ => return,
+    };
+    schema.entry(keyword).or_insert_with(|| json!(most));
 }
 
 fn number_format(schema: &mut Map<String, Value>) {

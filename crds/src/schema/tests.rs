@@ -312,3 +312,41 @@ fn schemas_are_found_by_name() {
     assert_eq!(postgres["properties"]["port"]["maximum"].as_f64(), Some(65535.0));
     assert_eq!(postgres["required"], json!(["database", "host", "username"]));
 }
+
+#[test]
+fn everything_has_a_largest_size() {
+    let mut checked = 0;
+    for kind in kinds() {
+        walk(&kind.schema(), kind.kind, &mut |path, schema| {
+            let keyword = match schema["type"].as_str() {
+                Some("string") if schema["enum"].is_null() && schema["format"].is_null() => "maxLength",
+                Some("array") => "maxItems",
+                Some("object") if schema["additionalProperties"].is_object() => "maxProperties",
+                _ => return,
+            };
+            checked += 1;
+            assert!(schema[keyword].as_u64().is_some_and(|most| most <= 65_536), "{path} has no {keyword}");
+        });
+    }
+    assert!(checked > 300, "only {checked} were looked at");
+}
+
+#[test]
+fn no_reference_leaves_its_namespace() {
+    let mut found = Vec::new();
+    for kind in kinds() {
+        walk(&kind.schema()["properties"]["spec"], "", &mut |path, schema| {
+            let field = path.rsplit('.').next().unwrap_or_default();
+            let names = ["connector", "claimName", "secretName", "secretKey", "ref"].contains(&field)
+                || path.ends_with("pipelineRef.name")
+                || path.ends_with("pipelineSucceeded.name");
+            if names && schema["type"] == "string" {
+                let pattern =
+                    schema["pattern"].as_str().unwrap_or_else(|| panic!("{}{path} has no pattern", kind.kind));
+                assert!(!regex::Regex::new(pattern).unwrap().is_match("other/name"), "{}{path}", kind.kind);
+                found.push(path.to_owned());
+            }
+        });
+    }
+    assert!(found.len() >= 23, "{found:?}");
+}

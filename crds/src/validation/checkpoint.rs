@@ -28,6 +28,7 @@ impl Validate for Checkpoint {
                 report.add(&path, message, "give each stream, or each of its partitions, one position");
             }
         }
+        report.plain(&spec, &self.spec);
         report.into_violations()
     }
 }

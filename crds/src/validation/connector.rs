@@ -18,6 +18,9 @@ static BUCKET: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new("^[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]$").expect("the pattern is a constant that every test compiles")
 });
 
+/// What no name of a machine has. A socket is a folder, and begins with one.
+const ODD_IN_HOST: [char; 6] = ['/', '\\', ' ', '\t', '\r', '\n'];
+
 impl Validate for Connector {
     fn validate(&self) -> Vec<Violation> {
         let mut report = Report::default();
@@ -48,6 +51,7 @@ impl Validate for Connector {
         if let Some(check) = &self.spec.check {
             report.duration_from(&spec.field("check").field("interval"), &check.interval, Duration::from_secs(10));
         }
+        report.plain(&spec, &self.spec);
         report.into_violations()
     }
 }
@@ -62,6 +66,12 @@ impl Report {
                 "this is a whole address, not a host",
                 "give the host's name alone: `port`, `database`, `username` and `password` are fields of their own",
             );
+        } else if !postgres.host.trim().is_empty()
+            && !postgres.host.starts_with('/')
+            && postgres.host.contains(ODD_IN_HOST)
+        {
+            let help = "give the name or the address of one machine";
+            self.add(&path.field("host"), format!("`{}` is not a host", postgres.host), help);
         }
         self.range(&path.field("port"), postgres.port.into(), 1, u16::MAX.into());
         self.filled(&path.field("database"), "the database", &postgres.database);

@@ -32,10 +32,17 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     Duration::try_from(signed).map_err(|_| invalid())
 }
 
+/// The longest duration of a field, a hundred years: Kubernetes counts three times as many nanoseconds, and no more.
+const LONGEST: Duration = Duration::from_secs(36_500 * 24 * 60 * 60);
+
 impl Report {
     /// A duration that may be zero. Returns it when it is one.
     pub(super) fn duration(&mut self, path: &Path, text: &str) -> Option<Duration> {
         match parse_duration(text) {
+            Ok(duration) if duration > LONGEST => {
+                self.add(path, format!("`{text}` is too long"), "use 36500d or less");
+                None
+            }
             Ok(duration) => Some(duration),
             Err(_) => {
                 self.add(

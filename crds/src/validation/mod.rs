@@ -21,6 +21,7 @@ mod sink;
 mod source;
 #[cfg(test)]
 mod tests;
+mod text;
 mod transformation;
 
 use std::fmt;

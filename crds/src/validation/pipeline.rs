@@ -37,6 +37,7 @@ impl Validate for Pipeline {
         if let Some(limit) = self.spec.revision_history_limit {
             report.range(&spec.field("revisionHistoryLimit"), limit.into(), 1, 100);
         }
+        report.plain(&spec, &self.spec);
         report.into_violations()
     }
 }

@@ -45,6 +45,7 @@ impl Validate for PipelineRun {
                 report.range(&path.field("limit"), limit.into(), 1, 10_000);
             }
         }
+        report.plain(&spec, &self.spec);
         report.into_violations()
     }
 }

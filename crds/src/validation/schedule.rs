@@ -48,6 +48,7 @@ impl Validate for Schedule {
                 report.range(&spec.field(field), limit.into(), 0, 1000);
             }
         }
+        report.plain(&spec, &self.spec);
         report.into_violations()
     }
 }

@@ -23,6 +23,7 @@ impl Validate for Transformation {
         }
         let names = self.spec.tests.iter().map(|case| case.name.as_str());
         report.unique("test", names.enumerate().map(|(index, name)| (path.index(index).field("name"), name)));
+        report.plain(&spec, &self.spec);
         report.into_violations()
     }
 }

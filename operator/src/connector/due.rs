@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use aggregator_crds::condition::{ConditionStatus, ConditionType};
+use aggregator_crds::connector::ProbeStep;
 use aggregator_crds::{Connector, parse_duration};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use crate::conditions::find;
+
+/// A catalogue is missed this long after the check that found it, and not before: the caches may not have seen it yet.
+const MISSED: Duration = Duration::from_secs(10);
 
 /// Asks for a check: any value that it has not had yet.
 pub const REQUESTED: &str = "aggregator.dev/check-requested-at";
@@ -31,9 +35,9 @@ pub(super) fn requested(connector: &Connector) -> Option<&String> {
 }
 
 /// When a Connector is checked next: when it has changed, when somebody asks for it, by its interval, and again while it
-/// does not answer.
+/// does not answer, or when its catalogue was taken away.
 #[must_use]
-pub(super) fn due(connector: &Connector, now: Timestamp) -> Due {
+pub(super) fn due(connector: &Connector, has_catalogue: bool, now: Timestamp) -> Due {
     let Some((status, last)) = connector.status.as_ref().and_then(|status| Some((status, status.last_check.as_ref()?)))
     else {
         return Due::Now;
@@ -49,10 +53,10 @@ pub(super) fn due(connector: &Connector, now: Timestamp) -> Due {
         let since = ready.last_transition_time.unwrap_or(last.time);
         Duration::try_from(last.time.duration_since(since)).unwrap_or_default().clamp(FIRST, LONGEST)
     });
-    let pause = match (interval, failing) {
-        (Some(interval), Some(failing)) => interval.min(failing),
-        (Some(pause), None) | (None, Some(pause)) => pause,
-        (None, None) => return Due::Never,
+    let discovered = find(&status.conditions, ProbeStep::Discover.condition());
+    let lost = !has_catalogue && discovered.is_some_and(|it| it.status == ConditionStatus::True);
+    let Some(pause) = [interval, failing, lost.then_some(MISSED)].into_iter().flatten().min() else {
+        return Due::Never;
     };
     let next = last.time.saturating_add(SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX));
     match next.map(|next| Duration::try_from(next.duration_since(now))) {

@@ -9,6 +9,6 @@ mod tests;
 mod view;
 
 pub use due::REQUESTED;
-pub use plan::plan;
+pub use plan::{blocked, plan};
 pub use probe::{about, catalogue_name};
 pub use view::{View, catalogue, observe};

@@ -1,5 +1,6 @@
 //! What is to be done for a Connector now: a pure decision.
 
+use aggregator_crds::condition::ConditionType;
 use aggregator_crds::connector::{ConnectorStatus, LastCheck, ProbeOutcome};
 use aggregator_crds::{Reason, Validate};
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use super::probe::{DEADLINE, about, arguments, job_name, labels_of};
 use super::status::{found, pending, refused, status, unchecked};
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
-use crate::conditions::{Said, seconds};
+use crate::conditions::{Said, replaced, seconds};
 use crate::errand::{Errand, GRACE, Progress, Why};
 use crate::identity::{self, Who};
 use crate::settings::Settings;
@@ -49,6 +50,21 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     }
 }
 
+/// What is said of a Connector when a write that it needs is refused again and again.
+#[must_use]
+pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
+    let connector = &view.connector;
+    let before = connector.status.as_ref();
+    let said = Said::holds(ConditionType::Ready, false, why.reason, why.message.clone());
+    let generation = connector.metadata.generation;
+    let conditions = replaced(before.map_or(&[], |status| &status.conditions), said, generation, now);
+    let status = ConnectorStatus { observed_generation: generation, conditions, ..before.cloned().unwrap_or_default() };
+    if before == Some(&status) {
+        return Plan::nothing();
+    }
+    Plan::nothing().then(Action::status(Target::of(Kind::Connector, &connector.metadata), &status))
+}
+
 fn checked(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let connector = &view.connector;
     if let Some(violation) = connector.validate().first() {
@@ -64,7 +80,7 @@ fn checked(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         }
     };
     let wanted = job_name(connector);
-    match (due(connector, now), view.checks.job(&wanted)) {
+    match (due(connector, view.has_catalogue, now), view.checks.job(&wanted)) {
         (Due::Never, None) => view.checks.clean(None),
         (Due::In(time), None) => view.checks.clean(None).again_in(time),
         (_, Some(job)) => view.checks.clean(Some(&wanted)).and(view.follow(job, now)),

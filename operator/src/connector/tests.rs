@@ -27,7 +27,7 @@ fn view(spec: Value) -> View {
         "metadata": {"name": "shop", "namespace": "demo", "uid": "uid-shop", "resourceVersion": "7", "generation": 1},
         "spec": spec,
     }));
-    View { connector: Arc::new(connector), checks: Errands::default(), identity: true }
+    View { connector: Arc::new(connector), checks: Errands::default(), has_catalogue: true, identity: true }
 }
 
 fn postgres() -> View {
@@ -265,4 +265,18 @@ fn who_checks_gets_its_identity_first() {
     view.identity = false;
     let kinds: Vec<Kind> = view.at(now()).actions.iter().map(|action| action.what().0).collect();
     assert_eq!(kinds, [Kind::ServiceAccount, Kind::Role, Kind::RoleBinding, Kind::Connector]);
+}
+
+#[test]
+fn a_catalogue_that_was_taken_away_is_found_again() {
+    let view = postgres().settled(now()).said(&good()).settled(now() + 5.seconds());
+    let robbed = View { has_catalogue: false, ..view };
+    assert_eq!(robbed.at(now() + 6.seconds()).again, Some(std::time::Duration::from_secs(9)));
+    let again = robbed.settled(now() + 15.seconds());
+    assert_eq!(again.checks.jobs.len(), 1);
+    // Nothing is missed where nothing was found.
+    let refused = json!({"failure": {"step": "Discover", "reason": "CatalogueNotKept", "message": "no right"}});
+    let view = postgres().settled(now()).said(&refused).settled(now() + 5.seconds());
+    let without = View { has_catalogue: false, ..view };
+    assert_eq!(without.at(now() + 1000.hours()), Plan::nothing());
 }

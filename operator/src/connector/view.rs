@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aggregator_compiler::catalogue::Catalogue;
 use aggregator_crds::Connector;
 use aggregator_crds::connector::CATALOGUE;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 
 use super::probe::catalogue_name;
@@ -21,6 +22,8 @@ pub struct View {
     pub connector: Arc<Connector>,
     /// Its checks.
     pub checks: Errands,
+    /// Whether what was found at it is there.
+    pub has_catalogue: bool,
     /// Whether who checks has an identity and rights in the namespace.
     pub identity: bool,
 }
@@ -32,12 +35,15 @@ pub fn catalogue(world: &World, connector: &Connector) -> Option<Catalogue> {
     if last.generation != connector.metadata.generation {
         return None;
     }
-    let kept = world.config_maps.get(&connector.namespace()?, &catalogue_name(&connector.name_any()))?;
-    if !labels::is_owned(kept.as_ref(), &connector.uid()?) {
-        return None;
-    }
+    let kept = kept(world, connector)?;
     let text = kept.data.as_ref()?.get(CATALOGUE)?;
     serde_json::from_str(text).inspect_err(|error| tracing::warn!(%error, "a catalogue cannot be read")).ok()
+}
+
+/// The ConfigMap with what was found at a Connector.
+fn kept(world: &World, connector: &Connector) -> Option<Arc<ConfigMap>> {
+    let kept = world.config_maps.get(&connector.namespace()?, &catalogue_name(&connector.name_any()))?;
+    labels::is_owned(kept.as_ref(), &connector.uid()?).then_some(kept)
 }
 
 /// Looks at everything that a Connector touches.
@@ -46,6 +52,7 @@ pub fn observe(world: &World, connector: &Arc<Connector>, settings: &Settings) -
     let namespace = connector.namespace().unwrap_or_default();
     View {
         checks: Errands::of(world, &connector.uid().unwrap_or_default()),
+        has_catalogue: kept(world, connector).is_some(),
         identity: identity::is_there(world, &namespace, Who::Probe, settings),
         connector: Arc::clone(connector),
     }

@@ -4,5 +4,5 @@ mod plan;
 pub mod revision;
 mod view;
 
-pub use plan::plan;
+pub use plan::{blocked, plan};
 pub use view::{View, observe};

@@ -10,6 +10,7 @@ use super::revision;
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
 use crate::conditions::{Said, find, known, renew};
+use crate::errand::Why;
 use crate::run::{self, Around, Unresolved};
 use crate::settings::Settings;
 
@@ -36,6 +37,23 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         plan = plan.then(Action::status(Target::of(Kind::Pipeline, &pipeline.metadata), &status));
     }
     plan
+}
+
+/// What is said of a Pipeline when a write that it needs is refused again and again.
+#[must_use]
+pub fn blocked(view: &View, settings: &Settings, why: &Why, now: Timestamp) -> Plan {
+    let pipeline = &view.pipeline;
+    let before = pipeline.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    let mut status = view.status(&view.check(settings), now);
+    let generation = pipeline.metadata.generation;
+    let said = Said::holds(ConditionType::Ready, false, why.reason, why.message.clone());
+    status.conditions.retain(|condition| condition.condition_type != ConditionType::Ready.as_str());
+    status.conditions.splice(0..0, renew(before, vec![said], generation, now));
+    status.phase = Some("NotReady".to_owned());
+    if pipeline.status.as_ref() == Some(&status) {
+        return Plan::nothing();
+    }
+    Plan::nothing().then(Action::status(Target::of(Kind::Pipeline, &pipeline.metadata), &status))
 }
 
 /// Whether what is wrong is not the Pipeline's own fault, so that it may come right without an edit of it.

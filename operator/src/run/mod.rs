@@ -11,5 +11,5 @@ mod tests;
 mod view;
 
 pub use material::{Around, Unresolved, check, check_transformation, connectors_of, transformations_of};
-pub use plan::{held_up, plan};
+pub use plan::{blocked, plan};
 pub use view::{View, is_over, observe, writes};

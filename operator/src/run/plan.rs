@@ -13,19 +13,22 @@ use kube::ResourceExt;
 use serde_json::json;
 
 use super::ended::{Ended, ended};
-use super::job::{TERMS, Terms, job_of, plan_of, who};
+use super::job::{TERMS, Terms, job_name, job_of, plan_of, who};
 use super::material::{Around, resolve};
 use super::retry::pause;
 use super::status::{Phase, status};
 use super::view::{View, is_over, writes};
 use crate::action::{Action, Kind, Plan, Target};
 use crate::conditions::{self, known};
+use crate::errand::Why;
 use crate::identity;
 use crate::labels;
 use crate::pipeline::revision;
 use crate::settings::Settings;
 use crate::worker;
 
+/// The most attempts of a run whose Jobs are told apart.
+const MOST_ATTEMPTS: u32 = 10_000;
 /// How long a Job may be without a Pod before somebody should look.
 const NO_POD: SignedDuration = SignedDuration::from_secs(10);
 
@@ -50,26 +53,32 @@ enum Stands {
 #[must_use]
 pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let run = &view.run;
-    if run.metadata.deletion_timestamp.is_some() {
-        return Plan::nothing();
-    }
     if is_over(run) {
-        return after_the_end(view, settings, now);
+        return if view.deleted() { Plan::nothing() } else { after_the_end(view, settings, now) };
     }
-    match view.jobs.last() {
+    let plan = match view.jobs.last() {
         None => begin(view, settings, now),
         Some(job) => go_on(view, job, settings, now),
+    };
+    if view.plan.is_none() || view.identity || view.deleted() {
+        return plan;
     }
+    // Somebody has taken it from workers that are at work, or about to begin.
+    let namespace = run.namespace().unwrap_or_default();
+    Plan { actions: identity::all(&namespace, who(run), settings), again: None }.and(plan)
 }
 
-/// What a run says of itself when a write for it was refused; None when it has its end, which never changes.
+/// What is said of a run when a write that it needs is refused again and again. One that has its end keeps it.
 #[must_use]
-pub fn held_up(run: &PipelineRun, reason: Reason, message: &str, now: Timestamp) -> Option<Plan> {
-    if is_over(run) {
-        return None;
+pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
+    if is_over(&view.run) {
+        return Plan::nothing();
     }
-    let said = status(run, Phase::waits(reason, message), None, now);
-    Some(write(run, &said))
+    let phase = Phase::waits(why.reason, why.message.clone());
+    match view.jobs.last() {
+        Some(job) => view.says(phase.at(number(&view.run, job), job.metadata.name.clone()), now),
+        None => view.says(phase, now),
+    }
 }
 
 /// A run that no Schedule keeps goes some time after its end.
@@ -89,8 +98,8 @@ fn after_the_end(view: &View, settings: &Settings, now: Timestamp) -> Plan {
 
 fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let run = &view.run;
-    if run.spec.cancel.is_some() {
-        return view.says(Phase::cancelled("the run was cancelled before it began"), now);
+    if let Some(cut) = view.ended_early() {
+        return view.says(Phase::cancelled(format!("the run was {} before it began", cut.done())), now);
     }
     if let Some(violation) = run.validate().first() {
         return view.says(Phase::failed(Reason::Invalid, violation.to_string()), now);
@@ -163,6 +172,10 @@ fn chosen<'a>(view: &'a View, pipeline: &Pipeline) -> Result<&'a ControllerRevis
 
 /// Makes an attempt's Job.
 fn attempt(view: &View, number: u32, settings: &Settings, now: Timestamp) -> Plan {
+    if let Some((attempt, ended)) = view.reported().filter(|(_, ended)| ended.succeeded()) {
+        // Its Job is gone, or in the way, and its work is done.
+        return view.says(Phase::succeeded(&ended).at(attempt, None), now);
+    }
     let Some(terms) = view.terms() else { return view.says(plan_missing(), now) };
     let begun = view.run.status.as_ref().and_then(|status| status.start_time).unwrap_or(now);
     let timeout = terms.execution.timeout.as_ref().and_then(|text| parse_duration(text).ok());
@@ -177,9 +190,10 @@ fn attempt(view: &View, number: u32, settings: &Settings, now: Timestamp) -> Pla
     Plan { actions: std::iter::once(made).chain(view.says(phase, now).actions).collect(), again: None }
 }
 
-/// Which attempt a Job is of.
-fn number(job: &Job) -> u32 {
-    labels::label(job, labels::ATTEMPT).parse().unwrap_or(1)
+/// Which attempt a Job is of, by its name: labels can be edited.
+fn number(run: &PipelineRun, job: &Job) -> u32 {
+    let name = job.metadata.name.as_deref().unwrap_or_default();
+    (1..=MOST_ATTEMPTS).find(|attempt| job_name(run, *attempt) == name).unwrap_or(1)
 }
 
 fn plan_missing() -> Phase {
@@ -201,21 +215,26 @@ fn stands(job: &Job) -> Stands {
 }
 
 fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
-    let number = number(job);
+    let number = number(&view.run, job);
     let here = |phase: Phase| phase.at(number, job.metadata.name.clone());
-    let cancel = view.run.spec.cancel;
     match stands(job) {
-        Stands::Going if cancel == Some(CancelMode::Immediate) || is_suspended(job) => stop(view, job, number, now),
-        // What has not begun has nothing to end well.
-        Stands::Going if cancel.is_some() && !view.has_begun() => stop(view, job, number, now),
-        Stands::Going => {
-            let begun = job.creation_timestamp().map_or(now, |time| time.0);
-            let left = Duration::try_from(NO_POD - now.duration_since(begun)).unwrap_or_default();
-            let said = view.says(here(view.going(job, left.is_zero())), now);
-            // Nothing tells the operator that there is still no Pod.
-            let waits = view.pods.is_empty() && !left.is_zero() && job.creation_timestamp().is_some();
-            if waits { said.again_in(left) } else { said }
-        }
+        Stands::Going => match view.cut(job) {
+            Some(cut) => stop(view, job, number, cut, now),
+            None if is_suspended(job) => {
+                let name = job.name_any();
+                let message =
+                    format!("somebody has suspended the Job `{name}`: set its `suspend` to false, or cancel the run");
+                view.says(here(Phase::waits(Reason::JobSuspended, message)), now)
+            }
+            None => {
+                let begun = job.creation_timestamp().map_or(now, |time| time.0);
+                let left = Duration::try_from(NO_POD - now.duration_since(begun)).unwrap_or_default();
+                let said = view.says(here(view.going(job, left.is_zero())), now);
+                // Nothing tells the operator that there is still no Pod.
+                let waits = view.pods.is_empty() && !left.is_zero() && job.creation_timestamp().is_some();
+                if waits { said.again_in(left) } else { said }
+            }
+        },
         Stands::Complete => {
             // A worker ends with code 0 when everything is committed, and not otherwise.
             let ended = view.ended(number).filter(|ended| ended.outcome.is_some()).unwrap_or_else(|| Ended {
@@ -248,8 +267,8 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
     let run = &view.run;
     let job = view.jobs.last().and_then(|job| job.metadata.name.clone());
     let here = |phase: Phase| phase.at(number, job.clone());
-    if run.spec.cancel.is_some() {
-        let message = format!("the run was cancelled; its worker said: {}", ended.message);
+    if let Some(cut) = view.ended_early() {
+        let message = format!("the run was {}; its worker said: {}", cut.done(), ended.message);
         return view.says(here(Phase::cancelled(message).of(ended)), now);
     }
     let Some(terms) = view.terms() else { return view.says(here(plan_missing().of(ended)), now) };
@@ -264,7 +283,9 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
             pause.map(|pause| RetryState {
                 attempt: number,
                 failures,
-                next: now + SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX),
+                next: now
+                    .saturating_add(SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX))
+                    .unwrap_or(Timestamp::MAX),
                 reason: ended.reason.to_string(),
                 message: ended.message.clone(),
             })
@@ -283,12 +304,46 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
 }
 
 fn is_suspended(job: &Job) -> bool {
-    job.spec.as_ref().and_then(|spec| spec.suspend) == Some(true)
+    // Without any parallelism it has no Pods either.
+    job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true) || spec.parallelism == Some(0))
+}
+
+/// Why an attempt is ended at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Cancelled,
+    Deleted,
+    PlanMissing,
+}
+
+impl Cut {
+    /// What was done to the run, in a word.
+    fn done(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Deleted => "deleted",
+            Self::PlanMissing => "left without its plan",
+        }
+    }
+
+    /// What is said when it has ended.
+    fn end(self) -> Phase {
+        match self {
+            Self::PlanMissing => plan_missing(),
+            Self::Cancelled | Self::Deleted => {
+                Phase::cancelled(format!("the run was {}; nothing more was committed", self.done()))
+            }
+        }
+    }
 }
 
 /// Ends an attempt at once: the Job is suspended, so that its Pod is asked to stop and its end is still seen.
-fn stop(view: &View, job: &Job, number: u32, now: Timestamp) -> Plan {
+fn stop(view: &View, job: &Job, number: u32, cut: Cut, now: Timestamp) -> Plan {
     let name = job.metadata.name.clone();
+    if job.metadata.deletion_timestamp.is_some() {
+        // Its Pod goes with it.
+        return Plan::nothing();
+    }
     if !is_suspended(job) {
         let target = Target::of(Kind::Job, &job.metadata).any_version();
         let patch = json!({"spec": {"suspend": true}});
@@ -304,13 +359,37 @@ fn stop(view: &View, job: &Job, number: u32, now: Timestamp) -> Plan {
     }
     let phase = match view.ended(number) {
         Some(ended) if ended.succeeded() => Phase::succeeded(&ended),
-        Some(ended) => Phase::cancelled("the run was cancelled; nothing more was committed").of(&ended),
-        None => Phase::cancelled("the run was cancelled; nothing more was committed"),
+        Some(ended) => cut.end().of(&ended),
+        None => cut.end(),
     };
     view.says(phase.at(number, name), now)
 }
 
 impl View {
+    fn deleted(&self) -> bool {
+        self.run.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Whether no other attempt is made, and none begins, because of what was done to the run.
+    fn ended_early(&self) -> Option<Cut> {
+        match self.run.spec.cancel {
+            Some(_) => Some(Cut::Cancelled),
+            None => self.deleted().then_some(Cut::Deleted),
+        }
+    }
+
+    /// Whether an attempt is ended at once whose Job has not ended.
+    fn cut(&self, job: &Job) -> Option<Cut> {
+        // What has not begun has nothing to end well, and without the plan it never will begin.
+        let idle = is_suspended(job) || !self.has_begun();
+        match self.run.spec.cancel {
+            Some(CancelMode::Immediate) => Some(Cut::Cancelled),
+            Some(CancelMode::Graceful) if idle => Some(Cut::Cancelled),
+            _ if self.deleted() => Some(Cut::Deleted),
+            _ => (self.plan.is_none() && idle).then_some(Cut::PlanMissing),
+        }
+    }
+
     /// The status that says so, if it does not stand there already.
     fn says(&self, phase: Phase, now: Timestamp) -> Plan {
         write(&self.run, &status(&self.run, phase, self.terms().and_then(|terms| terms.revision), now))
@@ -321,11 +400,15 @@ impl View {
         serde_json::from_str(self.plan.as_ref()?.data.as_ref()?.get(TERMS)?).ok()
     }
 
+    /// How an attempt ended, by its worker's own report in the run's status.
+    fn reported(&self) -> Option<(u32, Ended)> {
+        let progress = self.run.status.as_ref()?.progress.as_ref()?;
+        Some((progress.attempt, Ended::of(progress.outcome.clone()?)))
+    }
+
     /// How the attempt ended, by its Pods or, when these are gone, by what the worker reported itself.
     fn ended(&self, attempt: u32) -> Option<Ended> {
-        let reported = self.run.status.as_ref().and_then(|status| status.progress.as_ref());
-        let reported = reported.filter(|progress| progress.attempt == attempt);
-        let reported = reported.and_then(|progress| progress.outcome.clone()).map(Ended::of);
+        let reported = self.reported().filter(|(of, _)| *of == attempt).map(|(_, ended)| ended);
         let ended: Vec<Ended> = self.pods.iter().filter_map(|pod| ended(pod)).collect();
         // The worker's words tell more than the kubelet's, and of several Pods the one that failed.
         let told = ended.iter().find(|ended| ended.outcome.is_some() && !ended.succeeded()).cloned();
@@ -367,7 +450,7 @@ impl View {
     }
 
     fn timed_out(&self) -> Phase {
-        let number = self.jobs.last().map_or(0, |job| number(job));
+        let number = self.jobs.last().map_or(0, |job| number(&self.run, job));
         let phase = Phase::failed(
             Reason::TimedOut,
             "the run took longer than execution.timeout allows; the next run goes on where it stopped",

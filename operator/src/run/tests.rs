@@ -11,10 +11,11 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use serde_json::{Value, json};
 
-use super::plan::{held_up, plan};
+use super::plan::{blocked, plan};
 use super::view::View;
 use crate::action::{Action, Kind, Plan};
 use crate::conditions;
+use crate::errand::Why;
 use crate::fixture::object;
 use crate::pipeline::revision;
 use crate::settings::Settings;
@@ -304,6 +305,22 @@ fn what_the_worker_reported_counts_when_its_pod_is_gone() {
 }
 
 #[test]
+fn what_was_committed_is_not_made_again_when_its_job_is_gone() {
+    let outcome = json!({"result": "Succeeded", "totals": {"read": 3, "written": 3, "rejected": 0}});
+    let mut view = view(json!({})).begun();
+    view.jobs.clear();
+    assert_eq!(view.now().actions[0].to_string(), "create Job first", "nothing is known of it");
+    Arc::make_mut(&mut view.run).status.as_mut().expect("a status").progress =
+        Some(object(json!({"attempt": 1, "time": "2026-11-23T10:00:00Z", "outcome": outcome})));
+    let ends = view.now();
+    let view = view.after(&ends);
+    assert_eq!(
+        view.told(),
+        (RunPhase::Succeeded, "LedgerBalanced", "3 rows read, 3 written, 0 rejected: all accounted for")
+    );
+}
+
+#[test]
 fn a_run_that_is_cancelled_is_stopped_and_its_last_word_awaited() {
     let mut view = view(json!({})).begun().pod_is(json!({"phase": "Running"}));
     Arc::make_mut(&mut view.run).spec.cancel = Some(aggregator_crds::run::CancelMode::Immediate);
@@ -547,18 +564,81 @@ fn a_ledger_that_was_not_closed_is_not_called_unbalanced() {
 }
 
 #[test]
-fn a_run_whose_write_was_refused_says_so_and_goes_on_later() {
-    let resolved = view(json!({})).now();
-    let view = view(json!({})).after(&resolved);
-    let said = |view: &View| held_up(&view.run, Reason::WriteRefused, "exceeded quota", now()).expect("a plan");
-    let refused = said(&view);
-    let view = view.after(&refused);
-    assert_eq!(view.told(), (RunPhase::Pending, "WriteRefused", "exceeded quota"));
-    assert_eq!(said(&view), Plan::nothing(), "it is said once");
-    let made = view.now();
-    let view = view.after(&made);
-    assert_eq!(view.told(), (RunPhase::Pending, "PodStarting", "the worker starts"));
-    let over = view.ended_with(0, &json!({"result": "Succeeded"})).job_is("Complete", "");
-    let ended = over.now();
-    assert_eq!(held_up(&over.after(&ended).run, Reason::WriteRefused, "gone", now()), None, "an end never changes");
+fn what_is_done_to_the_objects_of_a_run_is_told_or_mended() {
+    let going = || view(json!({})).begun().pod_is(json!({"phase": "Running"}));
+    // Its Job is suspended by hand, or may have no Pods.
+    for field in ["suspend", "parallelism"] {
+        let mut view = going();
+        let spec = Arc::make_mut(&mut view.jobs[0]).spec.as_mut().expect("a spec");
+        if field == "suspend" {
+            spec.suspend = Some(true)
+        } else {
+            spec.parallelism = Some(0)
+        }
+        let told = view.now();
+        let view = view.after(&told);
+        let message = "somebody has suspended the Job `first`: set its `suspend` to false, or cancel the run";
+        assert_eq!(view.told(), (RunPhase::Pending, "JobSuspended", message), "{field}");
+    }
+    // The rights of the workers are taken away: they get them back, and the run goes on.
+    let robbed = View { identity: false, ..going() };
+    let actions = robbed.now().actions;
+    assert_eq!(actions[..3].iter().map(|it| it.what().1).collect::<Vec<_>>(), ["apply", "apply", "apply"]);
+    // Without its plan, an attempt that has begun goes on, and one that has not never will.
+    let begun = View { plan: None, ..going() };
+    assert_eq!(begun.after(&View { plan: None, ..going() }.now()).told().1, "Running");
+    let held = View { plan: None, ..view(json!({})).begun().pod_is(json!({"phase": "Pending"})) };
+    let stops = held.now();
+    assert_eq!(stops.actions[0].to_string(), r#"merge {"spec":{"suspend":true}} into Job first"#);
+    let mut held = held.after(&stops);
+    assert_eq!(held.now().actions, [], "its Pod is still there");
+    held.pods.clear();
+    let ended = held.now();
+    assert_eq!(held.after(&ended).told().1, "PlanMissing");
+}
+
+#[test]
+fn a_run_that_is_deleted_and_held_back_is_stopped_as_if_it_were_cancelled() {
+    let deleted = |mut view: View| {
+        Arc::make_mut(&mut view.run).metadata.deletion_timestamp = Some(object(json!("2026-11-23T10:00:00Z")));
+        view
+    };
+    let new = deleted(view(json!({})));
+    let ends = new.now();
+    assert_eq!(new.after(&ends).told(), (RunPhase::Cancelled, "Cancelled", "the run was deleted before it began"));
+    let going = deleted(view(json!({})).begun().pod_is(json!({"phase": "Running"})));
+    let stops = going.now();
+    assert_eq!(stops.actions[0].to_string(), r#"merge {"spec":{"suspend":true}} into Job first"#);
+    let gone = going.after(&stops).ended_with(130, &json!({"result": "Interrupted"}));
+    let ends = gone.now();
+    let over = gone.after(&ends);
+    assert_eq!(over.told().2, "the run was deleted; nothing more was committed");
+    assert_eq!(over.at(now() + 1000.hours()), Plan::nothing());
+    let failed = deleted(view(json!({})).begun().job_is("Failed", "BackoffLimitExceeded"));
+    let ends = failed.now();
+    assert_eq!(failed.after(&ends).told().0, RunPhase::Cancelled, "no other attempt is made");
+}
+
+#[test]
+fn what_the_api_refuses_is_told_and_an_end_stays() {
+    let why = Why { reason: Reason::WriteRefused, message: "the quota is used up".into() };
+    let view = view(json!({})).begun();
+    let told = blocked(&view, &why, now());
+    let view = view.after(&told);
+    assert_eq!(view.told(), (RunPhase::Pending, "WriteRefused", "the quota is used up"));
+    assert_eq!((view.status().attempt, view.status().job.as_deref()), (Some(1), Some("first")));
+    assert_eq!(blocked(&view, &why, now()), Plan::nothing());
+    let over = view.job_is("Complete", "CompletionsReached");
+    let ends = over.now();
+    let over = over.after(&ends);
+    assert_eq!((over.told().0, blocked(&over, &why, now())), (RunPhase::Succeeded, Plan::nothing()));
+}
+
+#[test]
+fn the_longest_pause_is_the_end_of_time_and_no_panic() {
+    let view = view(json!({"retry": {"limit": 1, "backoff": {"initial": "36500d"}}})).begun();
+    let mut view = view.job_is("Failed", "BackoffLimitExceeded").ended_with(3, &failure("Unreachable", true, false));
+    let waits = view.at("9990-01-01T00:00:00Z".parse().expect("a time"));
+    view = view.after(&waits);
+    assert_eq!(view.told().1, "WaitingToRetry");
 }

@@ -7,5 +7,5 @@ mod plan;
 mod tests;
 mod view;
 
-pub use plan::plan;
+pub use plan::{blocked, plan};
 pub use view::{View, observe};

@@ -19,7 +19,8 @@ use super::look::{Looked, look};
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
 use crate::clock::Clock;
-use crate::conditions::{Said, find, renew, seconds};
+use crate::conditions::{Said, find, renew, replaced, seconds};
+use crate::errand::Why;
 use crate::labels::{self, labels};
 use crate::names;
 use crate::run;
@@ -103,6 +104,22 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         Some(next) => plan.again_in(Duration::try_from(next.duration_since(now)).unwrap_or_default()),
         None => plan,
     }
+}
+
+/// What is said of a Schedule when a write that it needs is refused again and again.
+#[must_use]
+pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
+    let schedule = &view.schedule;
+    let before = schedule.status.as_ref();
+    let said = Said::holds(ConditionType::Ready, false, why.reason, why.message.clone());
+    // Which version was looked at is not said: the fires of this one are not decided yet.
+    let conditions = before.map_or(&[][..], |status| &status.conditions);
+    let conditions = replaced(conditions, said, schedule.metadata.generation, now);
+    let status = ScheduleStatus { conditions, ..before.cloned().unwrap_or_default() };
+    if before == Some(&status) {
+        return Plan::nothing();
+    }
+    Plan::nothing().then(Action::status(Target::of(Kind::Schedule, &schedule.metadata), &status))
 }
 
 impl View {

@@ -6,5 +6,5 @@ mod tests;
 mod tests_of;
 mod view;
 
-pub use plan::plan;
+pub use plan::{blocked, plan};
 pub use view::{View, observe};

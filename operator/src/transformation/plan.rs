@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::tests_of::{DEADLINE, about, arguments, job_name, labels_of};
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
-use crate::conditions::{Said, find, known, renew};
+use crate::conditions::{Said, find, known, renew, replaced};
 use crate::errand::{self, Errand, GRACE, Progress, Why};
 use crate::run;
 use crate::settings::Settings;
@@ -77,6 +77,22 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
             view.tests.clean(Some(&wanted)).and(begin).and(view.says(valid, going(), now))
         }
     }
+}
+
+/// What is said of a Transformation when a write that it needs is refused again and again.
+#[must_use]
+pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
+    let transformation = &view.transformation;
+    let before = transformation.status.as_ref();
+    let said = Said::holds(ConditionType::Ready, false, why.reason, why.message.clone());
+    let generation = transformation.metadata.generation;
+    let conditions = replaced(before.map_or(&[], |status| &status.conditions), said, generation, now);
+    let before_or_new = before.cloned().unwrap_or_default();
+    let status = TransformationStatus { observed_generation: generation, conditions, ..before_or_new };
+    if before == Some(&status) {
+        return Plan::nothing();
+    }
+    Plan::nothing().then(Action::status(Target::of(Kind::Transformation, &transformation.metadata), &status))
 }
 
 fn going() -> Said {

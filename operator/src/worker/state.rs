@@ -36,8 +36,12 @@ pub fn waiting(pod: &Pod) -> Option<Waiting> {
         .flatten()
         .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
     if let Some(condition) = unscheduled {
-        let message =
-            format!("no node takes the Pod {}: {}", pod.name_any(), condition.message.clone().unwrap_or_default());
+        let why = condition.message.clone().unwrap_or_default();
+        let message = format!(
+            "no node takes the Pod {}: {}; lower execution.resources, or add nodes",
+            pod.name_any(),
+            why.trim_end_matches('.')
+        );
         return Some(Waiting { reason: Reason::Unschedulable, message });
     }
     let state = status.container_statuses.iter().flatten().find_map(|container| container.state.as_ref());
@@ -95,7 +99,13 @@ pub fn death(pod: &Pod) -> Death {
     } else {
         match terminated {
             Some(state) if state.reason.as_deref() == Some("OOMKilled") => {
-                (Reason::OutOfMemory, format!("the Pod {name} used more memory than execution.resources allows"), false)
+                let text =
+                    format!("the Pod {name} used more memory than it may: raise execution.resources.limits.memory");
+                (Reason::OutOfMemory, text, false)
+            }
+            Some(state) if matches!(state.exit_code, 137 | 143) => {
+                let text = format!("the worker in the Pod {name} was killed (exit code {})", state.exit_code);
+                (Reason::Killed, text, true)
             }
             Some(state) if matches!(state.exit_code, 137 | 143) => (
                 Reason::Killed,

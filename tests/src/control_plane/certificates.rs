@@ -29,6 +29,8 @@ pub(super) const NODE_CLIENT_AUTHORITY: &str = "node-client-ca.crt";
 
 /// The user of the tests.
 pub(super) const ADMIN: &str = "admin";
+/// The user who acts as others, of whom the audit log tells.
+pub(super) const STAND_IN: &str = "stand-in";
 /// The controller manager's user name, to which the API server binds its rights.
 pub(super) const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
 /// The scheduler's.
@@ -57,6 +59,7 @@ pub(super) fn write(home: &Path, url: &str) -> Issuer<'static, KeyPair> {
 
     // The group that may do everything.
     kubeconfig(&authority, home, url, ADMIN, Some("system:masters"));
+    kubeconfig(&authority, home, url, STAND_IN, Some("system:masters"));
     kubeconfig(&authority, home, url, CONTROLLER_MANAGER, None);
     kubeconfig(&authority, home, url, SCHEDULER, None);
     authority

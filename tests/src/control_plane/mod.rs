@@ -1,6 +1,7 @@
 //! A private Kubernetes control plane: etcd, API server, controller manager and scheduler of the published release, on
 //! a free loopback port, with certificates of its own. Pods stay pending until a test starts a [`Node`].
 
+mod audit;
 mod certificates;
 mod namespace;
 mod node;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rcgen::{Issuer, KeyPair};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -23,6 +25,7 @@ use crate::folder;
 use crate::process::{Process, mortal};
 use crate::wait::PATIENCE;
 
+pub use audit::Request;
 pub use namespace::Namespace;
 pub use node::Node;
 
@@ -64,6 +67,7 @@ impl ControlPlane {
         let home = tempfile::Builder::new().prefix("aggregator-kube-").tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let authority = certificates::write(home.path(), &format!("https://127.0.0.1:{port}"));
+        audit::write_policy(home.path());
         let mut plane = Self { program, port, parts: Vec::new(), namespaces: AtomicU32::new(0), authority, home };
         plane.spawn("etcd", parts::etcd(plane.home.path()));
         plane.spawn("kube-apiserver", parts::api_server(plane.home.path(), port));
@@ -92,14 +96,14 @@ impl ControlPlane {
         }
     }
 
-    /// Makes our kinds known to it, and the operator's rights.
+    /// Makes our kinds known to it, and the operator's rights, or makes them again what they should be.
     ///
     /// # Panics
     /// When it does not take them.
     pub fn install(&self) {
         for part in ["crds/generated", "config/rbac/operator.yaml"] {
             let part = folder::workspace().join(part).display().to_string();
-            self.kubectl(["apply", "--server-side", "--filename", part.as_str()]);
+            self.kubectl(["apply", "--server-side", "--force-conflicts", "--filename", part.as_str()]);
         }
         for kind in ["connectors", "pipelines", "transformations", "schedules", "pipelineruns", "checkpoints"] {
             let kind = format!("crd/{kind}.aggregator.dev");
@@ -128,6 +132,27 @@ impl ControlPlane {
     #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {
         self.home.path().join(format!("{}.kubeconfig", certificates::ADMIN))
+    }
+
+    /// A kubeconfig, as JSON, of somebody who acts as that user: what they ask for is among [`Self::requests`].
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    #[must_use]
+    pub fn kubeconfig_as(&self, user: &str) -> String {
+        let own = self.home.path().join(format!("{}.kubeconfig", certificates::STAND_IN));
+        let mut config: Value = serde_json::from_str(&std::fs::read_to_string(own).unwrap()).unwrap();
+        config["users"][0]["user"]["as"] = user.into();
+        config.to_string()
+    }
+
+    /// What a ServiceAccount, or somebody who acts as that user, has asked the API server for, the oldest first.
+    ///
+    /// # Panics
+    /// When the audit log cannot be read.
+    #[must_use]
+    pub fn requests(&self, user: &str) -> Vec<Request> {
+        audit::requests(self.home.path(), user)
     }
 
     /// The program's processes, by the names of the parts.
@@ -202,7 +227,7 @@ impl ControlPlane {
     /// # Panics
     /// When it does not become ready.
     #[must_use]
-    pub fn node(self: &Arc<Self>, name: &str, settings: &serde_json::Value) -> Node {
+    pub fn node(self: &Arc<Self>, name: &str, settings: &Value) -> Node {
         Node::start(Arc::clone(self), name, settings)
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{certificates, file};
+use super::{audit, certificates, file};
 
 /// One member, which only the API server reaches, by a socket. Nothing it stores is wanted after a crash.
 pub(super) fn etcd(home: &Path) -> Vec<String> {
@@ -41,6 +41,8 @@ pub(super) fn api_server(home: &Path, port: u16) -> Vec<String> {
         format!("--service-account-key-file={}", file(home, certificates::TOKEN_PUBLIC_KEY)),
         format!("--service-account-signing-key-file={}", file(home, certificates::TOKEN_KEY)),
         "--service-cluster-ip-range=10.0.0.0/24".into(),
+        format!("--audit-policy-file={}", file(home, audit::POLICY)),
+        format!("--audit-log-path={}", file(home, audit::LOG)),
         // There is one API server, and tests may load it as they like.
         "--endpoint-reconciler-type=none".into(),
         "--enable-priority-and-fairness=false".into(),

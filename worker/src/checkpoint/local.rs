@@ -123,7 +123,7 @@ impl CheckpointStore for LocalStore {
 
     async fn begin(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Begun, CheckpointError> {
         self.locks.take(pipeline)?;
-        let asked = Asked { kind, plan: plan.to_owned(), above };
+        let asked = Asked { kind, plan: plan.to_owned(), above, by: None };
         self.with(pipeline, move |record| Ok(record.begin(&asked))).await
     }
 
@@ -134,7 +134,7 @@ impl CheckpointStore for LocalStore {
     async fn join(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Joined, CheckpointError> {
         let shard = self.shard.unwrap_or(Shard { index: 0, of: 1 });
         self.locks.keep(pipeline)?;
-        let asked = Asked { kind, plan: plan.to_owned(), above };
+        let asked = Asked { kind, plan: plan.to_owned(), above, by: None };
         loop {
             let (asked, locks, name) = (asked.clone(), Arc::clone(&self.locks), pipeline.to_owned());
             let joined = self.with(pipeline, move |record| record.join(&asked, shard, || locks.act_for_all(&name)));

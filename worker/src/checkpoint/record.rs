@@ -44,6 +44,9 @@ pub(crate) struct LastAttempt {
     /// A digest of the positions that it began with: it does not take back what somebody has changed meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) began: Option<String>,
+    /// Who asked for it, where each run is asked for by an object of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<String>,
 }
 
 /// How far an attempt is.
@@ -62,6 +65,8 @@ pub(crate) struct Asked {
     pub(crate) plan: String,
     /// The greatest epoch that a sink has seen.
     pub(crate) above: u64,
+    /// Who asks, where each run is asked for by an object of its own: a run of theirs that has succeeded is not made again.
+    pub(crate) by: Option<String>,
 }
 
 /// The attempt is not the newest one any more.
@@ -83,6 +88,7 @@ impl Record {
             plan: asked.plan.clone(),
             phase: Phase::Running,
             began: Some(digest(&self.positions)),
+            by: asked.by.clone(),
         });
         self.begun(attempt, goes_on)
     }
@@ -95,6 +101,8 @@ impl Record {
     fn stands(&self, asked: &Asked) -> LastRun {
         match &self.last {
             Some(last) if last.kind == asked.kind && last.plan == asked.plan => match last.phase {
+                // Its process died before it could say so.
+                Phase::Succeeded if asked.by.is_some() && asked.by == last.by => LastRun::GoesOn,
                 Phase::Succeeded => LastRun::Succeeded,
                 Phase::Running | Phase::Failed | Phase::Interrupted => LastRun::GoesOn,
             },
@@ -205,7 +213,7 @@ mod tests {
     use crate::connector::Position;
 
     fn asked(kind: RunKind, plan: &str, above: u64) -> Asked {
-        Asked { kind, plan: plan.into(), above }
+        Asked { kind, plan: plan.into(), above, by: None }
     }
 
     fn positions(value: u64) -> Positions {
@@ -232,6 +240,20 @@ mod tests {
         assert_ne!(third.attempt.run, first.attempt.run);
         assert_eq!((third.attempt.epoch, third.resumed, third.positions), (41, false, positions(7)));
         assert_eq!(third.committed, Some(second.attempt));
+    }
+
+    #[test]
+    fn a_run_of_an_object_that_has_succeeded_is_not_made_again_for_it() {
+        let mut record = Record::default();
+        let by = |uid: &str| Asked { by: Some(uid.to_owned()), ..asked(RunKind::Full, "plan", 0) };
+        let first = record.begin(&by("one"));
+        assert_eq!(record.succeed(&first.attempt, &positions(7)), Ok(()));
+        let again = record.clone().begin(&by("one"));
+        assert_eq!((&again.attempt.run, again.attempt.epoch, again.resumed), (&first.attempt.run, 2, true));
+        for asked in [by("other"), asked(RunKind::Full, "plan", 0)] {
+            let next = record.clone().begin(&asked);
+            assert_ne!(next.attempt.run, first.attempt.run, "{asked:?}");
+        }
     }
 
     #[test]

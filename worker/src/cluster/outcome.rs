@@ -46,8 +46,8 @@ pub fn outcome(report: &RunReport) -> AttemptOutcome {
             Outcome::Interrupted => AttemptResult::Interrupted,
         },
         reason: error.map(|error| error.reason.to_owned()),
-        message: error.map(ReportedError::sentence),
-        remedy: error.and_then(|error| error.remedy.clone()),
+        message: error.map(|error| first_mistake(error).map_or_else(|| error.sentence(), |(message, _)| message)),
+        remedy: error.and_then(|error| first_mistake(error).map_or_else(|| error.remedy.clone(), |(_, help)| help)),
         retryable: error.is_some_and(|error| error.retryable),
         progressed: report.splits.as_ref().is_some_and(|splits| splits.saved > 0),
         totals: RunTotals {
@@ -69,6 +69,17 @@ pub fn outcome(report: &RunReport) -> AttemptOutcome {
         nodes,
         nodes_omitted: (omitted > 0).then_some(omitted as u64),
     }
+}
+
+/// Of manifests that do not compile, the first mistake and what helps: a condition shows no list.
+fn first_mistake(error: &ReportedError) -> Option<(String, Option<String>)> {
+    let first = error.diagnostics.first()?;
+    let place = first.place.as_ref().map(|place| format!("{}: ", place.path)).unwrap_or_default();
+    let more = match error.diagnostics.len() {
+        1 => String::new(),
+        all => format!(" (and {} more)", all - 1),
+    };
+    Some((format!("{place}{}{more}", first.message), first.help.clone()))
 }
 
 fn mebibytes(bytes: u64) -> String {

@@ -1,7 +1,8 @@
 //! Checkpoints in a Checkpoint object, changed by compare-and-set: whoever changes it between our look and our write makes
 //! us look again.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aggregator_crds::checkpoint::{PositionState, StreamAttempt, StreamPosition};
 use aggregator_crds::schedule::PipelineRef;
@@ -26,6 +27,8 @@ pub struct ClusterStore {
     run: RunName,
     pipeline: String,
     owner: Option<OwnerReference>,
+    /// What this process has begun, by the Pipeline's or stream's identity: what it goes on from when the object is taken away.
+    begun: Mutex<BTreeMap<String, Record>>,
 }
 
 impl ClusterStore {
@@ -33,11 +36,15 @@ impl ClusterStore {
     #[must_use]
     pub fn new(client: &Client, run: RunName, pipeline: &str, owner: Option<OwnerReference>) -> Self {
         let objects = Api::namespaced(client.clone(), &run.namespace);
-        Self { objects, run, pipeline: pipeline.to_owned(), owner }
+        Self { objects, run, pipeline: pipeline.to_owned(), owner, begun: Mutex::default() }
     }
 
     fn unreachable(&self, source: impl std::error::Error + Send + Sync + 'static) -> CheckpointError {
         CheckpointError::Unreachable { name: self.pipeline.clone(), source: Box::new(source) }
+    }
+
+    fn begun(&self) -> MutexGuard<'_, BTreeMap<String, Record>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn get(&self) -> Result<Option<Checkpoint>, CheckpointError> {
@@ -57,10 +64,14 @@ impl ClusterStore {
         let stream = stream_of(pipeline);
         for _ in 0..RACES {
             let there = self.get().await?;
-            let before = there.as_ref().map_or(Ok(Record::default()), |there| record(&there.spec, stream, pipeline))?;
+            let before = match &there {
+                Some(there) => record(&there.spec, stream, pipeline)?,
+                None => self.begun().get(pipeline).cloned().unwrap_or_default(),
+            };
             let mut after = before.clone();
             let value = work(&mut after)?;
-            if after == before || self.put(there, stream, after, pipeline).await? {
+            if after == before || self.put(there, stream, after.clone(), pipeline).await? {
+                self.begun().insert(pipeline.to_owned(), after);
                 return Ok(value);
             }
         }
@@ -182,7 +193,7 @@ impl CheckpointStore for ClusterStore {
     }
 
     async fn begin(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Begun, CheckpointError> {
-        let asked = Asked { kind, plan: plan.to_owned(), above };
+        let asked = Asked { kind, plan: plan.to_owned(), above, by: Some(self.run.uid.clone()) };
         self.with(pipeline, |record| Ok(record.begin(&asked))).await
     }
 
@@ -218,7 +229,7 @@ mod tests {
             let position = Position { kind: "cursor".into(), version: 1, state: serde_json::json!({ "value": value }) };
             Positions::from([("all".to_owned(), position)])
         };
-        let asked = Asked { kind: RunKind::Incremental, plan: "plan".into(), above: 0 };
+        let asked = Asked { kind: RunKind::Incremental, plan: "plan".into(), above: 0, by: None };
         for (value, stream) in [(1, None), (2, Some("public.a")), (3, Some("public.b")), (4, Some("public.a"))] {
             let mut record = record(&spec, stream, "demo/p").expect("a record");
             let begun = record.begin(&asked);

@@ -31,6 +31,14 @@ check: {interval: 1s}
             r"spec.check.interval: `1s` is too short; use 10s or more"
         ]
     );
+    for (host, shown) in [("db one", "db one"), ("db/shop", "db/shop"), ("db\\n", "db\n")] {
+        let spec = format!("postgres: {{host: \"{host}\", database: d, username: u}}");
+        let help = "give the name or the address of one machine";
+        let expected = format!("spec.postgres.host: `{shown}` is not a host; {help}");
+        assert_eq!(violations::<Connector>("Connector", &spec), [expected]);
+    }
+    let socket = "postgres: {host: /run/postgresql, database: d, username: u}";
+    assert_eq!(violations::<Connector>("Connector", socket), Vec::<String>::new());
     let found = violations::<Connector>(
         "Connector",
         r#"

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::Schedule;
 use crate::validation::{Validate, parse_bytes, parse_duration, parse_percent, parse_quantity};
+use crate::{Connector, Schedule, Transformation};
 
 #[test]
 fn names_of_objects() {
@@ -81,4 +81,43 @@ fn quantities_and_percentages() {
     ] {
         assert_eq!(parse_percent(text).ok(), percent, "{text}");
     }
+}
+
+#[test]
+fn control_characters_stand_in_no_field_that_is_not_data() {
+    let found = |kind: &str, spec: &str| match kind {
+        "Connector" => super::violations::<Connector>(kind, spec),
+        _ => super::violations::<Transformation>(kind, spec),
+    };
+    let nul = r#"{description: "a\0b", secretName: "x", file: {root: "da\u0007ta", format: {csv: {delimiter: "\u0001", nullValues: ["\0"], columns: ["a\tb", "c\u0085"]}}}}"#;
+    assert_eq!(
+        found("Connector", nul),
+        [
+            "spec.description: the text holds the control character U+0000; take it out",
+            "spec.file.root: the text holds the control character U+0007; take it out",
+            "spec.file.format.csv.columns[1]: the text holds the control character U+0085; take it out",
+        ]
+    );
+    let headers = r#"{http: {url: "https://a.example", endpoints: [{name: a, path: /, query: {"a\0": b}}]}}"#;
+    assert_eq!(
+        found("Connector", headers),
+        ["spec.http.endpoints[0].query[\"a\\0\"]: the text holds the control character U+0000; take it out"]
+    );
+    // Rows of tests are data, and the text of a query has lines.
+    let step = r#"{sql: {query: "SELECT *\n\tFROM input"}, tests: [{name: a, rows: [{a: "\0"}], expect: {rows: [{a: "\0"}]}}]}"#;
+    assert_eq!(found("Transformation", step), Vec::<String>::new());
+    let query = r#"{sql: {query: "SELECT '\0'"}}"#;
+    assert_eq!(
+        found("Transformation", query),
+        ["spec.sql.query: the text holds the control character U+0000; take it out"]
+    );
+}
+
+#[test]
+fn durations_that_kubernetes_cannot_count_are_too_long() {
+    let every = |text: &str| {
+        super::violations::<Schedule>("Schedule", &format!("{{pipelineRef: {{name: p}}, interval: {{every: {text}}}}}"))
+    };
+    assert_eq!(every("36500d"), Vec::<String>::new());
+    assert_eq!(every("36501d"), ["spec.interval.every: `36501d` is too long; use 36500d or less"]);
 }
