@@ -80,6 +80,13 @@ fn a_run_that_is_cancelled_stops_and_commits_nothing_more() {
     eventually("a run that goes on", || {
         (project.get("pipelinerun", "long")["status"]["phase"] == "Running").then_some(())
     });
+    // Whoever follows the log sees how far it is.
+    let log = eventually("a line of progress", || {
+        let log = project.namespace.kubectl(["logs", "job/long"]);
+        log.contains(" s: ").then_some(log)
+    });
+    let line = log.lines().find(|line| line.contains(" s: ")).expect("a line");
+    assert!(line.starts_with("after 10 s: rows has read ") && line.contains(", kept has taken "), "{log}");
     let cancel = r#"{"spec":{"cancel":"Immediate"}}"#;
     project.namespace.kubectl(["patch", "pipelinerun", "long", "--type=merge", "--patch", cancel]);
     let run = project.ended("long");
