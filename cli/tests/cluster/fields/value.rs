@@ -10,9 +10,13 @@ pub(super) struct Hostile {
     pub(super) value: Option<Value>,
 }
 
-/// More than any list or map may have, and the most bytes that they take.
-const MANY: usize = 10_001;
-const MANY_BYTES: usize = 100_000;
+/// More texts than any list or map may have; and so many of what is larger, that a debug build looks at them in its time.
+const TEXTS: usize = 10_001;
+const OTHERS: usize = 300;
+
+fn many(first: &Value) -> usize {
+    if first.is_string() { TEXTS } else { OTHERS }
+}
 
 /// The values for a field in which that may stand, and in which this stands now.
 pub(super) fn hostile(schema: &Value, now: &Value) -> Vec<Hostile> {
@@ -57,7 +61,7 @@ pub(super) fn hostile(schema: &Value, now: &Value) -> Vec<Hostile> {
             add("a mapping", json!({}));
             add("text", json!("a"));
             add("twice the same", json!([first, first]));
-            add("many", Value::Array(vec![first.clone(); MANY.min(MANY_BYTES / (first.to_string().len() + 1))]));
+            add("many", Value::Array(vec![first.clone(); many(&first)]));
         }
         Some("object") if schema["additionalProperties"].is_object() => {
             let first = now.as_object().and_then(|map| map.values().next()).cloned().unwrap_or_default();
@@ -72,10 +76,11 @@ pub(super) fn hostile(schema: &Value, now: &Value) -> Vec<Hostile> {
             ] {
                 add(what, json!({ key: first }));
             }
-            let many = MANY.min(MANY_BYTES / (first.to_string().len() + 10));
             add(
                 "many",
-                Value::Object((0..many).map(|number| (format!("k{number}"), first.clone())).collect::<Map<_, _>>()),
+                Value::Object(
+                    (0..many(&first)).map(|number| (format!("k{number}"), first.clone())).collect::<Map<_, _>>(),
+                ),
             );
         }
         Some("object") => {
