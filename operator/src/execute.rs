@@ -55,7 +55,10 @@ impl ExecuteError {
     pub fn why(&self) -> Option<Why> {
         let why = |reason| Some(Why { reason, message: self.to_string() });
         match self {
-            Self::NameConflict { .. } => why(Reason::NameConflict),
+            Self::NameConflict { .. } => Some(Why {
+                reason: Reason::NameConflict,
+                message: format!("{self}: delete that, or give this object another name"),
+            }),
             Self::Api { source, .. } => match source.as_ref() {
                 // Everything goes with its namespace, and nobody has to do anything about that.
                 kube::Error::Api(status) if ends_with_its_namespace(status) => None,

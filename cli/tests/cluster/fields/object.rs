@@ -314,6 +314,7 @@ tests: [{name: bad, rows: [{id: x, word: a}], expect: {rejects: [{column: id, re
 description: Nightly
 pipelineRef: {name: idle}
 cron: {expressions: [\"5 3 * * *\"], timeZone: Europe/Berlin}
+jitter: 5m
 concurrencyPolicy: Queue
 missedRuns: {policy: All, max: 5, maxAge: 6h}
 suspend: true
