@@ -59,8 +59,8 @@ fn a_secret_that_is_not_there_is_told_with_where_it_was_looked_for() {
         format!(
             "✗ test/api: read key `token` of Secret `connector-api`: there is no such Secret; it was looked for as {sought}\n  \
              at m.yaml:9:28: Connector test/api spec.http.auth.bearer.token.secretKey\n  \
-             help: add it: a file `connector-api/token` in the folder given with --secrets, or a v1 Secret among the \
-             manifests\n"
+             help: add it: a file `connector-api/token` in the folder given with --secrets, a v1 Secret among the \
+             manifests, or, on a cluster, `kubectl create secret generic connector-api --from-literal=token=…`\n"
         )
     };
     let among = "a v1 Secret in the namespace test among the manifests";
