@@ -19,14 +19,6 @@ pub struct News {
 /// The longest note of an Event.
 const NOTE: usize = 1000;
 
-impl News {
-    /// Something that keeps an object from being brought further.
-    #[must_use]
-    pub fn trouble(reason: Reason, note: &str) -> Self {
-        Self { warning: true, reason: reason.to_string(), note: short(note) }
-    }
-}
-
 fn short(note: &str) -> String {
     note[..note.floor_char_boundary(NOTE)].to_owned()
 }
