@@ -371,8 +371,9 @@ pub(crate) struct WorkerTestArgs {
     pub(crate) termination_log: PathBuf,
 }
 
+/// What every short look at a Connector's system is told.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct WorkerLookArgs {
+pub(crate) struct WorkerConnectorArgs {
     #[command(flatten)]
     pub(crate) files: Files,
     /// Where values of Secrets are: a folder for each, with a file for each key
@@ -384,39 +385,33 @@ pub(crate) struct WorkerLookArgs {
     /// The Connector
     #[arg(long, value_name = "NAME")]
     pub(crate) connector: String,
-    /// The files, as a source's `stream`
-    #[arg(long, value_name = "STREAM")]
-    pub(crate) stream: String,
-    /// How long a file must have stayed as it is
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    pub(crate) settle: String,
     /// Where the outcome is written for the kubelet
     #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
     pub(crate) termination_log: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct WorkerLookArgs {
+    #[command(flatten)]
+    pub(crate) of: WorkerConnectorArgs,
+    /// The files, as a source's `stream`
+    #[arg(long, value_name = "STREAM")]
+    pub(crate) stream: String,
+    /// How long a file must have stayed as it is
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub(crate) settle: String,
+}
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct WorkerProbeArgs {
     #[command(flatten)]
-    pub(crate) files: Files,
-    /// Where values of Secrets are: a folder for each, with a file for each key
-    #[arg(short, long, value_name = "DIR")]
-    pub(crate) secrets: Option<PathBuf>,
-    /// The Connector's namespace
-    #[arg(long, value_name = "NAME")]
-    pub(crate) namespace: String,
-    /// The Connector
-    #[arg(long, value_name = "NAME")]
-    pub(crate) connector: String,
+    pub(crate) of: WorkerConnectorArgs,
     /// Its UID: the catalogue goes with it
     #[arg(long, value_name = "UID")]
     pub(crate) connector_uid: String,
     /// The ConfigMap that keeps the catalogue
     #[arg(long, value_name = "NAME")]
     pub(crate) catalogue: String,
-    /// Where the outcome is written for the kubelet
-    #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
-    pub(crate) termination_log: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]

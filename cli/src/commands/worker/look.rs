@@ -12,14 +12,15 @@ use crate::{manifests, output};
 
 /// Looks for files, and says how that ended. That nothing could be seen is no failure of the worker.
 pub(super) async fn look(args: WorkerLookArgs) -> Result<u8, Failure> {
-    let manifests = Arc::new(manifests::load(&args.files)?);
-    let places = Places::new(manifests, &args.namespace, manifests::secrets(args.secrets)?);
-    let settle = aggregator_crds::parse_duration(&args.settle)
+    let WorkerLookArgs { of, stream, settle } = args;
+    let manifests = Arc::new(manifests::load(&of.files)?);
+    let places = Places::new(manifests, &of.namespace, manifests::secrets(of.secrets)?);
+    let settle = aggregator_crds::parse_duration(&settle)
         .map_err(|error| Failure::usage(error.to_string(), "write a length of time with --settle, as 30s"))?;
     let cancel = cancel_on_signals()?;
-    let looked = cancel.run_until_cancelled(look_for(&places, &args.connector, &args.stream, settle)).await;
+    let looked = cancel.run_until_cancelled(look_for(&places, &of.connector, &stream, settle)).await;
     let Some(outcome) = looked else { return Ok(130) };
     output::json(&outcome)?;
-    std::fs::write(args.termination_log, serde_json::to_string(&outcome).map_err(std::io::Error::from)?)?;
+    std::fs::write(of.termination_log, serde_json::to_string(&outcome).map_err(std::io::Error::from)?)?;
     Ok(0)
 }

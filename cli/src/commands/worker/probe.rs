@@ -17,17 +17,18 @@ use crate::{manifests, output};
 
 /// Checks a Connector, keeps its catalogue, and says how that ended. What does not hold is no failure of the check.
 pub(super) async fn probe(args: WorkerProbeArgs) -> Result<u8, Failure> {
-    let manifests = Arc::new(manifests::load(&args.files)?);
-    let places = Places::new(manifests, &args.namespace, manifests::secrets(args.secrets)?);
+    let WorkerProbeArgs { of, connector_uid, catalogue: name } = args;
+    let manifests = Arc::new(manifests::load(&of.files)?);
+    let places = Places::new(manifests, &of.namespace, manifests::secrets(of.secrets)?);
     let cancel = cancel_on_signals()?;
-    let probed = cancel.run_until_cancelled(look_at(&places, &args.connector)).await;
+    let probed = cancel.run_until_cancelled(look_at(&places, &of.connector)).await;
     let Some((mut outcome, catalogue)) = probed else { return Ok(130) };
     if let Some(catalogue) = catalogue {
-        let owner = owner("Connector", &args.connector, args.connector_uid);
+        let owner = owner("Connector", &of.connector, connector_uid);
         let metadata = ObjectMeta {
-            name: Some(args.catalogue),
-            namespace: Some(args.namespace),
-            labels: Some(labels::labels([(labels::CONNECTOR, &names::label(&args.connector))])),
+            name: Some(name),
+            namespace: Some(of.namespace),
+            labels: Some(labels::labels([(labels::CONNECTOR, &names::label(&of.connector))])),
             ..ObjectMeta::default()
         };
         let text = serde_json::to_string(&catalogue).map_err(std::io::Error::from)?;
@@ -42,6 +43,6 @@ pub(super) async fn probe(args: WorkerProbeArgs) -> Result<u8, Failure> {
         }
     }
     output::json(&outcome)?;
-    std::fs::write(args.termination_log, serde_json::to_string(&outcome).map_err(std::io::Error::from)?)?;
+    std::fs::write(of.termination_log, serde_json::to_string(&outcome).map_err(std::io::Error::from)?)?;
     Ok(0)
 }
