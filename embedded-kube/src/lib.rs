@@ -3,6 +3,7 @@
 //!
 //! It knows no kind of object but Kubernetes' own.
 
+pub mod api;
 mod chain;
 pub mod node;
 pub mod supervisor;
