@@ -8,6 +8,7 @@
 //! it is wrong.
 
 pub mod follow;
+pub mod home;
 pub mod kind;
 pub mod lifecycle;
 pub mod refusal;
