@@ -7,7 +7,9 @@
 //! A closed list of kinds and verbs: one is added only when something needs it. Where it differs from the real API server,
 //! it is wrong.
 
+pub mod apply;
 pub mod kind;
+pub mod patch;
 pub mod refusal;
 
 pub use kind::{Column, Kind};
