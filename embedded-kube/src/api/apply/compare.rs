@@ -98,7 +98,8 @@ impl Walk {
             return self.leaf(before, after);
         }
         let own = old.into_iter().flat_map(|old| old.keys());
-        let others = new.into_iter().flat_map(|new| new.keys()).filter(|name| !old.is_some_and(|old| old.contains_key(*name)));
+        let others =
+            new.into_iter().flat_map(|new| new.keys()).filter(|name| !old.is_some_and(|old| old.contains_key(*name)));
         for name in own.chain(others) {
             let step = Element::Field(name.clone());
             let Some(of) = map.member(name) else {

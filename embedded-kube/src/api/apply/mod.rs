@@ -86,9 +86,8 @@ pub fn applied(
     force: bool,
     now: Timestamp,
 ) -> Result<Value, Refusal> {
-    let managed = Managed::of(live).map_err(|error| {
-        Refusal::new(RefusalReason::Unknown, format!("failed to decode managed fields: {error}"))
-    })?;
+    let managed = Managed::of(live)
+        .map_err(|error| Refusal::new(RefusalReason::Unknown, format!("failed to decode managed fields: {error}")))?;
     of_kind(kind, configuration)?;
     let apply = Apply { kind, live, configuration, manager, now };
     let from_kubectl = manager.name == last_applied::KUBECTL;
@@ -130,9 +129,8 @@ fn identified(kind: &Kind, live: Option<&Value>, object: &Value) -> Result<(), R
     let Some(live) = live else {
         return match text(object, "uid") {
             Some(uid) if !uid.is_empty() => {
-                let why = format!(
-                    "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-                );
+                let why =
+                    format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
                 Err(Refusal::conflict(kind, &name, &why))
             }
             _ => Ok(()),

@@ -32,9 +32,7 @@ pub(super) fn left(kind: &Kind, subresource: &str) -> FieldSet {
             &[&["status"]]
         }
         ("status", true, _) => &[&["metadata"], &["spec"]],
-        ("status", false, "Pod") => {
-            &[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]]
-        }
+        ("status", false, "Pod") => &[&["spec"], &["metadata", "deletionTimestamp"], &["metadata", "ownerReferences"]],
         ("status", false, _) => &[&["spec"]],
         ("finalize", false, "Namespace") => &[&["status"]],
         _ => &[],

@@ -68,7 +68,8 @@ impl<'a> Type<'a> {
 
     /// Unknown members are kept from where a schema says so, all the way down.
     pub(super) fn known(schema: &'a Value, open: bool, hint: Hint) -> Self {
-        let form = if is(schema, "x-kubernetes-embedded-resource") { Form::Object(schema) } else { Form::Known(schema) };
+        let form =
+            if is(schema, "x-kubernetes-embedded-resource") { Form::Object(schema) } else { Form::Known(schema) };
         Self { form, open: open || opens(schema), hint }
     }
 

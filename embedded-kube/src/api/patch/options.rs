@@ -39,8 +39,7 @@ pub fn checked_options(patch: &PatchBody, field_manager: &str, force: Option<boo
     }
     let texts: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
     let what = if let [one] = texts.as_slice() { one.clone() } else { format!("[{}]", texts.join(", ")) };
-    let details =
-        Details { group: "meta.k8s.io".into(), kind: "PatchOptions".into(), causes, ..Details::default() };
+    let details = Details { group: "meta.k8s.io".into(), kind: "PatchOptions".into(), causes, ..Details::default() };
     Err(Refusal {
         reason: RefusalReason::Invalid,
         message: format!("PatchOptions.meta.k8s.io \"\" is invalid: {what}"),

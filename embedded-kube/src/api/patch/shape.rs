@@ -4,6 +4,9 @@
 mod objects;
 mod pod;
 
+#[cfg(test)]
+mod tests;
+
 use crate::api::Kind;
 
 /// The shape of a value.

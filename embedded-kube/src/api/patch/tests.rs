@@ -164,10 +164,7 @@ fn options_go_with_their_patch() {
     assert_eq!(checked_options(&merge, "", None), Ok(()));
     let message = |patch, manager, force| checked_options(patch, manager, force).unwrap_err().message;
     let prefix = "PatchOptions.meta.k8s.io \"\" is invalid: ";
-    assert_eq!(
-        message(&apply, "", None),
-        format!("{prefix}fieldManager: Required value: is required for apply patch")
-    );
+    assert_eq!(message(&apply, "", None), format!("{prefix}fieldManager: Required value: is required for apply patch"));
     assert_eq!(
         message(&merge, "a", Some(false)),
         format!("{prefix}force: Forbidden: may not be specified for non-apply patch")
@@ -200,12 +197,15 @@ fn directives_say_otherwise() {
         })
     };
     let merged = |change| patch(STRATEGIC, live(), change).unwrap();
-    assert_eq!(merged(json!({"metadata": {"labels": {"$patch": "replace", "c": "d"}}}))["metadata"]["labels"], json!({"c": "d"}));
+    assert_eq!(
+        merged(json!({"metadata": {"labels": {"$patch": "replace", "c": "d"}}}))["metadata"]["labels"],
+        json!({"c": "d"})
+    );
     assert_eq!(merged(json!({"metadata": {"labels": {"$patch": "delete"}}}))["metadata"]["labels"], json!({}));
     let finalizers = merged(json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["b"]}}));
     assert_eq!(finalizers["metadata"]["finalizers"], json!(["a", "c"]));
     let finalizers = merged(json!({"metadata": {"$setElementOrder/finalizers": ["d", "c", "a"], "finalizers": ["d"]}}));
-    assert_eq!(finalizers["metadata"]["finalizers"], json!(["b", "d", "c", "a"]));
+    assert_eq!(finalizers["metadata"]["finalizers"], json!(["d", "b", "c", "a"]));
     let volume = json!({"name": "v", "$retainKeys": ["name", "secret"], "secret": {"secretName": "s"}});
     let volumes = merged(json!({"spec": {"volumes": [volume]}}));
     assert_eq!(volumes["spec"]["volumes"], json!([{"name": "v", "secret": {"secretName": "s"}}]));

@@ -43,8 +43,7 @@ const NODE_SPEC: Shape = Shape::Fields(&[
     ("podCIDRs", list(Applied::Set, Patched::Merge)),
     ("podPreemptionPolicy", Field::Value(&NODE_PREEMPTION)),
 ]);
-const NODE_PREEMPTION: Shape =
-    Shape::Fields(&[("disableResizePreemption", list(Applied::Set, Patched::Replace))]);
+const NODE_PREEMPTION: Shape = Shape::Fields(&[("disableResizePreemption", list(Applied::Set, Patched::Replace))]);
 const NODE_STATUS: Shape =
     Shape::Fields(&[("addresses", keyed(BY_TYPE, &PLAIN)), ("conditions", keyed(BY_TYPE, &PLAIN))]);
 
@@ -93,8 +92,7 @@ static NETWORK_POLICY: Shape =
     Shape::Fields(&[("metadata", Field::Value(&METADATA)), ("spec", Field::Value(&NETWORK_POLICY_SPEC))]);
 const NETWORK_POLICY_SPEC: Shape = Shape::Fields(&[("podSelector", Field::Value(&LABEL_SELECTOR))]);
 
-static BINDING: Shape =
-    Shape::Fields(&[("metadata", Field::Value(&METADATA)), ("roleRef", Field::Value(&WHOLE))]);
+static BINDING: Shape = Shape::Fields(&[("metadata", Field::Value(&METADATA)), ("roleRef", Field::Value(&WHOLE))]);
 
 static DEFINITION: Shape =
     Shape::Fields(&[("metadata", Field::Value(&METADATA)), ("status", Field::Value(&DEFINITION_STATUS))]);

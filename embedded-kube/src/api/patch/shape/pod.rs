@@ -32,8 +32,7 @@ static SPEC: Shape = Shape::Fields(&[
 ]);
 
 const AFFINITY: Shape = Shape::Fields(&[("nodeAffinity", Field::Value(&NODE_AFFINITY))]);
-const NODE_AFFINITY: Shape =
-    Shape::Fields(&[("requiredDuringSchedulingIgnoredDuringExecution", Field::Value(&WHOLE))]);
+const NODE_AFFINITY: Shape = Shape::Fields(&[("requiredDuringSchedulingIgnoredDuringExecution", Field::Value(&WHOLE))]);
 
 const SPREAD: Shape = Shape::Fields(&[("labelSelector", Field::Value(&LABEL_SELECTOR))]);
 
@@ -75,8 +74,7 @@ const VOLUME: Shape = Shape::Fields(&[
 const WITH_SECRET: Shape = Shape::Fields(&[("secretRef", Field::Value(&WHOLE))]);
 const CSI: Shape = Shape::Fields(&[("nodePublishSecretRef", Field::Value(&WHOLE))]);
 const EPHEMERAL: Shape = Shape::Fields(&[("volumeClaimTemplate", Field::Value(&CLAIM))]);
-const CLAIM: Shape =
-    Shape::Fields(&[("metadata", Field::Value(&METADATA)), ("spec", Field::Value(&CLAIM_SPEC))]);
+const CLAIM: Shape = Shape::Fields(&[("metadata", Field::Value(&METADATA)), ("spec", Field::Value(&CLAIM_SPEC))]);
 const CLAIM_SPEC: Shape =
     Shape::Fields(&[("dataSource", Field::Value(&WHOLE)), ("selector", Field::Value(&LABEL_SELECTOR))]);
 

@@ -8,7 +8,7 @@ mod order;
 
 use serde_json::{Map, Value};
 
-use crate::api::patch::shape::{Field, Patched, PLAIN, Shape};
+use crate::api::patch::shape::{Field, PLAIN, Patched, Shape};
 use crate::api::{Kind, Refusal, RefusalReason};
 
 use super::{go, unfit};

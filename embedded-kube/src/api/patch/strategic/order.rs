@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::api::patch::shape::Patched;
 
 use super::list::{no_key, object, position};
-use super::{BAD_ORDER, DIRECTIVE, Mistake, go};
+use super::{DIRECTIVE, Mistake, go};
 
 /// Whether the patch's items stand in the order that the patch itself asks for.
 pub(super) fn checked(patch: &[Value], wanted: &[Value], patched: Patched) -> Result<(), Mistake> {
