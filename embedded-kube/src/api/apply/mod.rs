@@ -11,6 +11,7 @@ mod configuration;
 mod conflict;
 mod element;
 mod fields;
+mod identity;
 mod last_applied;
 mod list_type;
 mod managed;
@@ -106,7 +107,7 @@ pub fn applied(
         Failure::Conflicts(conflicts) => conflicts.into(),
         Failure::Refused(refusal) => refusal,
     })?;
-    identified(kind, live, &object)?;
+    let object = identity::kept(kind, live, object)?;
     let kept = from_kubectl && last_applied::is_kept(&object);
     Ok(if kept { last_applied::kept(object, configuration) } else { object })
 }
@@ -118,27 +119,4 @@ fn of_kind(kind: &Kind, configuration: &Value) -> Result<(), Refusal> {
     }
     let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
     Err(Refusal::bad_request(format!("invalid object type: {group}/{version}, Kind={}", text("kind"))))
-}
-
-/// Whether it is the object, in the version, that the configuration means.
-fn identified(kind: &Kind, live: Option<&Value>, object: &Value) -> Result<(), Refusal> {
-    let text = |object: &Value, name: &str| {
-        object.get("metadata").and_then(|metadata| metadata.get(name)).and_then(Value::as_str).map(str::to_owned)
-    };
-    let name = text(object, "name").unwrap_or_default();
-    let Some(live) = live else {
-        return match text(object, "uid") {
-            Some(uid) if !uid.is_empty() => {
-                let why =
-                    format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
-                Err(Refusal::conflict(kind, &name, &why))
-            }
-            _ => Ok(()),
-        };
-    };
-    if text(live, "resourceVersion") == text(object, "resourceVersion") {
-        Ok(())
-    } else {
-        Err(Refusal::modified(kind, &name))
-    }
 }

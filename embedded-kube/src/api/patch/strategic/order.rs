@@ -12,23 +12,21 @@ pub(super) fn checked(patch: &[Value], wanted: &[Value], patched: Patched) -> Re
     if patch.is_empty() || wanted.is_empty() {
         return Ok(());
     }
+    let mismatch = || {
+        let (patch, wanted) = (go::list(patch), go::list(wanted));
+        Mistake::Other(format!("The order in patch list:\n{patch}\n doesn't match $setElementOrder list:\n{wanted}\n"))
+    };
     let mut rest = wanted.iter();
     for item in patch {
-        if let Patched::By(_) = patched
-            && object(item)?.contains_key(DIRECTIVE)
-        {
-            continue;
-        }
-        loop {
-            let Some(next) = rest.next() else {
-                let (patch, wanted) = (go::list(patch), go::list(wanted));
-                return Err(Mistake::Other(format!(
-                    "The order in patch list:\n{patch}\n doesn't match $setElementOrder list:\n{wanted}\n"
-                )));
-            };
-            if same(item, next, patched)? {
-                break;
-            }
+        let directive = match patched {
+            Patched::By(_) => object(item)?.get(DIRECTIVE),
+            Patched::Replace | Patched::Merge => None,
+        };
+        match directive {
+            Some(directive) if directive == "delete" => {}
+            Some(_) if rest.len() == 0 => return Err(mismatch()),
+            Some(_) => {}
+            None => while !same(item, rest.next().ok_or_else(mismatch)?, patched)? {},
         }
     }
     Ok(())
