@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::random::Random;
 use super::schema::{built_in, described, without_extensions};
-use super::server::{Server, comparable, same};
+use super::server::{Server, comparable, none, same};
 
 const APPLY: &str = "application/apply-patch+yaml";
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -65,9 +65,9 @@ fn template(random: &mut Random) -> Value {
     }
     for container in &mut containers {
         if random.percent(60) {
-            let variables = random.some(&NAMES, 50).into_iter().map(|name| match random.below(3) {
-                0 => json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}),
-                _ => json!({"name": name, "value": "x"}),
+            let variables = random.some(&NAMES, 50).into_iter().map(|name| match name {
+                "c" => json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}),
+                _ => json!({"name": name, "value": random.pick(&["x", "y"])}),
             });
             container["env"] = Value::Array(variables.collect());
         }
@@ -323,6 +323,7 @@ fn samples() -> Vec<(&'static str, &'static str, &'static str, bool, Value, &'st
 #[test]
 fn who_creates_an_object_owns_the_same() {
     let server = Server::start();
+    let mut differences = Vec::new();
     for (group, kind, plural, namespaced, object, later) in samples() {
         let kind = built_in(&server, group, "v1", kind, plural);
         let root = if group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{group}/v1") };
@@ -345,6 +346,60 @@ fn who_creates_an_object_owns_the_same() {
             new["metadata"]["labels"] = real.body["metadata"]["labels"].clone();
         }
         let ours = tracked(&kind, None, new, &named("one"), Timestamp::now());
-        assert_eq!(managers(&ours), managers(&real.body), "{plural}: {:#}", real.body);
+        if managers(&ours) != managers(&real.body) {
+            let (ours, theirs) = (managers(&ours), managers(&real.body));
+            differences.push(format!("{plural}\nours: {ours}\ntheirs: {theirs}"));
+        }
+    }
+    none(&differences);
+}
+
+#[test]
+fn managers_are_forgotten_alike() {
+    let server = Server::start();
+    let kind = built_in(&server, "", "v1", "ConfigMap", "configmaps");
+    let path = format!("/api/v1/namespaces/{}/configmaps", server.namespace.name());
+    for (name, reset, kept) in [("a", json!([]), false), ("b", json!([{}]), false), ("c", Value::Null, true)] {
+        let object = json!({"metadata": {"name": name}, "data": {"a": "b"}});
+        let live = server.ask("POST", &format!("{path}?fieldManager=one"), "application/json", &object).body;
+        let mut new = live.clone();
+        new["data"]["a"] = "c".into();
+        new["metadata"]["managedFields"] = reset;
+        let real = server.ask("PUT", &format!("{path}/{name}?fieldManager=two"), "application/json", &new);
+        let ours = tracked(&kind, Some(&live), new, &named("two"), Timestamp::now());
+        let live = same(name, Ok(ours), &real).unwrap();
+        assert_eq!(live["metadata"].get("managedFields").is_some(), kept, "{name}");
+        // Who applies next finds owners, of whatever was there before if there are none.
+        let configuration =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "d"}});
+        for force in [false, true] {
+            let real =
+                server.ask("PATCH", &format!("{path}/{name}?fieldManager=three&force={force}"), APPLY, &configuration);
+            let ours = applied(&kind, Some(&live), &configuration, &named("three"), force, Timestamp::now());
+            assert_eq!(same(name, ours, &real).is_some(), force);
+        }
+    }
+}
+
+/// `kubectl apply`, first its own way and then the server's.
+#[test]
+fn kubectl_goes_over_alike() {
+    let server = Server::start();
+    let kind = built_in(&server, "", "v1", "ConfigMap", "configmaps");
+    let path = format!("/api/v1/namespaces/{}/configmaps/it", server.namespace.name());
+    let configuration = |value: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "it"}, "data": {"a": value, "b": "<&>"}});
+    let kept = json!({"kubectl.kubernetes.io/last-applied-configuration": format!("{}\n", configuration("x"))});
+    let mut object = configuration("x");
+    object["metadata"]["annotations"] = kept;
+    let all = path.trim_end_matches("/it");
+    let created = format!("{all}?fieldManager=kubectl-client-side-apply");
+    let mut live = server.ask("POST", &created, "application/json", &object).body;
+    for (manager, value) in [("other", "y"), ("kubectl", "y"), ("kubectl", "z"), ("other", "x")] {
+        let configuration = configuration(value);
+        let real = server.ask("PATCH", &format!("{path}?fieldManager={manager}"), APPLY, &configuration);
+        let ours = applied(&kind, Some(&live), &configuration, &named(manager), false, Timestamp::now());
+        let now = same(&format!("{manager} {value}"), ours, &real);
+        assert_eq!(now.is_some(), manager == "kubectl");
+        live = now.unwrap_or(live);
     }
 }

@@ -1,10 +1,10 @@
 //! Numbers that are the same again for the same seed.
 
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// From the environment (`SEED`), or from the clock; printed either way.
-    pub fn seeded() -> Self {
+    pub(crate) fn seeded() -> Self {
         let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = seed.unwrap_or_else(|| jiff::Timestamp::now().as_microsecond().unsigned_abs());
         println!("SEED={seed}");
@@ -20,20 +20,20 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    pub fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(limit).unwrap()).unwrap()
     }
 
-    pub fn percent(&mut self, chance: usize) -> bool {
+    pub(crate) fn percent(&mut self, chance: usize) -> bool {
         self.below(100) < chance
     }
 
-    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 
     /// Some of them, in any order.
-    pub fn some<T: Clone>(&mut self, from: &[T], chance: usize) -> Vec<T> {
+    pub(crate) fn some<T: Clone>(&mut self, from: &[T], chance: usize) -> Vec<T> {
         let mut some: Vec<T> = Vec::new();
         for item in from {
             if self.percent(chance) {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::server::Server;
 
 /// A schema without references, and without descriptions. What refers to itself ends as any value.
-pub fn resolved(schemas: &Value, schema: &Value, within: &[&str]) -> Value {
+pub(crate) fn resolved(schemas: &Value, schema: &Value, within: &[&str]) -> Value {
     let reference = schema.get("$ref").or_else(|| schema.pointer("/allOf/0/$ref")).and_then(Value::as_str);
     if let Some(reference) = reference {
         let name = reference.rsplit('/').next().unwrap();
@@ -35,7 +35,7 @@ pub fn resolved(schemas: &Value, schema: &Value, within: &[&str]) -> Value {
 }
 
 /// A built-in kind.
-pub fn built_in(server: &Server, group: &str, version: &str, kind: &str, plural: &str) -> Kind {
+pub(crate) fn built_in(server: &Server, group: &str, version: &str, kind: &str, plural: &str) -> Kind {
     let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
     let document = server.get(&format!("/openapi/v3/{path}"));
     let schemas = &document["components"]["schemas"];
@@ -50,7 +50,7 @@ pub fn built_in(server: &Server, group: &str, version: &str, kind: &str, plural:
     described(group, version, kind, plural, false, schema)
 }
 
-pub fn described(group: &str, version: &str, kind: &str, plural: &str, custom: bool, schema: Value) -> Kind {
+pub(crate) fn described(group: &str, version: &str, kind: &str, plural: &str, custom: bool, schema: Value) -> Kind {
     Kind {
         group: group.into(),
         version: version.into(),
@@ -68,7 +68,7 @@ pub fn described(group: &str, version: &str, kind: &str, plural: &str, custom: b
 }
 
 /// The schema without what says how values merge.
-pub fn without_extensions(schema: &Value) -> Value {
+pub(crate) fn without_extensions(schema: &Value) -> Value {
     match schema {
         Value::Object(members) => {
             let kept: Map<String, Value> = members

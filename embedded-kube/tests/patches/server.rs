@@ -9,22 +9,22 @@ use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 
-pub struct Server {
-    pub plane: Arc<ControlPlane>,
-    pub namespace: Namespace,
+pub(crate) struct Server {
+    pub(crate) plane: Arc<ControlPlane>,
+    pub(crate) namespace: Namespace,
     client: kube::Client,
     runtime: tokio::runtime::Runtime,
 }
 
 /// What it answered.
 #[derive(Debug)]
-pub struct Answer {
-    pub code: u16,
-    pub body: Value,
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) body: Value,
 }
 
 impl Server {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let plane = ControlPlane::shared();
         let namespace = plane.namespace();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -36,7 +36,7 @@ impl Server {
         Self { plane, namespace, client, runtime }
     }
 
-    pub fn ask(&self, method: &str, path: &str, content_type: &str, body: &Value) -> Answer {
+    pub(crate) fn ask(&self, method: &str, path: &str, content_type: &str, body: &Value) -> Answer {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let request = Request::builder().method(method).uri(path).header("content-type", content_type);
         let request = request.body(Body::from(body)).unwrap();
@@ -48,7 +48,7 @@ impl Server {
         })
     }
 
-    pub fn get(&self, path: &str) -> Value {
+    pub(crate) fn get(&self, path: &str) -> Value {
         let answer = self.ask("GET", path, "application/json", &Value::Null);
         assert_eq!(answer.code, 200, "{path}: {}", answer.body);
         answer.body
@@ -56,7 +56,7 @@ impl Server {
 }
 
 /// An object without what only the API server sets, and with its managers in an order that times have no part in.
-pub fn comparable(object: &Value) -> Value {
+pub(crate) fn comparable(object: &Value) -> Value {
     let mut object = object.clone();
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         for name in ["uid", "creationTimestamp", "resourceVersion", "generation", "selfLink"] {
@@ -77,7 +77,7 @@ pub fn comparable(object: &Value) -> Value {
 }
 
 /// A refusal without the order of its causes and of the managers in its message, which is another each time.
-pub fn of_refusal(status: &Value) -> Value {
+pub(crate) fn of_refusal(status: &Value) -> Value {
     let mut status = status.clone();
     if let Some(causes) = status.pointer_mut("/details/causes").and_then(Value::as_array_mut) {
         causes.sort_by_key(ToString::to_string);
@@ -94,18 +94,22 @@ pub fn of_refusal(status: &Value) -> Value {
 }
 
 /// Panics when the outcomes differ. The object that is there now, if there was no refusal.
-pub fn same(what: &str, ours: Result<Value, Refusal>, real: &Answer) -> Option<Value> {
-    match ours {
-        Ok(ours) if real.code < 300 => {
-            let (ours, theirs) = (comparable(&ours), comparable(&real.body));
-            assert!(ours == theirs, "{what}\nours:   {ours:#}\ntheirs: {theirs:#}");
-            Some(real.body.clone())
-        }
-        Err(ours) if real.code >= 300 => {
-            let (ours, theirs) = (of_refusal(&ours.status()), of_refusal(&real.body));
-            assert!(ours == theirs, "{what}\nours:   {ours:#}\ntheirs: {theirs:#}");
-            None
-        }
-        ours => panic!("{what}\nours:   {ours:#?}\ntheirs: {}\n{:#}", real.code, real.body),
-    }
+pub(crate) fn same(what: &str, ours: Result<Value, Refusal>, real: &Answer) -> Option<Value> {
+    compared(what, ours, real).unwrap_or_else(|difference| panic!("{difference}"))
+}
+
+/// The object that is there now, if there was no refusal; or how the outcomes differ.
+pub(crate) fn compared(what: &str, ours: Result<Value, Refusal>, real: &Answer) -> Result<Option<Value>, String> {
+    let (ours, theirs, object) = match ours {
+        Ok(ours) if real.code < 300 => (comparable(&ours), comparable(&real.body), Some(real.body.clone())),
+        Err(ours) if real.code >= 300 => (of_refusal(&ours.status()), of_refusal(&real.body), None),
+        ours => return Err(format!("{what}\nours: {ours:#?}\ntheirs: {} {:#}", real.code, real.body)),
+    };
+    if ours == theirs { Ok(object) } else { Err(format!("{what}\nours: {ours:#}\ntheirs: {theirs:#}")) }
+}
+
+/// Panics when steps of a random test differed.
+pub(crate) fn none(differences: &[String]) {
+    let shown = differences.iter().take(4).cloned().collect::<Vec<_>>().join("\n----\n");
+    assert!(differences.is_empty(), "{} steps differ:\n{shown}", differences.len());
 }

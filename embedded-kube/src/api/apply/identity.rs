@@ -28,8 +28,13 @@ pub(super) fn kept(kind: &Kind, live: Option<&Value>, mut object: Value) -> Resu
         "" => {}
         uid if uid == text(live, "uid") => {}
         uid => {
-            let message = format!("Invalid value: {uid:?}: field is immutable");
-            return Err(Refusal::invalid(kind, &name, vec![invalid("metadata.uid", message)]));
+            let cause = invalid("metadata.uid", format!("Invalid value: {uid:?}: field is immutable"));
+            let mut refusal = Refusal::invalid(kind, &name, vec![cause.clone()]);
+            // The API server looks twice, and says it once.
+            if let Some(details) = &mut refusal.details {
+                details.causes.push(cause);
+            }
+            return Err(refusal);
         }
     }
     for name in ["uid", "creationTimestamp", "resourceVersion"] {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::api::Kind;
+
 use super::manager::{Manager, Operation, Owner};
 use super::set::FieldSet;
 
@@ -101,13 +103,13 @@ fn entries(object: &Value) -> Option<&Value> {
     object.get("metadata")?.get("managedFields")
 }
 
-/// Whether the object asks to forget who owns what: by an empty list, or a list of one empty entry.
-pub(super) fn resets(object: &Value) -> bool {
+/// Whether the object asks to forget who owns what: by a list of one empty entry; for the built-in kinds also by an empty list,
+/// which those of custom kinds lose when they are read.
+pub(super) fn resets(kind: &Kind, object: &Value) -> bool {
     match entries(object).and_then(Value::as_array).map(Vec::as_slice) {
-        None => false,
-        Some([]) => true,
+        Some([]) => !kind.custom,
         Some([one]) => one.as_object().is_some_and(serde_json::Map::is_empty),
-        Some(_) => false,
+        None | Some(_) => false,
     }
 }
 

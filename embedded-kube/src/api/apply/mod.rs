@@ -52,7 +52,7 @@ pub fn tracked(kind: &Kind, live: Option<&Value>, new: Value, manager: &Manager,
     let of_live = || Managed::of(live).unwrap_or_default();
     let managed = if !manager.subresource.is_empty() {
         of_live()
-    } else if managed::resets(&new) {
+    } else if managed::resets(kind, &new) {
         Managed::default()
     } else {
         // Clients that do not know of managers do not remove them by leaving them out.

@@ -13,7 +13,7 @@ pub(super) fn object(kind: &Kind) -> Value {
     object
 }
 
-/// Only parts of which others are parts: the others are the same to everybody.
+/// Parts of which others are parts, and values that may stay as they are. The others are the same to everybody.
 fn parts(group: &str, kind: &str) -> Value {
     match (group, kind) {
         ("", "Pod") => json!({"spec": {"containers": null}, "status": {}}),
@@ -24,8 +24,23 @@ fn parts(group: &str, kind: &str) -> Value {
         ("", "Node") => {
             json!({"spec": {}, "status": {"daemonEndpoints": {"kubeletEndpoint": {"Port": 0}}, "nodeInfo": {}}})
         }
-        ("", "Event") => json!({"involvedObject": {}, "source": {}}),
-        ("events.k8s.io", "Event") => json!({"regarding": {}, "deprecatedSource": {}}),
+        ("", "Event") => json!({
+            "involvedObject": {},
+            "source": {},
+            "firstTimestamp": null,
+            "lastTimestamp": null,
+            "eventTime": null,
+            "reportingComponent": "",
+            "reportingInstance": "",
+        }),
+        ("events.k8s.io", "Event") => json!({
+            "regarding": {},
+            "deprecatedSource": {},
+            "deprecatedFirstTimestamp": null,
+            "deprecatedLastTimestamp": null,
+            "eventTime": null,
+        }),
+        ("apps", "ControllerRevision") => json!({"revision": 0}),
         ("coordination.k8s.io", "Lease") => json!({"spec": {}}),
         ("", "ResourceQuota") => json!({"spec": {}, "status": {}}),
         ("", "LimitRange") => json!({"spec": {"limits": null}}),
