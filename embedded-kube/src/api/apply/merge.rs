@@ -27,7 +27,6 @@ fn values(of: Type<'_>, live: Option<&Value>, configuration: Option<&Value>) -> 
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "it is one of the ways to merge")]
 fn leaf(live: Option<&Value>, configuration: Option<&Value>) -> Merged {
     Ok(configuration.or(live).cloned())
 }
