@@ -179,8 +179,11 @@ fn templates_of_pods_are_applied_alike() {
     assert!(written > 40 && conflicts > 5, "{written} {conflicts}");
 }
 
+/// Group, kind, resource, whether it is in a namespace, an object, and what the API server adds to it later.
+type Sample = (&'static str, &'static str, &'static str, bool, Value, &'static [&'static str]);
+
 /// An object of each kind; and what the API server adds to it only after it has seen who wrote what.
-fn samples() -> Vec<(&'static str, &'static str, &'static str, bool, Value, &'static [&'static str])> {
+fn samples() -> Vec<Sample> {
     let pod = json!({"containers": [{"name": "a", "image": "i", "env": [{"name": "X", "value": "y"}]}], "restartPolicy": "Never"});
     let labels = json!({"name": "it", "labels": {"a": "b"}});
     let later: &[&str] = &[
