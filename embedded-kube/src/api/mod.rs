@@ -7,10 +7,12 @@
 //! A closed list of kinds and verbs: one is added only when something needs it. Where it differs from the real API server,
 //! it is wrong.
 
+pub mod apply;
 pub mod follow;
 pub mod home;
 pub mod kind;
 pub mod lifecycle;
+pub mod patch;
 pub mod refusal;
 pub mod request;
 pub mod store;

@@ -51,6 +51,8 @@ pub enum RefusalReason {
     TooManyRequests,
     /// A mistake of the program.
     InternalError,
+    /// A mistake of the program, as the API server sees it, that it has no word for: the answer gives no reason.
+    Unknown,
 }
 
 /// What a refusal is about.
@@ -106,7 +108,7 @@ impl RefusalReason {
             Self::UnsupportedMediaType => 415,
             Self::Invalid => 422,
             Self::TooManyRequests => 429,
-            Self::InternalError => 500,
+            Self::InternalError | Self::Unknown => 500,
             Self::Timeout => 504,
         }
     }
@@ -198,6 +200,9 @@ impl Refusal {
         });
         if let Some(details) = &self.details {
             status["details"] = json!(details);
+        }
+        if let (RefusalReason::Unknown, Value::Object(status)) = (self.reason, &mut status) {
+            status.remove("reason");
         }
         status
     }
