@@ -7,8 +7,10 @@
 //! A closed list of kinds and verbs: one is added only when something needs it. Where it differs from the real API server,
 //! it is wrong.
 
+pub mod builtin;
 pub mod kind;
 pub mod refusal;
+pub mod schema;
 
 pub use kind::{Column, Kind};
 pub use refusal::{Cause, Details, Refusal, RefusalReason};
