@@ -29,14 +29,20 @@ fn create(kind: &Kind, body: &str, namespace: &str, real: &Answer) -> Result<Adm
     if kind.namespaced {
         decoded.object["metadata"]["namespace"] = namespace.into();
     }
-    for name in ["uid", "creationTimestamp"] {
-        let given = real.body["metadata"][name].as_str().unwrap_or("0c9ee7a1-9d2b-4f3c-8a1b-0123456789ab");
-        decoded.object["metadata"][name] = given.into();
-    }
+    decoded.object["metadata"]["uid"] = uid(real).into();
+    decoded.object["metadata"]["creationTimestamp"] = "2026-11-29T21:00:00Z".into();
     if kind.kind == "Pod" {
         with_plugins(&mut decoded.object, &json!({}), &suffix(real));
     }
     schemas.created(kind, decoded.object)
+}
+
+/// The identity that the real server has given to an object, or had when it refused it.
+fn uid(real: &Answer) -> String {
+    let message = real.body["message"].as_str().unwrap_or_default();
+    let told = message.split_once("controller-uid\":\"").map(|(_, rest)| rest.chars().take(36).collect());
+    let given = real.body["metadata"]["uid"].as_str().map(ToOwned::to_owned);
+    given.or(told).unwrap_or_else(|| "0c9ee7a1-9d2b-4f3c-8a1b-0123456789ab".to_owned())
 }
 
 /// The end of the name of the volume that the real server has given to a Pod.

@@ -81,7 +81,9 @@ fn compare(server: &Server, definition: &Value, namespace: &str, cases: usize, r
         }
         // The first that is admitted is made, and the others become what it is changed to.
         let Some(old) = &base else {
-            let made = server.ask("POST", &subject.path, &body);
+            // By another name: one that is there already is refused.
+            object["metadata"] = json!({"name": "base"});
+            let made = server.ask("POST", &subject.path, &object.to_string());
             assert_eq!(made.code, 201, "{made:?}");
             base = Some(made.body);
             continue;

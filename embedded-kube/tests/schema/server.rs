@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregator_tests::ControlPlane;
+use aggregator_tests::control_plane::ControlPlane;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};

@@ -145,6 +145,10 @@ impl Inliner<'_> {
                     properties.into()
                 }
                 "items" | "additionalProperties" if value.is_object() => self.inline(value, open),
+                "allOf" | "anyOf" | "oneOf" => {
+                    let all = value.as_array().into_iter().flatten();
+                    all.map(|of| self.inline(of, open)).collect::<Vec<_>>().into()
+                }
                 _ => value.clone(),
             };
             inlined.insert(name.clone(), value);

@@ -142,7 +142,9 @@ fn check_spec(spec: &Value, path: &Path) -> Vec<Cause> {
     causes.extend(template(spec, path));
     if !spec["selector"].is_object() {
         causes.push(required(&path.child("selector"), ""));
-    } else if !matches(&spec["selector"], &spec["template"]["metadata"]["labels"]) {
+    }
+    let found = spec["selector"].is_object() && matches(&spec["selector"], &spec["template"]["metadata"]["labels"]);
+    if !found {
         let path = path.child("template.metadata.labels");
         causes.push(invalid(
             &path,

@@ -88,6 +88,9 @@ pub(crate) fn create(kind: &Kind, mut object: Value) -> Result<Admitted, Refusal
     }
     let rule = name_rule(kind);
     let mut causes = metadata::created(&object["metadata"], kind.namespaced, rule, &Path::of("metadata"));
+    if !matches!(kind.kind.as_str(), "Lease" | "CustomResourceDefinition") {
+        causes.extend(finalizers(&object["metadata"]));
+    }
     if kind.kind == "CustomResourceDefinition" {
         causes.extend(definition::name(&object));
     }
@@ -151,6 +154,7 @@ pub(crate) fn update(kind: &Kind, mut object: Value, old: &Value, subresource: &
         if again.contains(&kind.kind.as_str()) {
             let rule = name_rule(kind);
             causes.extend(metadata::created(meta, kind.namespaced, rule, &path));
+            causes.extend(finalizers(meta));
         }
         causes.extend(own_rules(kind, &object, Some(old)));
     } else if kind.kind == "Namespace" {
@@ -159,6 +163,18 @@ pub(crate) fn update(kind: &Kind, mut object: Value, old: &Value, subresource: &
         causes.extend(job_rules::status(&object, old));
     }
     decided(kind, object, causes, Vec::new())
+}
+
+/// Finalizers of built-in kinds are of a domain, or known.
+fn finalizers(meta: &Value) -> Vec<Cause> {
+    let path = Path::of("metadata.finalizers");
+    let unknown = |name: &str| !name.contains('/') && !["kubernetes", "orphan", "foregroundDeletion"].contains(&name);
+    let names = items(meta, "finalizers").iter().map(|name| name.as_str().unwrap_or_default()).enumerate();
+    let detail = "name is neither a standard finalizer name nor is it fully qualified";
+    names
+        .filter(|(_, name)| unknown(name))
+        .map(|(place, name)| mistake::invalid_text(&path.index(place), name, detail))
+        .collect()
 }
 
 /// The rules of the kind.

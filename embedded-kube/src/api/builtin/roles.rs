@@ -1,6 +1,6 @@
 //! Rights: roles and who has them.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{default_to, immutable, items, items_mut, text};
 use crate::api::Cause;
@@ -21,12 +21,12 @@ pub(super) fn binding(object: &mut Value) {
 }
 
 pub(super) fn check_role(object: &Value, namespaced: bool) -> Vec<Cause> {
-    let mut causes = Vec::new();
+    let (mut causes, mut last) = (Vec::new(), Vec::new());
     for (place, rule) in items(object, "rules").iter().enumerate() {
         let path = Path::of("rules").index(place);
         let has = |name: &str| !items(rule, name).is_empty();
         if !has("verbs") {
-            causes.push(required(&path.child("verbs"), "verbs must contain at least one value"));
+            last.push(required(&path.child("verbs"), ""));
         }
         if has("nonResourceURLs") {
             let path = path.child("nonResourceURLs");
@@ -50,6 +50,7 @@ pub(super) fn check_role(object: &Value, namespaced: bool) -> Vec<Cause> {
         let detail = "at least one clusterRoleSelector required if aggregationRule is non-nil";
         causes.push(required(&Path::of("aggregationRule.clusterRoleSelectors"), detail));
     }
+    causes.extend(last);
     causes
 }
 
@@ -64,14 +65,16 @@ pub(super) fn check_binding(object: &Value, old: Option<&Value>, namespaced: boo
         causes.push(not_supported(&path.child("kind"), &text(role, "kind").into(), kinds));
     }
     let name = text(role, "name");
-    if name.is_empty() {
-        causes.push(required(&path.child("name"), ""));
-    }
     causes.extend(names::segment(name).into_iter().map(|what| invalid_text(&path.child("name"), name, &what)));
     for (place, subject) in items(object, "subjects").iter().enumerate() {
         causes.extend(check_subject(subject, namespaced, &Path::of("subjects").index(place)));
     }
-    causes.extend(old.and_then(|old| immutable(role, &old["roleRef"], &path)));
+    // The API server shows its own names of the fields.
+    let own = |role: &Value| json!({"APIGroup": role["apiGroup"], "Kind": role["kind"], "Name": role["name"]});
+    causes.extend(old.and_then(|old| immutable(&own(role), &own(&old["roleRef"]), &path)));
+    if name.is_empty() {
+        causes.push(required(&path.child("name"), ""));
+    }
     causes
 }
 

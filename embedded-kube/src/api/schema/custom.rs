@@ -128,7 +128,10 @@ fn decided(
         return Ok(Admitted { object, warnings });
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    Err(mistake::refusal(kind, name, causes))
+    // The refusal is about what the object says that it is.
+    let said = object["kind"].as_str().filter(|said| *said != kind.kind);
+    let other = said.map(|said| Kind { kind: said.to_owned(), ..kind.clone() });
+    Err(mistake::refusal(other.as_ref().unwrap_or(kind), name, causes))
 }
 
 fn kind_and_version(kind: &Kind, object: &Value) -> Vec<Cause> {
