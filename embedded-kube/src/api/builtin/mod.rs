@@ -137,9 +137,11 @@ pub(crate) fn update(kind: &Kind, mut object: Value, old: &Value, subresource: &
     let path = Path::of("metadata");
     let (meta, before) = (&object["metadata"], &old["metadata"]);
     let mut causes = metadata::created(meta, kind.namespaced, names::path_segment, &path);
-    // The API server looks twice, and tells twice.
     causes.extend(metadata::updated(meta, before, &path));
-    causes.extend(metadata::updated(meta, before, &path));
+    if kind.kind == "CustomResourceDefinition" {
+        // The API server looks twice, and tells twice.
+        causes.extend(metadata::updated(meta, before, &path));
+    }
     if !status {
         let again = [
             "ConfigMap",
@@ -154,6 +156,8 @@ pub(crate) fn update(kind: &Kind, mut object: Value, old: &Value, subresource: &
         if again.contains(&kind.kind.as_str()) {
             let rule = name_rule(kind);
             causes.extend(metadata::created(meta, kind.namespaced, rule, &path));
+        }
+        if again.contains(&kind.kind.as_str()) || kind.kind == "Job" {
             causes.extend(finalizers(meta));
         }
         causes.extend(own_rules(kind, &object, Some(old)));
@@ -162,7 +166,21 @@ pub(crate) fn update(kind: &Kind, mut object: Value, old: &Value, subresource: &
     } else if kind.kind == "Job" {
         causes.extend(job_rules::status(&object, old));
     }
+    if kind.kind != "CustomResourceDefinition" {
+        causes = once(causes);
+    }
     decided(kind, object, causes, Vec::new())
+}
+
+/// What is wrong with a changed object of a built-in kind is told once, however often it has been looked at.
+fn once(causes: Vec<Cause>) -> Vec<Cause> {
+    let mut told: Vec<Cause> = Vec::with_capacity(causes.len());
+    for cause in causes {
+        if !told.iter().any(|other| other.field == cause.field && other.message == cause.message) {
+            told.push(cause);
+        }
+    }
+    told
 }
 
 /// Finalizers of built-in kinds are of a domain, or known.
