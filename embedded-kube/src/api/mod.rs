@@ -8,6 +8,7 @@
 //! it is wrong.
 
 pub mod apply;
+pub mod builtin;
 pub mod follow;
 pub mod home;
 pub mod kind;
@@ -15,6 +16,7 @@ pub mod lifecycle;
 pub mod patch;
 pub mod refusal;
 pub mod request;
+pub mod schema;
 pub mod store;
 
 pub use kind::{Column, Kind};
