@@ -7,8 +7,12 @@
 //! A closed list of kinds and verbs: one is added only when something needs it. Where it differs from the real API server,
 //! it is wrong.
 
+pub mod discovery;
 pub mod kind;
+pub mod openapi;
 pub mod refusal;
+pub mod selector;
+pub mod table;
 
 pub use kind::{Column, Kind};
 pub use refusal::{Cause, Details, Refusal, RefusalReason};
