@@ -12,7 +12,16 @@ const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDis
 
 /// Subresources that are not served.
 const ABSENT: [&str; 10] = [
-    "attach", "binding", "ephemeralcontainers", "eviction", "exec", "finalize", "portforward", "proxy", "resize", "scale",
+    "attach",
+    "binding",
+    "ephemeralcontainers",
+    "eviction",
+    "exec",
+    "finalize",
+    "portforward",
+    "proxy",
+    "resize",
+    "scale",
 ];
 
 fn items(value: &mut Value) -> &mut Vec<Value> {
@@ -55,7 +64,10 @@ fn everything_is_told_as_the_api_server_tells_it() {
         // Its tag is the hash of another JSON than the one it sends, but looks the same.
         let tag = answer.etag.unwrap();
         assert_eq!(tag.trim_matches('"').len(), etag(b"").len());
-        assert!(tag.trim_matches('"').bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte)), "{tag}");
+        assert!(
+            tag.trim_matches('"').bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte)),
+            "{tag}"
+        );
     }
 }
 
@@ -94,7 +106,8 @@ fn the_resources_of_a_version_are_told_as_the_api_server_tells_them() {
     let real = Real::start();
     let kinds = kinds::all();
     let mut compared = 0;
-    let mut versions: Vec<(&str, &str)> = kinds.iter().map(|kind| (kind.group.as_str(), kind.version.as_str())).collect();
+    let mut versions: Vec<(&str, &str)> =
+        kinds.iter().map(|kind| (kind.group.as_str(), kind.version.as_str())).collect();
     versions.sort_unstable();
     versions.dedup();
     for (group, version) in versions {

@@ -223,7 +223,8 @@ fn kubectl_leaves_the_check_of_fields_to_the_server() {
     ] {
         std::fs::write(&file, object.to_string()).unwrap();
         let file = format!("--filename={}", file.display());
-        let told = server.kubectl(&real.plane, &["create", "--dry-run=client", "--validate=strict", "--output=json", &file]);
+        let told =
+            server.kubectl(&real.plane, &["create", "--dry-run=client", "--validate=strict", "--output=json", &file]);
         let told: Value = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}"));
         // Had it checked by itself, it would have refused the field.
         assert_eq!((&told["kind"], &told["metadata"]["name"]), (&object["kind"], &object["metadata"]["name"]));

@@ -46,17 +46,17 @@ const BUILT_IN: [Row; 25] = [
 ];
 
 /// All of them.
-pub fn all() -> Vec<Kind> {
+pub(crate) fn all() -> Vec<Kind> {
     BUILT_IN.iter().map(built_in).chain(definitions().iter().flat_map(custom)).collect()
 }
 
 /// The kind of that group and plural.
-pub fn named(group: &str, plural: &str) -> Kind {
+pub(crate) fn named(group: &str, plural: &str) -> Kind {
     all().into_iter().find(|kind| kind.group == group && kind.plural == plural).expect("a kind of the list")
 }
 
 /// Where its objects are.
-pub fn place(kind: &Kind, namespace: &str) -> String {
+pub(crate) fn place(kind: &Kind, namespace: &str) -> String {
     let root = if kind.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", kind.group) };
     let namespace = if kind.namespaced { format!("/namespaces/{namespace}") } else { String::new() };
     format!("{root}/{}{namespace}/{}", kind.version, kind.plural)
@@ -116,7 +116,7 @@ fn column(column: &Value) -> Column {
 }
 
 /// Shirts, which have a bit of everything; caps, which have nothing.
-pub fn definitions() -> [Value; 2] {
+pub(crate) fn definitions() -> [Value; 2] {
     let column = |name: &str, column_type: &str, path: &str, rest: Value| {
         let mut column = json!({"name": name, "type": column_type, "jsonPath": path});
         for (key, value) in rest.as_object().unwrap() {
@@ -225,7 +225,12 @@ pub fn definitions() -> [Value; 2] {
         "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
     }]);
     [
-        definition("shirts", shirts, "Namespaced", json!([shirt("v1", true, &columns), shirt("v1beta1", false, &columns[..1])])),
+        definition(
+            "shirts",
+            shirts,
+            "Namespaced",
+            json!([shirt("v1", true, &columns), shirt("v1beta1", false, &columns[..1])]),
+        ),
         definition("caps", caps, "Cluster", cap),
     ]
 }

@@ -13,29 +13,29 @@ use serde_json::Value;
 use crate::kinds;
 
 /// A real API server that has the definitions of [`kinds::definitions`].
-pub struct Real {
-    pub plane: Arc<ControlPlane>,
+pub(crate) struct Real {
+    pub(crate) plane: Arc<ControlPlane>,
     client: Client,
     runtime: tokio::runtime::Runtime,
 }
 
 /// An answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub code: u16,
-    pub content_type: String,
-    pub etag: Option<String>,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) code: u16,
+    pub(crate) content_type: String,
+    pub(crate) etag: Option<String>,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 }
 
 impl Real {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let plane = ControlPlane::shared();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let client = runtime.block_on(async {
@@ -54,9 +54,7 @@ impl Real {
                 let conditions = definition["status"]["conditions"].as_array().cloned().unwrap_or_default();
                 conditions.iter().any(|one| one["type"] == "Established" && one["status"] == "True")
             };
-            eventually("the definition", || {
-                established(&real.get(&format!("{place}/{name}")).json()).then_some(())
-            });
+            eventually("the definition", || established(&real.get(&format!("{place}/{name}")).json()).then_some(()));
             let group = definition["spec"]["group"].as_str().unwrap();
             for version in definition["spec"]["versions"].as_array().unwrap() {
                 let version = version["name"].as_str().unwrap();
@@ -69,23 +67,23 @@ impl Real {
         real
     }
 
-    pub fn get(&self, place: &str) -> Answer {
+    pub(crate) fn get(&self, place: &str) -> Answer {
         self.accepting(place, "application/json")
     }
 
-    pub fn accepting(&self, place: &str, accept: &str) -> Answer {
+    pub(crate) fn accepting(&self, place: &str, accept: &str) -> Answer {
         let request = Request::get(place).header("Accept", accept).body(Body::empty()).unwrap();
         self.answer(request)
     }
 
-    pub fn send(&self, method: Method, place: &str, body: &Value) -> Answer {
+    pub(crate) fn send(&self, method: Method, place: &str, body: &Value) -> Answer {
         let form = if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
         let request = Request::builder().method(method).uri(place).header("Content-Type", form);
         self.answer(request.body(Body::from(body.to_string().into_bytes())).unwrap())
     }
 
     /// Creates an object, and gives it the status.
-    pub fn create(&self, place: &str, object: &Value) -> Value {
+    pub(crate) fn create(&self, place: &str, object: &Value) -> Value {
         let answer = self.send(Method::POST, place, object);
         assert_eq!(answer.code, 201, "{} for {object}", answer.body);
         let Some(status) = object.get("status") else { return answer.json() };
@@ -99,9 +97,8 @@ impl Real {
     fn answer(&self, request: Request<Body>) -> Answer {
         self.runtime.block_on(async {
             let response = self.client.send(request).await.unwrap();
-            let header = |name: &str| {
-                response.headers().get(name).map(|value| value.to_str().unwrap_or_default().to_owned())
-            };
+            let header =
+                |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap_or_default().to_owned());
             let (content_type, etag) = (header("content-type").unwrap_or_default(), header("etag"));
             let code = response.status().as_u16();
             let body = axum::body::Body::new(response.into_body());

@@ -37,7 +37,9 @@ fn compare(real: &Real, kind: &Kind, place: &str) -> usize {
     }
     let (ours, theirs) = difference.unwrap();
     assert_eq!(ours["columnDefinitions"], theirs["columnDefinitions"], "{place}");
-    for (ours, theirs) in ours["rows"].as_array().into_iter().flatten().zip(theirs["rows"].as_array().into_iter().flatten()) {
+    for (ours, theirs) in
+        ours["rows"].as_array().into_iter().flatten().zip(theirs["rows"].as_array().into_iter().flatten())
+    {
         assert_eq!(ours["cells"], theirs["cells"], "{place}: {}", theirs["object"]);
         assert_eq!(ours, theirs, "{place}");
     }
@@ -85,7 +87,8 @@ fn container(name: &str, chance: &mut Chance) -> Value {
         "exitCode": code, "reason": reason, "finishedAt": ended, "startedAt": ended,
         "signal": if code == 137 { 9 } else { 0 },
     });
-    let waiting = chance.one_of(&[json!("CrashLoopBackOff"), json!("ContainerCreating"), json!("PodInitializing"), json!("")]);
+    let waiting =
+        chance.one_of(&[json!("CrashLoopBackOff"), json!("ContainerCreating"), json!("PodInitializing"), json!("")]);
     let state = match chance.below(4) {
         0 => json!({"waiting": {"reason": waiting}}),
         1 => json!({"terminated": terminated}),
@@ -149,7 +152,8 @@ fn pod(number: usize, chance: &mut Chance) -> Value {
         pod["metadata"]["finalizers"] = json!(["example.com/hold"]);
     }
     if chance.below(3) == 0 {
-        pod["spec"]["readinessGates"] = json!([{"conditionType": "example.com/gate"}, {"conditionType": "example.com/x"}]);
+        pod["spec"]["readinessGates"] =
+            json!([{"conditionType": "example.com/gate"}, {"conditionType": "example.com/x"}]);
     }
     pod
 }
@@ -241,14 +245,31 @@ fn objects_of_definitions_look_the_same() {
     let mut chance = Chance::new("shirts");
     let colors = ["red", "blue", "green", "", "white"].map(Value::from);
     let since = [
-        json!(seconds_ago(50)), json!(seconds_ago(-3600)), json!(seconds_ago(1_000_000)), json!("soon"), json!(""),
-        json!("null"), json!("2020-02-30T00:00:00Z"), json!("2020-02-03"), json!("2020-02-03T04:05:06+07:00"),
+        json!(seconds_ago(50)),
+        json!(seconds_ago(-3600)),
+        json!(seconds_ago(1_000_000)),
+        json!("soon"),
+        json!(""),
+        json!("null"),
+        json!("2020-02-30T00:00:00Z"),
+        json!("2020-02-03"),
+        json!("2020-02-03T04:05:06+07:00"),
         json!("2020-02-03T04:05:06.789Z"),
     ];
-    let prices = [json!(1), json!(1.5), json!(0.1), json!(1e-7), json!(123_456_789.5), json!(1e21), json!(2.0), json!(-3)];
+    let prices =
+        [json!(1), json!(1.5), json!(0.1), json!(1e-7), json!(123_456_789.5), json!(1e21), json!(2.0), json!(-3)];
     let any = [
-        json!({"b": 1, "a": [1.5, true, null, "<&>"]}), json!("text"), json!(3), json!(2.5), json!(false), json!([]),
-        json!({}), json!("a\nb"), json!([{"z": 1, "y": 2.0}]), json!("ä\u{2028}"), json!(["ä\u{2028}"]),
+        json!({"b": 1, "a": [1.5, true, null, "<&>"]}),
+        json!("text"),
+        json!(3),
+        json!(2.5),
+        json!(false),
+        json!([]),
+        json!({}),
+        json!("a\nb"),
+        json!([{"z": 1, "y": 2.0}]),
+        json!("ä\u{2028}"),
+        json!(["ä\u{2028}"]),
     ];
     let tags = [json!([]), json!(["a"]), json!(["a b", "<c>"])];
     let status = ["True", "False", "Unknown"].map(Value::from);
@@ -277,7 +298,8 @@ fn objects_of_definitions_look_the_same() {
             shirt["metadata"]["labels"] = json!({"example.com/team": "a", "b": ""});
         }
         if chance.below(3) > 0 {
-            let condition = json!({"type": "Ready", "status": chance.one_of(&status), "lastTransitionTime": seconds_ago(200)});
+            let condition =
+                json!({"type": "Ready", "status": chance.one_of(&status), "lastTransitionTime": seconds_ago(200)});
             shirt["status"] = json!({"conditions": [{"type": "Other", "status": "True"}, condition]});
         }
         real.create(&place, &shirt);
@@ -296,9 +318,7 @@ fn all_other_kinds_look_the_same() {
     let real = Real::start();
     let namespace = real.plane.namespace();
     let name = namespace.name();
-    let owner = |controller: bool, api_version: &str| {
-        json!([{"apiVersion": api_version, "kind": "Shirt", "name": "s", "uid": "u", "controller": controller}])
-    };
+    let owner = |controller: bool, api_version: &str| json!([{"apiVersion": api_version, "kind": "Shirt", "name": "s", "uid": "u", "controller": controller}]);
     let subjects = json!([
         {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "u"},
         {"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": "g"},
@@ -326,7 +346,11 @@ fn all_other_kinds_look_the_same() {
                 json!({"involvedObject": {"namespace": name}}),
             ],
         ),
-        ("", "resourcequotas", vec![json!({"spec": {"hard": {"pods": "10", "limits.cpu": "2", "requests.cpu": "1500m"}}}), json!({})]),
+        (
+            "",
+            "resourcequotas",
+            vec![json!({"spec": {"hard": {"pods": "10", "limits.cpu": "2", "requests.cpu": "1500m"}}}), json!({})],
+        ),
         ("", "limitranges", vec![json!({"spec": {"limits": []}})]),
         (
             "apps",
@@ -342,12 +366,23 @@ fn all_other_kinds_look_the_same() {
         (
             "networking.k8s.io",
             "networkpolicies",
-            vec![json!({"spec": {}}), json!({"spec": {"podSelector": {"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["c", "b"]}], "matchLabels": {"z": "y", "b": "1"}}}})],
+            vec![
+                json!({"spec": {}}),
+                json!({"spec": {"podSelector": {"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["c", "b"]}], "matchLabels": {"z": "y", "b": "1"}}}}),
+            ],
         ),
         ("rbac.authorization.k8s.io", "roles", vec![json!({"rules": rules})]),
         ("rbac.authorization.k8s.io", "clusterroles", vec![json!({"rules": rules})]),
-        ("rbac.authorization.k8s.io", "rolebindings", vec![json!({"roleRef": role("Role"), "subjects": subjects}), json!({"roleRef": role("ClusterRole")})]),
-        ("rbac.authorization.k8s.io", "clusterrolebindings", vec![json!({"roleRef": role("ClusterRole"), "subjects": subjects})]),
+        (
+            "rbac.authorization.k8s.io",
+            "rolebindings",
+            vec![json!({"roleRef": role("Role"), "subjects": subjects}), json!({"roleRef": role("ClusterRole")})],
+        ),
+        (
+            "rbac.authorization.k8s.io",
+            "clusterrolebindings",
+            vec![json!({"roleRef": role("ClusterRole"), "subjects": subjects})],
+        ),
         ("", "namespaces", vec![json!({"metadata": {"finalizers": ["example.com/hold"]}})]),
         (
             "",

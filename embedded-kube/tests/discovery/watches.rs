@@ -25,7 +25,11 @@ fn every_event_of_a_watch_has_a_table_of_its_own() {
     let real = Real::start();
     let namespace = real.plane.namespace();
     for (group, plural, object) in [
-        ("wear.example.com", "shirts", json!({"apiVersion": "wear.example.com/v1", "kind": "Shirt", "spec": {"color": "red"}})),
+        (
+            "wear.example.com",
+            "shirts",
+            json!({"apiVersion": "wear.example.com/v1", "kind": "Shirt", "spec": {"color": "red"}}),
+        ),
         ("", "configmaps", json!({"data": {"a": "b"}})),
     ] {
         let kind = kinds::named(group, plural);
@@ -37,13 +41,14 @@ fn every_event_of_a_watch_has_a_table_of_its_own() {
         }
         let words = "labelSelector=watched&watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan\
                      &allowWatchBookmarks=true&timeoutSeconds=2&resourceVersion=";
-        for (wanted, include) in [("Object", Include::Object), ("None", Include::Nothing), ("Metadata", Include::Metadata)] {
+        for (wanted, include) in
+            [("Object", Include::Object), ("None", Include::Nothing), ("Metadata", Include::Metadata)]
+        {
             let address = format!("{place}?{words}&includeObject={wanted}");
             let plain = real.get(&format!("{place}?{words}"));
             let tables = real.accepting(&address, "application/json;as=Table;v=v1;g=meta.k8s.io");
-            let events = |body: &str| -> Vec<Value> {
-                body.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-            };
+            let events =
+                |body: &str| -> Vec<Value> { body.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
             let (plain, tables) = (events(&plain.body), events(&tables.body));
             assert!(plain.len() >= 3, "{plain:?}");
             let printer = Printer::new(&kind);
