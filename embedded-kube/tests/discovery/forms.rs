@@ -2,6 +2,7 @@
 
 use aggregator_embedded_kube::api::discovery::{Endpoint, Form, MetaVersion, negotiate};
 use aggregator_embedded_kube::api::table::{Include, mismatch};
+use serde_json::Value;
 
 use crate::kinds;
 use crate::real::Real;
@@ -43,14 +44,15 @@ const ACCEPTS: [&str; 34] = [
     "application/json;as=Table ; v = v1;g=meta.k8s.io",
 ];
 
-/// What the API server's answer is: its kind and version, or why there is none.
-fn told(form: Form, plain: (&str, &str), table: bool) -> (String, String) {
+/// What the API server's answer is: its kind and version.
+fn told(form: Form, plain: (&str, &str), list: bool) -> (String, String) {
     let meta = |kind: &str, version: MetaVersion| (kind.to_owned(), version.api_version().to_owned());
     match form {
         Form::Plain => (plain.0.to_owned(), plain.1.to_owned()),
         Form::Aggregated => ("APIGroupDiscoveryList".to_owned(), "apidiscovery.k8s.io/v2".to_owned()),
         Form::Table(version) => meta("Table", version),
-        Form::Metadata(_) if table => ("Status".to_owned(), "v1".to_owned()),
+        Form::Metadata(_) if list => ("Status".to_owned(), "v1".to_owned()),
+        Form::MetadataList(_) if !list => ("Status".to_owned(), "v1".to_owned()),
         Form::Metadata(version) => meta("PartialObjectMetadata", version),
         Form::MetadataList(version) => meta("PartialObjectMetadataList", version),
     }
@@ -59,26 +61,28 @@ fn told(form: Form, plain: (&str, &str), table: bool) -> (String, String) {
 #[test]
 fn the_form_is_the_one_that_the_api_server_takes() {
     let real = Real::start();
-    for (place, endpoint, plain) in [
-        ("/api", Endpoint::Root, ("APIVersions", "")),
-        ("/apis", Endpoint::Root, ("APIGroupList", "v1")),
-        ("/apis/batch", Endpoint::Document, ("APIGroup", "v1")),
-        ("/apis/wear.example.com", Endpoint::Document, ("APIGroup", "v1")),
-        ("/api/v1", Endpoint::Document, ("APIResourceList", "")),
-        ("/apis/wear.example.com/v1", Endpoint::Document, ("APIResourceList", "v1")),
-        ("/api/v1/pods", Endpoint::Objects, ("PodList", "v1")),
-        ("/apis/wear.example.com/v1/shirts", Endpoint::Objects, ("ShirtList", "wear.example.com/v1")),
+    for (place, endpoint, custom, plain) in [
+        ("/api", Endpoint::Core, false, ("APIVersions", "")),
+        ("/apis", Endpoint::Groups, false, ("APIGroupList", "v1")),
+        ("/apis/batch", Endpoint::Document, false, ("APIGroup", "v1")),
+        ("/apis/wear.example.com", Endpoint::Document, true, ("APIGroup", "v1")),
+        ("/api/v1", Endpoint::Document, false, ("APIResourceList", "")),
+        ("/apis/wear.example.com/v1", Endpoint::Document, true, ("APIResourceList", "v1")),
+        ("/api/v1/namespaces/default", Endpoint::Object, false, ("Namespace", "v1")),
+        ("/api/v1/pods", Endpoint::List, false, ("PodList", "v1")),
+        ("/apis/wear.example.com/v1/shirts", Endpoint::List, true, ("ShirtList", "wear.example.com/v1")),
     ] {
+        let list = endpoint == Endpoint::List;
         for accept in ACCEPTS {
             let answer = real.accepting(place, accept);
             let body = answer.json();
-            match negotiate(Some(accept), endpoint) {
+            match negotiate(Some(accept), endpoint, custom) {
                 Ok(form) => {
-                    let (kind, version) = told(form, plain, endpoint == Endpoint::Objects);
+                    let (kind, version) = told(form, plain, list);
                     let context = format!("{accept} of {place}: {}", answer.body);
                     assert_eq!(body["kind"], kind, "{context}");
                     assert_eq!(body["apiVersion"].as_str().unwrap_or_default(), version, "{context}");
-                    if let Form::Metadata(_) = form {
+                    if list && matches!(form, Form::Metadata(_)) {
                         let plural = place.rsplit('/').next().unwrap();
                         let kind = kinds::all().into_iter().find(|kind| kind.plural == plural).unwrap();
                         assert_eq!(body, mismatch(&kind, true).status(), "{context}");
@@ -87,6 +91,39 @@ fn the_form_is_the_one_that_the_api_server_takes() {
                 Err(refusal) => {
                     assert_eq!(answer.code, refusal.reason.code(), "{accept} of {place}: {}", answer.body);
                     assert_eq!(body, refusal.status(), "{accept} of {place}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_form_of_a_watch_is_the_one_that_the_api_server_takes() {
+    let real = Real::start();
+    let words =
+        "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=1";
+    for (place, custom) in [("/api/v1/pods", false), ("/apis/wear.example.com/v1/caps", true)] {
+        for accept in ACCEPTS {
+            // There is a mark behind what there is, if nothing else.
+            let selected = format!("{place}?labelSelector=none&{words}");
+            match negotiate(Some(accept), Endpoint::Watch, custom) {
+                Ok(form) => {
+                    let answer = real.accepting(&selected, accept);
+                    let event: Value = serde_json::from_str(answer.body.lines().next().unwrap()).unwrap();
+                    let kind = match form {
+                        Form::Table(_) => "Table",
+                        Form::Metadata(_) => "PartialObjectMetadata",
+                        _ if custom => "Cap",
+                        _ => "Pod",
+                    };
+                    // What is no list cannot be told as one.
+                    if !matches!(form, Form::MetadataList(_)) {
+                        assert_eq!(event["object"]["kind"], kind, "{accept} of {place}: {}", answer.body);
+                    }
+                }
+                Err(refusal) => {
+                    let answer = real.accepting(&selected, accept);
+                    assert_eq!(answer.json(), refusal.status(), "{accept} of {place}");
                 }
             }
         }

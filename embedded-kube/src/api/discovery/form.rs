@@ -6,12 +6,16 @@ use super::accept::{Clause, clauses};
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// `/api` or `/apis`.
-    Root,
+    /// `/api`.
+    Core,
+    /// `/apis`.
+    Groups,
     /// Another discovery document, or `/version`.
     Document,
-    /// Objects, or a list of them.
-    Objects,
+    /// An object.
+    Object,
+    /// A list of objects.
+    List,
     /// A watch of objects.
     Watch,
 }
@@ -51,29 +55,49 @@ impl MetaVersion {
     }
 }
 
-/// The form in which the endpoint answers a client that sends this `Accept` header; without one, as it is.
+/// The form in which the endpoint answers a client that sends this `Accept` header; without one, as it is. `custom` tells
+/// whether a CustomResourceDefinition stands behind the endpoint.
 ///
 /// # Errors
 /// The client accepts no form that is served: JSON is the only one.
-pub fn negotiate(accept: Option<&str>, endpoint: Endpoint) -> Result<Form, Refusal> {
+pub fn negotiate(accept: Option<&str>, endpoint: Endpoint, custom: bool) -> Result<Form, Refusal> {
     let header = accept.unwrap_or_default();
     if header.is_empty() {
         return Ok(Form::Plain);
     }
+    if !custom && endpoint != Endpoint::Groups && !routed(header) {
+        return Err(unrouted(endpoint));
+    }
     let acceptable = clauses(header);
     let mut acceptable = acceptable.iter().filter(|clause| clause.covers("application", "json"));
-    if endpoint == Endpoint::Root && acceptable.clone().any(aggregates) {
+    if matches!(endpoint, Endpoint::Core | Endpoint::Groups) && acceptable.clone().any(aggregates) {
         return Ok(Form::Aggregated);
     }
     acceptable.find_map(|clause| form(clause, endpoint)).ok_or_else(|| refusal(endpoint))
 }
 
-/// In the API server's words, which has two more forms.
+/// What the API server has, in whose words clients are refused. Here, only the first of each is served.
+const FORMS: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+const STREAMS: &str = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+
+/// Whether the API server's router lets the request through: it knows `*/*`, but neither `*` nor `application/*`.
+fn routed(header: &str) -> bool {
+    let known = |form: &str| form == "*/*" || FORMS.split(", ").any(|own| own == form);
+    header.split(',').any(|form| known(form.split(';').next().unwrap_or_default().trim_matches(' ')))
+}
+
+fn unrouted(endpoint: Endpoint) -> Refusal {
+    let streams =
+        if matches!(endpoint, Endpoint::List | Endpoint::Watch) { format!(", {STREAMS}") } else { String::new() };
+    Refusal {
+        reason: RefusalReason::NotAcceptable,
+        message: format!("406: Not Acceptable\n\nAvailable representations: {FORMS}{streams}"),
+        details: Some(Box::default()),
+    }
+}
+
 fn refusal(endpoint: Endpoint) -> Refusal {
-    let forms = match endpoint {
-        Endpoint::Watch => "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch",
-        _ => "application/json, application/yaml, application/vnd.kubernetes.protobuf",
-    };
+    let forms = if endpoint == Endpoint::Watch { STREAMS } else { FORMS };
     let message = format!("only the following media types are accepted: {forms}");
     Refusal::new(RefusalReason::NotAcceptable, message)
 }
@@ -91,7 +115,7 @@ fn form(clause: &Clause<'_>, endpoint: Endpoint) -> Option<Form> {
     if clause.parameter("stream").is_some_and(|stream| stream != "watch") {
         return None;
     }
-    let objects = matches!(endpoint, Endpoint::Objects | Endpoint::Watch);
+    let objects = matches!(endpoint, Endpoint::Object | Endpoint::List | Endpoint::Watch);
     if clause.parameter("sv").is_some_and(|version| !objects || version != "v1") {
         return None;
     }
@@ -120,43 +144,48 @@ mod tests {
 
     #[test]
     fn the_first_form_that_the_endpoint_has_is_taken() {
-        use Endpoint::{Document, Objects, Root, Watch};
+        use Endpoint::{Core, Document, Groups, List, Object, Watch};
         let partial = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,\
                        application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
         for (header, endpoint, form) in [
-            ("", Objects, Form::Plain),
-            ("*/*", Objects, Form::Plain),
-            ("application/*", Objects, Form::Plain),
-            ("application/vnd.kubernetes.protobuf,application/json", Objects, Form::Plain),
-            ("application/vnd.kubernetes.protobuf, */*", Objects, Form::Plain),
-            (KUBECTL, Objects, Form::Table(MetaVersion::V1)),
+            ("", Object, Form::Plain),
+            ("*/*", Object, Form::Plain),
+            ("application/vnd.kubernetes.protobuf,application/json", Object, Form::Plain),
+            ("application/vnd.kubernetes.protobuf, */*", Object, Form::Plain),
+            (KUBECTL, List, Form::Table(MetaVersion::V1)),
             (KUBECTL, Watch, Form::Table(MetaVersion::V1)),
             (KUBECTL, Document, Form::Plain),
-            ("application/json;as=Table;v=v1beta1;g=meta.k8s.io", Objects, Form::Table(MetaVersion::V1Beta1)),
-            (partial, Objects, Form::MetadataList(MetaVersion::V1)),
-            ("application/json;as=Nonsense;v=v1;g=meta.k8s.io,application/json", Objects, Form::Plain),
+            ("application/json;as=Table;v=v1beta1;g=meta.k8s.io", List, Form::Table(MetaVersion::V1Beta1)),
+            (partial, List, Form::MetadataList(MetaVersion::V1)),
+            ("application/json;as=Nonsense;v=v1;g=meta.k8s.io,application/json", Object, Form::Plain),
             ("application/json;stream=watch", Watch, Form::Plain),
-            (DISCOVERY, Root, Form::Aggregated),
+            (DISCOVERY, Core, Form::Aggregated),
+            (DISCOVERY, Groups, Form::Aggregated),
             (DISCOVERY, Document, Form::Plain),
-            ("text/html, application/json;q=0.1", Root, Form::Plain),
+            ("text/html, application/json;q=0.1", Core, Form::Plain),
         ] {
-            assert_eq!(negotiate(Some(header), endpoint), Ok(form), "{header}");
+            assert_eq!(negotiate(Some(header), endpoint, false), Ok(form), "{header}");
         }
-        assert_eq!(negotiate(None, Root), Ok(Form::Plain));
+        assert_eq!(negotiate(Some("application/*"), Object, true), Ok(Form::Plain));
+        assert_eq!(negotiate(None, Core, false), Ok(Form::Plain));
     }
 
     #[test]
     fn a_client_that_accepts_no_form_is_refused() {
-        for (header, endpoint) in [
-            ("text/html", Endpoint::Objects),
-            ("application/json;as=Table;v=v1;g=meta.k8s.io", Endpoint::Document),
-            ("application/json;as=Table;v=v2;g=meta.k8s.io", Endpoint::Objects),
-            ("application/json;stream=other", Endpoint::Watch),
-            ("application", Endpoint::Root),
+        let words = "only the following media types are accepted: application/json";
+        let router = "406: Not Acceptable\n\nAvailable representations: application/json";
+        for (header, endpoint, custom, begin) in [
+            ("text/html", Endpoint::Object, true, words),
+            ("text/html", Endpoint::Object, false, router),
+            ("application/*", Endpoint::List, false, router),
+            ("application/json;as=Table;v=v1;g=meta.k8s.io", Endpoint::Document, false, words),
+            ("application/json;as=Table;v=v2;g=meta.k8s.io", Endpoint::List, false, words),
+            ("application/json;stream=other", Endpoint::Watch, false, words),
+            ("application", Endpoint::Groups, false, words),
         ] {
-            let refusal = negotiate(Some(header), endpoint).unwrap_err();
+            let refusal = negotiate(Some(header), endpoint, custom).unwrap_err();
             assert_eq!(refusal.reason, RefusalReason::NotAcceptable, "{header}");
-            assert!(refusal.message.starts_with("only the following media types are accepted: application/json"));
+            assert!(refusal.message.starts_with(begin), "{header}: {refusal}");
         }
     }
 }

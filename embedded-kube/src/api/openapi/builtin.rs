@@ -111,8 +111,6 @@ pub(crate) fn description(model: &str, property: &str) -> &'static str {
         builtins.of::<batch::v1::Job>();
         builtins.of::<coordination::v1::Lease>();
         builtins.of::<networking::v1::NetworkPolicy>();
-        builtins.of::<rbac::v1::RoleBinding>();
-        builtins.of::<rbac::v1::ClusterRoleBinding>();
         builtins.take()
     });
     let schema = SCHEMAS.get(model).map_or(&Value::Null, |schema| &schema["properties"][property]);

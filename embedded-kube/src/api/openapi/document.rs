@@ -74,7 +74,7 @@ mod tests {
         let required =
             |name: &str| &document["components"]["schemas"][format!("io.k8s.api.core.v1.{name}")]["required"];
         assert_eq!(required("Pod"), &Value::Null);
-        assert_eq!(required("Event"), &json!(["metadata", "involvedObject"]));
+        assert_eq!(required("Event"), &json!(["involvedObject", "metadata"]));
         assert_eq!(required("PodSpec"), &json!(["containers"]));
     }
 }

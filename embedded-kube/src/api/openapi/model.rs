@@ -6,6 +6,7 @@ use super::super::Kind;
 
 const OBJECT_META: &str = "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 const LIST_META: &str = "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta";
+const CONVENTIONS: &str = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
 /// A kind of which every document has the schema.
 const EVERYWHERE: &str = "io.k8s.api.core.v1.ConfigMap";
 
@@ -31,14 +32,13 @@ pub(super) fn of(kind: &Kind, builtins: &Map<String, Value>) -> Value {
 
 /// The schema of a list of the kind whose schema has that name.
 pub(super) fn list(kind: &Kind, name: &str, builtins: &Map<String, Value>) -> Value {
-    let conventions = "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md";
     let mut schema = json!({
         "description": format!("{0}List is a list of {0}", kind.kind),
         "type": "object",
         "required": ["items"],
         "properties": {
             "items": {
-                "description": format!("List of {}. More info: {conventions}", kind.plural),
+                "description": format!("List of {}. More info: {CONVENTIONS}", kind.plural),
                 "type": "array",
                 "items": {"$ref": format!("#/components/schemas/{name}")},
             },
@@ -74,6 +74,16 @@ fn embed(schema: &mut Value, builtins: &Map<String, Value>) {
     }
     if schema.get("x-kubernetes-embedded-resource") == Some(&Value::Bool(true)) {
         common(schema, "ObjectMeta", builtins);
+        // Other words than those for the object itself.
+        schema["properties"]["apiVersion"]["description"] = format!(
+            "apiVersion defines the versioned schema of this representation of an object. More info: {CONVENTIONS}#resources"
+        )
+        .into();
+        schema["properties"]["kind"]["description"] = format!(
+            "kind is a string value representing the type of this object. In CamelCase. More info: \
+             {CONVENTIONS}#types-kinds"
+        )
+        .into();
         let mut required = schema["required"].as_array().cloned().unwrap_or_default();
         for field in ["kind", "apiVersion"] {
             if !required.iter().any(|one| one == field) {

@@ -33,20 +33,20 @@ impl FieldSelector {
         parts.sort_unstable();
         let mut read = Vec::new();
         for part in parts.into_iter().filter(|part| !part.is_empty()) {
-            let Some(at) = part.find(['=', '!']).and_then(|first| operator(part, first)) else {
+            let Some((field, equal, value)) = operator(part) else {
                 let why = format!("invalid selector: '{text}'; can't understand '{part}'");
                 return Err(Refusal::bad_request(why));
             };
-            let (field, equal, value) = at;
-            read.push((field, equal, unescape(value).map_err(Refusal::bad_request)?));
+            let value = unescape(value).map_err(Refusal::bad_request)?;
+            if !(field.is_empty() && value.is_empty()) {
+                read.push((field, equal, value));
+            }
         }
         // Only when all can be read is it asked whether the kind has them.
         let mut terms = Vec::new();
         for (field, equal, value) in read {
             let field = fields::known(kind, field, selectable).map_err(Refusal::bad_request)?;
-            if !(field.is_empty() && value.is_empty()) {
-                terms.push(Term { field, equal, value });
-            }
+            terms.push(Term { field, equal, value });
         }
         Ok(Self { terms })
     }
@@ -81,10 +81,10 @@ fn split(text: &str) -> Vec<&str> {
     .collect()
 }
 
-/// The term in two at its first operator, which begins at the position or behind it.
-fn operator(term: &str, from: usize) -> Option<(&str, bool, &str)> {
-    term[from..].char_indices().find_map(|(offset, _)| {
-        let (field, rest) = term.split_at(from + offset);
+/// The term in two at its first operator.
+fn operator(term: &str) -> Option<(&str, bool, &str)> {
+    term.char_indices().find_map(|(offset, _)| {
+        let (field, rest) = term.split_at(offset);
         let found = [("!=", false), ("==", true), ("=", true)];
         found.into_iter().find_map(|(operator, equal)| Some((field, equal, rest.strip_prefix(operator)?)))
     })
@@ -151,6 +151,7 @@ mod tests {
             ("spec.nodeName=one,status.phase=Running", true),
             ("spec.nodeName=", false),
             ("spec.host=one", true),
+            ("=", true),
             ("status.nominatedNodeName=", true),
         ] {
             let selector = FieldSelector::parse(text, &pods, &[]).unwrap();

@@ -8,7 +8,12 @@ use super::column::Head;
 
 pub(super) const ROLE: [Head; 6] = [
     Head::NAME,
-    Head::of("Role", "io.k8s.api.rbac.v1.RoleBinding", "roleRef"),
+    // In the words of an older version.
+    Head::new(
+        "Role",
+        "roleRef can reference a Role in the current namespace or a ClusterRole in the global namespace. If the RoleRef \
+         cannot be resolved, the Authorizer must return an error.",
+    ),
     Head::AGE,
     Head::new("Users", "Users in the roleBinding").wide(),
     Head::new("Groups", "Groups in the roleBinding").wide(),
@@ -16,7 +21,11 @@ pub(super) const ROLE: [Head; 6] = [
 ];
 pub(super) const CLUSTER_ROLE: [Head; 6] = [
     Head::NAME,
-    Head::of("Role", "io.k8s.api.rbac.v1.ClusterRoleBinding", "roleRef"),
+    Head::new(
+        "Role",
+        "roleRef can only reference a ClusterRole in the global namespace. If the RoleRef cannot be resolved, the \
+         Authorizer must return an error.",
+    ),
     Head::AGE,
     Head::new("Users", "Users in the clusterRoleBinding").wide(),
     Head::new("Groups", "Groups in the clusterRoleBinding").wide(),

@@ -94,7 +94,7 @@ fn float(number: f64) -> String {
     let exponential = format!("{number:e}");
     let Some((figures, exponent)) = exponential.split_once('e') else { return exponential };
     match exponent.parse::<i32>() {
-        Ok(exponent) if !(-4..21).contains(&exponent) => {
+        Ok(exponent) if !(-4..6).contains(&exponent) => {
             let sign = if exponent < 0 { '-' } else { '+' };
             format!("{figures}e{sign}{:02}", exponent.abs())
         }
@@ -141,6 +141,8 @@ mod tests {
             ("string", json!(3), json!("3")),
             ("string", json!(1.5), json!("1.5")),
             ("string", json!(1e21), json!("1e+21")),
+            ("string", json!(123_456.5), json!("123456.5")),
+            ("string", json!(1_234_567.5), json!("1.2345675e+06")),
             ("string", json!(1e-7), json!("1e-07")),
             ("string", json!(true), json!("true")),
             ("string", json!({"b": [1, "<"], "a": {}}), json!("{\"a\":{},\"b\":[1,\"\\u003c\"]}")),

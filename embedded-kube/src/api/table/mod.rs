@@ -13,11 +13,11 @@ mod node;
 mod options;
 mod path;
 mod pod;
+mod printer;
 mod quota;
 mod simple;
-mod table;
 
 pub use metadata::{metadata, metadata_list, mismatch};
 pub use options::{Include, Options};
 pub use path::ColumnPath;
-pub use table::Printer;
+pub use printer::Printer;

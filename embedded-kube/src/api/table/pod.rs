@@ -220,7 +220,7 @@ mod tests {
         });
         let ready = json!([{"type": "Ready", "status": "True"}]);
         for (statuses, conditions, expected) in [
-            (json!([]), json!([]), ["0/2", "Pending", "0"]),
+            (json!([]), json!([]), ["0/2", "Running", "0"]),
             (json!([running, running]), ready.clone(), ["2/2", "Running", "0"]),
             (json!([running, crashed]), json!([]), ["1/2", "CrashLoopBackOff", "3 (2m ago)"]),
             (json!([done, done]), json!([]), ["0/2", "Completed", "0"]),
@@ -230,7 +230,7 @@ mod tests {
             (json!([{"state": {"terminated": {"exitCode": 3}}}]), json!([]), ["0/2", "ExitCode:3", "0"]),
             (json!([{"state": {"terminated": {"signal": 9}}}]), json!([]), ["0/2", "Signal:9", "0"]),
         ] {
-            let status = json!({"phase": "Pending", "containerStatuses": statuses, "conditions": conditions});
+            let status = json!({"phase": "Running", "containerStatuses": statuses, "conditions": conditions});
             assert_eq!(shown(&pod(json!([]), status)), expected);
         }
     }
