@@ -217,6 +217,12 @@ fn field_selectors_are_read_as_by_the_api_server() {
         });
         real.create(&format!("/apis/wear.example.com/v1/namespaces/{name}/shirts"), &shirt);
     }
+    let template = json!({"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}});
+    let job = json!({"metadata": {"name": "j"}, "spec": {"suspend": true, "template": template}});
+    real.create(&format!("/apis/batch/v1/namespaces/{name}/jobs"), &job);
+    real.create("/api/v1/nodes", &json!({"metadata": {"generateName": "n-"}}));
+    let cap = json!({"apiVersion": "wear.example.com/v1", "kind": "Cap", "metadata": {"generateName": "c-"}});
+    real.create("/apis/wear.example.com/v1/caps", &cap);
     let selectable = ["spec.color", "spec.size", "spec.washed"].map(str::to_owned);
     let everywhere = [
         "metadata.name=p0",
