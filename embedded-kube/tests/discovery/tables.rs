@@ -401,6 +401,12 @@ fn all_other_kinds_look_the_same() {
         let empty = real.plane.namespace();
         if kind.namespaced && !matches!(plural, "configmaps" | "serviceaccounts") {
             assert_eq!(compare_all(&real, &kind, empty.name()), 0, "{plural}");
+            let place = kinds::place(&kind, empty.name());
+            let list = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
+            let mut theirs = real.accepting(&place, list).json();
+            theirs["metadata"]["resourceVersion"] = json!("1");
+            let ours = json!({"metadata": {"resourceVersion": "1"}, "items": []});
+            assert_eq!(metadata_list(&ours, MetaVersion::V1), theirs, "{plural}");
         }
         let place = kinds::place(&kind, name);
         for (number, mut object) in own.into_iter().enumerate() {
