@@ -10,8 +10,10 @@ pub enum Endpoint {
     Core,
     /// `/apis`.
     Groups,
-    /// Another discovery document, or `/version`.
-    Document,
+    /// `/apis/GROUP`.
+    Group,
+    /// `/api/VERSION` or `/apis/GROUP/VERSION`, or `/version`.
+    Resources,
     /// An object.
     Object,
     /// A list of objects.
@@ -65,7 +67,8 @@ pub fn negotiate(accept: Option<&str>, endpoint: Endpoint, custom: bool) -> Resu
     if header.is_empty() {
         return Ok(Form::Plain);
     }
-    if !custom && endpoint != Endpoint::Groups && !routed(header) {
+    let direct = custom || matches!(endpoint, Endpoint::Groups | Endpoint::Group);
+    if !direct && !routed(header) {
         return Err(unrouted(endpoint));
     }
     let acceptable = clauses(header);
@@ -73,12 +76,11 @@ pub fn negotiate(accept: Option<&str>, endpoint: Endpoint, custom: bool) -> Resu
     if matches!(endpoint, Endpoint::Core | Endpoint::Groups) && acceptable.clone().any(aggregates) {
         return Ok(Form::Aggregated);
     }
-    acceptable.find_map(|clause| form(clause, endpoint)).ok_or_else(|| refusal(endpoint))
+    acceptable.find_map(|clause| form(clause, endpoint)).ok_or_else(refusal)
 }
 
 /// What the API server has, in whose words clients are refused. Here, only the first of each is served.
 const FORMS: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
-const STREAMS: &str = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
 
 /// Whether the API server's router lets the request through: it knows `*/*`, but neither `*` nor `application/*`.
 fn routed(header: &str) -> bool {
@@ -87,8 +89,12 @@ fn routed(header: &str) -> bool {
 }
 
 fn unrouted(endpoint: Endpoint) -> Refusal {
-    let streams =
-        if matches!(endpoint, Endpoint::List | Endpoint::Watch) { format!(", {STREAMS}") } else { String::new() };
+    let streams = match endpoint {
+        Endpoint::List | Endpoint::Watch => {
+            ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+        }
+        _ => "",
+    };
     Refusal {
         reason: RefusalReason::NotAcceptable,
         message: format!("406: Not Acceptable\n\nAvailable representations: {FORMS}{streams}"),
@@ -96,9 +102,8 @@ fn unrouted(endpoint: Endpoint) -> Refusal {
     }
 }
 
-fn refusal(endpoint: Endpoint) -> Refusal {
-    let forms = if endpoint == Endpoint::Watch { STREAMS } else { FORMS };
-    let message = format!("only the following media types are accepted: {forms}");
+fn refusal() -> Refusal {
+    let message = format!("only the following media types are accepted: {FORMS}");
     Refusal::new(RefusalReason::NotAcceptable, message)
 }
 
@@ -144,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_first_form_that_the_endpoint_has_is_taken() {
-        use Endpoint::{Core, Document, Groups, List, Object, Watch};
+        use Endpoint::{Core, Groups, List, Object, Resources, Watch};
         let partial = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,\
                        application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
         for (header, endpoint, form) in [
@@ -154,14 +159,14 @@ mod tests {
             ("application/vnd.kubernetes.protobuf, */*", Object, Form::Plain),
             (KUBECTL, List, Form::Table(MetaVersion::V1)),
             (KUBECTL, Watch, Form::Table(MetaVersion::V1)),
-            (KUBECTL, Document, Form::Plain),
+            (KUBECTL, Resources, Form::Plain),
             ("application/json;as=Table;v=v1beta1;g=meta.k8s.io", List, Form::Table(MetaVersion::V1Beta1)),
             (partial, List, Form::MetadataList(MetaVersion::V1)),
             ("application/json;as=Nonsense;v=v1;g=meta.k8s.io,application/json", Object, Form::Plain),
             ("application/json;stream=watch", Watch, Form::Plain),
             (DISCOVERY, Core, Form::Aggregated),
             (DISCOVERY, Groups, Form::Aggregated),
-            (DISCOVERY, Document, Form::Plain),
+            (DISCOVERY, Resources, Form::Plain),
             ("text/html, application/json;q=0.1", Core, Form::Plain),
         ] {
             assert_eq!(negotiate(Some(header), endpoint, false), Ok(form), "{header}");
@@ -178,10 +183,11 @@ mod tests {
             ("text/html", Endpoint::Object, true, words),
             ("text/html", Endpoint::Object, false, router),
             ("application/*", Endpoint::List, false, router),
-            ("application/json;as=Table;v=v1;g=meta.k8s.io", Endpoint::Document, false, words),
+            ("application/json;as=Table;v=v1;g=meta.k8s.io", Endpoint::Resources, false, words),
             ("application/json;as=Table;v=v2;g=meta.k8s.io", Endpoint::List, false, words),
             ("application/json;stream=other", Endpoint::Watch, false, words),
             ("application", Endpoint::Groups, false, words),
+            ("application", Endpoint::Group, false, words),
         ] {
             let refusal = negotiate(Some(header), endpoint, custom).unwrap_err();
             assert_eq!(refusal.reason, RefusalReason::NotAcceptable, "{header}");

@@ -84,18 +84,36 @@ impl Builtins {
     pub(super) fn take(mut self) -> Map<String, Value> {
         let mut schemas = self.generator.take_definitions(true);
         for (name, schema) in &mut schemas {
-            // k8s-openapi's types have it always, but the API requires it of this one alone.
-            if name == "io.k8s.api.core.v1.Event" {
-                continue;
+            let optional = optional(name);
+            let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) else { continue };
+            required.retain(|field| field != optional);
+            if name == "io.k8s.api.events.v1.Event" {
+                required.push("eventTime".into());
             }
-            if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
-                required.retain(|field| field != "metadata");
-                if required.is_empty() {
-                    schema.as_object_mut().map(|schema| schema.remove("required"));
-                }
+            if required.is_empty() {
+                schema.as_object_mut().map(|schema| schema.remove("required"));
             }
         }
         schemas
+    }
+}
+
+/// The field that k8s-openapi requires of a type, and the API does not: a type of Rust always has it.
+fn optional(name: &str) -> &'static str {
+    match name.strip_prefix("io.k8s.api.core.v1.") {
+        // The one object that has to have it.
+        Some("Event") => "",
+        Some(
+            "ConfigMapEnvSource"
+            | "ConfigMapKeySelector"
+            | "ConfigMapProjection"
+            | "ConfigMapVolumeSource"
+            | "LocalObjectReference"
+            | "SecretEnvSource"
+            | "SecretKeySelector"
+            | "SecretProjection",
+        ) => "name",
+        _ => "metadata",
     }
 }
 

@@ -77,7 +77,7 @@ impl OpenApi {
 /// Whether a client takes documents as JSON, by its header `Accept`; one that does not is refused with 406 and no body.
 #[must_use]
 pub fn acceptable(accept: Option<&str>) -> bool {
-    negotiate(accept, Endpoint::Document, true).is_ok()
+    negotiate(accept, Endpoint::Resources, true).is_ok()
 }
 
 impl Version {
