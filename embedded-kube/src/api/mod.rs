@@ -9,15 +9,19 @@
 
 pub mod apply;
 pub mod builtin;
+pub mod discovery;
 pub mod follow;
 pub mod home;
 pub mod kind;
 pub mod lifecycle;
+pub mod openapi;
 pub mod patch;
 pub mod refusal;
 pub mod request;
 pub mod schema;
+pub mod selector;
 pub mod store;
+pub mod table;
 
 pub use kind::{Column, Kind};
 pub use refusal::{Cause, Details, Refusal, RefusalReason};
