@@ -8,6 +8,7 @@
 //! it is wrong.
 
 pub mod kind;
+pub mod protobuf;
 pub mod refusal;
 
 pub use kind::{Column, Kind};
