@@ -7,6 +7,7 @@
 //! A closed list of kinds and verbs: one is added only when something needs it. Where it differs from the real API server,
 //! it is wrong.
 
+pub mod access;
 pub mod apply;
 pub mod builtin;
 pub mod discovery;
@@ -16,6 +17,7 @@ pub mod kind;
 pub mod lifecycle;
 pub mod openapi;
 pub mod patch;
+pub mod protobuf;
 pub mod refusal;
 pub mod request;
 pub mod schema;
