@@ -7,6 +7,7 @@
 //! A closed list of kinds and verbs: one is added only when something needs it. Where it differs from the real API server,
 //! it is wrong.
 
+pub mod controllers;
 pub mod kind;
 pub mod refusal;
 

@@ -1,0 +1,240 @@
+//! Which Pod runs where, and what becomes of the Pods of a node that is lost.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use super::planes::{Plane, Planes, Scenario, settings};
+use super::stage::{Stage, bare};
+
+/// Where the Pod `p` is, and what is said of it.
+fn placed(stage: Stage) -> BoxFuture<'static, Value> {
+    async move {
+        let Some(pod) = stage.get("Pod", "p").await else { return json!("no Pod") };
+        let conditions = bare(pod["status"]["conditions"].clone());
+        let all = conditions.as_array().cloned().unwrap_or_default();
+        let said: Vec<&Value> =
+            all.iter().filter(|it| it["type"] == "PodScheduled" || it["type"] == "DisruptionTarget").collect();
+        json!({"node": pod["spec"]["nodeName"], "phase": pod["status"]["phase"], "said": said})
+    }
+    .boxed()
+}
+
+macro_rules! scenario {
+    ($name:literal, |$stage:ident| $drive:expr) => {
+        Scenario { name: $name, drive: |$stage| async move { $drive }.boxed(), outcome: placed }
+    };
+}
+
+fn pod(spec: Value) -> Value {
+    let mut pod = json!({
+        "metadata": {"name": "p"},
+        "spec": {
+            "terminationGracePeriodSeconds": 1,
+            "containers": [{"name": "main", "image": "tests/shell", "command": ["sh", "-c", "exec sleep 600"]}],
+        },
+    });
+    super::stage::merge(&mut pod["spec"], &spec);
+    pod
+}
+
+async fn waits(stage: &Stage, spec: Value) {
+    stage.create("Pod", pod(spec)).await;
+    stage
+        .until("a reason", async || {
+            let pod = stage.get("Pod", "p").await?;
+            let mut all = pod["status"]["conditions"].as_array()?.iter();
+            all.any(|it| it["type"] == "PodScheduled" && it["status"] == "False").then_some(())
+        })
+        .await;
+}
+
+async fn runs(stage: &Stage, spec: Value) {
+    stage.create("Pod", pod(spec)).await;
+    stage.pods_that("Running", 1).await;
+}
+
+async fn taints(stage: &Stage, taints: Value) {
+    stage.merge("Node", &stage.node, json!({"spec": {"taints": taints}})).await;
+}
+
+fn without_room() -> Vec<Scenario> {
+    let asks = |cpu: &str| json!({"containers": [{"resources": {"requests": {"cpu": cpu}}}]});
+    // A scenario is a function, which takes nothing along.
+    assert_eq!(asks("9")["containers"][0]["resources"]["requests"]["cpu"], "9");
+    vec![
+        scenario!("pod-runs", |stage| runs(&stage, json!({})).await),
+        scenario!("pod-wants-another-node", |stage| waits(&stage, json!({"nodeSelector": {"none": "such"}})).await),
+        scenario!("pod-wants-too-much", |stage| {
+            let resources = json!({"requests": {"cpu": "9", "memory": "90Gi"}});
+            waits(&stage, json!({"containers": [{"resources": resources}]})).await;
+        }),
+        scenario!("pod-wants-what-nobody-has", |stage| {
+            let resources = json!({"requests": {"x.dev/gpu": "1"}, "limits": {"x.dev/gpu": "1"}});
+            waits(&stage, json!({"containers": [{"resources": resources}]})).await;
+        }),
+        scenario!("pod-never-preempts", |stage| {
+            let resources = json!({"requests": {"cpu": "9"}});
+            waits(&stage, json!({"preemptionPolicy": "Never", "containers": [{"resources": resources}]})).await;
+        }),
+        scenario!("pod-has-a-gate", |stage| {
+            stage.create("Pod", pod(json!({"schedulingGates": [{"name": "x.dev/gate"}]}))).await;
+        }),
+        scenario!("pod-has-affinity", |stage| {
+            let expression = json!({"key": "kubernetes.io/hostname", "operator": "NotIn", "values": [stage.node]});
+            let required = json!({"nodeSelectorTerms": [{"matchExpressions": [expression]}]});
+            let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}});
+            waits(&stage, json!({ "affinity": affinity })).await;
+        }),
+        scenario!("pod-deleted-before-it-has-a-node", |stage| {
+            let mut pod = pod(json!({"nodeSelector": {"none": "such"}}));
+            pod["metadata"]["finalizers"] = json!(["x.dev/hold"]);
+            stage.create("Pod", pod).await;
+            stage.delete("Pod", "p", &DeleteParams::default()).await;
+            stage
+                .until("its failure", async || {
+                    stage.get("Pod", "p").await.filter(|pod| pod["status"]["phase"] == "Failed")
+                })
+                .await;
+        }),
+    ]
+}
+
+/// One after the other: each changes the node.
+fn on_a_changed_node() -> Vec<Scenario> {
+    vec![
+        scenario!("node-cordoned", |stage| {
+            stage.merge("Node", &stage.node, json!({"spec": {"unschedulable": true}})).await;
+            stage
+                .until("its taint", async || {
+                    let node = stage.get("Node", &stage.node).await?;
+                    let mut all = node["spec"]["taints"].as_array()?.iter();
+                    all.any(|it| it["key"] == "node.kubernetes.io/unschedulable" && it["effect"] == "NoSchedule")
+                        .then_some(())
+                })
+                .await;
+            waits(&stage, json!({})).await;
+        }),
+        scenario!("node-not-cordoned-any-more", |stage| {
+            waits(&stage, json!({})).await;
+            stage.merge("Node", &stage.node, json!({"spec": {"unschedulable": null}})).await;
+            stage.pods_that("Running", 1).await;
+        }),
+        scenario!("node-tainted", |stage| {
+            taints(&stage, json!([{"key": "x.dev/no", "effect": "NoSchedule"}])).await;
+            waits(&stage, json!({})).await;
+        }),
+        scenario!("node-not-tainted-any-more", |stage| {
+            waits(&stage, json!({})).await;
+            taints(&stage, json!(null)).await;
+            stage.pods_that("Running", 1).await;
+        }),
+        scenario!("node-expels", |stage| {
+            let mut pod = pod(json!({}));
+            pod["metadata"]["finalizers"] = json!(["x.dev/hold"]);
+            stage.create("Pod", pod).await;
+            stage.pods_that("Running", 1).await;
+            taints(&stage, json!([{"key": "x.dev/no", "effect": "NoExecute"}])).await;
+            stage
+                .until("its end", async || stage.get("Pod", "p").await.filter(|pod| pod["status"]["phase"] == "Failed"))
+                .await;
+            taints(&stage, json!(null)).await;
+        }),
+    ]
+}
+
+/// What is said of a node, and of the Pods on it.
+async fn told(stage: &Stage, node: &str) -> Value {
+    let seen = stage.get("Node", node).await.map(|node| {
+        let mut taints: Vec<Value> = node["spec"]["taints"].as_array().cloned().unwrap_or_default();
+        taints.iter_mut().for_each(|taint| drop(taint.as_object_mut().unwrap().remove("timeAdded")));
+        taints.sort_by_key(ToString::to_string);
+        let mut conditions = bare(node["status"]["conditions"].clone());
+        conditions.as_array_mut().unwrap().sort_by_key(|it| it["type"].to_string());
+        json!([taints, conditions])
+    });
+    let pods = stage.list("Pod").await.into_iter().map(|pod| {
+        let conditions = bare(pod["status"]["conditions"].clone());
+        let said = conditions.as_array().cloned().unwrap_or_default().into_iter();
+        let said: Vec<Value> = said.filter(|it| it["type"] == "Ready" || it["type"] == "DisruptionTarget").collect();
+        let deleted = pod["metadata"]["deletionTimestamp"].is_string();
+        json!([pod["metadata"]["name"], pod["status"]["phase"], said, deleted])
+    });
+    json!({"node": seen, "pods": pods.collect::<Vec<Value>>()})
+}
+
+/// A node that is killed: it is taken for lost, and its Pods are sent away; then it is removed, and they are gone.
+async fn lost(plane: &Plane, whose: &'static str) -> [Value; 2] {
+    let (shared, settings) = (plane.node.shared().display().to_string(), settings());
+    let owner = std::sync::Arc::clone(&plane.plane);
+    let mut node = tokio::task::spawn_blocking(move || owner.node("doomed", &settings)).await.unwrap();
+    let client = super::planes::client(&plane.plane).await;
+    let stage = Stage::open(client, "node-lost", "doomed".to_owned(), shared, whose).await;
+    let toleration = |seconds: u32| json!([{"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": seconds}]);
+    for (name, seconds) in [("leaves", 1), ("stays", 600)] {
+        let mut pod = pod(json!({"nodeName": "doomed", "tolerations": toleration(seconds)}));
+        pod["metadata"]["name"] = name.into();
+        pod["metadata"]["finalizers"] = json!(["x.dev/hold"]);
+        stage.create("Pod", pod).await;
+    }
+    stage.pods_that("Running", 2).await;
+    stage
+        .until("both ready", async || {
+            let pods = stage.list("Pod").await;
+            let ready = |pod: &Value| {
+                pod["status"]["conditions"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|it| it["type"] == "Ready" && it["status"] == "True")
+            };
+            pods.iter().all(ready).then_some(())
+        })
+        .await;
+    let node = tokio::task::spawn_blocking(move || {
+        node.kill();
+        node
+    })
+    .await
+    .unwrap();
+    stage
+        .until("the end of the one", async || {
+            let pod = stage.get("Pod", "leaves").await?;
+            pod["metadata"]["deletionTimestamp"].is_string().then_some(())
+        })
+        .await;
+    stage
+        .until("that the other is not ready", async || {
+            let pod = stage.get("Pod", "stays").await?;
+            let mut all = pod["status"]["conditions"].as_array()?.iter();
+            all.any(|it| it["type"] == "Ready" && it["status"] == "False").then_some(())
+        })
+        .await;
+    let first = told(&stage, "doomed").await;
+    stage.delete("Node", "doomed", &DeleteParams::default()).await;
+    for name in ["leaves", "stays"] {
+        stage
+            .until("its failure", async || {
+                let pod = stage.get("Pod", name).await?;
+                let over = pod["status"]["phase"] == "Failed" && pod["metadata"]["deletionGracePeriodSeconds"] == 0;
+                over.then_some(())
+            })
+            .await;
+    }
+    let second = told(&stage, "doomed").await;
+    tokio::task::spawn_blocking(move || drop(node)).await.unwrap();
+    [first, second]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pods_are_placed_and_sent_away_alike() {
+    let planes = Planes::start().await;
+    planes.compare(without_room()).await;
+    for scenario in on_a_changed_node() {
+        planes.compare(vec![scenario]).await;
+    }
+    let (real, ours) = futures::future::join(lost(&planes.real, "real"), lost(&planes.ours, "ours")).await;
+    assert_eq!(real, ours);
+    planes.stop().await;
+}
