@@ -65,7 +65,7 @@ fn scenarios() -> Vec<Scenario> {
         .boxed()
     };
     vec![
-        scenario!("namespace-new", |_stage| (), there),
+        scenario!("namespace-new", |stage| drop(stage), there),
         scenario!(
             "namespace-restored",
             |stage| {

@@ -60,9 +60,6 @@ async fn taints(stage: &Stage, taints: Value) {
 }
 
 fn without_room() -> Vec<Scenario> {
-    let asks = |cpu: &str| json!({"containers": [{"resources": {"requests": {"cpu": cpu}}}]});
-    // A scenario is a function, which takes nothing along.
-    assert_eq!(asks("9")["containers"][0]["resources"]["requests"]["cpu"], "9");
     vec![
         scenario!("pod-runs", |stage| runs(&stage, json!({})).await),
         scenario!("pod-wants-another-node", |stage| waits(&stage, json!({"nodeSelector": {"none": "such"}})).await),
@@ -88,9 +85,8 @@ fn without_room() -> Vec<Scenario> {
             waits(&stage, json!({ "affinity": affinity })).await;
         }),
         scenario!("pod-deleted-before-it-has-a-node", |stage| {
-            let mut pod = pod(json!({"nodeSelector": {"none": "such"}}));
-            pod["metadata"]["finalizers"] = json!(["x.dev/hold"]);
-            stage.create("Pod", pod).await;
+            waits(&stage, json!({"nodeSelector": {"none": "such"}})).await;
+            stage.merge("Pod", "p", json!({"metadata": {"finalizers": ["x.dev/hold"]}})).await;
             stage.delete("Pod", "p", &DeleteParams::default()).await;
             stage
                 .until("its failure", async || {

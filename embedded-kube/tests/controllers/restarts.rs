@@ -33,7 +33,7 @@ async fn a_restart_makes_no_pod_too_many() {
         while !ended.is_cancelled() {
             // Dropped in the middle of whatever it does.
             let life = run(restarted.clone(), options.clone(), CancellationToken::new());
-            let pause = Duration::from_millis(300 + u64::from(lives * 137 % 500));
+            let pause = Duration::from_millis(400 + u64::from(lives * 137 % 700));
             tokio::time::timeout(pause, life).await.unwrap_err();
             lives += 1;
         }

@@ -161,6 +161,8 @@ impl Action {
     #[must_use]
     pub fn without_finalizer(target: Target, finalizers: &[String], finalizer: &str) -> Self {
         let left: Vec<&String> = finalizers.iter().filter(|other| *other != finalizer).collect();
+        // An empty list is none.
+        let left = if left.is_empty() { Value::Null } else { json!(left) };
         Self::Merge { target, part: None, patch: json!({"metadata": {"finalizers": left}}) }
     }
 

@@ -35,7 +35,7 @@ pub(super) enum ExecuteError {
     #[error("{0}: its namespace goes")]
     Leaving(String),
     /// The API server did not answer in time.
-    #[error("{0}: the API server did not answer within {} s", PATIENCE.as_secs())]
+    #[error("{0}: the API server did not answer within {seconds} s", seconds = PATIENCE.as_secs())]
     Timeout(String),
     /// The API server refused, or could not be reached.
     #[error("{action}: {}", words(.source))]

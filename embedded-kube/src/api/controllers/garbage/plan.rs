@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::ObjectMeta;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{FOREGROUND, Fate, Item, ORPHAN, View, waits};
 use crate::api::controllers::action::{Action, Plan, Propagation, Target};
@@ -30,7 +30,7 @@ pub fn plan(view: &View) -> Plan {
     let delete = |propagation| Action::Delete { target: target.clone(), propagation: Some(propagation), grace: None };
     if has(Fate::Waits) && !view.dependents.is_empty() {
         // Two that wait for each other would wait for ever: this one lets its owner go first.
-        if view.dependents.iter().any(|dependent| waits(&dependent.metadata)) && metadata_blocks(metadata) {
+        if view.dependents.iter().any(|dependent| waits(&dependent.metadata)) && is_blocking(metadata) {
             let owners = view.owners.iter().map(|(owner, _)| OwnerReference {
                 block_owner_deletion: owner.block_owner_deletion.map(|_| false),
                 ..owner.clone()
@@ -39,10 +39,12 @@ pub fn plan(view: &View) -> Plan {
         }
         return Plan::nothing().then(delete(Propagation::Foreground));
     }
-    let propagation = match () {
-        () if has_finalizer(metadata, ORPHAN) => Propagation::Orphan,
-        () if has_finalizer(metadata, FOREGROUND) => Propagation::Foreground,
-        () => Propagation::Background,
+    let propagation = if has_finalizer(metadata, ORPHAN) {
+        Propagation::Orphan
+    } else if has_finalizer(metadata, FOREGROUND) {
+        Propagation::Foreground
+    } else {
+        Propagation::Background
     };
     Plan::nothing().then(delete(propagation))
 }
@@ -73,11 +75,14 @@ fn leaving(view: &View) -> Plan {
     Plan::nothing()
 }
 
-fn metadata_blocks(metadata: &ObjectMeta) -> bool {
+/// Whether an owner waits for it.
+fn is_blocking(metadata: &ObjectMeta) -> bool {
     metadata.owner_references.iter().flatten().any(|owner| owner.block_owner_deletion == Some(true))
 }
 
 fn owned_by(item: &Item, owners: Vec<OwnerReference>) -> Action {
     let target = Target::of(&item.resource, &item.metadata);
+    // An empty list is none.
+    let owners = if owners.is_empty() { Value::Null } else { json!(owners) };
     Action::Merge { target, part: None, patch: json!({"metadata": {"ownerReferences": owners}}) }
 }

@@ -52,10 +52,12 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
     let unready = ready.is_some_and(|ready| ready.status != "True");
     let pods = view.pods.iter().filter(|pod| !pod::is_over(pod));
     pods.fold(plan, |plan, pod| {
-        if let Some(evicted) = evict(pod, &taints, view.patience, now) {
-            return plan.and(evicted);
+        // One write to each Pod at a time: the next one is of its next version.
+        let marked = if unready { mark_unready(pod, now) } else { None };
+        match marked.or_else(|| evict(pod, &taints, view.patience, now)) {
+            Some(done) => plan.and(done),
+            None => plan,
         }
-        if unready { plan.and(mark_unready(pod, now)) } else { plan }
     })
 }
 
@@ -168,11 +170,9 @@ fn evict(pod: &Pod, taints: &[Taint], patience: Patience, now: Timestamp) -> Opt
     Some(marked.then(Action::delete(target.any_version())).then(Action::Tell(note)))
 }
 
-/// Says of a Pod that it is not ready, because its node is not.
-fn mark_unready(pod: &Pod, now: Timestamp) -> Plan {
-    let Some(ready) = pod::condition(pod, "Ready").filter(|ready| ready.status != "False") else {
-        return Plan::nothing();
-    };
+/// Says of a Pod that it is not ready, because its node is not; nothing when it says so already.
+fn mark_unready(pod: &Pod, now: Timestamp) -> Option<Plan> {
+    let ready = pod::condition(pod, "Ready").filter(|ready| ready.status != "False")?;
     let unready = PodCondition { status: "False".to_owned(), ..ready.clone() };
     let target = Target::of(&POD, &pod.metadata);
     let note = Note {
@@ -183,5 +183,5 @@ fn mark_unready(pod: &Pod, now: Timestamp) -> Plan {
         by: "node-controller",
     };
     let patch = json!({"status": {"conditions": pod::with_condition(pod, unready, now)}});
-    Plan::nothing().then(Action::Merge { target, part: Some("status"), patch }).then(Action::Tell(note))
+    Some(Plan::nothing().then(Action::Merge { target, part: Some("status"), patch }).then(Action::Tell(note)))
 }

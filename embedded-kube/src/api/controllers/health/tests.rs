@@ -35,7 +35,7 @@ fn pod(tolerations: Value) -> Value {
     json!({
         "metadata": {"name": "p", "namespace": "ns", "uid": "p", "resourceVersion": "9"},
         "spec": {"containers": [], "nodeName": "n", "tolerations": tolerations},
-        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True", "reason": "r"}]},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "False", "reason": "r"}]},
     })
 }
 
@@ -102,8 +102,10 @@ fn taints_say_what_conditions_say() {
 
 #[test]
 fn pods_of_a_node_that_is_not_ready_are_not_ready() {
-    let forever = tolerates("node.kubernetes.io/unreachable", Value::Null);
-    let plan = plan(&node(ready("Unknown"), lost(), 100, vec![pod(forever)]), now());
+    // It is said of one that is to leave, too, and before it does.
+    let mut running = pod(json!([]));
+    running["status"]["conditions"][0]["status"] = "True".into();
+    let plan = plan(&node(ready("Unknown"), lost(), 100, vec![running]), now());
     let [Action::Merge { patch, part: Some("status"), .. }, Action::Tell(note)] = plan.actions.as_slice() else {
         panic!("{plan}")
     };

@@ -39,7 +39,7 @@ mod tests {
     fn pauses_double_up_to_the_longest() {
         let pauses = Pauses { first: Duration::from_secs(10), longest: Duration::from_secs(60) };
         let at = |second| Timestamp::from_second(second).unwrap();
-        let seconds = |failures, elapsed| remaining(pauses, failures, at(100), at(100 + elapsed)).as_secs();
+        let seconds = |failures, elapsed: i64| remaining(pauses, failures, at(100), at(100 + elapsed)).as_secs();
         assert_eq!([0, 1, 2, 3, 4, 100].map(|failures| seconds(failures, 0)), [0, 10, 20, 40, 60, 60]);
         assert_eq!([0, 4, 10, 11].map(|elapsed| seconds(1, elapsed)), [10, 6, 0, 0]);
         // A clock that was set back makes nobody wait longer than the pause.

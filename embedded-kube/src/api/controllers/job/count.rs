@@ -160,7 +160,9 @@ impl<'a> Count<'a> {
                     other => other.counts() && failures(pod).0 >= limit,
                 }
         };
-        let new = tracked().filter(|(_, pod)| has_failed(pod)).map(|(index, _)| index);
+        // One that is being counted was, with its index; or it was ended with its Job, and its index has not failed.
+        let (_, counted) = uncounted(status);
+        let new = tracked().filter(|(_, pod)| has_failed(pod) && !counted.contains(uid(pod))).map(|(index, _)| index);
         let failed = Indexes::parse(status.failed_indexes.as_deref().unwrap_or_default(), completions);
         let failed = failed.and(&Indexes::of(new));
         let active: BTreeSet<i32> = self.active.iter().filter_map(|pod| index(pod)).collect();

@@ -46,8 +46,8 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
 
     let mut ending = end(&numbers, &status, now);
     let (mut change, mut told, mut again) = (Pods::default(), Vec::new(), None);
-    // The Pods of a Job that ends are counted as they go; those that were too many are not.
-    let counted = ending.is_some();
+    // The Pods of a Job that fails are counted as they go; others that have to go are not.
+    let counted = ending.as_ref().is_some_and(End::fails);
     let going = job.metadata.deletion_timestamp.is_some();
     if ending.is_some() {
         change.deleted.clone_from(&numbers.active);
@@ -92,7 +92,7 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
         plan = delete(plan, job, pod, counted);
     }
     let status = tidy(status);
-    if Some(&status) != job.status.clone().map(sorted).as_ref() {
+    if Some(&status) != job.status.clone().map(kept).as_ref() {
         let mut object = job.clone();
         object.status = Some(status.clone());
         let object = serde_json::to_value(object).unwrap_or_default();
@@ -107,8 +107,8 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
     make(plan, view, &status, &change.made)
 }
 
-/// A status as it is there, without zeros, which nobody writes.
-fn sorted(status: JobStatus) -> JobStatus {
+/// A status as it is there, but for zeros: nobody writes these.
+fn kept(status: JobStatus) -> JobStatus {
     let uncounted = status.uncounted_terminated_pods.is_some();
     let mut status = tidy(status);
     status.uncounted_terminated_pods = status.uncounted_terminated_pods.filter(|_| uncounted);
@@ -155,9 +155,8 @@ fn farewell(job: &Job, status: &JobStatus, end: &End) -> Vec<Note> {
 }
 
 /// Deletes a Pod; one that is not to be counted loses its finalizer first.
-fn delete(plan: Plan, job: &Job, pod: &Pod, counted: bool) -> Plan {
+fn delete(mut plan: Plan, job: &Job, pod: &Pod, counted: bool) -> Plan {
     let target = Target::of(&POD, &pod.metadata);
-    let mut plan = plan;
     if !counted && is_tracked(pod) {
         plan = plan.then(Action::without_finalizer(target.clone(), owner::finalizers(&pod.metadata), TRACKING));
     }

@@ -1,7 +1,7 @@
 //! Which Pods of a Job are made and deleted.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,8 +134,7 @@ fn too_many<'a>(count: &Count<'a>, at_least: usize) -> Vec<&'a Arc<Pod>> {
         });
     }
     let more = at_least.saturating_sub(deleted.len());
-    let chosen: BTreeSet<usize> = (0..more.min(left.len())).collect();
-    deleted.extend(left.into_iter().enumerate().filter(|(place, _)| chosen.contains(place)).map(|(_, pod)| pod));
+    deleted.extend(left.into_iter().take(more));
     deleted
 }
 

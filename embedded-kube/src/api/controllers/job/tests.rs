@@ -218,7 +218,7 @@ fn a_job_makes_a_pod_and_is_complete_when_it_has_succeeded() {
     let plan = world.plan();
     let texts: Vec<String> = plan.actions.iter().map(ToString::to_string).collect();
     assert_eq!(texts[0], "replace status of Job ns/j");
-    assert_eq!(texts[1], format!("merge {{\"metadata\":{{\"finalizers\":[]}}}} into Pod ns/{name}"));
+    assert_eq!(texts[1], format!("merge {{\"metadata\":{{\"finalizers\":null}}}} into Pod ns/{name}"));
     assert_eq!(texts.len(), 2, "{plan}");
     world.apply(&plan.actions[0]);
     let uncounted = world.status().uncounted_terminated_pods.unwrap();
