@@ -22,7 +22,11 @@ async fn left(stage: Stage) -> Value {
 
 macro_rules! scenario {
     ($name:literal, |$stage:ident| $drive:expr) => {
-        Scenario { name: $name, drive: |$stage| async move { $drive }.boxed(), outcome: |stage| left(stage).boxed() }
+        Scenario {
+            name: $name,
+            drive: |$stage| async move { $drive }.boxed_local(),
+            outcome: |stage| left(stage).boxed_local(),
+        }
     };
 }
 
@@ -195,7 +199,7 @@ fn scenarios() -> Vec<Scenario> {
                             .await;
                     }
                 }
-                .boxed()
+                .boxed_local()
             },
             outcome: |stage| {
                 async move {
@@ -205,7 +209,7 @@ fn scenarios() -> Vec<Scenario> {
                     }
                     json!(rules)
                 }
-                .boxed()
+                .boxed_local()
             },
         },
     ]

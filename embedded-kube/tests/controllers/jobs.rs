@@ -1,7 +1,7 @@
 //! Jobs.
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use kube::api::{DeleteParams, PropagationPolicy};
 use serde_json::{Value, json};
 
@@ -9,12 +9,12 @@ use super::planes::{Planes, Scenario};
 use super::stage::Stage;
 
 /// Everything of the Job `j`.
-fn whole(stage: Stage) -> BoxFuture<'static, Value> {
-    async move { stage.outcome("j").await }.boxed()
+fn whole(stage: Stage) -> LocalBoxFuture<'static, Value> {
+    async move { stage.outcome("j").await }.boxed_local()
 }
 
 /// What is told of the Job `j`, each once, without the ends of names that no Pod has got.
-fn refused(stage: Stage) -> BoxFuture<'static, Value> {
+fn refused(stage: Stage) -> LocalBoxFuture<'static, Value> {
     async move {
         let mut told: Vec<String> = Vec::new();
         for event in stage.list("Event").await.iter().filter(|event| event["involvedObject"]["kind"] == "Job") {
@@ -27,12 +27,12 @@ fn refused(stage: Stage) -> BoxFuture<'static, Value> {
         let status = stage.get("Job", "j").await.map(|job| job["status"]["startTime"].is_string());
         json!({"told": told, "started": status})
     }
-    .boxed()
+    .boxed_local()
 }
 
 macro_rules! scenario {
     ($name:literal, |$stage:ident| $drive:expr) => {
-        Scenario { name: $name, drive: |$stage| async move { $drive }.boxed(), outcome: whole }
+        Scenario { name: $name, drive: |$stage| async move { $drive }.boxed_local(), outcome: whole }
     };
 }
 
@@ -58,8 +58,6 @@ fn go_on(stage: &Stage) {
 fn name(pod: &Value) -> &str {
     pod["metadata"]["name"].as_str().unwrap()
 }
-
-const INDEXED: fn(i32, i32) -> Value = |completions, parallelism| json!({"completionMode": "Indexed", "completions": completions, "parallelism": parallelism});
 
 fn indexed(completions: i32, parallelism: i32, more: Value) -> Value {
     let mut spec = json!({"completionMode": "Indexed", "completions": completions, "parallelism": parallelism});
@@ -192,7 +190,7 @@ fn failures() -> Vec<Scenario> {
                     let container = json!({"resources": {"limits": {"memory": "2Gi"}}});
                     stage.job("j", "exit 0", json!({"template": {"spec": {"containers": [container]}}})).await;
                 }
-                .boxed()
+                .boxed_local()
             },
             outcome: refused,
         },

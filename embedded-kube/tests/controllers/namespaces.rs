@@ -1,7 +1,7 @@
 //! Namespaces: what each has, and how one ends.
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
@@ -9,13 +9,13 @@ use super::planes::{Planes, Scenario};
 use super::stage::Stage;
 
 /// What is left of the namespace, and what was said of it.
-fn whole(stage: Stage) -> BoxFuture<'static, Value> {
+fn whole(stage: Stage) -> LocalBoxFuture<'static, Value> {
     async move {
         let namespace = stage.get("Namespace", &stage.namespace).await;
         let there = namespace.as_ref().map(|it| json!([it["status"]["phase"], it["spec"]["finalizers"]]));
         json!({"namespace": there, "conditions": last(&stage.sequence("Namespace", &stage.namespace))})
     }
-    .boxed()
+    .boxed_local()
 }
 
 /// The last that was said. What was said before depends on how fast each looks again.
@@ -25,7 +25,7 @@ fn last(sequence: &Value) -> Value {
 
 macro_rules! scenario {
     ($name:literal, |$stage:ident| $drive:expr, $outcome:expr) => {
-        Scenario { name: $name, drive: |$stage| async move { $drive }.boxed(), outcome: $outcome }
+        Scenario { name: $name, drive: |$stage| async move { $drive }.boxed_local(), outcome: $outcome }
     };
 }
 
@@ -50,7 +50,7 @@ async fn says(stage: &Stage, condition: &str, status: &str) {
 }
 
 fn scenarios() -> Vec<Scenario> {
-    let there: fn(Stage) -> BoxFuture<'static, Value> = |stage| {
+    let there: fn(Stage) -> LocalBoxFuture<'static, Value> = |stage| {
         async move {
             let account =
                 stage.get("ServiceAccount", "default").await.map(|account| account["metadata"]["labels"].clone());
@@ -62,7 +62,7 @@ fn scenarios() -> Vec<Scenario> {
             });
             json!([account, map])
         }
-        .boxed()
+        .boxed_local()
     };
     vec![
         scenario!("namespace-new", |stage| drop(stage), there),

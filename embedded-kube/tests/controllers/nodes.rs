@@ -1,7 +1,7 @@
 //! Which Pod runs where, and what becomes of the Pods of a node that is lost.
 
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use super::planes::{Plane, Planes, Scenario, settings};
 use super::stage::{Stage, bare};
 
 /// Where the Pod `p` is, and what is said of it.
-fn placed(stage: Stage) -> BoxFuture<'static, Value> {
+fn placed(stage: Stage) -> LocalBoxFuture<'static, Value> {
     async move {
         let Some(pod) = stage.get("Pod", "p").await else { return json!("no Pod") };
         let conditions = bare(pod["status"]["conditions"].clone());
@@ -18,12 +18,12 @@ fn placed(stage: Stage) -> BoxFuture<'static, Value> {
             all.iter().filter(|it| it["type"] == "PodScheduled" || it["type"] == "DisruptionTarget").collect();
         json!({"node": pod["spec"]["nodeName"], "phase": pod["status"]["phase"], "said": said})
     }
-    .boxed()
+    .boxed_local()
 }
 
 macro_rules! scenario {
     ($name:literal, |$stage:ident| $drive:expr) => {
-        Scenario { name: $name, drive: |$stage| async move { $drive }.boxed(), outcome: placed }
+        Scenario { name: $name, drive: |$stage| async move { $drive }.boxed_local(), outcome: placed }
     };
 }
 
@@ -72,8 +72,10 @@ fn without_room() -> Vec<Scenario> {
             waits(&stage, json!({"containers": [{"resources": resources}]})).await;
         }),
         scenario!("pod-never-preempts", |stage| {
+            let class = json!({"metadata": {"name": "modest"}, "value": 5, "preemptionPolicy": "Never"});
+            stage.create("PriorityClass", class).await;
             let resources = json!({"requests": {"cpu": "9"}});
-            waits(&stage, json!({"preemptionPolicy": "Never", "containers": [{"resources": resources}]})).await;
+            waits(&stage, json!({"priorityClassName": "modest", "containers": [{"resources": resources}]})).await;
         }),
         scenario!("pod-has-a-gate", |stage| {
             stage.create("Pod", pod(json!({"schedulingGates": [{"name": "x.dev/gate"}]}))).await;

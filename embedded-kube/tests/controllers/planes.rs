@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use aggregator_embedded_kube::api::controllers::{Options, run};
 use aggregator_tests::control_plane::{ControlPlane, Node};
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio_util::sync::CancellationToken;
 
 use super::stage::Stage;
@@ -34,8 +34,8 @@ pub(crate) struct Planes {
 /// Something that is done on both, and what is to be the same of it.
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
-    pub(crate) drive: fn(Stage) -> BoxFuture<'static, ()>,
-    pub(crate) outcome: fn(Stage) -> BoxFuture<'static, Value>,
+    pub(crate) drive: fn(Stage) -> LocalBoxFuture<'static, ()>,
+    pub(crate) outcome: fn(Stage) -> LocalBoxFuture<'static, Value>,
 }
 
 /// The settings of a node that runs shells.
@@ -83,7 +83,8 @@ impl Planes {
     /// Does the same on both, everything at the same time, and compares.
     pub(crate) async fn compare(&self, scenarios: Vec<Scenario>) {
         let done = scenarios.into_iter().map(|scenario| self.one(scenario));
-        let failures: Vec<String> = futures::future::join_all(done).await.into_iter().flatten().collect();
+        let done = LocalSet::new().run_until(futures::future::join_all(done)).await;
+        let failures: Vec<String> = done.into_iter().flatten().collect();
         assert!(failures.is_empty(), "{}", failures.join("\n"));
     }
 
@@ -99,7 +100,7 @@ impl Planes {
             }
         };
         let (real, ours) = (stage(&self.real, "real"), stage(&self.ours, "ours"));
-        let (real, ours) = futures::future::join(tokio::spawn(real), tokio::spawn(ours)).await;
+        let (real, ours) = futures::future::join(spawn_local(real), spawn_local(ours)).await;
         let (real, ours) = match (real, ours) {
             (Ok(real), Ok(ours)) => (real, ours),
             (real, ours) => return Some(format!("== {name}: {:?} {:?}", real.err(), ours.err())),

@@ -43,6 +43,7 @@ fn resource(kind: &str) -> (ApiResource, bool) {
         "LimitRange" => ("", "v1", "limitranges", true),
         "Namespace" => ("", "v1", "namespaces", false),
         "Node" => ("", "v1", "nodes", false),
+        "PriorityClass" => ("scheduling.k8s.io", "v1", "priorityclasses", false),
         "ClusterRole" => ("rbac.authorization.k8s.io", "v1", "clusterroles", false),
         "CustomResourceDefinition" => ("apiextensions.k8s.io", "v1", "customresourcedefinitions", false),
         "Thing" => ("x.dev", "v1", "things", true),

@@ -71,7 +71,8 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
     let mut kinds: Kinds = Arc::default();
     let mut resync = Instant::now() + RESYNC;
     loop {
-        let acts = watches.complete() || !kinds.is_empty();
+        // Nobody acts before everything has been seen once.
+        let acts = !kinds.is_empty();
         let due = work.queue.next().filter(|_| acts && work.tasks.len() < AT_A_TIME);
         let due = due.map_or(resync, |due| due.min(resync));
         tokio::select! {
@@ -79,10 +80,9 @@ pub async fn run(client: Client, options: Options, stop: CancellationToken) -> R
             changes = watches.next(&work.shell.around.cache) => {
                 let changes = changes.ok_or(ControllerError::Watch)?;
                 work.take(&changes);
-                let known: Vec<_> = watches.kinds().cloned().collect();
-                if watches.complete() && known.len() != kinds.len() {
+                // What belongs to an object of a kind that was not known is known now.
+                if let Some(known) = watches.kinds().filter(|known| *known != *kinds) {
                     kinds = Arc::new(known);
-                    // What belongs to an object of a kind that was not known is known now.
                     work.look_at_all();
                 }
             }

@@ -44,14 +44,15 @@ impl Watches {
         watches
     }
 
-    /// Whether everything has been listed once.
-    pub(super) fn complete(&self) -> bool {
-        self.unknown.is_empty()
-    }
-
-    /// The kinds that are watched.
-    pub(super) fn kinds(&self) -> impl Iterator<Item = &Resource> {
-        self.running.keys()
+    /// The kinds that have been listed, once all built-in ones have: a custom one that cannot be listed holds nobody up.
+    pub(super) fn kinds(&self) -> Option<Vec<Resource>> {
+        if BUILT_IN.iter().any(|resource| self.unknown.contains(resource)) {
+            return None;
+        }
+        let mut kinds: Vec<Resource> =
+            self.running.keys().filter(|resource| !self.unknown.contains(*resource)).cloned().collect();
+        kinds.sort();
+        Some(kinds)
     }
 
     /// Takes note of what is told next, and gives back what has changed. Nothing when there is no watch any more.

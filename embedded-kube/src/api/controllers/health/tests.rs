@@ -17,6 +17,12 @@ fn ready(status: &str) -> Value {
     json!([{"type": "Ready", "status": status}])
 }
 
+/// Everything that is said of a node that is lost.
+fn unknown() -> Value {
+    let types = ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"];
+    types.iter().map(|condition| json!({"type": condition, "status": "Unknown"})).collect()
+}
+
 fn node(conditions: Value, spec: Value, silent: u64, pods: Vec<Value>) -> View {
     let node = json!({
         "metadata": {"name": "n", "uid": "u", "resourceVersion": "7", "creationTimestamp": SINCE},
@@ -105,7 +111,7 @@ fn pods_of_a_node_that_is_not_ready_are_not_ready() {
     // It is said of one that is to leave, too, and before it does.
     let mut running = pod(json!([]));
     running["status"]["conditions"][0]["status"] = "True".into();
-    let plan = plan(&node(ready("Unknown"), lost(), 100, vec![running]), now());
+    let plan = plan(&node(unknown(), lost(), 100, vec![running]), now());
     let [Action::Merge { patch, part: Some("status"), .. }, Action::Tell(note)] = plan.actions.as_slice() else {
         panic!("{plan}")
     };
@@ -117,7 +123,7 @@ fn pods_of_a_node_that_is_not_ready_are_not_ready() {
 #[test]
 fn a_pod_stays_as_long_as_it_tolerates_its_node() {
     let stays = |tolerations: Value, eviction: Option<u64>| {
-        let mut view = node(ready("Unknown"), lost(), 100, vec![pod(tolerations)]);
+        let mut view = node(unknown(), lost(), 100, vec![pod(tolerations)]);
         view.patience.eviction = eviction.map(Duration::from_secs);
         let plan = plan(&view, now());
         match plan.actions.as_slice() {
@@ -138,7 +144,7 @@ fn a_pod_stays_as_long_as_it_tolerates_its_node() {
 
 #[test]
 fn a_pod_that_is_sent_away_is_told_why() {
-    let plan = plan(&node(ready("Unknown"), lost(), 100, vec![pod(json!([]))]), now());
+    let plan = plan(&node(unknown(), lost(), 100, vec![pod(json!([]))]), now());
     let [Action::Merge { patch, .. }, Action::Delete { target, grace: None, .. }, Action::Tell(note)] =
         plan.actions.as_slice()
     else {
@@ -164,6 +170,6 @@ fn pods_that_are_over_or_going_are_left_alone() {
     let mut going = pod(json!([]));
     going["metadata"]["deletionTimestamp"] = SINCE.into();
     going["status"]["conditions"] = json!([]);
-    let plan = plan(&node(ready("Unknown"), lost(), 100, vec![over, going]), now());
+    let plan = plan(&node(unknown(), lost(), 100, vec![over, going]), now());
     assert_eq!(plan.actions, []);
 }

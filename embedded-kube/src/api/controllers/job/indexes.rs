@@ -5,12 +5,12 @@ use std::fmt;
 
 /// A set of indexes, as ranges in order that do not touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Indexes(Vec<(i32, i32)>);
+pub(super) struct Indexes(Vec<(i32, i32)>);
 
 impl Indexes {
     /// The indexes that a text names, below a limit. What is no range is left out.
     #[must_use]
-    pub fn parse(text: &str, limit: i32) -> Self {
+    pub(super) fn parse(text: &str, limit: i32) -> Self {
         let ranges = text.split(',').filter_map(|range| {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let (first, last) = (first.parse().ok()?, last.parse().ok()?);
@@ -20,14 +20,14 @@ impl Indexes {
     }
 
     /// These indexes.
-    pub fn of(indexes: impl IntoIterator<Item = i32>) -> Self {
+    pub(super) fn of(indexes: impl IntoIterator<Item = i32>) -> Self {
         let indexes: BTreeSet<i32> = indexes.into_iter().collect();
         Self::default().and(&Self(indexes.into_iter().map(|index| (index, index)).collect()))
     }
 
     /// The indexes of both.
     #[must_use]
-    pub fn and(&self, other: &Self) -> Self {
+    pub(super) fn and(&self, other: &Self) -> Self {
         let mut all: Vec<(i32, i32)> = self.0.iter().chain(&other.0).copied().collect();
         all.sort_unstable();
         let mut merged: Vec<(i32, i32)> = Vec::with_capacity(all.len());
@@ -42,13 +42,13 @@ impl Indexes {
 
     /// How many there are.
     #[must_use]
-    pub fn total(&self) -> i32 {
+    pub(super) fn total(&self) -> i32 {
         self.0.iter().map(|(first, last)| last - first + 1).sum()
     }
 
     /// How many of these are in the other, too.
     #[must_use]
-    pub fn common(&self, other: &Self) -> i32 {
+    pub(super) fn common(&self, other: &Self) -> i32 {
         let overlaps = self.0.iter().flat_map(|(first, last)| {
             other.0.iter().map(move |(start, end)| i32::max(0, i32::min(*last, *end) - i32::max(*first, *start) + 1))
         });
@@ -57,19 +57,19 @@ impl Indexes {
 
     /// Whether an index is among them.
     #[must_use]
-    pub fn has(&self, index: i32) -> bool {
+    pub(super) fn has(&self, index: i32) -> bool {
         self.0.iter().any(|(first, last)| (*first..=*last).contains(&index))
     }
 
     /// Whether there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The first so many indexes below a limit that are not among them.
     #[must_use]
-    pub fn missing(&self, limit: i32, count: usize) -> Vec<i32> {
+    pub(super) fn missing(&self, limit: i32, count: usize) -> Vec<i32> {
         (0..limit).filter(|index| !self.has(*index)).take(count).collect()
     }
 }
