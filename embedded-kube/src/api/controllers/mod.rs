@@ -64,6 +64,17 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// For one machine on which everything runs, where a node that says nothing is as good as gone: its Pods are given up
+    /// within half a minute, and what waits for them goes on.
+    #[must_use]
+    pub fn in_process(certificate: Arc<str>) -> Self {
+        let patience = health::Patience { silence: Duration::from_secs(25), eviction: Some(Duration::from_secs(5)) };
+        let quarantine = Duration::from_secs(5);
+        Self { certificate: Some(certificate), patience, quarantine, ..Self::default() }
+    }
+}
+
 /// A time as objects have it: in whole seconds.
 fn time(time: Timestamp) -> Time {
     Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
