@@ -1,6 +1,6 @@
 //! What the controllers have seen of the cluster: what every object has, and the whole of those that are decided upon.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use k8s_openapi::api::batch::v1::Job;
@@ -19,6 +19,9 @@ use super::watch::defined;
 /// Where an object is: its kind, its namespace (empty for none) and its name.
 pub(super) type Place = (Resource, String, String);
 
+/// How many objects that went are remembered: as many as can go while an answer is on its way.
+const REMEMBERED: usize = 1024;
+
 /// The namespace of the Leases by which nodes say that they live.
 const NODE_LEASES: &str = "kube-node-lease";
 
@@ -34,6 +37,8 @@ pub(super) struct Seen {
     dependents: HashMap<String, BTreeSet<Place>>,
     /// Who is to be deleted and has a finalizer.
     waiting: BTreeSet<Place>,
+    /// The UIDs of the last that went.
+    gone: VecDeque<String>,
     /// The whole of the objects that are decided upon.
     pub(super) jobs: Whole<Job>,
     pub(super) pods: Whole<Pod>,
@@ -113,6 +118,7 @@ impl Cache {
         let mut seen = self.write();
         seen.keep(place, None);
         let before = seen.items.remove(place);
+        seen.bury(before.as_ref());
         seen.tie(place, before.as_ref(), None);
         Change { place: place.clone(), before, after: None }
     }
@@ -147,6 +153,17 @@ impl Seen {
     /// Who names the object of that UID as an owner.
     pub(super) fn dependents(&self, uid: &str) -> impl Iterator<Item = &Place> {
         self.dependents.get(uid).into_iter().flatten()
+    }
+
+    /// Whether the object of that UID has been there and is gone.
+    pub(super) fn is_gone(&self, uid: &str) -> bool {
+        self.gone.iter().any(|gone| gone == uid)
+    }
+
+    fn bury(&mut self, item: Option<&Item>) {
+        self.gone.extend(item.and_then(|item| item.metadata.uid.clone()));
+        let superfluous = self.gone.len().saturating_sub(REMEMBERED);
+        self.gone.drain(..superfluous);
     }
 
     fn tie(&mut self, place: &Place, before: Option<&Item>, after: Option<&Item>) {

@@ -57,8 +57,9 @@ fn is_seen(written: &Written, seen: &Seen) -> bool {
     };
     match written {
         Written::Made { place, uid, version } => match there(place) {
-            Some((other, newest, _)) => other != uid || at_least(newest, version),
-            None => false,
+            // One of the same name that went before it may still be there.
+            Some((_, newest, _)) => at_least(newest, version),
+            None => seen.is_gone(uid),
         },
         Written::Changed { place, uid, version } => match there(place) {
             Some((other, newest, _)) => other != uid || at_least(newest, version),
@@ -115,11 +116,16 @@ mod tests {
         };
         let cache = Cache::default();
         assert_eq!([&made, &changed, &deleted, &bound].map(|it| met(it, &cache)), [false, true, true, true]);
+        put(&cache, "before", "8", false, "");
+        assert_eq!([&made, &changed, &deleted, &bound].map(|it| met(it, &cache)), [false, true, true, true]);
         put(&cache, "u", "9", false, "");
         assert_eq!([&made, &changed, &deleted, &bound].map(|it| met(it, &cache)), [false, false, false, false]);
         put(&cache, "u", "11", true, "n");
         assert_eq!([&made, &changed, &deleted, &bound].map(|it| met(it, &cache)), [true, true, true, true]);
-        put(&cache, "other", "9", false, "");
+        // One that was made and went before it was asked for.
+        cache.remove(&pod());
+        assert_eq!([&made, &changed, &deleted, &bound].map(|it| met(it, &cache)), [true, true, true, true]);
+        put(&cache, "after", "12", false, "");
         assert_eq!([&made, &changed, &deleted, &bound].map(|it| met(it, &cache)), [true, true, true, true]);
     }
 }
