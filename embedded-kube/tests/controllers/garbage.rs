@@ -5,7 +5,7 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, DynamicObject, PropagationPolicy};
 use serde_json::{Value, json};
 
-use super::planes::{Planes, Scenario};
+use super::planes::Scenario;
 use super::stage::Stage;
 
 /// What is left of the namespace's ConfigMaps: owners, finalizers, and whether they are to go.
@@ -61,7 +61,8 @@ async fn chain(stage: &Stage) {
     map(stage, "d", vec![], &[]).await;
 }
 
-fn scenarios() -> Vec<Scenario> {
+/// All of them.
+pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         scenario!("garbage-background", |stage| {
             chain(&stage).await;
@@ -213,11 +214,4 @@ fn scenarios() -> Vec<Scenario> {
             },
         },
     ]
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_has_no_owner_any_more_goes_alike() {
-    let planes = Planes::start().await;
-    planes.compare(scenarios()).await;
-    planes.stop().await;
 }

@@ -10,3 +10,13 @@ mod nodes;
 mod planes;
 mod restarts;
 mod stage;
+
+use planes::Planes;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_on_both_comes_to_the_same_end() {
+    let planes = Planes::start().await;
+    let all = [jobs::scenarios(), garbage::scenarios(), namespaces::scenarios()];
+    planes.compare(all.into_iter().flatten().collect()).await;
+    planes.stop().await;
+}

@@ -5,7 +5,7 @@ use futures::future::LocalBoxFuture;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
-use super::planes::{Planes, Scenario};
+use super::planes::Scenario;
 use super::stage::Stage;
 
 /// What is left of the namespace, and what was said of it.
@@ -49,7 +49,8 @@ async fn says(stage: &Stage, condition: &str, status: &str) {
         .await;
 }
 
-fn scenarios() -> Vec<Scenario> {
+/// All of them.
+pub(crate) fn scenarios() -> Vec<Scenario> {
     let there: fn(Stage) -> LocalBoxFuture<'static, Value> = |stage| {
         async move {
             let account =
@@ -148,11 +149,4 @@ fn scenarios() -> Vec<Scenario> {
             whole
         ),
     ]
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn namespaces_begin_and_end_alike() {
-    let planes = Planes::start().await;
-    planes.compare(scenarios()).await;
-    planes.stop().await;
 }
