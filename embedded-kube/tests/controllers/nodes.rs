@@ -32,6 +32,7 @@ fn pod(spec: Value) -> Value {
         "metadata": {"name": "p"},
         "spec": {
             "terminationGracePeriodSeconds": 1,
+            "restartPolicy": "Never",
             "containers": [{"name": "main", "image": "tests/shell", "command": ["sh", "-c", "exec sleep 600"]}],
         },
     });
