@@ -138,9 +138,18 @@ fn too_many<'a>(count: &Count<'a>, at_least: usize) -> Vec<&'a Arc<Pod>> {
     deleted
 }
 
-/// How far a Pod has come: whether it has a node, its phase, whether it is ready, since when, how seldom it was started
-/// again, and its age.
-fn progress(pod: &Pod) -> (bool, u8, bool, Reverse<Option<Timestamp>>, Reverse<i32>, Reverse<Option<Timestamp>>) {
+/// How far a Pod has come; the one that has come the least far goes first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Progress {
+    has_node: bool,
+    phase: u8,
+    is_ready: bool,
+    ready_since: Reverse<Option<Timestamp>>,
+    restarts: Reverse<i32>,
+    made: Reverse<Option<Timestamp>>,
+}
+
+fn progress(pod: &Pod) -> Progress {
     let phase = match pod::phase(pod) {
         "Pending" => 0,
         "Running" => 2,
@@ -151,5 +160,12 @@ fn progress(pod: &Pod) -> (bool, u8, bool, Reverse<Option<Timestamp>>, Reverse<i
     let restarts = |status: &ContainerStatus| status.restart_count;
     let restarts = pod::containers(pod).iter().map(restarts).max().unwrap_or(0);
     let made = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
-    (!pod::node(pod).is_empty(), phase, ready.is_some(), Reverse(since), Reverse(restarts), Reverse(made))
+    Progress {
+        has_node: !pod::node(pod).is_empty(),
+        phase,
+        is_ready: ready.is_some(),
+        ready_since: Reverse(since),
+        restarts: Reverse(restarts),
+        made: Reverse(made),
+    }
 }
