@@ -1,9 +1,14 @@
 //! Which Pod runs where, and what becomes of the Pods of a node that is lost.
 
+use std::sync::Arc;
+
+use aggregator_embedded_kube::api::controllers::{Options, run};
+use aggregator_tests::control_plane::ControlPlane;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::planes::{Plane, Planes, Scenario, settings};
 use super::stage::{Stage, bare};
@@ -166,7 +171,7 @@ async fn told(stage: &Stage, node: &str) -> Value {
 /// A node that is killed: it is taken for lost, and its Pods are sent away; then it is removed, and they are gone.
 async fn lost(plane: &Plane, whose: &'static str) -> [Value; 2] {
     let (shared, settings) = (plane.node.shared().display().to_string(), settings());
-    let owner = std::sync::Arc::clone(&plane.plane);
+    let owner = Arc::clone(&plane.plane);
     let mut node = tokio::task::spawn_blocking(move || owner.node("doomed", &settings)).await.unwrap();
     let client = super::planes::client(&plane.plane).await;
     let stage = Stage::open(client, "node-lost", "doomed".to_owned(), shared, whose).await;
@@ -236,4 +241,43 @@ async fn pods_are_placed_and_sent_away_alike() {
     let (real, ours) = futures::future::join(lost(&planes.real, "real"), lost(&planes.ours, "ours")).await;
     assert_eq!(real, ours);
     planes.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_is_one_process_a_lost_node_is_given_up_soon() {
+    let plane = tokio::task::spawn_blocking(|| Arc::new(ControlPlane::bare())).await.unwrap();
+    let client = super::planes::client(&plane).await;
+    let certificate = super::planes::options(&plane).certificate.unwrap();
+    let stop = CancellationToken::new();
+    let controllers = tokio::spawn(run(client.clone(), Options::in_process(certificate), stop.clone()));
+    let start = |name: &'static str| {
+        let plane = Arc::clone(&plane);
+        tokio::task::spawn_blocking(move || plane.node(name, &settings()))
+    };
+    let mut first = start("first").await.unwrap();
+    let marker = first.shared().join("go-on");
+    let stage = Stage::open(client, "given-up", "first".to_owned(), String::new(), "ours").await;
+    let script = format!("[ -e {} ] && exit 0; exec sleep 600", marker.display());
+    let container = json!({"name": "main", "image": "tests/shell", "command": ["sh", "-c", script]});
+    let template =
+        json!({"spec": {"restartPolicy": "Never", "terminationGracePeriodSeconds": 3, "containers": [container]}});
+    stage.create("Job", json!({"metadata": {"name": "j"}, "spec": {"template": template}})).await;
+    stage.pods_that("Running", 1).await;
+    let (second, killed) = (start("second").await.unwrap(), std::time::Instant::now());
+    std::fs::write(&marker, "").unwrap();
+    let first = tokio::task::spawn_blocking(move || {
+        first.kill();
+        first
+    });
+    let first = first.await.unwrap();
+    let job = stage.over("j").await;
+    assert_eq!((&job["status"]["succeeded"], &job["status"]["failed"]), (&json!(1), &json!(1)), "{}", job["status"]);
+    // The node is silent for 25 seconds, its Pod has 5 more, and 3 to end.
+    assert!(killed.elapsed().as_secs() < 60, "{:?}", killed.elapsed());
+    let pods = stage.list("Pod").await;
+    let done: Vec<&Value> = pods.iter().filter(|pod| pod["status"]["phase"] == "Succeeded").collect();
+    assert_eq!((done.len(), &done[0]["spec"]["nodeName"]), (1, &json!("second")));
+    stop.cancel();
+    controllers.await.unwrap().unwrap();
+    tokio::task::spawn_blocking(move || drop((first, second, plane))).await.unwrap();
 }

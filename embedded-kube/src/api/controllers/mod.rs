@@ -65,8 +65,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// For one machine on which everything runs, where a node that says nothing is as good as gone: its Pods are given up
-    /// within half a minute, and what waits for them goes on.
+    /// For one machine on which everything runs, where a node that says nothing is as good as gone: its Pods are sent away
+    /// within half a minute, and removed when their time is over, so that what waits for them goes on.
     #[must_use]
     pub fn in_process(certificate: Arc<str>) -> Self {
         let patience = health::Patience { silence: Duration::from_secs(25), eviction: Some(Duration::from_secs(5)) };

@@ -29,8 +29,8 @@ pub struct View {
 pub struct Patience {
     /// For how long a node may say nothing until it is taken for lost.
     pub silence: Duration,
-    /// How long the Pods of a node that is lost or not ready stay at the most, whatever they tolerate; without it, as long
-    /// as they tolerate it.
+    /// How long the Pods of a node that is lost or not ready stay at the most, whatever they tolerate; those of a lost one
+    /// are then removed without waiting for its word. Without it, they stay as long as they tolerate it, and are waited for.
     pub eviction: Option<Duration>,
 }
 

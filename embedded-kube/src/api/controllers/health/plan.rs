@@ -54,7 +54,8 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
     pods.fold(plan, |plan, pod| {
         // One write to each Pod at a time: the next one is of its next version.
         let marked = if unready { mark_unready(pod, now) } else { None };
-        match marked.or_else(|| evict(pod, &taints, view.patience, now)) {
+        let given_up = || if lost && view.patience.eviction.is_some() { give_up(pod, now) } else { None };
+        match marked.or_else(given_up).or_else(|| evict(pod, &taints, view.patience, now)) {
             Some(done) => plan.and(done),
             None => plan,
         }
@@ -168,6 +169,20 @@ fn evict(pod: &Pod, taints: &[Taint], patience: Patience, now: Timestamp) -> Opt
     let patch = json!({"status": {"conditions": pod::with_condition(pod, condition, now)}});
     let marked = Plan::nothing().then(Action::Merge { target: target.clone(), part: Some("status"), patch });
     Some(marked.then(Action::delete(target.any_version())).then(Action::Tell(note)))
+}
+
+/// Removes a Pod of a lost node that was sent away and has had its time: nobody says any more that it has ended.
+fn give_up(pod: &Pod, now: Timestamp) -> Option<Plan> {
+    let deadline = pod.metadata.deletion_timestamp.as_ref()?.0;
+    let left = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();
+    if !left.is_zero() {
+        return Some(Plan::nothing().again_in(left));
+    }
+    let target = Target::of(&POD, &pod.metadata);
+    let patch = json!({"status": {"phase": "Failed", "observedGeneration": pod.metadata.generation}});
+    let failed = Action::Merge { target: target.clone(), part: Some("status"), patch };
+    let removed = Action::Delete { target: target.any_version(), propagation: None, grace: Some(0) };
+    Some(Plan::nothing().then(failed).then(removed))
 }
 
 /// Says of a Pod that it is not ready, because its node is not; nothing when it says so already.

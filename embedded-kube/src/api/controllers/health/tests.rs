@@ -164,6 +164,25 @@ fn a_pod_that_is_sent_away_is_told_why() {
 }
 
 #[test]
+fn a_pod_of_a_lost_node_is_not_waited_for_where_that_is_asked_for() {
+    let given_up = |deadline: &str, eviction: Option<u64>| {
+        let mut going = pod(json!([]));
+        going["metadata"]["deletionTimestamp"] = deadline.into();
+        let mut view = node(unknown(), lost(), 100, vec![going]);
+        view.patience.eviction = eviction.map(Duration::from_secs);
+        plan(&view, now())
+    };
+    let waits = given_up("2026-01-01T00:01:50Z", Some(5));
+    assert_eq!(waits, Plan::nothing().again_in(Duration::from_secs(10)));
+    let plan = given_up("2026-01-01T00:01:40Z", Some(5));
+    let [Action::Merge { patch, .. }, Action::Delete { grace: Some(0), .. }] = plan.actions.as_slice() else {
+        panic!("{plan}")
+    };
+    assert_eq!(patch["status"]["phase"], "Failed");
+    assert_eq!(given_up("2026-01-01T00:01:40Z", None), Plan::nothing());
+}
+
+#[test]
 fn pods_that_are_over_or_going_are_left_alone() {
     let mut over = pod(json!([]));
     over["status"]["phase"] = "Failed".into();
