@@ -154,6 +154,8 @@ fn failures() -> Vec<Scenario> {
             let pattern = json!([{"type": "DisruptionTarget", "status": "True"}]);
             let policy = json!({"podFailurePolicy": {"rules": [{"action": "FailJob", "onPodConditions": pattern}]}});
             stage.job("j", "exec sleep 600", policy).await;
+            // Nothing more is said by the node then.
+            stage.job_that("one ready", "j", |job| job["status"]["ready"] == 1).await;
             let pod = stage.pods_that("Running", 1).await.remove(0);
             let mut conditions = pod["status"]["conditions"].clone();
             conditions
