@@ -10,6 +10,7 @@
 pub mod access;
 pub mod apply;
 pub mod builtin;
+pub mod controllers;
 pub mod discovery;
 pub mod follow;
 pub mod home;

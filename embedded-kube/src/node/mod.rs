@@ -16,7 +16,7 @@ mod pod;
 mod process;
 mod registration;
 mod server;
-mod spec;
+pub(crate) mod spec;
 mod sweep;
 mod volumes;
 mod watch;
