@@ -114,14 +114,14 @@ impl Reconciled for Pipeline {
     fn cache(world: &World) -> &Cache<Self> {
         &world.pipelines
     }
-    fn observe(world: &World, object: &Arc<Self>, _: &Settings) -> Self::View {
-        pipeline::observe(world, object)
+    fn observe(world: &World, object: &Arc<Self>, settings: &Settings) -> Self::View {
+        pipeline::observe(world, object, settings)
     }
-    fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
-        pipeline::plan(view, settings, now)
+    fn plan(view: &Self::View, _: &Settings, now: Timestamp) -> Plan {
+        pipeline::plan(view, now)
     }
-    fn blocked(view: &Self::View, settings: &Settings, why: &Why, now: Timestamp) -> Plan {
-        pipeline::blocked(view, settings, why, now)
+    fn blocked(view: &Self::View, _: &Settings, why: &Why, now: Timestamp) -> Plan {
+        pipeline::blocked(view, why, now)
     }
 }
 
@@ -281,6 +281,9 @@ async fn pump(mut changes: Changes, context: Arc<Context>, senders: Senders) {
                 untold = context.tell_unreadable(untold.into_iter().chain([*unreadable]).collect()).await;
             }
             Some(Ok(changed)) => {
+                if let Changed::Pipeline(pipeline) = &changed {
+                    context.world.forget(pipeline);
+                }
                 for key in interested(&changed, &context.world) {
                     for sender in senders.0.get(&key.kind).into_iter().flatten() {
                         // Who does not listen any more is about to end.
