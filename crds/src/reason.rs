@@ -93,6 +93,7 @@ reasons! {
         NoTests: "it has no tests", "write some: docs/testing.md";
         Scheduled: "the next fire is known; the message has its time", "nothing";
         Active: "fires start runs", "nothing";
+        BackfillSucceeded: "the past that `spec.backfill` names has been read", "nothing; `spec.backfill` may be removed";
     }
     Waiting {
         WaitingForRun: "another run of the same Pipeline goes before it; the message names it",
@@ -110,6 +111,7 @@ reasons! {
         Testing: "the tests are about to be run, or run", "nothing; they take at most five minutes";
         NotChecked: "it was not come to, because something before it does not hold",
             "mend what does not hold: another condition says it";
+        Backfilling: "the past is read, interval by interval; the message says how far", "nothing; `spec.suspend` holds it";
         Waiting: "the Schedule waits for what starts it: another Pipeline's success, files, or a request", "nothing";
     }
     Fires {
@@ -181,6 +183,8 @@ reasons! {
     }
     Run {
         TimedOut: "it took longer than it may: `execution.timeout` of a Pipeline, three minutes of a check, five of tests", "the next run goes on where this one stopped; raise `execution.timeout` if it always takes so long";
+        BackfillFailed: "some intervals of `spec.backfill` could not be read; the message names the last run that failed",
+            "mend what that run says, remove `spec.backfill`, and set it again: what was read is left out";
         Interrupted: "the worker was asked to stop, and no attempt was left", "make a new run: it goes on where this one stopped";
         SpillFailed: "rows that do not fit into memory could not be kept on the local disk", "give the node more disk, or the run more memory";
         AlreadyRunning: "another process holds the Pipeline's state", "wait until it ends, or stop it";

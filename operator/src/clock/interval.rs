@@ -19,6 +19,14 @@ impl Interval {
         Self { start, every: every.max(1_000_000) }
     }
 
+    /// The same, with the fires that would have been before the first one, back to a time.
+    #[must_use]
+    pub fn reaching_back(self, time: Timestamp) -> Self {
+        let missing = self.start.as_nanosecond() - time.as_nanosecond();
+        let intervals = if missing <= 0 { 0 } else { (missing - 1) / self.every + 1 };
+        Self { start: self.fire(-intervals).unwrap_or(self.start), ..self }
+    }
+
     /// How many fires there are up to a time, with it.
     fn up_to(self, time: Timestamp) -> i128 {
         let since = time.as_nanosecond() - self.start.as_nanosecond();

@@ -60,6 +60,16 @@ impl Clock {
         Self { delay: SignedDuration::from_secs(i64::try_from(part).unwrap_or_default()), ..self }
     }
 
+    /// The same, for the past as well: an interval's fires before its first one, back to a time.
+    #[must_use]
+    pub fn reaching_back(&self, time: Timestamp) -> Self {
+        let times = match &self.times {
+            Times::Calendar(calendar) => Times::Calendar(calendar.clone()),
+            Times::Interval(interval) => Times::Interval(interval.reaching_back(self.undelayed(time))),
+        };
+        Self { times, delay: self.delay }
+    }
+
     /// The first fire after a time; None when there is none within ten years.
     #[must_use]
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
