@@ -15,3 +15,4 @@ mod schedules;
 mod story;
 mod transformations;
 mod under;
+mod zombies;

@@ -182,6 +182,9 @@ pub struct RunProgress {
     /// What became of the rows at each node so far, at most 100 entries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeCounters>,
+    /// The attempt may have committed: it was about to, and the run counted on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub committing: bool,
     /// How the attempt ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<AttemptOutcome>,

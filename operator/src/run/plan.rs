@@ -15,7 +15,7 @@ use serde_json::json;
 use super::ended::{Ended, ended};
 use super::job::{TERMS, Terms, job_name, job_of, plan_of, who};
 use super::material::{Around, resolve};
-use super::retry::pause;
+use super::retry::{pause, settle};
 use super::status::{Phase, status};
 use super::view::{View, is_over, writes};
 use crate::action::{Action, Kind, Plan, Target};
@@ -148,12 +148,11 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
 /// The revision that is run: the one that the run names, or the newest valid one of the Pipeline as it stands now.
 fn chosen<'a>(view: &'a View, pipeline: &Pipeline) -> Result<&'a ControllerRevision, Box<Phase>> {
     let reference = &view.run.spec.pipeline_ref;
+    let newest = revision::asked(&view.revisions, reference);
     if let Some(number) = reference.revision {
-        let kept = view.revisions.iter().find(|kept| revision::number(kept) == number);
         let message = || format!("the Pipeline `{}` has no revision {number}", reference.name);
-        return kept.map(AsRef::as_ref).ok_or_else(|| Box::new(Phase::failed(Reason::RevisionMissing, message())));
+        return newest.ok_or_else(|| Box::new(Phase::failed(Reason::RevisionMissing, message())));
     }
-    let newest = view.revisions.first().map(AsRef::as_ref);
     // An edit that its own controller has not looked at yet may become the newest revision, or be none.
     let looked_at = pipeline.status.as_ref().filter(|it| it.observed_generation == pipeline.metadata.generation);
     let valid = looked_at.and_then(|status| conditions::find(&status.conditions, ConditionType::Valid));
@@ -268,7 +267,8 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
     let job = view.jobs.last().and_then(|job| job.metadata.name.clone());
     let here = |phase: Phase| phase.at(number, job.clone());
     if let Some(cut) = view.ended_early() {
-        let message = format!("the run was {}; its worker said: {}", cut.done(), ended.message);
+        let unsettled = view.unsettled(number);
+        let message = format!("the run was {}; its worker said: {}{unsettled}", cut.done(), ended.message);
         return view.says(here(Phase::cancelled(message).of(ended)), now);
     }
     let Some(terms) = view.terms() else { return view.says(here(plan_missing().of(ended)), now) };
@@ -279,7 +279,10 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
         None => {
             let progressed = ended.outcome.as_ref().is_some_and(|outcome| outcome.progressed);
             let failures = if progressed { 1 } else { before.map_or(0, |retry| retry.failures) + 1 };
-            let pause = pause(terms.execution.retry.as_ref(), failures).filter(|_| ended.retryable);
+            let policy = terms.execution.retry.as_ref();
+            let pause = pause(policy, failures).filter(|_| ended.retryable);
+            // Only another attempt can say what has become of its commit.
+            let pause = pause.or_else(|| settle(policy, failures).filter(|_| view.may_have_committed(number)));
             pause.map(|pause| RetryState {
                 attempt: number,
                 failures,
@@ -292,7 +295,8 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
         }
     };
     let Some(retry) = retry else {
-        return view.says(here(Phase::failed(ended.reason, ended.message.clone()).of(ended)), now);
+        let message = format!("{}{}", ended.message, view.unsettled(number));
+        return view.says(here(Phase::failed(ended.reason, message).of(ended)), now);
     };
     if retry.next <= now {
         return attempt(view, number + 1, settings, now);
@@ -327,12 +331,13 @@ impl Cut {
     }
 
     /// What is said when it has ended.
-    fn end(self) -> Phase {
+    fn end(self, unsettled: &str) -> Phase {
         match self {
             Self::PlanMissing => plan_missing(),
-            Self::Cancelled | Self::Deleted => {
+            Self::Cancelled | Self::Deleted if unsettled.is_empty() => {
                 Phase::cancelled(format!("the run was {}; nothing more was committed", self.done()))
             }
+            Self::Cancelled | Self::Deleted => Phase::cancelled(format!("the run was {}{unsettled}", self.done())),
         }
     }
 }
@@ -359,8 +364,8 @@ fn stop(view: &View, job: &Job, number: u32, cut: Cut, now: Timestamp) -> Plan {
     }
     let phase = match view.ended(number) {
         Some(ended) if ended.succeeded() => Phase::succeeded(&ended),
-        Some(ended) => cut.end().of(&ended),
-        None => cut.end(),
+        Some(ended) => cut.end(view.unsettled(number)).of(&ended),
+        None => cut.end(view.unsettled(number)),
     };
     view.says(phase.at(number, name), now)
 }
@@ -417,6 +422,23 @@ impl View {
             .or(ended.into_iter().next())
     }
 
+    /// Whether an attempt was about to commit, and nobody knows what became of that. One that was not about to commit will
+    /// not do so once the run has its end: it asks the run before.
+    fn may_have_committed(&self, attempt: u32) -> bool {
+        let progress = self.run.status.as_ref().and_then(|status| status.progress.as_ref());
+        let committing = progress.is_some_and(|progress| progress.attempt == attempt && progress.committing);
+        committing && self.ended(attempt).is_none_or(|ended| ended.outcome.is_none())
+    }
+
+    /// What is added to the end of a run whose last commit may still arrive.
+    fn unsettled(&self, attempt: u32) -> &'static str {
+        if self.may_have_committed(attempt) {
+            "; it was about to commit, and may have: the next run finds that out, and reads nothing twice"
+        } else {
+            ""
+        }
+    }
+
     /// Whether a worker of the last attempt has begun.
     fn has_begun(&self) -> bool {
         self.pods.iter().any(|pod| worker::running(pod) || worker::has_ended(pod))
@@ -451,10 +473,8 @@ impl View {
 
     fn timed_out(&self) -> Phase {
         let number = self.jobs.last().map_or(0, |job| number(&self.run, job));
-        let phase = Phase::failed(
-            Reason::TimedOut,
-            "the run took longer than execution.timeout allows; the next run goes on where it stopped",
-        );
+        let text = "the run took longer than execution.timeout allows; the next run goes on where it stopped";
+        let phase = Phase::failed(Reason::TimedOut, format!("{text}{}", self.unsettled(number)));
         match self.ended(number) {
             Some(ended) if ended.succeeded() => Phase::succeeded(&ended),
             Some(ended) => phase.of(&ended),

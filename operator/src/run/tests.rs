@@ -1,5 +1,7 @@
 //! What is planned for a run, from its first sight to its end.
 
+mod commit;
+
 use std::sync::Arc;
 use std::time::Duration;
 

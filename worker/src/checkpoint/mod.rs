@@ -68,6 +68,12 @@ pub enum CheckpointError {
         /// This attempt's epoch.
         epoch: u64,
     },
+    /// Who asked for the run does not count on this attempt any more.
+    #[error("the run `{run}` has ended without this attempt, or goes on with a later one: nothing of it is committed")]
+    GivenUp {
+        /// The run.
+        run: String,
+    },
     /// What should be a folder is a file.
     #[error("state cannot be kept in {path}: it is a file, and not a folder")]
     NotAFolder {
@@ -119,6 +125,7 @@ impl CheckpointError {
         match self {
             Self::Busy { .. } | Self::Unreachable { .. } => true,
             Self::Superseded { .. }
+            | Self::GivenUp { .. }
             | Self::NotAFolder { .. }
             | Self::Folder { .. }
             | Self::Database { .. }
@@ -168,6 +175,14 @@ pub trait CheckpointStore: Send + Sync {
     /// # Errors
     /// [`CheckpointError::Superseded`] when it is not the one that is shared now.
     async fn saved(&self, _pipeline: &str, _attempt: &Attempt) -> Result<(), CheckpointError> {
+        Ok(())
+    }
+
+    /// The attempt is about to commit: from now on, who asked for it takes into account that it may have.
+    ///
+    /// # Errors
+    /// [`CheckpointError::GivenUp`] when they do not count on it any more; nothing may be committed then.
+    async fn commits(&self) -> Result<(), CheckpointError> {
         Ok(())
     }
 

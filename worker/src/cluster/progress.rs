@@ -1,10 +1,11 @@
 //! How far a run is, told to the run's status: as it goes on, and when it has ended.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aggregator_crds::PipelineRun;
+use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::run::{AttemptOutcome, CancelMode, NodeCounters, RunProgress};
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, ResourceExt};
@@ -47,13 +48,55 @@ pub struct Asked {
 pub struct Reporter {
     runs: Api<PipelineRun>,
     run: RunName,
+    told: Arc<Mutex<Told>>,
+}
+
+/// What every report says again, because a report is all that the worker says of the run.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    nodes: Vec<NodeCounters>,
+    committing: bool,
 }
 
 impl Reporter {
     /// A reporter for that run.
     #[must_use]
     pub fn new(client: &Client, run: RunName) -> Self {
-        Self { runs: Api::namespaced(client.clone(), &run.namespace), run }
+        Self { runs: Api::namespaced(client.clone(), &run.namespace), run, told: Arc::default() }
+    }
+
+    /// The run that it reports on.
+    #[must_use]
+    pub fn run(&self) -> &RunName {
+        &self.run
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells that the attempt may have committed from now on, once, and gives back whether the run still counts on it.
+    ///
+    /// The run's status is one object: if its end was written before this report, the answer has it; and who writes it
+    /// later has seen this report, or is refused, because every report makes another version of the object.
+    ///
+    /// # Errors
+    /// When the API server cannot be reached for minutes.
+    pub(super) async fn commits(&self) -> Result<bool, kube::Error> {
+        let before = self.told().clone();
+        if before.committing {
+            return Ok(true);
+        }
+        let committing = Told { committing: true, ..before };
+        match patiently("let the run commit", || self.say(committing.clone(), None)).await {
+            Ok(run) if counts_on(&run, self.run.attempt) => {
+                self.told().committing = true;
+                Ok(true)
+            }
+            Ok(_) => Ok(false),
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Tells every few seconds how far the run is, until it has ended, and stops it when its object asks for that or is
@@ -109,8 +152,26 @@ impl Reporter {
         nodes: Vec<NodeCounters>,
         outcome: Option<&AttemptOutcome>,
     ) -> Result<PipelineRun, kube::Error> {
-        let progress =
-            RunProgress { attempt: self.run.attempt, time: jiff::Timestamp::now(), nodes, outcome: outcome.cloned() };
+        let told = {
+            let mut told = self.told();
+            told.nodes = nodes;
+            told.clone()
+        };
+        match outcome {
+            Some(_) => patiently("take the outcome", || self.say(told.clone(), outcome)).await,
+            None => in_time(self.say(told, None)).await,
+        }
+    }
+
+    /// One report. Gives the run back as it is then.
+    async fn say(&self, told: Told, outcome: Option<&AttemptOutcome>) -> Result<PipelineRun, kube::Error> {
+        let progress = RunProgress {
+            attempt: self.run.attempt,
+            time: jiff::Timestamp::now(),
+            nodes: told.nodes,
+            committing: told.committing,
+            outcome: outcome.cloned(),
+        };
         let status = json!({
             "apiVersion": "aggregator.dev/v1alpha1",
             "kind": "PipelineRun",
@@ -118,20 +179,42 @@ impl Reporter {
             "status": {"progress": progress},
         });
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        let patch = Arc::new(Patch::Apply(status));
-        let tell = || {
-            let (runs, params, patch) = (self.runs.clone(), params.clone(), Arc::clone(&patch));
-            async move { runs.patch_status(&self.run.name, &params, &*patch).await }
-        };
-        let told = match outcome {
-            Some(_) => patiently("take the outcome", tell).await?,
-            None => in_time(tell()).await?,
-        };
-        if told.uid().as_deref() == Some(&self.run.uid) { Ok(told) } else { Err(gone()) }
+        let run = self.runs.patch_status(&self.run.name, &params, &Patch::Apply(status)).await?;
+        if run.uid().as_deref() == Some(&self.run.uid) { Ok(run) } else { Err(gone()) }
     }
+}
+
+/// Whether what an attempt commits now is taken for the run's: the run has no end yet, and no later attempt.
+fn counts_on(run: &PipelineRun, attempt: u32) -> bool {
+    let status = run.status.as_ref();
+    let mut conditions = status.into_iter().flat_map(|status| &status.conditions);
+    let over = conditions.any(|condition| {
+        condition.condition_type == ConditionType::Succeeded.as_str() && condition.status != ConditionStatus::Unknown
+    });
+    !over && status.and_then(|status| status.attempt).is_none_or(|newest| newest <= attempt)
 }
 
 /// Another run has the name now.
 fn gone() -> kube::Error {
     kube::Error::Api(Box::new(kube::core::Status::failure("the run was replaced", "NotFound").with_code(404)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(status: serde_json::Value) -> PipelineRun {
+        let run = json!({"metadata": {"name": "first"}, "spec": {"pipelineRef": {"name": "move"}}, "status": status});
+        serde_json::from_value(run).expect("a run")
+    }
+
+    #[test]
+    fn a_run_counts_on_its_newest_attempt_until_it_has_its_end() {
+        let end = |status: &str| json!([{"type": "Succeeded", "status": status, "reason": "X", "message": ""}]);
+        assert!(counts_on(&run(json!({})), 1));
+        assert!(counts_on(&run(json!({"attempt": 2, "conditions": end("Unknown")})), 2));
+        assert!(!counts_on(&run(json!({"attempt": 3, "conditions": end("Unknown")})), 2), "a later one");
+        assert!(!counts_on(&run(json!({"attempt": 2, "conditions": end("False")})), 2), "it has failed");
+        assert!(!counts_on(&run(json!({"attempt": 2, "conditions": end("True")})), 2), "it has succeeded without it");
+    }
 }

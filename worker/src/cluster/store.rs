@@ -13,7 +13,7 @@ use kube::Client;
 use kube::api::{Api, ObjectMeta, PostParams};
 
 use super::patience::patiently;
-use super::{FIELD_MANAGER, RunName};
+use super::{FIELD_MANAGER, Reporter, RunName};
 use crate::checkpoint::record::{Asked, Record, Superseded};
 use crate::checkpoint::{Begun, CheckpointError, CheckpointStore, Positions, RunKind, Unfinished};
 use crate::connector::{Attempt, Position};
@@ -25,6 +25,7 @@ const RACES: usize = 50;
 pub struct ClusterStore {
     objects: Api<Checkpoint>,
     run: RunName,
+    reporter: Reporter,
     pipeline: String,
     owner: Option<OwnerReference>,
     /// What this process has begun, by the Pipeline's or stream's identity: what it goes on from when the object is taken away.
@@ -32,11 +33,12 @@ pub struct ClusterStore {
 }
 
 impl ClusterStore {
-    /// The store of a Pipeline, for a run of it; a Checkpoint that is made goes with its owner.
+    /// The store of a Pipeline, for the run that is reported on; a Checkpoint that is made goes with its owner.
     #[must_use]
-    pub fn new(client: &Client, run: RunName, pipeline: &str, owner: Option<OwnerReference>) -> Self {
+    pub fn new(client: &Client, reporter: Reporter, pipeline: &str, owner: Option<OwnerReference>) -> Self {
+        let run = reporter.run().clone();
         let objects = Api::namespaced(client.clone(), &run.namespace);
-        Self { objects, run, pipeline: pipeline.to_owned(), owner, begun: Mutex::default() }
+        Self { objects, run, reporter, pipeline: pipeline.to_owned(), owner, begun: Mutex::default() }
     }
 
     fn unreachable(&self, source: impl std::error::Error + Send + Sync + 'static) -> CheckpointError {
@@ -195,6 +197,13 @@ impl CheckpointStore for ClusterStore {
     async fn begin(&self, pipeline: &str, kind: RunKind, plan: &str, above: u64) -> Result<Begun, CheckpointError> {
         let asked = Asked { kind, plan: plan.to_owned(), above, by: Some(self.run.uid.clone()) };
         self.with(pipeline, |record| Ok(record.begin(&asked))).await
+    }
+
+    async fn commits(&self) -> Result<(), CheckpointError> {
+        let counted_on = self.reporter.commits().await;
+        let counted_on = counted_on
+            .map_err(|source| CheckpointError::Unreachable { name: self.run.name.clone(), source: Box::new(source) })?;
+        if counted_on { Ok(()) } else { Err(CheckpointError::GivenUp { run: self.run.name.clone() }) }
     }
 
     async fn succeed(&self, pipeline: &str, attempt: &Attempt, positions: &Positions) -> Result<(), CheckpointError> {

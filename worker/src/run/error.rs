@@ -111,7 +111,7 @@ impl RunError {
             Self::RejectBudget { .. } => Reason::RejectBudgetExceeded,
             Self::Diverged { .. } => Reason::SinksDiverged,
             Self::Checkpoint(CheckpointError::Busy { .. }) => Reason::AlreadyRunning,
-            Self::Checkpoint(CheckpointError::Superseded { .. }) => Reason::Fenced,
+            Self::Checkpoint(CheckpointError::Superseded { .. } | CheckpointError::GivenUp { .. }) => Reason::Fenced,
             Self::Checkpoint(_) => Reason::CheckpointUnavailable,
             Self::TimedOut(_) => Reason::TimedOut,
             Self::Interrupted => Reason::Interrupted,

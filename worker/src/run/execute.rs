@@ -159,7 +159,7 @@ async fn complete(
 ) -> Result<(), RunError> {
     course.begins(&begun);
     let pipeline = course.pipeline.id();
-    let positions = course.fence_move_commit(&mut begun, sinks).await;
+    let positions = course.fence_move_commit(store, &mut begun, sinks).await;
     let positions = course.unless_overtaken(&begun, positions).await;
     let positions = ended(store, &pipeline, &begun, positions).await?;
     store.succeed(&pipeline, &begun.attempt, &positions).await?;
@@ -335,7 +335,12 @@ impl<'a> Course<'a> {
         read::open(traffic, self.request, self.places, begun, to).await
     }
 
-    async fn fence_move_commit(&mut self, begun: &mut Begun, mut sinks: Vec<NamedSink>) -> Result<Positions, RunError> {
+    async fn fence_move_commit(
+        &mut self,
+        store: &dyn CheckpointStore,
+        begun: &mut Begun,
+        mut sinks: Vec<NamedSink>,
+    ) -> Result<Positions, RunError> {
         let mut to = Positions::new();
         if let Some(records) = self.fence(begun, &mut sinks).await? {
             // An earlier attempt of this run died between its sinks' commits: those that have it are done.
@@ -356,6 +361,10 @@ impl<'a> Course<'a> {
             None => merged(merged(begun.positions.clone(), positions), to),
             Some(_) => begun.positions.clone(),
         };
+        if let Err(error) = store.commits().await {
+            give_up(sinks).await;
+            return Err(error.into());
+        }
         // Rejects first: a run that is completed later can find them, but not make them again for a sink that is done.
         sinks.sort_by_key(|named| named.node != rejects::NODE);
         for index in 0..sinks.len() {

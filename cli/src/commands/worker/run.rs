@@ -36,8 +36,8 @@ pub(super) async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
         "run {} of the Pipeline {pipeline} in {namespace}: attempt {}, {mode:?}",
         run.name, run.attempt
     ));
-    let store = ClusterStore::new(&client, run.clone(), &pipeline, owner);
     let reporter = Reporter::new(&client, run);
+    let store = ClusterStore::new(&client, reporter.clone(), &pipeline, owner);
     let asked = Asked { stop: cancel_on_signals()?, wind_down: CancellationToken::new() };
     let (shown, ended) = (Progress::default(), CancellationToken::new());
     let request = RunRequest {
