@@ -58,6 +58,12 @@ bench: build ## Measure dist/aggregator beside its peers on TPC-H, and write doc
 	@scripts/setup bench
 	@scripts/bench/run $(or $(BENCH),--larger 3 --write)
 
+.PHONY: bench-operator
+bench-operator: build ## Measure the operator of dist/aggregator with thousands of objects, and write docs/benchmarks.md; BENCH="…" as above
+	@scripts/setup test
+	cargo build --workspace --locked --bins --examples
+	@CARGO_MANIFEST_DIR="$(CURDIR)/cli" "$(CARGO_TARGET_DIR)/debug/examples/bench-operator" $(or $(BENCH),--write)
+
 .PHONY: soak
 soak: ## Kill runs at every point of every world, and at KILLS random moments (1000) for every pair: hours
 	@scripts/setup test
