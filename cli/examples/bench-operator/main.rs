@@ -26,7 +26,7 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use crate::fires::Fires;
 use crate::objects::Objects;
 use crate::operator::Operator;
-use crate::page::Figures;
+use crate::page::{Cold, Figures};
 
 /// What went wrong; a bench has nobody to be classed for.
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -66,6 +66,11 @@ struct Options {
     write: bool,
 }
 
+/// The CPU time that the processes of the control plane have used.
+fn control_plane(plane: &ControlPlane) -> Outcome<Duration> {
+    plane.processes().map(|(_, process)| operator::cpu(process.id())).sum()
+}
+
 #[tokio::main]
 async fn main() -> Outcome<()> {
     let options = Options::parse();
@@ -81,10 +86,13 @@ async fn main() -> Outcome<()> {
     objects.create(&client).await?;
 
     let settled = ready::Watch::begin(&client).await?;
+    let others = control_plane(&plane)?;
     let mut operator = Operator::start(&options.program, &plane.kubeconfig())?;
     println!("the operator starts …");
     let cold = settled.all_ready(objects.waiting()).await?;
-    println!("all Ready after {:.1} s", cold.as_secs_f64());
+    let used = operator.usage()?;
+    let cold = Cold { time: cold, own: used.cpu, writes: used.writes, others: control_plane(&plane)? - others };
+    println!("{}", cold.words());
     // What the last statuses have made it look at again.
     tokio::time::sleep(Duration::from_secs(15)).await;
     let at_rest = operator.memory()?;

@@ -23,7 +23,7 @@ pub(crate) struct Operator {
 
 /// What it has used and written since it began.
 pub(crate) struct Usage {
-    cpu: Duration,
+    pub(crate) cpu: Duration,
     pub(crate) writes: u64,
     at: Instant,
 }
@@ -59,6 +59,15 @@ impl Spent {
     }
 }
 
+/// The CPU time that a process has used.
+pub(crate) fn cpu(process: u32) -> Outcome<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name may hold spaces; after it, user and system time are the twelfth and thirteenth fields.
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_whitespace();
+    let ticks = fields.skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+    Ok(Duration::from_secs_f64(f64::from(ticks) / TICKS))
+}
+
 impl Operator {
     pub(crate) fn start(program: &Path, kubeconfig: &Path) -> Outcome<Self> {
         let home = tempfile::Builder::new().prefix("aggregator-bench-").tempdir()?;
@@ -91,18 +100,10 @@ impl Operator {
 
     /// What it has used and written until now; its Lease is not counted.
     pub(crate) fn usage(&self) -> Outcome<Usage> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // The name may hold spaces; after it, user and system time are the twelfth and thirteenth fields.
-        let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_whitespace();
-        let ticks = fields.skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
         let metrics = self.metrics()?;
         let writes = metrics.lines().filter(|line| line.starts_with("aggregator_operator_writes_total{"));
         let counts = writes.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<u64>());
-        Ok(Usage {
-            cpu: Duration::from_secs_f64(f64::from(ticks) / TICKS),
-            writes: counts.sum::<Result<u64, _>>()?,
-            at: Instant::now(),
-        })
+        Ok(Usage { cpu: cpu(self.process.id())?, writes: counts.sum::<Result<u64, _>>()?, at: Instant::now() })
     }
 
     pub(crate) fn memory(&self) -> Outcome<Memory> {

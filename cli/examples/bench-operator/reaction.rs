@@ -51,8 +51,17 @@ pub(crate) async fn begins(client: &Client, runs: &[String], count: usize) -> Ou
         let (namespace, name) = run.split_once('/').ok_or("a run without a namespace")?;
         let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
         let own = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={name}"));
-        let pod = pods.list(&own).await?.items.into_iter().next().ok_or("a Job without a Pod")?;
-        let status = json!({"status": {"phase": "Running", "containerStatuses": [{
+        // The Job controller may be behind.
+        let until = Instant::now() + LONGEST;
+        let pod = loop {
+            match pods.list(&own).await?.items.into_iter().next() {
+                Some(pod) => break pod,
+                None if Instant::now() > until => return Err(format!("the Job {run} has no Pod").into()),
+                None => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        };
+        let bound = json!([{"type": "PodScheduled", "status": "True"}]);
+        let status = json!({"status": {"phase": "Running", "conditions": bound, "containerStatuses": [{
             "name": "worker", "image": "", "imageID": "", "ready": true, "started": true, "restartCount": 0,
             "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
         }]}});

@@ -37,10 +37,11 @@ impl Interval {
         Timestamp::from_nanosecond(self.start.as_nanosecond().checked_add(self.every.checked_mul(number)?)?).ok()
     }
 
-    /// The first fire after a time; None at the end of time.
+    /// The first fires after a time, at most `most`.
     #[must_use]
-    pub fn next(self, after: Timestamp) -> Option<Timestamp> {
-        self.fire(self.up_to(after))
+    pub fn upcoming(self, after: Timestamp, most: usize) -> Vec<Timestamp> {
+        let first = self.up_to(after);
+        (first..).map_while(|number| self.fire(number)).take(most).collect()
     }
 
     /// The last fires after a time and up to another, the latest first, at most `most`.

@@ -73,12 +73,18 @@ impl Clock {
     /// The first fire after a time; None when there is none within ten years.
     #[must_use]
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        self.upcoming(after, 1).into_iter().next()
+    }
+
+    /// The first fires after a time, at most `most`; those of the next ten years.
+    #[must_use]
+    pub fn upcoming(&self, after: Timestamp, most: usize) -> Vec<Timestamp> {
         let after = self.undelayed(after);
-        let next = match &self.times {
-            Times::Calendar(calendar) => calendar.next(after),
-            Times::Interval(interval) => interval.next(after),
+        let upcoming = match &self.times {
+            Times::Calendar(calendar) => calendar.upcoming(after, most),
+            Times::Interval(interval) => interval.upcoming(after, most),
         };
-        next?.checked_add(self.delay).ok()
+        upcoming.into_iter().filter_map(|at| at.checked_add(self.delay).ok()).collect()
     }
 
     /// The last fires after a time and up to another, the latest first, at most `most`.

@@ -354,14 +354,11 @@ impl View {
         let schedule = &self.schedule;
         let before = schedule.status.as_ref();
         let suspended = schedule.spec.suspend;
-        let mut next = Vec::new();
-        if let (Ok(Some(clock)), false) = (clock, suspended) {
-            let mut at = now;
-            while let Some(fire) = clock.next(at).filter(|_| next.len() < NEXT) {
-                next.push(self.shown(fire));
-                at = fire;
-            }
-        }
+        let next = match clock {
+            Ok(Some(clock)) if !suspended => clock.upcoming(now, NEXT),
+            _ => Vec::new(),
+        };
+        let next: Vec<String> = next.into_iter().map(|fire| self.shown(fire)).collect();
         let (ready, reason, message) = match (clock, &self.pipeline) {
             (Err(error), _) => (false, Reason::Invalid, error.clone()),
             (Ok(_), None) => {
