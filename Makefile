@@ -27,6 +27,12 @@ test: ## Run every test, and the demo as the last one
 	python3 -m unittest discover --start-directory scripts/bench
 	@scripts/demo/run
 
+.PHONY: test-matrix
+test-matrix: export AGGREGATOR_KUBERNETES := 1.34
+test-matrix: ## Run the tests that have a Kubernetes control plane on the oldest release that is supported, 1.34
+	@scripts/setup test
+	cargo test --workspace --locked --test control_plane --test program --test node_runner --test cluster
+
 .PHONY: lint
 lint: ## Check formatting, lints, documentation, scripts, and what the repository may not contain
 	@scripts/setup lint
