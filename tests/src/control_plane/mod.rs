@@ -26,6 +26,7 @@ use crate::process::{Process, mortal};
 use crate::wait::PATIENCE;
 
 pub use audit::Request;
+pub use certificates::Identity;
 pub use namespace::Namespace;
 pub use node::Node;
 pub use release::Release;
@@ -119,7 +120,8 @@ impl ControlPlane {
     }
 
     /// Where the API server is.
-    fn url(&self) -> String {
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
     }
 
@@ -230,6 +232,15 @@ impl ControlPlane {
     #[must_use]
     pub fn node(self: &Arc<Self>, name: &str, settings: &Value) -> Node {
         Node::start(Arc::clone(self), name, settings)
+    }
+
+    /// Who a node of another program is, which is asked at that address. A name keeps its first address.
+    ///
+    /// # Panics
+    /// When its files cannot be written.
+    #[must_use]
+    pub fn identity(&self, node: &str, address: &str) -> Identity {
+        certificates::write_node(&self.authority, self.home.path(), &self.url(), node, address)
     }
 
     /// The last lines that each part has written.
