@@ -10,20 +10,25 @@ MOUNTS = pathlib.Path("/proc/self/mounts")
 
 
 def hierarchies(mounts=MOUNTS):
-    """Where the machine has its hierarchies: those of version 1, or else the one of version 2."""
+    """Where the machine has its hierarchies: those that a kubelet uses, of version 1 or else the one of version 2, and others.
+
+    A container runtime makes groups in the others, too.
+    """
     found = {"cgroup": [], "cgroup2": []}
     for line in mounts.read_text().splitlines():
         _, place, kind, *_ = line.split()
         if kind in found:
             found[kind].append(pathlib.Path(place))
-    return found["cgroup"] or found["cgroup2"]
+    if found["cgroup"]:
+        return found["cgroup"], found["cgroup2"]
+    return found["cgroup2"], []
 
 
 class Cgroups:
     """Control groups that were made, and that go with everything below."""
 
-    def __init__(self, roots=None):
-        self.roots = hierarchies() if roots is None else roots
+    def __init__(self, roots=None, others=()):
+        self.roots, self.others = (roots, others) if roots is not None else hierarchies()
         self.enabled = []
 
     def make(self):
@@ -52,7 +57,7 @@ class Cgroups:
         """Removes the groups, when their last processes have ended. Gives back what could not be removed, and why."""
         left = []
         deadline = time.monotonic() + patience
-        for root in self.roots:
+        for root in [*self.roots, *self.others]:
             own = root / NAME
             # The deepest first. Their files go with them.
             folders = sorted((path for path in own.rglob("*") if path.is_dir()), key=lambda path: -len(path.parts))

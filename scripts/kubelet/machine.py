@@ -24,7 +24,7 @@ FOLDERS = ["var/lib/kubelet", "var/log/containers"]
 PROGRAMS = ["containerd", "ctr", "runc", "ip", "unshare", "setpriv", "mount", "ldd"]
 PLUGINS = pathlib.Path("/usr/lib/cni")
 MEMORY = 2 * 2**30
-DISK = 4 * 2**30
+DISK = 2 * 2**30
 
 
 def obstacle(folder):
@@ -89,8 +89,10 @@ class State:
         files = [root / folder for folder in FOLDERS]
         files += [path for folder in files for path in folder.rglob("*")]
         self.files = {path for path in files if path.exists() or path.is_symlink()}
-        hierarchies = cgroups.hierarchies() if hierarchies is None else hierarchies
-        self.groups = {path for place in hierarchies for path in place.glob("kubepods*")}
+        if hierarchies is None:
+            hierarchies = [place for places in cgroups.hierarchies() for place in places]
+        names = ("kubepods*", cgroups.NAME)
+        self.groups = {path for place in hierarchies for name in names for path in place.glob(name)}
         self.addresses = addresses() if root == ROOT else set()
 
     def restore(self, now):

@@ -63,17 +63,24 @@ class Groups(Folder):
     def test_hierarchies_of_version_1_go_before_the_one_of_version_2(self):
         lines = ["proc /proc proc rw 0 0", "cgroup2 /cg/unified cgroup2 rw 0 0"]
         mounts = self.write("mounts", "\n".join(lines) + "\n")
-        self.assertEqual(cgroups.hierarchies(mounts), [pathlib.Path("/cg/unified")])
+        unified = [pathlib.Path("/cg/unified")]
+        self.assertEqual(cgroups.hierarchies(mounts), (unified, []))
         lines += ["cgroup /cg/memory cgroup rw,memory 0 0", "cgroup /cg/cpu cgroup rw,cpu 0 0"]
         mounts.write_text("\n".join(lines) + "\n")
-        self.assertEqual(cgroups.hierarchies(mounts), [pathlib.Path("/cg/memory"), pathlib.Path("/cg/cpu")])
+        self.assertEqual(cgroups.hierarchies(mounts), ([pathlib.Path("/cg/memory"), pathlib.Path("/cg/cpu")], unified))
 
     def test_everything_below_goes_and_a_group_that_is_in_use_is_told(self):
-        own = cgroups.Cgroups([self.root])
+        other = pathlib.Path(tempfile.mkdtemp(prefix="aggregator-machine-"))
+        self.addCleanup(shutil.rmtree, other)
+        own = cgroups.Cgroups([self.root], [other])
         own.make()
-        (self.root / cgroups.NAME / "kubepods/burstable/pod1").mkdir(parents=True)
+        self.assertEqual([path.name for path in self.root.iterdir()], [cgroups.NAME])
+        # A container runtime makes groups in the other hierarchy as well.
+        self.assertEqual(list(other.iterdir()), [])
+        for place in (self.root, other):
+            (place / cgroups.NAME / "kubepods/burstable/pod1").mkdir(parents=True)
         self.assertEqual(own.remove(), [])
-        self.assertEqual(list(self.root.iterdir()), [])
+        self.assertEqual([*self.root.iterdir(), *other.iterdir()], [])
         own.make()
         self.write(f"{cgroups.NAME}/kubepods/busy", "")
         left = own.remove(patience=0)
