@@ -436,6 +436,9 @@ pub(crate) struct WorkerRunArgs {
     /// The attempt, from 1
     #[arg(long, value_name = "N")]
     pub(crate) attempt: u32,
+    /// Share the run with other Pods: this one is the I-th, from 0, of N
+    #[arg(long, value_name = "I/N", value_parser = clap::value_parser!(Shard))]
+    pub(crate) shard: Option<Shard>,
     /// Where the outcome is written for the kubelet
     #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
     pub(crate) termination_log: PathBuf,

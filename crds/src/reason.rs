@@ -157,7 +157,7 @@ reasons! {
         Evicted: "the Pod was taken from its node", "nothing, if attempts are left; else make a new run. Look at the node's pressure";
         Killed: "the worker was killed from outside", "look who did it: `kubectl describe pod`, the node's kernel log";
         WorkerFailed: "the worker ended without its last word", "read its log: `kubectl logs job/NAME`";
-        OutcomeLost: "the Pod is gone, and with it how it ended", "make a new run: it finds out what was committed, and goes on from there";
+        OutcomeLost: "the Pod is gone, and with it how it ended; or none of those that share the run says that it is committed", "make a new run: it finds out what was committed, and goes on from there";
         Io: "the worker could not write to its own disk or output", "make room on the node";
     }
     System {

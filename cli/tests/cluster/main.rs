@@ -12,6 +12,7 @@ mod project;
 mod runs;
 mod samples;
 mod schedules;
+mod shards;
 mod story;
 mod transformations;
 mod under;

@@ -1,5 +1,6 @@
 //! What is to be done for a run now: a pure decision.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aggregator_crds::condition::{ConditionStatus, ConditionType};
@@ -12,10 +13,11 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 use serde_json::json;
 
-use super::ended::{Ended, ended};
-use super::job::{TERMS, Terms, job_name, job_of, plan_of, who};
+use super::ended::{Ended, ended, of_all};
+use super::job::{TERMS, Terms, job_name, job_of, plan_of, shards_of, who};
 use super::material::{Around, resolve};
 use super::retry::{pause, settle};
+use super::shards::{self, Shards};
 use super::status::{Phase, status};
 use super::view::{View, is_over, writes};
 use crate::action::{Action, Kind, Plan, Target};
@@ -35,8 +37,8 @@ const NO_POD: SignedDuration = SignedDuration::from_secs(10);
 /// The write of a run's status, if it does not stand there already.
 fn write(run: &PipelineRun, said: &PipelineRunStatus) -> Plan {
     let before = run.status.clone().unwrap_or_default();
-    // The worker's part of the status is its own.
-    if (PipelineRunStatus { progress: None, ..before }) == *said {
+    // The workers' part of the status is their own.
+    if (PipelineRunStatus { progress: None, shards: Vec::new(), ..before }) == *said {
         return Plan::nothing();
     }
     Plan::nothing().then(Action::status(Target::of(Kind::PipelineRun, &run.metadata), said))
@@ -234,16 +236,16 @@ fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
                 if waits { said.again_in(left) } else { said }
             }
         },
-        Stands::Complete => {
-            // A worker ends with code 0 when everything is committed, and not otherwise.
-            let ended = view.ended(number).filter(|ended| ended.outcome.is_some()).unwrap_or_else(|| Ended {
-                outcome: None,
-                reason: Reason::LedgerBalanced,
-                message: "every row is accounted for; the counters went with the Pod".into(),
-                retryable: false,
-            });
-            view.says(here(Phase::succeeded(&ended)), now)
-        }
+        Stands::Complete => match (view.ended(number).filter(Ended::succeeded), view.shards()) {
+            (Some(ended), _) => view.says(here(Phase::succeeded(&ended)), now),
+            // A worker that works alone ends with code 0 when everything is committed, and not otherwise.
+            (None, None) => view.says(here(Phase::succeeded(&Ended::unheard())), now),
+            // One of several does so as well when others have something left.
+            (None, Some(_)) => {
+                let lost = view.ended(number).unwrap_or_else(Ended::lost);
+                failed(view, number, &lost, settings, now)
+            }
+        },
         Stands::Failed { reason, .. } if reason == "DeadlineExceeded" => view.says(here(view.timed_out()), now),
         Stands::Failed { reason, message } => {
             let ended = view.ended(number).unwrap_or_else(|| Ended {
@@ -405,26 +407,45 @@ impl View {
         serde_json::from_str(self.plan.as_ref()?.data.as_ref()?.get(TERMS)?).ok()
     }
 
-    /// How an attempt ended, by its worker's own report in the run's status.
+    /// How many Pods share the last attempt, or the first, if several do.
+    fn shards(&self) -> Option<u32> {
+        let Some(job) = self.jobs.last() else { return shards_of(&self.run, &self.terms()?) };
+        let spec = job.spec.as_ref().filter(|spec| spec.completion_mode.as_deref() == Some("Indexed"))?;
+        u32::try_from(spec.completions?).ok()
+    }
+
+    /// How an attempt ended, by its worker's own report in the run's status; of shards, only one that has committed.
     fn reported(&self) -> Option<(u32, Ended)> {
-        let progress = self.run.status.as_ref()?.progress.as_ref()?;
+        let status = self.run.status.as_ref()?;
+        if let Some(of) = self.shards() {
+            let attempts: BTreeSet<u32> = status.shards.iter().map(|shard| shard.attempt).collect();
+            let together = |attempt| Some((attempt, Shards::new(of, attempt, &[], &status.shards).together()?));
+            return attempts.into_iter().rev().filter_map(together).find(|(_, ended)| ended.succeeded());
+        }
+        let progress = status.progress.as_ref()?;
         Some((progress.attempt, Ended::of(progress.outcome.clone()?)))
     }
 
     /// How the attempt ended, by its Pods or, when these are gone, by what the worker reported itself.
     fn ended(&self, attempt: u32) -> Option<Ended> {
+        if let Some(of) = self.shards() {
+            let told = self.run.status.as_ref().map_or(&[][..], |status| &status.shards);
+            return Shards::new(of, attempt, &self.pods, told).together();
+        }
         let reported = self.reported().filter(|(of, _)| *of == attempt).map(|(_, ended)| ended);
         let ended: Vec<Ended> = self.pods.iter().filter_map(|pod| ended(pod)).collect();
-        // The worker's words tell more than the kubelet's, and of several Pods the one that failed.
-        let told = ended.iter().find(|ended| ended.outcome.is_some() && !ended.succeeded()).cloned();
-        told.or(reported)
-            .or_else(|| ended.iter().find(|ended| ended.outcome.is_some()).cloned())
-            .or(ended.into_iter().next())
+        of_all(&ended, reported)
     }
 
     /// Whether an attempt was about to commit, and nobody knows what became of that. One that was not about to commit will
     /// not do so once the run has its end: it asks the run before.
     fn may_have_committed(&self, attempt: u32) -> bool {
+        if let Some(of) = self.shards() {
+            let told = self.run.status.as_ref().map_or(&[][..], |status| &status.shards);
+            let shards = Shards::new(of, attempt, &self.pods, told);
+            let mut committing = told.iter().filter(|shard| shard.attempt == attempt && shard.committing);
+            return committing.any(|shard| shards.is_silent(shard.index));
+        }
         let progress = self.run.status.as_ref().and_then(|status| status.progress.as_ref());
         let committing = progress.is_some_and(|progress| progress.attempt == attempt && progress.committing);
         committing && self.ended(attempt).is_none_or(|ended| ended.outcome.is_none())
@@ -446,6 +467,10 @@ impl View {
 
     /// What an attempt does whose Job has not ended; and whether that should have a Pod by now.
     fn going(&self, job: &Job, late: bool) -> Phase {
+        if let Some(phase) = self.shards().and_then(|of| shards::going(&self.pods, of, self.run.spec.cancel.is_some()))
+        {
+            return phase;
+        }
         if let Some(waiting) = self.pods.iter().find_map(|pod| worker::waiting(pod)) {
             return Phase::waits(waiting.reason, waiting.message);
         }

@@ -43,7 +43,12 @@ pub struct Worker<'a> {
     pub resources: Option<&'a Resources>,
     /// How long it may take to stop, in seconds.
     pub grace_seconds: i64,
+    /// How many of them share the work.
+    pub shards: Option<u32>,
 }
+
+/// The variable in which the Job's controller tells each Pod of several its number, from 0.
+pub const INDEX: &str = "JOB_COMPLETION_INDEX";
 
 /// The arguments of a worker's command: where its manifests are, and these.
 #[must_use]
@@ -58,11 +63,22 @@ pub fn arguments(command: &str, options: Vec<(&'static str, String)>) -> Vec<Str
 }
 
 impl Worker<'_> {
-    /// A Job that starts it once, with so many seconds until it is ended.
+    /// A Job that starts it once, or each of several once, with so many seconds until it is ended.
     #[must_use]
     pub fn job(self, labels: BTreeMap<String, String>, deadline: Option<i64>, settings: &Settings) -> JobSpec {
+        let shards = self.shards.and_then(|shards| i32::try_from(shards).ok());
+        // One that fails does not take the others along: what these save need not be done again.
+        let times = match shards {
+            None => JobSpec { backoff_limit: Some(0), ..JobSpec::default() },
+            Some(shards) => JobSpec {
+                completion_mode: Some("Indexed".into()),
+                completions: Some(shards),
+                parallelism: Some(shards),
+                backoff_limit_per_index: Some(0),
+                ..JobSpec::default()
+            },
+        };
         JobSpec {
-            backoff_limit: Some(0),
             // No second Pod while the first may still write.
             pod_replacement_policy: Some("Failed".into()),
             // A Pod that was taken from its node has not failed: another one goes on.
@@ -81,7 +97,7 @@ impl Worker<'_> {
                 metadata: Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }),
                 spec: Some(self.pod(settings)),
             },
-            ..JobSpec::default()
+            ..times
         }
     }
 

@@ -1,9 +1,12 @@
 //! What a Pipeline remembers between runs: its runs, its attempts, and how far each source was read.
 
+pub(crate) mod claim;
 mod local;
 mod lock;
 pub(crate) mod record;
 mod shard;
+#[cfg(test)]
+mod walk;
 
 use std::collections::BTreeMap;
 
@@ -107,6 +110,17 @@ pub enum CheckpointError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What is to be remembered is more than one object holds.
+    #[error("the Checkpoint `{name}` would have about {} KiB, which is more than the API server takes", .bytes / 1024)]
+    TooLarge {
+        /// The object.
+        name: String,
+        /// About how many bytes it would have.
+        bytes: usize,
+        /// What the API server said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// What was stored does not read.
     #[error("a checkpoint of Pipeline `{pipeline}` does not read")]
     Corrupt {
@@ -129,6 +143,7 @@ impl CheckpointError {
             | Self::NotAFolder { .. }
             | Self::Folder { .. }
             | Self::Database { .. }
+            | Self::TooLarge { .. }
             | Self::Corrupt { .. } => false,
         }
     }

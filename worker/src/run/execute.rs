@@ -26,7 +26,7 @@ use super::session::{Machine, session};
 use super::sinks::{self, NamedSink, Records};
 use super::spill::Spill;
 use super::{Live, RunMode, RunRequest, Subject, backfill};
-use crate::checkpoint::{Begun, CheckpointStore, Joined, Positions, RunKind, Shard, Unfinished};
+use crate::checkpoint::{Begun, CheckpointError, CheckpointStore, Joined, Positions, RunKind, Shard, Unfinished};
 use crate::connector::{Attempt, ConnectorError, ErrorKind};
 use crate::engine::SourceOutcome;
 use crate::ledger::{EntryKind, Ledger};
@@ -63,6 +63,7 @@ pub(super) fn unbegun(request: &RunRequest) -> RunReport {
         completed_earlier_attempt: false,
         committed_earlier: Vec::new(),
         splits: None,
+        progressed: false,
         shard: None,
         mode: request.mode,
         backfill: request.backfill.clone(),
@@ -185,9 +186,14 @@ async fn share(
             Joined::Divide(mut begun) => {
                 course.begins(&begun);
                 course.report.shard = said(ShardState::Working);
-                let sharing = course.divide(&mut begun, sinks).await;
-                let sharing = ended(store, &pipeline, &begun, sharing).await?;
-                store.divided(&pipeline, &begun.attempt, &sharing).await?;
+                let divided = match course.divide(&mut begun, sinks).await {
+                    Ok(sharing) => store.divided(&pipeline, &begun.attempt, &sharing).await.map_err(RunError::from),
+                    Err(error) => Err(error),
+                };
+                // Another shard may have taken this one for dead, and divides the run in its place.
+                if !matches!(divided, Err(RunError::Checkpoint(CheckpointError::Superseded { .. }))) {
+                    ended(store, &pipeline, &begun, divided).await?;
+                }
             }
             Joined::Work(mut begun, splits) => {
                 course.begins(&begun);
@@ -394,7 +400,7 @@ impl<'a> Course<'a> {
         let moved = match Pieces::of(&mut traffic, &mut sources, sinks, completing).await {
             Ok((sinks, Some(mut pieces))) => {
                 let moved = pieces.run(&mut traffic, sources, sinks).await;
-                self.report.splits = Some(pieces.report());
+                self.report.saved(pieces.report());
                 moved
             }
             Ok((sinks, None)) => whole(&mut traffic, self.request, sources, sinks).await,

@@ -8,7 +8,7 @@ mod test;
 
 use std::path::Path;
 
-use aggregator_crds::run::{AttemptOutcome, AttemptResult, LedgerVerdict, RunCost, RunTotals};
+use aggregator_crds::run::{AttemptOutcome, AttemptResult};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
 
@@ -38,28 +38,11 @@ fn told(ended: Result<u8, Failure>, message: &Path) -> Result<u8, Failure> {
             reason: Some(failure.reason.to_owned()),
             message: Some(failure.message.clone()),
             remedy: failure.remedy.clone(),
-            ..attempt(AttemptResult::Failed)
+            ..AttemptOutcome::new(AttemptResult::Failed)
         };
         std::fs::write(message, outcome.termination_message())?;
     }
     ended
-}
-
-/// An attempt that moved nothing.
-fn attempt(result: AttemptResult) -> AttemptOutcome {
-    AttemptOutcome {
-        result,
-        reason: None,
-        message: None,
-        remedy: None,
-        retryable: false,
-        progressed: false,
-        totals: RunTotals::default(),
-        ledger: LedgerVerdict::default(),
-        cost: RunCost::default(),
-        nodes: Vec::new(),
-        nodes_omitted: None,
-    }
 }
 
 /// One of our objects as the controller of what a worker makes for it.

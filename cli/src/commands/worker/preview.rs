@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::super::preview::as_json;
 use super::super::run::cancel_on_signals;
-use super::{attempt, client, owner};
+use super::{client, owner};
 use crate::args::WorkerPreviewArgs;
 use crate::failure::Failure;
 use crate::manifests;
@@ -68,7 +68,7 @@ pub(super) async fn preview(args: WorkerPreviewArgs) -> Result<u8, Failure> {
         totals: RunTotals { read: 0, written: 0, rejected },
         // Nothing was moved, so nothing is missing.
         ledger: LedgerVerdict { balanced: true, mismatches: Vec::new() },
-        ..attempt(AttemptResult::Succeeded)
+        ..AttemptOutcome::new(AttemptResult::Succeeded)
     };
     std::fs::write(args.termination_log, outcome.termination_message())?;
     Ok(0)

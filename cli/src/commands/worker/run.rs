@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aggregator_worker::checkpoint::Shard;
 use aggregator_worker::cluster::{Asked, ClusterStore, Reporter, RunName, outcome};
 use aggregator_worker::ledger::EntryKind;
 use aggregator_worker::run::{Progress, Resources, RunMode, RunRequest, run as run_pipeline};
@@ -32,11 +33,12 @@ pub(super) async fn run(args: WorkerRunArgs) -> Result<u8, Failure> {
     let client = client().await?;
     let run = RunName { namespace: namespace.clone(), name: args.run, uid: args.run_uid, attempt: args.attempt };
     let owner = args.pipeline_uid.map(|uid| owner("Pipeline", &pipeline, uid));
+    let which = args.shard.map(|Shard { index, of }| format!(", shard {index} of {of}")).unwrap_or_default();
     output::line(&format!(
-        "run {} of the Pipeline {pipeline} in {namespace}: attempt {}, {mode:?}",
+        "run {} of the Pipeline {pipeline} in {namespace}: attempt {}, {mode:?}{which}",
         run.name, run.attempt
     ));
-    let reporter = Reporter::new(&client, run);
+    let reporter = Reporter::new(&client, run, args.shard);
     let store = ClusterStore::new(&client, reporter.clone(), &pipeline, owner);
     let asked = Asked { stop: cancel_on_signals()?, wind_down: CancellationToken::new() };
     let (shown, ended) = (Progress::default(), CancellationToken::new());
