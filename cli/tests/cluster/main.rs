@@ -13,5 +13,6 @@ mod runs;
 mod samples;
 mod schedules;
 mod story;
+mod telemetry;
 mod transformations;
 mod under;
