@@ -104,8 +104,7 @@ const LAG: Metric = Metric {
     name: "fire_lag_seconds",
     help: "The time from a fire of a Schedule to the creation of its run.",
     labels: &[],
-    remedy: "more than a few seconds: nobody acted at that time, `concurrencyPolicy` let it wait, or `missedRuns` made up \
-             for it",
+    remedy: "more than a few seconds: nobody acted at that time, and `missedRuns` has made up for it",
 };
 const RUN_SECONDS: Metric = Metric {
     name: "run_seconds",
