@@ -42,13 +42,13 @@ fn one<'a>(spans: &'a [Received], name: &str) -> &'a Received {
 }
 
 fn text<'a>(object: &'a Value, path: &str) -> &'a str {
-    object.pointer(path).and_then(Value::as_str).unwrap_or_else(|| panic!("no {path} in {object}"))
+    object.pointer(path).and_then(Value::as_str).expect(path)
 }
 
 /// The value of a metric.
 fn figure(metrics: &str, name: &str) -> f64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in\n{metrics}"))
+    line.and_then(|value| value.parse().ok()).expect(name)
 }
 
 #[test]
@@ -123,12 +123,16 @@ spec: {pipelineRef: {name: move}, interval: {every: 2s}, concurrencyPolicy: Forb
     figures(&project);
 }
 
+/// Each line of a log is an object.
+fn objects(log: &str) -> Vec<Value> {
+    log.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
 /// Every line of the worker's log is an object that says whose it is, and the last one is the report.
 fn lines_of_worker(project: &Project, name: &str, uid: &str) {
     let log = project.namespace.kubectl(["logs", &format!("job/{name}")]);
-    let lines: Vec<Value> =
-        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
-    let (report, lines) = lines.split_last().unwrap_or_else(|| panic!("nothing in {log}"));
+    let lines = objects(&log);
+    let (report, lines) = lines.split_last().expect("a report");
     assert_eq!((&report["outcome"], &report["ledger"]["balanced"]), (&json!("Succeeded"), &json!(true)), "{log}");
     assert!(!lines.is_empty(), "{log}");
     for line in lines {
@@ -149,8 +153,7 @@ fn lines_of_worker(project: &Project, name: &str, uid: &str) {
 /// So is the operator's; what it does for an object says for which.
 fn lines_of_operator(project: &Project, name: &str) {
     let log = project.log();
-    let lines: Vec<Value> =
-        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
+    let lines = objects(&log);
     let about = |line: &&Value| {
         line["target"].as_str().is_some_and(|target| target.starts_with("kube_client"))
             && (&line["kind"], &line["name"]) == (&json!("PipelineRun"), &json!(name))
