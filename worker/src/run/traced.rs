@@ -2,7 +2,9 @@
 //!
 //! They cost next to nothing where no trace is wanted. Names and attributes are in docs/operations/telemetry.md.
 
-use futures::StreamExt;
+use std::task::Poll;
+
+use futures::{StreamExt, stream};
 use tracing::{Instrument, Span};
 
 use super::error::RunError;
@@ -22,25 +24,33 @@ pub(super) async fn within<T>(span: Span, what: impl Future<Output = Result<T, R
     result
 }
 
-/// The events of a source that is read in this span: it ends with the last of them, and has their figures.
-pub(super) fn events(span: Span, node: &str, events: EventStream) -> EventStream {
+/// The events of a source that is read in this span: it ends with the last of them, and has their figures. Who asks for rows
+/// may be in the span of a sink; what is done for it is about the source all the same.
+pub(super) fn events(span: Span, node: &str, mut events: EventStream) -> EventStream {
     let node = node.to_owned();
     let mut open = Some(span);
-    let noted = events.inspect(move |event| match event {
-        Ok(SourceEvent::Batch(_) | SourceEvent::Rejects(_)) => {}
-        Ok(SourceEvent::End(end)) => {
-            if let Some(span) = open.take() {
-                span.record("aggregator.rows.read", end.read).record("aggregator.bytes.read", end.bytes);
+    let told = stream::poll_fn(move |context| {
+        let within = open.as_ref().map(Span::enter);
+        let event = events.poll_next_unpin(context);
+        drop(within);
+        match &event {
+            Poll::Pending | Poll::Ready(Some(Ok(SourceEvent::Batch(_) | SourceEvent::Rejects(_)))) => {}
+            Poll::Ready(Some(Ok(SourceEvent::End(end)))) => {
+                if let Some(span) = open.take() {
+                    span.record("aggregator.rows.read", end.read).record("aggregator.bytes.read", end.bytes);
+                }
             }
-        }
-        Err(error) => {
-            if let Some(span) = open.take() {
-                let node = Some(node.as_str().into());
-                failed(&span, &RunError::Connector { node, error: error.clone() });
+            Poll::Ready(Some(Err(error))) => {
+                if let Some(span) = open.take() {
+                    let node = Some(node.as_str().into());
+                    failed(&span, &RunError::Connector { node, error: error.clone() });
+                }
             }
+            Poll::Ready(None) => drop(open.take()),
         }
+        event
     });
-    noted.boxed()
+    told.boxed()
 }
 
 /// Notes that what was done in this span did not end well.
