@@ -145,6 +145,9 @@ impl Telemetry {
         if let Some(traces) = &self.traces {
             traces.belongs(trace, None);
         }
+        if output::in_lines() {
+            tracing::info!("an attempt begins");
+        }
     }
 
     /// Where spans are told that have times of their own.

@@ -88,6 +88,10 @@ pub(crate) async fn run(args: RunArgs, global: &Global, telemetry: &Telemetry) -
         span.record("aggregator.run", &report.run).record("aggregator.attempt", report.attempt);
     }
     report.record(&span);
+    if output::in_lines() {
+        // Who keeps the log finds there how the run ended, wherever the report goes.
+        span.in_scope(|| tracing::info!(seconds = report.seconds, "the run has ended"));
+    }
     drop(span);
     done.cancel();
     if let Some(drawing) = drawing {

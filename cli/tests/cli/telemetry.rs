@@ -89,6 +89,10 @@ fn every_line_is_an_object_that_says_whose_it_is() {
     let of_source =
         lines.iter().filter(|line| line.get("source") == Some(&json!("rows")) && !line.contains_key("sink"));
     assert!(of_source.count() > 5, "{lines:?}");
+    assert_eq!(lines[begun]["message"], "an attempt begins");
+    let ended = lines.iter().find(|line| line["message"] == "the run has ended").expect("its end");
+    assert_eq!((&ended["level"], &ended["outcome"]), (&json!("INFO"), &json!("Succeeded")), "{ended:?}");
+    assert_eq!((&ended["rows.read"], &ended["rows.written"]), (&json!(2), &json!(2)), "{ended:?}");
 
     // By the variable, and only what is wrong: nothing.
     let (said, _) = run(&place, RUN, &[("AGGREGATOR_LOG_FORMAT", "json")]);
