@@ -4,6 +4,7 @@
 //! function of that and of the time. `controller` is the shell around them, `execute` does the writes.
 
 pub mod action;
+pub mod calls;
 pub mod clock;
 pub mod conditions;
 pub mod connector;
@@ -28,8 +29,10 @@ pub mod routes;
 pub mod run;
 pub mod schedule;
 pub mod settings;
+mod traces;
 pub mod transformation;
 pub mod unreadable;
+mod waiting;
 pub mod worker;
 pub mod world;
 

@@ -14,6 +14,7 @@ mod samples;
 mod schedules;
 mod shards;
 mod story;
+mod telemetry;
 mod transformations;
 mod under;
 mod zombies;

@@ -9,6 +9,8 @@ use aggregator_crds::pipeline::Severity;
 use datafusion::execution::context::SessionState;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::info_span;
 
 use super::error::RunError;
 use super::graph::ancestors;
@@ -25,6 +27,7 @@ use super::report::{
 use super::session::{Machine, session};
 use super::sinks::{self, NamedSink, Records};
 use super::spill::Spill;
+use super::traced::{self, TRACE};
 use super::{Live, RunMode, RunRequest, Subject, backfill};
 use crate::checkpoint::{Begun, CheckpointError, CheckpointStore, Joined, Positions, RunKind, Shard, Unfinished};
 use crate::connector::{Attempt, ConnectorError, ErrorKind};
@@ -119,7 +122,9 @@ async fn attempt(
     let Shared { request, places, store, .. } = *shared;
     let subject =
         Subject { manifests, namespace: &request.namespace, name: &request.pipeline, params: &request.params };
-    let opened = request.cancel.run_until_cancelled(subject.live(places)).await;
+    let span = info_span!(target: TRACE, "compile", "error.type" = Empty);
+    let compiling = traced::within(span, subject.live(places));
+    let opened = request.cancel.run_until_cancelled(compiling).await;
     let Live { mut pipeline, warnings } = opened.unwrap_or(Err(RunError::Interrupted))?;
     pipeline.stream = stream.map(str::to_owned);
     if let Some(interval) = &request.backfill {
@@ -163,7 +168,8 @@ async fn complete(
     let positions = course.fence_move_commit(store, &mut begun, sinks).await;
     let positions = course.unless_overtaken(&begun, positions).await;
     let positions = ended(store, &pipeline, &begun, positions).await?;
-    store.succeed(&pipeline, &begun.attempt, &positions).await?;
+    let span = info_span!(target: TRACE, "checkpoint", "error.type" = Empty);
+    traced::within(span, async { Ok(store.succeed(&pipeline, &begun.attempt, &positions).await?) }).await?;
     points::pass("recorded");
     Ok(())
 }
@@ -296,6 +302,7 @@ impl<'a> Course<'a> {
         self.report.run.clone_from(&begun.attempt.run);
         self.report.attempt = begun.attempt.epoch;
         self.report.resumed = begun.resumed;
+        self.request.progress.begins(&begun.attempt);
         points::pass("begun");
     }
 
@@ -303,8 +310,12 @@ impl<'a> Course<'a> {
     /// run has committed in some of them.
     pub(super) async fn fence(&self, begun: &mut Begun, sinks: &mut [NamedSink]) -> Result<Option<Records>, RunError> {
         for named in &mut *sinks {
-            let fenced = self.request.cancel.run_until_cancelled(named.sink.fence(&begun.attempt)).await;
-            fenced.ok_or(RunError::Interrupted)?.map_err(|error| named.failed(error))?;
+            let span = info_span!(target: TRACE, "fence sink", aggregator.sink = named.node, "error.type" = Empty);
+            let fencing = async {
+                let fenced = self.request.cancel.run_until_cancelled(named.sink.fence(&begun.attempt)).await;
+                fenced.ok_or(RunError::Interrupted)?.map_err(|error| named.failed(error))
+            };
+            traced::within(span, fencing).await?;
         }
         points::pass("fenced");
         // Read once nobody else can commit any more: a commit that was on its way has arrived or is refused.
@@ -376,8 +387,9 @@ impl<'a> Course<'a> {
         for index in 0..sinks.len() {
             let named = &mut sinks[index];
             points::pass("committing");
-            if let Err(error) = named.sink.commit(&positions).await {
-                let error = named.failed(error);
+            let span = info_span!(target: TRACE, "commit sink", aggregator.sink = named.node, "error.type" = Empty);
+            let committing = async { named.sink.commit(&positions).await.map_err(|error| named.failed(error)) };
+            if let Err(error) = traced::within(span, committing).await {
                 give_up(sinks.split_off(index)).await;
                 return Err(error);
             }

@@ -17,12 +17,15 @@ use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
 
 use super::error::RunError;
 use super::execute::{Shared, one, unbegun};
 use super::places::Places;
 use super::report::{Outcome, RunReport, ShardReport, ShardState, StreamReport};
 use super::session::machine;
+use super::traced::TRACE;
 use super::{RunMode, RunRequest, Subject};
 use crate::checkpoint::CheckpointStore;
 use crate::connector::{ConnectorError, ErrorKind};
@@ -177,7 +180,13 @@ async fn numbered(
         return (number, report);
     }
     let manifests = of_stream(&shared.request.manifests, pipeline, stream);
-    let report = one(shared, &manifests, Some(&stream.name)).await;
+    let span = info_span!(
+        target: TRACE, "stream", aggregator.stream = stream.name, aggregator.outcome = Empty,
+        aggregator.rows.read = Empty, aggregator.rows.written = Empty, aggregator.rows.rejected = Empty,
+        aggregator.bytes.read = Empty, aggregator.bytes.written = Empty, "error.type" = Empty
+    );
+    let report = one(shared, &manifests, Some(&stream.name)).instrument(span.clone()).await;
+    report.record(&span);
     if report.outcome != Outcome::Succeeded && policy == StreamFailurePolicy::Stop {
         shared.request.cancel.cancel();
     }

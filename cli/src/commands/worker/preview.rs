@@ -18,11 +18,17 @@ use super::{client, owner};
 use crate::args::WorkerPreviewArgs;
 use crate::failure::Failure;
 use crate::manifests;
+use crate::telemetry::Telemetry;
 
 /// Keeps the rows, and says how that ended.
-pub(super) async fn preview(args: WorkerPreviewArgs) -> Result<u8, Failure> {
+pub(super) async fn preview(args: WorkerPreviewArgs, telemetry: &Telemetry) -> Result<u8, Failure> {
+    telemetry.say("run", &args.run);
+    telemetry.say("run_uid", &args.run_uid);
+    telemetry.of_run(&args.run_uid, None);
     let manifests = Arc::new(manifests::load(&args.selection.files)?);
     let (namespace, pipeline) = manifests::select(&manifests, &args.selection)?;
+    telemetry.say("namespace", &namespace);
+    telemetry.say("pipeline", &pipeline);
     let sinks = || {
         let located = manifests.pipeline(&namespace, &pipeline);
         located.map(|located| located.object.spec.sinks.iter().map(|sink| sink.name.clone()).collect())
