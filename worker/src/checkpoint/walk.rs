@@ -38,7 +38,8 @@ struct World {
     record: Record,
     /// The epoch that the sink was fenced with.
     fenced: u64,
-    commits: u32,
+    /// The run of each commit.
+    commits: Vec<String>,
     /// The attempt of whoever asked, and its processes.
     attempt: u32,
     processes: Vec<At>,
@@ -87,7 +88,7 @@ impl World {
                     Some(Joined::Finish(begun)) => At::Completing(begun.attempt, Completion::Fence),
                     Some(Joined::Idle(_, why)) => {
                         met.idle.insert(format!("{why:?}"));
-                        assert!(why != Idle::Succeeded || self.commits == 1, "{self:?}");
+                        assert!(why != Idle::Succeeded || self.commits.len() == 1, "{self:?}");
                         At::Ended
                     }
                 }
@@ -105,12 +106,12 @@ impl World {
                 Err(_) => self.fails(),
             },
             At::Completing(attempt, Completion::Fence) => {
-                let had = self.commits > 0;
+                let had = self.commits.contains(&attempt.run);
                 self.fence(attempt, |attempt| At::Completing(attempt, Completion::Commit { had }), met)
             }
             At::Completing(attempt, Completion::Commit { had }) => {
                 if self.fenced == attempt.epoch {
-                    self.commits += u32::from(!had);
+                    self.commits.extend(Some(attempt.run.clone()).filter(|_| !had));
                     At::Completing(attempt, Completion::Tell)
                 } else {
                     met.fenced += 1;
@@ -193,7 +194,7 @@ fn walk(of: usize, troubles: u32, sharing: &Sharing) -> Met {
     let first = World {
         record: Record::default(),
         fenced: 0,
-        commits: 0,
+        commits: Vec::new(),
         attempt: 1,
         processes: vec![At::Joining; of],
         failed: false,
@@ -212,7 +213,7 @@ fn walk(of: usize, troubles: u32, sharing: &Sharing) -> Met {
             }
             true => {
                 let phase = world.record.last.as_ref().map(|last| last.phase);
-                assert_eq!((phase, world.commits), (Some(Phase::Succeeded), 1), "{world:?}");
+                assert_eq!((phase, world.commits.len()), (Some(Phase::Succeeded), 1), "{world:?}");
                 met.ends += 1;
                 Vec::new()
             }
@@ -230,7 +231,7 @@ fn walk(of: usize, troubles: u32, sharing: &Sharing) -> Met {
 #[test]
 fn however_processes_share_a_run_it_commits_once_and_ends() {
     let splits = Sharing::Splits(serde_json::json!(["a"]));
-    for (of, troubles) in [(1, 2), (2, 2), (3, 1)] {
+    for (of, troubles) in [(1, 3), (2, 3), (3, 2), (4, 1)] {
         for sharing in [&splits, &Sharing::Whole] {
             let met = walk(of, troubles, sharing);
             // The walk has been where it was meant to be.
