@@ -25,7 +25,18 @@ test: ## Run every test, and the demo as the last one
 	cargo test --workspace --locked
 	python3 -m unittest discover --start-directory scripts
 	python3 -m unittest discover --start-directory scripts/bench
+	python3 -m unittest discover --start-directory scripts/kubelet
 	@scripts/demo/run
+
+.PHONY: test-matrix
+test-matrix: export AGGREGATOR_KUBERNETES := 1.34
+test-matrix: ## Run the tests that have a Kubernetes control plane on the oldest release that is supported, 1.34
+	@scripts/setup test
+	cargo test --workspace --locked --test control_plane --test program --test node_runner --test cluster
+
+.PHONY: test-kubelet
+test-kubelet: ## Run a sample on a real kubelet with containerd, as root, if AGGREGATOR_KUBELET=yes
+	@scripts/kubelet/run
 
 .PHONY: lint
 lint: ## Check formatting, lints, documentation, scripts, and what the repository may not contain
@@ -57,6 +68,12 @@ build: ## Build the release binary, dist/aggregator
 bench: build ## Measure dist/aggregator beside its peers on TPC-H, and write docs/benchmarks.md; BENCH="…" has other options
 	@scripts/setup bench
 	@scripts/bench/run $(or $(BENCH),--larger 3 --write)
+
+.PHONY: bench-operator
+bench-operator: build ## Measure the operator of dist/aggregator with thousands of objects, and write docs/benchmarks.md; BENCH="…" as above
+	@scripts/setup test
+	cargo build --workspace --locked --bins --examples
+	@CARGO_MANIFEST_DIR="$(CURDIR)/cli" "$(CARGO_TARGET_DIR)/debug/examples/bench-operator" $(or $(BENCH),--write)
 
 .PHONY: soak
 soak: ## Kill runs at every point of every world, and at KILLS random moments (1000) for every pair: hours

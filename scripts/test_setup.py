@@ -58,6 +58,7 @@ class Versions(unittest.TestCase):
         self.assertEqual(setup("build", cargo=None), (1, [f"missing: {RUST}"]))
         self.assertEqual(setup("demo", node=None, npm=None), (1, [f"missing: {NODE}", f"missing: {NPM}"]))
         self.assertEqual(setup("demo", node="a node"), (1, [f"missing: {NODE}"]))
+        self.assertEqual(setup("kubelet", go=None, node=None), (1, [f"missing: {GO}"]))
         # What another purpose needs is not asked for.
         self.assertEqual(setup("build", go=None, node=None, npm=None), (0, []))
 

@@ -28,7 +28,14 @@ pub(crate) struct Global {
     /// Log to standard error what is going on; twice for everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = EVERYWHERE)]
     pub(crate) verbose: u8,
+    /// How standard error is written: for people, or as one JSON object a line (docs/operations/telemetry.md)
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    #[arg(env = LOG_FORMAT, hide_env_values = true, help_heading = EVERYWHERE)]
+    pub(crate) log_format: LogFormat,
 }
+
+/// The variable that says how standard error is written.
+pub(crate) const LOG_FORMAT: &str = "AGGREGATOR_LOG_FORMAT";
 
 /// The heading of options that every command takes.
 const EVERYWHERE: &str = "Options of every command";
@@ -37,6 +44,13 @@ const EVERYWHERE: &str = "Options of every command";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
     Table,
+    Json,
+}
+
+/// How standard error is written, and the log that a worker writes to standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
     Json,
 }
 
@@ -309,6 +323,9 @@ pub(crate) struct OperatorArgs {
     /// Where /livez, /readyz and /metrics are served
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     pub(crate) health_address: std::net::SocketAddr,
+    /// The Secret of each namespace whose key `headers` is OTEL_EXPORTER_OTLP_HEADERS for workers
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) otlp_headers_secret: Option<String>,
     /// How long a run that no Schedule keeps stays after its end, as 7d
     #[arg(long, value_name = "DURATION", default_value = "7d", value_parser = parse_time)]
     pub(crate) run_ttl: std::time::Duration,
@@ -436,6 +453,9 @@ pub(crate) struct WorkerRunArgs {
     /// The attempt, from 1
     #[arg(long, value_name = "N")]
     pub(crate) attempt: u32,
+    /// Share the run with other Pods: this one is the I-th, from 0, of N
+    #[arg(long, value_name = "I/N", value_parser = clap::value_parser!(Shard))]
+    pub(crate) shard: Option<Shard>,
     /// Where the outcome is written for the kubelet
     #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
     pub(crate) termination_log: PathBuf,

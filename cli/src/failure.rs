@@ -11,6 +11,7 @@ use aggregator_worker::run::{ReportedError, RunError};
 use serde::Serialize;
 
 use crate::args::{Global, Output};
+use crate::output;
 
 /// What ends a command early.
 #[derive(Debug, Serialize)]
@@ -88,12 +89,14 @@ impl Failure {
 
     /// Writes the failure to standard error.
     pub(crate) fn show(&self, global: &Global) -> ExitCode {
-        match global.output {
-            Output::Json => {
+        match (output::failure_line(self), global.output) {
+            // Whoever reads lines wants this one among them, however results are shown.
+            (Some(line), _) => output::stderr(&line),
+            (None, Output::Json) => {
                 let text = serde_json::to_string_pretty(&serde_json::json!({ "error": self }));
-                crate::output::error_line(&text.unwrap_or_else(|_| self.message.clone()));
+                output::error_line(&text.unwrap_or_else(|_| self.message.clone()));
             }
-            Output::Table => crate::output::error_line(&self.text()),
+            (None, Output::Table) => output::error_line(&self.text()),
         }
         ExitCode::from(self.exit_code)
     }

@@ -17,6 +17,7 @@ use clap::Parser;
 
 use crate::args::{Arguments, Command};
 use crate::failure::Failure;
+use crate::telemetry::Telemetry;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -26,7 +27,7 @@ const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    telemetry::start(arguments.global.verbose);
+    let (telemetry, unsent) = telemetry::start(&arguments);
     small_pages();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
     let runtime = match runtime {
@@ -35,7 +36,11 @@ fn main() -> ExitCode {
     };
     let global = arguments.global.clone();
     // The command runs on a worker thread: the main thread's stack is the system's business.
-    let done = runtime.block_on(async move { tokio::spawn(dispatch(arguments)).await });
+    let told = telemetry.clone();
+    let done = runtime.block_on(async move {
+        told.send(unsent);
+        tokio::spawn(dispatch(arguments, told)).await
+    });
     let code = match done {
         Ok(Ok(0)) => match output::unwritten() {
             Some(error) => Failure::unwritten(error).show(&global),
@@ -45,6 +50,7 @@ fn main() -> ExitCode {
         Ok(Err(failure)) => failure.show(&global),
         Err(error) => Failure::from(std::io::Error::other(error)).show(&global),
     };
+    runtime.block_on(telemetry.finish());
     // Blocking reads of a stream that was given up must not hold the process.
     runtime.shutdown_background();
     code
@@ -62,10 +68,10 @@ fn small_pages() {
 #[cfg(not(target_os = "linux"))]
 fn small_pages() {}
 
-async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
+async fn dispatch(arguments: Arguments, telemetry: Telemetry) -> Result<u8, Failure> {
     let global = &arguments.global;
     match arguments.command {
-        Command::Run(args) => commands::run::run(args, global).await,
+        Command::Run(args) => commands::run::run(args, global, &telemetry).await,
         Command::Lint(args) => commands::lint::lint(&args, global),
         Command::Plan(args) => commands::plan::plan(args, global).await,
         Command::Preview(args) => commands::preview::preview(args, global).await,
@@ -73,8 +79,8 @@ async fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Command::Connectors(args) => commands::connectors::connectors(args, global).await,
         Command::Functions(args) => commands::functions::functions(&args, global),
         Command::Codegen(args) => commands::codegen::codegen(&args, global),
-        Command::Operator(args) => commands::operator::operator(args).await,
-        Command::Worker(args) => commands::worker::worker(args).await,
+        Command::Operator(args) => commands::operator::operator(args, global, &telemetry).await,
+        Command::Worker(args) => commands::worker::worker(args, &telemetry).await,
         Command::Completions(args) => commands::completions::completions(&args),
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 
+use aggregator_telemetry::Said;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::json::WriterBuilder;
@@ -10,11 +11,45 @@ use arrow::json::writer::LineDelimited;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, presets};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::Failure;
 
 /// Why standard output could not be written, once it could not.
 static UNWRITTEN: OnceLock<std::io::Error> = OnceLock::new();
+
+/// What every line says, where lines are JSON: standard error, and the log that a worker writes to standard output.
+static LINES: OnceLock<Said> = OnceLock::new();
+
+/// Lines are JSON from now on.
+pub(crate) fn as_lines(said: Said) {
+    LINES.get_or_init(|| said);
+}
+
+/// Whether lines are JSON.
+pub(crate) fn in_lines() -> bool {
+    LINES.get().is_some()
+}
+
+/// Writes a line to standard output for whoever follows the log of a process that nobody sits in front of.
+pub(crate) fn log_line(text: &str) {
+    match LINES.get() {
+        Some(said) => line(&said.line("INFO", TARGET, text).to_string()),
+        None => line(text),
+    }
+}
+
+/// Writes what such a process has found: indented for people, or in one line.
+pub(crate) fn log_result(value: &impl Serialize) -> Result<(), Failure> {
+    if !in_lines() {
+        return json(value);
+    }
+    line(&serde_json::to_string(value).map_err(std::io::Error::from)?);
+    Ok(())
+}
+
+/// Who says what is no event of the log.
+const TARGET: &str = "aggregator";
 
 /// Writes a line to standard output. A reader that has gone away (`| head`) is no error; a full disk is, which
 /// [`unwritten`] tells at the end. Either way the command goes on: what it does counts more than what it says.
@@ -31,9 +66,28 @@ pub(crate) fn unwritten() -> Option<&'static std::io::Error> {
     UNWRITTEN.get().filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe)
 }
 
-/// Writes a line to standard error. Nobody is left to tell when that fails.
+/// Writes a line to standard error, for people or as the log has them.
 pub(crate) fn error_line(text: &str) {
-    writeln!(std::io::stderr().lock(), "{}", harmless(text)).unwrap_or_default();
+    match LINES.get() {
+        Some(said) => stderr(&said.line("WARN", TARGET, text).to_string()),
+        None => stderr(&harmless(text)),
+    }
+}
+
+/// Writes a line to standard error as it is. Nobody is left to tell when that fails.
+pub(crate) fn stderr(line: &str) {
+    writeln!(std::io::stderr().lock(), "{line}").unwrap_or_default();
+}
+
+/// Why a command has ended as a line, where lines are JSON: with all fields of the failure.
+pub(crate) fn failure_line(failure: &Failure) -> Option<String> {
+    let mut line = LINES.get()?.line("ERROR", TARGET, &failure.message);
+    if let (Some(line), Ok(Value::Object(fields))) = (line.as_object_mut(), serde_json::to_value(failure)) {
+        fields.into_iter().for_each(|(name, value)| {
+            line.entry(name).or_insert(value);
+        });
+    }
+    Some(line.to_string())
 }
 
 /// The text without characters that would steer a terminal: data may hold them. Line ends stay.

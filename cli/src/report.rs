@@ -67,7 +67,7 @@ fn of_shard(shard: &ShardReport) -> String {
         ShardState::Waiting => "its part of the run is saved; the last shard to end commits all of it",
         ShardState::Finishing => "its part of the run is saved; another shard commits all of it now",
         ShardState::Completing => "all parts of the run were saved; this shard took them together",
-        ShardState::Succeeded => "nothing to do: another shard has committed the run, which was not divided",
+        ShardState::Succeeded => "nothing to do: the run has been committed",
         ShardState::Streams => "its streams are runs of their own",
     };
     format!("shard {} of {}: {state}", shard.index, shard.of)

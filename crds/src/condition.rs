@@ -55,6 +55,8 @@ pub enum ConditionType {
     Healthy,
     /// A Schedule starts nothing.
     Suspended,
+    /// The past that a Schedule was asked for has been read.
+    Backfilled,
     /// A Connector's fields can be understood.
     ConfigValid,
     /// The keys of its Secret are there.
@@ -126,6 +128,12 @@ impl ConditionType {
             otherwise: "False is the usual state",
         },
         Meaning {
+            kind: "Schedule",
+            condition: Self::Backfilled,
+            holds: "every interval of `spec.backfill` has been read; absent without one",
+            otherwise: "Unknown: it goes on, and the message says how far; False: some could not be read",
+        },
+        Meaning {
             kind: "Connector",
             condition: Self::Ready,
             holds: "it can be used; the message is what the system says of itself",
@@ -185,6 +193,7 @@ impl ConditionType {
             Self::ConnectorsReady => "ConnectorsReady",
             Self::Healthy => "Healthy",
             Self::Suspended => "Suspended",
+            Self::Backfilled => "Backfilled",
             Self::ConfigValid => "ConfigValid",
             Self::CredentialsResolved => "CredentialsResolved",
             Self::Reachable => "Reachable",

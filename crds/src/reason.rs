@@ -93,6 +93,7 @@ reasons! {
         NoTests: "it has no tests", "write some: docs/testing.md";
         Scheduled: "the next fire is known; the message has its time", "nothing";
         Active: "fires start runs", "nothing";
+        BackfillSucceeded: "the past that `spec.backfill` names has been read", "nothing; `spec.backfill` may be removed";
     }
     Waiting {
         WaitingForRun: "another run of the same Pipeline goes before it; the message names it",
@@ -110,6 +111,7 @@ reasons! {
         Testing: "the tests are about to be run, or run", "nothing; they take at most five minutes";
         NotChecked: "it was not come to, because something before it does not hold",
             "mend what does not hold: another condition says it";
+        Backfilling: "the past is read, interval by interval; the message says how far", "nothing; `spec.suspend` holds it";
         Waiting: "the Schedule waits for what starts it: another Pipeline's success, files, or a request", "nothing";
     }
     Fires {
@@ -155,7 +157,7 @@ reasons! {
         Evicted: "the Pod was taken from its node", "nothing, if attempts are left; else make a new run. Look at the node's pressure";
         Killed: "the worker was killed from outside", "look who did it: `kubectl describe pod`, the node's kernel log";
         WorkerFailed: "the worker ended without its last word", "read its log: `kubectl logs job/NAME`";
-        OutcomeLost: "the Pod is gone, and with it how it ended", "make a new run: it finds out what was committed, and goes on from there";
+        OutcomeLost: "the Pod is gone, and with it how it ended; or none of those that share the run says that it is committed", "make a new run: it finds out what was committed, and goes on from there";
         Io: "the worker could not write to its own disk or output", "make room on the node";
     }
     System {
@@ -181,6 +183,8 @@ reasons! {
     }
     Run {
         TimedOut: "it took longer than it may: `execution.timeout` of a Pipeline, three minutes of a check, five of tests", "the next run goes on where this one stopped; raise `execution.timeout` if it always takes so long";
+        BackfillFailed: "some intervals of `spec.backfill` could not be read; the message names the last run that failed",
+            "mend what that run says, remove `spec.backfill`, and set it again: what was read is left out";
         Interrupted: "the worker was asked to stop, and no attempt was left", "make a new run: it goes on where this one stopped";
         SpillFailed: "rows that do not fit into memory could not be kept on the local disk", "give the node more disk, or the run more memory";
         AlreadyRunning: "another process holds the Pipeline's state", "wait until it ends, or stop it";

@@ -4,23 +4,27 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use aggregator_crds::run::PipelineRunStatus;
 use aggregator_crds::{Connector, Pipeline, PipelineRun, Schedule, Transformation};
+use aggregator_telemetry::Traces;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::{FutureExt, Stream, StreamExt};
 use jiff::Timestamp;
-use kube::Client;
-use kube::runtime::controller::{Action, Config, ReconcileRequest, applier};
+use kube::runtime::controller::{Action, Config, Error as ControllerError, ReconcileRequest, applier};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::runtime::reflector::ObjectRef;
-use serde::Serialize;
+use kube::{Client, ResourceExt};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::action::{self as step, Kind, Plan};
 use crate::errand::Why;
 use crate::execute::{ExecuteError, FIELD_MANAGER, PATIENCE, execute, words};
 use crate::expectations::Expectations;
 use crate::health::Health;
+use crate::index::Tie;
 use crate::leader::{Elector, Leadership};
 use crate::metrics::Metrics;
 use crate::news::{News, fires, news};
@@ -28,7 +32,7 @@ use crate::routes::{Key, interested};
 use crate::settings::Settings;
 use crate::unreadable::Unreadable;
 use crate::world::{Cache, Cached, Changed, Changes, World};
-use crate::{connector, pipeline, run, schedule, transformation};
+use crate::{connector, labels, pipeline, run, schedule, traces, transformation};
 
 /// How many objects of a kind are worked on at a time.
 const AT_A_TIME: u16 = 16;
@@ -114,14 +118,14 @@ impl Reconciled for Pipeline {
     fn cache(world: &World) -> &Cache<Self> {
         &world.pipelines
     }
-    fn observe(world: &World, object: &Arc<Self>, _: &Settings) -> Self::View {
-        pipeline::observe(world, object)
+    fn observe(world: &World, object: &Arc<Self>, settings: &Settings) -> Self::View {
+        pipeline::observe(world, object, settings)
     }
-    fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan {
-        pipeline::plan(view, settings, now)
+    fn plan(view: &Self::View, _: &Settings, now: Timestamp) -> Plan {
+        pipeline::plan(view, now)
     }
-    fn blocked(view: &Self::View, settings: &Settings, why: &Why, now: Timestamp) -> Plan {
-        pipeline::blocked(view, settings, why, now)
+    fn blocked(view: &Self::View, _: &Settings, why: &Why, now: Timestamp) -> Plan {
+        pipeline::blocked(view, why, now)
     }
 }
 
@@ -163,7 +167,12 @@ pub struct Operation {
     pub health: Health,
     /// The Lease under which it acts, with a client of its own; without one, it is alone.
     pub elector: Option<Elector>,
+    /// Where it tells the spans of runs, if anybody listens.
+    pub traces: Option<Traces>,
 }
+
+/// The target of spans that only say in log lines for whom something is done.
+pub const ABOUT: &str = "aggregator::about";
 
 /// Why an object was not brought further.
 #[derive(Debug, thiserror::Error)]
@@ -195,6 +204,7 @@ struct Context {
     metrics: Metrics,
     leadership: Leadership,
     events: Recorder,
+    traces: Option<Traces>,
 }
 
 /// Runs the controllers until they are asked to stop; what is being done is then ended.
@@ -202,7 +212,7 @@ struct Context {
 /// # Errors
 /// When a watch ends for good, or the Lease is lost.
 pub async fn run(client: Client, operation: Operation, stop: CancellationToken) -> Result<(), OperatorError> {
-    let Operation { settings, metrics, health, elector } = operation;
+    let Operation { settings, metrics, health, elector, traces } = operation;
     let (world, changes) = World::watch(&client, &settings.namespaces);
     let leadership = elector.as_ref().map_or_else(Leadership::alone, Elector::leadership);
     let context = Arc::new(Context {
@@ -214,6 +224,7 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
         failures: Mutex::default(),
         metrics: metrics.clone(),
         leadership,
+        traces,
     });
     // What stops the controllers: being asked to, or the loss of the Lease.
     let over = stop.child_token();
@@ -281,14 +292,24 @@ async fn pump(mut changes: Changes, context: Arc<Context>, senders: Senders) {
                 untold = context.tell_unreadable(untold.into_iter().chain([*unreadable]).collect()).await;
             }
             Some(Ok(changed)) => {
+                if let Changed::Pipeline(pipeline) = &changed {
+                    context.world.forget(pipeline);
+                }
                 for key in interested(&changed, &context.world) {
+                    // Who does not act looks at nothing, and so nothing waits for it.
+                    if context.leadership.holds() {
+                        context.metrics.asked_for(&key);
+                    }
                     for sender in senders.0.get(&key.kind).into_iter().flatten() {
                         // Who does not listen any more is about to end.
                         sender.unbounded_send(key.clone()).unwrap_or_default();
                     }
                 }
             }
-            Some(Err(error)) => tracing::warn!(%error, "a watch failed and is begun anew"),
+            Some(Err(error)) => {
+                context.metrics.watch_failed();
+                tracing::warn!(%error, "a watch failed and is begun anew");
+            }
             None => return,
         }
     }
@@ -314,7 +335,14 @@ fn queue<K: Reconciled>(
             config,
         );
         // What went wrong was told where it did; an object that is gone is no mistake.
-        all.push(done.for_each(|_| std::future::ready(())).boxed());
+        let around = Arc::clone(context);
+        let ended = done.for_each(move |ended| {
+            if let Err(ControllerError::ObjectNotFound(gone)) = ended {
+                around.is_gone::<K>(gone.namespace.unwrap_or_default(), gone.name);
+            }
+            std::future::ready(())
+        });
+        all.push(ended.boxed());
     }
     all
 }
@@ -327,7 +355,11 @@ fn requests<K: Reconciled>(
 
 async fn reconcile<K: Reconciled>(object: Arc<K>, context: Arc<Context>) -> Result<Action, ReconcileError> {
     let begun = Instant::now();
-    let done = bring_further(&object, &context).await;
+    let key = Key::of(K::KIND, object.as_ref());
+    context.metrics.begun(&key);
+    let about =
+        tracing::info_span!(target: ABOUT, "look", kind = key.kind.name(), namespace = key.namespace, name = key.name);
+    let done = bring_further(&object, &context).instrument(about).await;
     let outcome = done.as_ref().map_or_else(ReconcileError::category, |_| "ok");
     context.metrics.reconciled(K::KIND, outcome, begun.elapsed());
     done
@@ -340,7 +372,9 @@ async fn bring_further<K: Reconciled>(object: &Arc<K>, context: &Arc<Context>) -
     }
     // A large Pipeline takes long to compile: meanwhile the others go on. One that panics ends its own thread.
     let (looked, around) = (Arc::clone(object), Arc::clone(context));
+    let about = tracing::Span::current();
     let planned = tokio::task::spawn_blocking(move || {
+        let _about = about.entered();
         let view = K::observe(&around.world, &looked, &around.settings);
         let plan = K::plan(&view, &around.settings, Timestamp::now());
         (view, plan)
@@ -378,8 +412,10 @@ impl Context {
             let (kind, verb) = action.what();
             self.metrics.wrote(kind, verb, written.as_ref().map_or_else(ExecuteError::category, |_| "ok"));
             self.expectations.expect(key, written?);
-            if let step::Action::Status { target, status } = action {
-                self.tell(object, target.kind, status).await;
+            match action {
+                step::Action::Status { target, status } => self.tell(object, target.kind, status).await,
+                step::Action::Create { kind: Kind::PipelineRun, object } => self.fired(object),
+                _ => {}
             }
         }
         Ok(())
@@ -413,7 +449,11 @@ impl Context {
 
     /// Counts what a new status has to tell, and makes an Event of it.
     async fn tell<K: Reconciled>(&self, object: &K, kind: Kind, now: &Value) {
-        let before = serde_json::to_value(object).map(|mut object| object["status"].take()).unwrap_or_default();
+        let mut whole = serde_json::to_value(object).unwrap_or_default();
+        if kind == Kind::PipelineRun {
+            self.trace(&whole, now);
+        }
+        let before = whole["status"].take();
         for (decision, fires) in fires(&before, now) {
             self.metrics.fired(decision, fires);
         }
@@ -422,10 +462,46 @@ impl Context {
             && before["phase"] != now["phase"]
             && let Some(phase) = now["phase"].as_str().filter(|phase| ends.contains(phase))
         {
-            self.metrics.run_ended(phase);
+            let made = object.creation_timestamp().map(|time| time.0);
+            let took = made.and_then(|made| Duration::try_from(Timestamp::now().duration_since(made)).ok());
+            let status = PipelineRunStatus::deserialize(now).unwrap_or_default();
+            self.metrics.run_ended(phase, took.unwrap_or_default(), &status);
         }
         if let Some(news) = news(kind, &before, now) {
             self.publish(object, news).await;
+        }
+    }
+
+    /// A run was made: for a fire, how late.
+    fn fired(&self, run: &Value) {
+        let fire = run["metadata"]["annotations"][labels::FIRE].as_str();
+        let Some(fire) = fire.and_then(|fire| fire.parse::<Timestamp>().ok()) else { return };
+        if let Ok(late) = Duration::try_from(Timestamp::now().duration_since(fire)) {
+            self.metrics.fired_late(late);
+        }
+    }
+
+    /// Tells of the spans that have ended with a run's new status.
+    fn trace(&self, run: &Value, status: &Value) {
+        let Some(told) = &self.traces else { return };
+        // What we have written and read ourselves can be read.
+        let (Ok(run), Ok(status)) = (PipelineRun::deserialize(run), PipelineRunStatus::deserialize(status)) else {
+            return;
+        };
+        let uid = run.uid().unwrap_or_default();
+        let job = |attempt: u32| {
+            let attempt = attempt.to_string();
+            let own = self.world.jobs.tied(&run.namespace().unwrap_or_default(), &Tie::Owner(uid.clone())).into_iter();
+            let of_it = own.filter(|job| labels::label(job.as_ref(), labels::ATTEMPT) == attempt);
+            of_it.min_by_key(|job| job.creation_timestamp().map(|time| time.0))
+        };
+        traces::ended(&run, &status, job, Timestamp::now()).into_iter().for_each(|span| told.tell(span));
+    }
+
+    /// An object that was to be looked at is not there. Of several namespaces, each has a queue that is told of all.
+    fn is_gone<K: Reconciled>(&self, namespace: String, name: String) {
+        if K::cache(&self.world).get(&namespace, &name).is_none() {
+            self.metrics.gone(&Key { kind: K::KIND, namespace, name });
         }
     }
 

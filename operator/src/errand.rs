@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::action::{Action, Kind, Plan, Target};
+use crate::index::Tie;
 use crate::labels;
 use crate::settings::Settings;
 use crate::worker::{self, MANIFESTS, Worker};
@@ -57,14 +58,16 @@ pub struct Errands {
 }
 
 impl Errands {
-    /// Those of the object with this UID.
+    /// Those of an object.
     #[must_use]
-    pub fn of(world: &World, uid: &str) -> Self {
-        let jobs = world.jobs.filter(|job| labels::is_owned(job, uid));
-        let own = |pod: &Pod| jobs.iter().filter_map(|job| job.uid()).any(|job| labels::is_owned(pod, &job));
-        let pods = if jobs.is_empty() { Vec::new() } else { world.pods.filter(own) };
-        let is_plan = |config: &ConfigMap| config.data.as_ref().is_some_and(|data| data.contains_key(MANIFESTS));
-        let plans = world.config_maps.filter(|config| labels::is_owned(config, uid) && is_plan(config));
+    pub fn of<K: Resource>(world: &World, owner: &K) -> Self {
+        let namespace = owner.namespace().unwrap_or_default();
+        let tie = Tie::Owner(owner.uid().unwrap_or_default());
+        let jobs = world.jobs.tied(&namespace, &tie);
+        let owners = jobs.iter().filter_map(|job| job.uid());
+        let pods = owners.flat_map(|job| world.pods.tied(&namespace, &Tie::Owner(job))).collect();
+        let mut plans = world.config_maps.tied(&namespace, &tie);
+        plans.retain(|config| config.data.as_ref().is_some_and(|data| data.contains_key(MANIFESTS)));
         Self { jobs, pods, plans }
     }
 

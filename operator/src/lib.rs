@@ -4,6 +4,7 @@
 //! function of that and of the time. `controller` is the shell around them, `execute` does the writes.
 
 pub mod action;
+pub mod calls;
 pub mod clock;
 pub mod conditions;
 pub mod connector;
@@ -15,8 +16,10 @@ pub mod expectations;
 mod fixture;
 pub mod health;
 pub mod identity;
+pub mod index;
 pub mod labels;
 pub mod leader;
+pub mod lean;
 pub mod metrics;
 pub mod names;
 pub mod news;
@@ -26,8 +29,10 @@ pub mod routes;
 pub mod run;
 pub mod schedule;
 pub mod settings;
+mod traces;
 pub mod transformation;
 pub mod unreadable;
+mod waiting;
 pub mod worker;
 pub mod world;
 

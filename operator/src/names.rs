@@ -5,6 +5,9 @@ use sha2::{Digest, Sha256};
 /// The longest value of a label, and so the longest name of a Job, whose Pods carry it as one.
 const LONGEST: usize = 63;
 
+/// The longest name of a Job whose Pods are numbered up to 999: their host names are labels, too.
+const LONGEST_OF_MANY: usize = LONGEST - "-999".len();
+
 /// A hash of parts, in hexadecimal digits.
 #[must_use]
 pub fn hash(parts: &[&str], digits: usize) -> String {
@@ -30,6 +33,21 @@ pub fn child(owner: &str, suffix: &str) -> String {
     let room = LONGEST - suffix.len() - hash.len() - 2;
     let cut = owner.get(..room).unwrap_or(owner).trim_end_matches(['-', '.']);
     format!("{cut}-{hash}-{suffix}")
+}
+
+/// The name of the Job of an attempt at a run: the run's own for the first. Where Pods cannot have host names made from it,
+/// because it is too long or has dots, a hash keeps two apart.
+#[must_use]
+pub fn job(run: &str, attempt: u32) -> String {
+    let number = if attempt <= 1 { String::new() } else { format!("-{attempt}") };
+    let whole = format!("{run}{number}");
+    if whole.len() <= LONGEST_OF_MANY && !run.contains('.') {
+        return whole;
+    }
+    let end = format!("-{}{number}", hash(&[run], 8));
+    let plain = run.replace('.', "-");
+    let cut = plain.get(..LONGEST_OF_MANY - end.len()).unwrap_or(&plain).trim_end_matches('-');
+    format!("{cut}{end}")
 }
 
 /// A name as a label's value: at most 63 characters.
@@ -58,6 +76,25 @@ mod tests {
         assert_eq!(child(&one, "12"), child(&one, "12"));
         let dashed = format!("{}-{}", "x".repeat(50), "y".repeat(12));
         assert!(!child(&dashed, "2").contains("--"), "{}", child(&dashed, "2"));
+    }
+
+    #[test]
+    fn a_job_has_a_name_from_which_its_pods_can_have_host_names() {
+        assert_eq!((job("orders", 1), job("orders", 12)), ("orders".to_owned(), "orders-12".to_owned()));
+        let longest = "x".repeat(59);
+        assert_eq!(job(&longest, 1), longest);
+        for (one, other) in [
+            ("x".repeat(63), format!("{}y", "x".repeat(62))),
+            ("a.b".to_owned(), "a-b".to_owned()),
+            (format!("{}.z", "x".repeat(49)), format!("{}-z", "x".repeat(49))),
+        ] {
+            for attempt in [1, 2, 10_000] {
+                let name = job(&one, attempt);
+                assert!(name.len() <= 59 && !name.contains('.') && !name.contains("--"), "{name}");
+                assert_ne!(name, job(&other, attempt));
+                assert_ne!(name, job(&one, attempt + 1));
+            }
+        }
     }
 
     #[test]

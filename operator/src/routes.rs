@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use aggregator_crds::schedule::Trigger;
 use kube::{Resource, ResourceExt};
 
 use crate::action::Kind;
+use crate::index::Tie;
 use crate::labels;
-use crate::run::{connectors_of, is_over, transformations_of};
+use crate::run::{is_over, transformations_of};
 use crate::world::{Changed, World};
 
 /// An object that has a controller of its own.
@@ -41,33 +41,27 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
             keys.extend(owner(run.as_ref(), "Schedule", Kind::Schedule));
             if is_over(run) || run.metadata.deletion_timestamp.is_some() {
                 // Those that waited for it, and Schedules that wait for its success.
-                keys.extend(unfinished(world, run.namespace(), pipeline));
-                let after = world.schedules.filter(|schedule| {
-                    schedule.namespace() == run.namespace()
-                        && matches!(&schedule.spec.trigger, Trigger::PipelineSucceeded(other) if other.name == *pipeline)
-                });
-                keys.extend(after.iter().map(|schedule| Key::of(Kind::Schedule, schedule.as_ref())));
+                keys.extend(unfinished(world, &namespace, pipeline));
+                keys.extend(schedules(world, &namespace, &Tie::After(pipeline.clone())));
             }
         }
         Changed::Pipeline(pipeline) => {
             keys.insert(Key::of(Kind::Pipeline, pipeline.as_ref()));
-            let name = pipeline.name_any();
-            let schedules = world.schedules.filter(|schedule| {
-                schedule.namespace() == pipeline.namespace() && schedule.spec.pipeline_ref.name == name
-            });
-            keys.extend(schedules.iter().map(|schedule| Key::of(Kind::Schedule, schedule.as_ref())));
-            keys.extend(unfinished(world, pipeline.namespace(), &name));
+            let (namespace, name) = (pipeline.namespace().unwrap_or_default(), pipeline.name_any());
+            keys.extend(schedules(world, &namespace, &Tie::Runs(name.clone())));
+            keys.extend(unfinished(world, &namespace, &name));
             // Those that it names, and those that it did.
-            let steps = world.transformations.filter(|step| {
+            let named = transformations_of(&pipeline.spec);
+            let mut steps = world.transformations.tied(&namespace, &Tie::Neighbour);
+            steps.retain(|step| {
                 let known = step.status.as_ref().is_some_and(|status| status.used_by.contains(&name));
-                step.namespace() == pipeline.namespace()
-                    && (known || transformations_of(&pipeline.spec).contains(step.name_any().as_str()))
+                known || named.contains(step.name_any().as_str())
             });
             keys.extend(steps.iter().map(|step| Key::of(Kind::Transformation, step.as_ref())));
         }
         Changed::Revision(revision) => {
             if let Some(pipeline) = owner(revision.as_ref(), "Pipeline", Kind::Pipeline) {
-                keys.extend(unfinished(world, revision.namespace(), &pipeline.name));
+                keys.extend(unfinished(world, &pipeline.namespace, &pipeline.name));
                 keys.insert(pipeline);
             }
         }
@@ -75,33 +69,23 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
             keys.insert(Key::of(Kind::Schedule, schedule.as_ref()));
         }
         Changed::Connector(connector) => {
-            let name = connector.name_any();
             keys.insert(Key::of(Kind::Connector, connector.as_ref()));
+            let (namespace, tie) = (connector.namespace().unwrap_or_default(), Tie::Connector(connector.name_any()));
             // Those that look for files there.
-            let looking = world.schedules.filter(|schedule| {
-                schedule.namespace() == connector.namespace()
-                    && matches!(&schedule.spec.trigger, Trigger::FileArrival(arrival) if arrival.connector == name)
-            });
-            keys.extend(looking.iter().map(|schedule| Key::of(Kind::Schedule, schedule.as_ref())));
-            keys.extend(users(world, connector.as_ref(), |pipeline| {
-                connectors_of(&pipeline.spec).contains(name.as_str())
-            }));
+            keys.extend(schedules(world, &namespace, &tie));
+            keys.extend(users(world, &namespace, &tie));
         }
         Changed::Transformation(step) => {
-            let name = step.name_any();
             keys.insert(Key::of(Kind::Transformation, step.as_ref()));
-            keys.extend(users(world, step.as_ref(), |pipeline| {
-                transformations_of(&pipeline.spec).contains(name.as_str())
-            }));
+            let namespace = step.namespace().unwrap_or_default();
+            keys.extend(users(world, &namespace, &Tie::Transformation(step.name_any())));
         }
         Changed::Job(job) => keys.extend(of_work(job.as_ref())),
         Changed::ConfigMap(config) => {
             keys.extend(owner(config.as_ref(), "PipelineRun", Kind::PipelineRun));
             if let Some(connector) = owner(config.as_ref(), "Connector", Kind::Connector) {
                 // It may be the catalogue.
-                keys.extend(users(world, config.as_ref(), |pipeline| {
-                    connectors_of(&pipeline.spec).contains(connector.name.as_str())
-                }));
+                keys.extend(users(world, &connector.namespace, &Tie::Connector(connector.name.clone())));
                 keys.insert(connector);
             }
             keys.extend(owner(config.as_ref(), "Transformation", Kind::Transformation));
@@ -123,9 +107,8 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
             keys.insert(Key { kind: Kind::Pipeline, namespace, name: checkpoint.spec.pipeline_ref.name.clone() });
         }
         Changed::Identity(namespace) => {
-            let waiting = world.runs.filter(|run| !is_over(run) && run.namespace().as_ref() == Some(namespace));
-            keys.extend(waiting.iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref())));
-            let connectors = world.connectors.of(namespace);
+            keys.extend(going(world, namespace, &Tie::Neighbour));
+            let connectors = world.connectors.tied(namespace, &Tie::Neighbour);
             keys.extend(connectors.iter().map(|connector| Key::of(Kind::Connector, connector.as_ref())));
         }
         // Nobody can look at it; those that name it are told that it is gone.
@@ -137,21 +120,29 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
 
 /// Every object that has a controller.
 fn everything(world: &World) -> impl Iterator<Item = Key> {
-    let runs = world.runs.filter(|_| true).into_iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref()));
-    let pipelines = world.pipelines.filter(|_| true).into_iter().map(|it| Key::of(Kind::Pipeline, it.as_ref()));
-    let schedules = world.schedules.filter(|_| true).into_iter().map(|it| Key::of(Kind::Schedule, it.as_ref()));
-    let connectors = world.connectors.filter(|_| true).into_iter().map(|it| Key::of(Kind::Connector, it.as_ref()));
-    let steps = world.transformations.filter(|_| true).into_iter();
-    let steps = steps.map(|it| Key::of(Kind::Transformation, it.as_ref()));
+    let runs = world.runs.all().into_iter().map(|it| Key::of(Kind::PipelineRun, it.as_ref()));
+    let pipelines = world.pipelines.all().into_iter().map(|it| Key::of(Kind::Pipeline, it.as_ref()));
+    let schedules = world.schedules.all().into_iter().map(|it| Key::of(Kind::Schedule, it.as_ref()));
+    let connectors = world.connectors.all().into_iter().map(|it| Key::of(Kind::Connector, it.as_ref()));
+    let steps = world.transformations.all().into_iter().map(|it| Key::of(Kind::Transformation, it.as_ref()));
     connectors.chain(steps).chain(runs).chain(pipelines).chain(schedules)
 }
 
 /// The runs of a Pipeline that have not ended: they may wait for what has changed.
-fn unfinished(world: &World, namespace: Option<String>, pipeline: &str) -> Vec<Key> {
-    let runs = world
-        .runs
-        .filter(|run| run.spec.pipeline_ref.name == pipeline && run.namespace() == namespace && !is_over(run));
-    runs.iter().map(|run| Key::of(Kind::PipelineRun, run.as_ref())).collect()
+fn unfinished(world: &World, namespace: &str, pipeline: &str) -> Vec<Key> {
+    going(world, namespace, &Tie::Runs(pipeline.to_owned()))
+}
+
+/// The runs with that tie that have not ended.
+fn going(world: &World, namespace: &str, tie: &Tie) -> Vec<Key> {
+    let runs = world.runs.tied(namespace, tie);
+    runs.iter().filter(|run| !is_over(run)).map(|run| Key::of(Kind::PipelineRun, run.as_ref())).collect()
+}
+
+/// The Schedules with that tie.
+fn schedules(world: &World, namespace: &str, tie: &Tie) -> Vec<Key> {
+    let schedules = world.schedules.tied(namespace, tie);
+    schedules.iter().map(|schedule| Key::of(Kind::Schedule, schedule.as_ref())).collect()
 }
 
 /// What a Job works for.
@@ -170,7 +161,8 @@ fn owner<K: Resource>(object: &K, kind: &str, told: Kind) -> Option<Key> {
     Some(Key { kind: told, namespace: object.namespace().unwrap_or_default(), name: reference.name.clone() })
 }
 
-fn users<K: Resource>(world: &World, used: &K, names: impl Fn(&aggregator_crds::Pipeline) -> bool) -> Vec<Key> {
-    let users = world.pipelines.filter(|pipeline| pipeline.namespace() == used.namespace() && names(pipeline));
+/// The Pipelines with that tie.
+fn users(world: &World, namespace: &str, tie: &Tie) -> Vec<Key> {
+    let users = world.pipelines.tied(namespace, tie);
     users.iter().map(|pipeline| Key::of(Kind::Pipeline, pipeline.as_ref())).collect()
 }

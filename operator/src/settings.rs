@@ -20,6 +20,29 @@ pub struct Settings {
     pub host_path_base: Option<PathBuf>,
     /// How long a run that no Schedule keeps stays after its end.
     pub run_ttl: Duration,
+    /// Variables of the workers' containers, besides those that every container has.
+    pub variables: Vec<Variable>,
+}
+
+/// A variable of the workers' containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Variable {
+    /// One that everybody may see.
+    Text {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// One that the kubelet takes from a Secret of the worker's namespace, if there is one.
+    OfSecret {
+        /// Its name.
+        name: String,
+        /// The Secret.
+        secret: String,
+        /// The Secret's key.
+        key: String,
+    },
 }
 
 /// A path of the node that a Connector names.
@@ -72,6 +95,7 @@ impl Settings {
             host_paths: vec!["/data".into()],
             host_path_base: None,
             run_ttl: Duration::from_secs(3600),
+            variables: Vec::new(),
         }
     }
 }

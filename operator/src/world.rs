@@ -17,10 +17,13 @@ use kube::core::error_boundary::InvalidObject;
 use kube::runtime::reflector::store::WriterDropped;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
+use crate::index::{Index, Tie, Tied};
 use crate::labels::MANAGED_BY;
+use crate::lean::Lean;
+use crate::pipeline::Checks;
 use crate::unreadable::Unreadable;
 
 /// How long a watch stays open. The API server's own limit is random, from 30 minutes; a connection that died in silence
@@ -29,12 +32,22 @@ const WATCH_SECONDS: u32 = 230;
 
 /// A kind that is cached.
 pub trait Cached:
-    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Tied
+    + Lean
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
 {
 }
 
 impl<K> Cached for K where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Tied
+        + Lean
         + Clone
         + Debug
         + DeserializeOwned
@@ -47,7 +60,7 @@ impl<K> Cached for K where
 /// All objects of a kind, of the namespaces that are watched.
 #[derive(Clone)]
 pub struct Cache<K: Cached> {
-    stores: Vec<Store<K>>,
+    watched: Vec<(Store<K>, Index)>,
 }
 
 impl<K: Cached> Cache<K> {
@@ -55,18 +68,25 @@ impl<K: Cached> Cache<K> {
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         let reference = ObjectRef::new(name).within(namespace);
-        self.stores.iter().find_map(|store| store.get(&reference))
+        self.watched.iter().find_map(|(store, _)| store.get(&reference))
     }
 
-    /// The objects for which that holds.
-    pub fn filter(&self, holds: impl Fn(&K) -> bool) -> Vec<Arc<K>> {
-        self.stores.iter().flat_map(|store| store.state_filter(&holds)).collect()
+    /// The objects of these names, as far as they are there.
+    pub fn named<'a>(&self, namespace: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<Arc<K>> {
+        names.into_iter().filter_map(|name| self.get(namespace, name)).collect()
     }
 
-    /// The objects of a namespace.
+    /// All objects.
     #[must_use]
-    pub fn of(&self, namespace: &str) -> Vec<Arc<K>> {
-        self.filter(|object| object.meta().namespace.as_deref() == Some(namespace))
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.watched.iter().flat_map(|(store, _)| store.state()).collect()
+    }
+
+    /// The objects of a namespace that have this tie, by name.
+    #[must_use]
+    pub fn tied(&self, namespace: &str, tie: &Tie) -> Vec<Arc<K>> {
+        let names = self.watched.iter().flat_map(|(_, index)| index.names(namespace, tie));
+        names.filter_map(|name| self.get(namespace, &name)).collect()
     }
 
     /// The UID and version of an object, and whether it is being deleted.
@@ -77,13 +97,12 @@ impl<K: Cached> Cache<K> {
     }
 
     /// The store of each watch.
-    #[must_use]
-    pub fn stores(&self) -> &[Store<K>] {
-        &self.stores
+    pub fn stores(&self) -> impl Iterator<Item = &Store<K>> {
+        self.watched.iter().map(|(store, _)| store)
     }
 
     async fn ready(&self) -> Result<(), WriterDropped> {
-        for store in &self.stores {
+        for store in self.stores() {
             store.wait_until_ready().await?;
         }
         Ok(())
@@ -119,6 +138,8 @@ pub struct World {
     pub roles: Cache<Role>,
     /// Who has them.
     pub role_bindings: Cache<RoleBinding>,
+    /// What was found out of Pipelines.
+    pub checks: Checks,
 }
 
 /// Something that has changed.
@@ -185,8 +206,17 @@ impl World {
             }),
             roles: feed(client, namespaces, &made, (&mut changes, &sender), |it: Role| identity(&it)),
             role_bindings: feed(client, namespaces, &made, (&mut changes, &sender), |it: RoleBinding| identity(&it)),
+            checks: Checks::default(),
         };
         (world, changes)
+    }
+
+    /// Forgets what was found out of a Pipeline that is gone.
+    pub fn forget(&self, pipeline: &Pipeline) {
+        let there = self.pipelines.get(&pipeline.namespace().unwrap_or_default(), &pipeline.name_any());
+        if there.is_none() {
+            self.checks.forget(pipeline.metadata.uid.as_deref().unwrap_or_default());
+        }
     }
 
     /// Waits until every cache has been filled.
@@ -226,15 +256,16 @@ fn feed<K: Cached>(
         [] => vec![Api::all(client.clone())],
         some => some.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect(),
     };
-    let mut stores = Vec::with_capacity(apis.len());
+    let mut watched = Vec::with_capacity(apis.len());
     for api in apis {
         let (store, writer) = reflector::store::<K>();
         let config = config.clone().timeout(WATCH_SECONDS);
         let events = readable(watcher(api, config).default_backoff(), store.clone(), unreadable.clone());
-        changes.push(tell(events.reflect(writer), told.clone()).boxed());
-        stores.push(store);
+        let index = Index::default();
+        changes.push(tell(index.follow(events).reflect(writer), told.clone()).boxed());
+        watched.push((store, index));
     }
-    Cache { stores }
+    Cache { watched }
 }
 
 /// The events of objects that can be read.
@@ -260,9 +291,9 @@ fn readable<K: Cached>(
     };
     events.filter_map(move |event| {
         let event = match event {
-            Ok(Apply(DeserializeGuard(Ok(object)))) => Some(Ok(Apply(object))),
-            Ok(Delete(DeserializeGuard(Ok(object)))) => Some(Ok(Delete(object))),
-            Ok(InitApply(DeserializeGuard(Ok(object)))) => Some(Ok(InitApply(object))),
+            Ok(Apply(DeserializeGuard(Ok(object)))) => Some(Ok(Apply(lean(object)))),
+            Ok(Delete(DeserializeGuard(Ok(object)))) => Some(Ok(Delete(lean(object)))),
+            Ok(InitApply(DeserializeGuard(Ok(object)))) => Some(Ok(InitApply(lean(object)))),
             Ok(Init) => Some(Ok(Init)),
             Ok(InitDone) => Some(Ok(InitDone)),
             Ok(Apply(DeserializeGuard(Err(invalid)))) => {
@@ -279,6 +310,11 @@ fn readable<K: Cached>(
         };
         std::future::ready(event)
     })
+}
+
+fn lean<K: Lean>(mut object: K) -> K {
+    object.lean();
+    object
 }
 
 /// What an event of a watch says has changed. After a watch began anew, anything may have.

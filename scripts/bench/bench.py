@@ -13,6 +13,7 @@ from command import Command
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "aggregator"
 
 # What prints the first row that a query gives in DuckDB, and nothing else: progress would go to the same place.
 ROW = """import duckdb, sys
@@ -37,11 +38,10 @@ class Bench:
     """One scale factor: its data, and a folder and a server to work with."""
 
     def __init__(self, options, scale, folder, server):
-        cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "aggregator"
-        self.peers = Peers(cache)
+        self.peers = Peers(CACHE)
         self.binary = pathlib.Path(os.environ.get("AGGREGATOR", ROOT / "dist/aggregator"))
         self.scale = scale
-        self.data = tpch.data(options.data or cache / "bench-data", scale, self.peers.tpchgen)
+        self.data = tpch.data(options.data or CACHE / "bench-data", scale, self.peers.tpchgen)
         self.lineitem_rows = tpch.rows(self.data / "lineitem.csv")
         self.work, self.server = folder, server
 

@@ -6,6 +6,15 @@ from dataclasses import dataclass, field
 
 
 @dataclass
+class Told:
+    """What a page shows of a command."""
+
+    line: str
+    files: dict
+    """Name and text of each file that was written for it to read."""
+
+
+@dataclass
 class Command:
     """A program with its arguments."""
 
@@ -23,6 +32,10 @@ class Command:
         """The whole environment. Older libraries of linear algebra are told their processor there; a current numpy is slowed by it."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")}
         return kept | self.variables
+
+    def told(self, places):
+        """What is shown of it."""
+        return Told(self.shown(places), self.files_shown(places))
 
     def shown(self, places):
         """One line for a shell, in which each of the places, a path or the like, stands under its name."""

@@ -1,5 +1,6 @@
 """Times whole processes, in turns, and compares what each of them has made, each time."""
 
+import datetime
 import os
 import pathlib
 import subprocess
@@ -26,7 +27,9 @@ class Result:
     runs: dict
     """The runs of each system, in order: the first ones were measured in the same round, and so on."""
     commands: dict = field(default_factory=dict)
-    """What each system was told, as it was told it last."""
+    """What each system was told, as it was told it last, with names for places."""
+    day: datetime.date = field(default_factory=datetime.date.today)
+    """When it was measured."""
 
 
 def launch(command, log):
@@ -52,7 +55,8 @@ def measure(bench, work, systems, options):
             done = result.runs[system]
             if len(done) >= options.slow_runs and done[0].seconds > options.slow_seconds:
                 continue
-            command = result.commands[system] = work.systems[system]()
+            command = work.systems[system]()
+            result.commands[system] = command.told(bench.places())
             # What was written before is not this one's affair.
             bench.server.execute("CHECKPOINT")
             os.sync()

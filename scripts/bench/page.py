@@ -1,6 +1,5 @@
 """What stands between the marks of docs/benchmarks.md: all of it is of one run of the bench."""
 
-import datetime
 import hashlib
 import os
 import re
@@ -25,10 +24,16 @@ def machine():
     return f"{os.cpu_count()} cores, {memory:.0f} GiB of memory, Linux {os.uname().release}"
 
 
-def heading(bench, options, load):
+def days(results):
+    """When the works were measured."""
+    first, last = min(result.day for result in results), max(result.day for result in results)
+    return first.isoformat() if first == last else f"{first.isoformat()} to {last.isoformat()}, each work on one day,"
+
+
+def heading(bench, options, load, results):
     server = bench.server.execute("SHOW server_version")
     return [
-        f"Measured on {datetime.date.today().isoformat()} at TPC-H scale factor {bench.scale:g}: "
+        f"Measured on {days(results)} at TPC-H scale factor {bench.scale:g}: "
         f"medians of {options.runs} interleaved runs of every system, fewer of a slow one.",
         "",
         f"- Build: {build(bench)}",
@@ -38,15 +43,14 @@ def heading(bench, options, load):
     ]
 
 
-def commands(bench, results):
+def commands(results):
     """How each system was called for each work, and what it was given."""
-    places = bench.places()
     lines = []
     for result in results:
         lines += [f"<details><summary>{result.work.name}: commands and manifests</summary>", ""]
         for system, command in result.commands.items():
-            lines += [f"{system}:", "", "```sh", command.shown(places), "```", ""]
-            for name, text in command.files_shown(places).items():
+            lines += [f"{system}:", "", "```sh", command.line, "```", ""]
+            for name, text in command.files.items():
                 lines += [f"`{name}`:", "", "```yaml", text.rstrip(), "```", ""]
         lines += [f"All of them made, in every run: `{result.work.expected}`", "", "</details>", ""]
     return lines
@@ -54,7 +58,7 @@ def commands(bench, results):
 
 def text(bench, options, load, results, larger):
     """All of it, as GitHub's Markdown."""
-    lines = heading(bench, options, load)
+    lines = heading(bench, options, load, results)
     lines += ["Times and rates are those of ours beside the named system; peaks are the highest of all runs.", "", *report.asked(results), ""]
     if larger:
         scale, measured = larger
@@ -67,7 +71,7 @@ def text(bench, options, load, results, larger):
         "Rows and sums over their digests were compared after every run.",
         "",
     ]
-    return "\n".join(lines + commands(bench, results)).rstrip()
+    return "\n".join(lines + commands(results)).rstrip()
 
 
 def write(path, generated):

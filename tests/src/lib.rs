@@ -4,6 +4,7 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a fixture has no caller that could handle its failure")]
 
+pub mod collector;
 pub mod control_plane;
 pub mod folder;
 pub mod gateway;

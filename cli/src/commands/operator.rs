@@ -3,15 +3,18 @@
 use aggregator_operator::health::Health;
 use aggregator_operator::leader::{Elector, LeaseOptions};
 use aggregator_operator::metrics::Metrics;
-use aggregator_operator::{Operation, Settings, operate};
-use kube::{Client, Config};
+use aggregator_operator::settings::Variable;
+use aggregator_operator::{Operation, Settings, calls, operate};
+use aggregator_telemetry::Destination;
+use kube::Config;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::args::OperatorArgs;
+use crate::args::{Global, LOG_FORMAT, LogFormat, OperatorArgs};
 use crate::failure::Failure;
 use crate::output;
+use crate::telemetry::Telemetry;
 
 fn unreachable(error: &dyn std::error::Error) -> Failure {
     Failure::usage(
@@ -20,9 +23,10 @@ fn unreachable(error: &dyn std::error::Error) -> Failure {
     )
 }
 
-pub(crate) async fn operator(args: OperatorArgs) -> Result<u8, Failure> {
+pub(crate) async fn operator(args: OperatorArgs, global: &Global, telemetry: &Telemetry) -> Result<u8, Failure> {
     let config = Config::infer().await.map_err(|error| unreachable(&error))?;
-    let client = || Client::try_from(config.clone()).map_err(|error| unreachable(&error));
+    let metrics = Metrics::new().map_err(std::io::Error::other)?;
+    let client = || calls::client(config.clone(), &metrics).map_err(|error| unreachable(&error));
     let elector = args.lease.as_deref().map(lease).transpose()?;
     let elector = elector.map(|options| Ok::<_, Failure>(Elector::new(client()?, options))).transpose()?;
     let settings = Settings {
@@ -33,8 +37,8 @@ pub(crate) async fn operator(args: OperatorArgs) -> Result<u8, Failure> {
         host_paths: args.allow_host_paths,
         host_path_base: args.host_path_base,
         run_ttl: args.run_ttl,
+        variables: variables(global.log_format, args.otlp_headers_secret),
     };
-    let metrics = Metrics::new().map_err(std::io::Error::other)?;
     let health = Health::new(metrics.clone());
     let listener = TcpListener::bind(args.health_address).await.map_err(|error| {
         Failure::usage(
@@ -42,7 +46,7 @@ pub(crate) async fn operator(args: OperatorArgs) -> Result<u8, Failure> {
             "give another address with --health-address; port 0 is any free one",
         )
     })?;
-    output::line(&format!("serving http://{}/metrics, /livez and /readyz", listener.local_addr()?));
+    output::log_line(&format!("serving http://{}/metrics, /livez and /readyz", listener.local_addr()?));
     let stop = CancellationToken::new();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let told = stop.clone();
@@ -51,13 +55,34 @@ pub(crate) async fn operator(args: OperatorArgs) -> Result<u8, Failure> {
         told.cancel();
     });
     let serving = tokio::spawn(health.clone().serve(listener, stop.clone()));
-    let operation = Operation { settings, metrics, health, elector };
-    let ended = operate(client()?, operation, stop.clone()).await.map_err(std::io::Error::other);
+    let client = client()?;
+    let operation = Operation { settings, metrics, health, elector, traces: telemetry.traces() };
+    let ended = operate(client, operation, stop.clone()).await.map_err(std::io::Error::other);
     stop.cancel();
     serving.await.map_err(std::io::Error::other)??;
     ended?;
     Ok(0)
 }
+
+/// What workers are told of logs and traces, by the variables of their containers: what the operator was told itself.
+fn variables(format: LogFormat, headers: Option<String>) -> Vec<Variable> {
+    let text = |name: &str, value: String| Variable::Text { name: name.to_owned(), value };
+    let mut variables = Vec::new();
+    if format == LogFormat::Json {
+        variables.push(text(LOG_FORMAT, "json".into()));
+    }
+    let handed = Destination::HANDED_ON.into_iter();
+    variables.extend(handed.filter_map(|name| Some(text(name, std::env::var(name).ok()?))));
+    variables.extend(headers.map(|secret| Variable::OfSecret {
+        name: Destination::HEADERS.into(),
+        secret,
+        key: HEADERS_KEY.into(),
+    }));
+    variables
+}
+
+/// The key of the Secret with the headers.
+const HEADERS_KEY: &str = "headers";
 
 /// The Lease that `NAMESPACE/NAME` names, for a holder that no other process is.
 fn lease(text: &str) -> Result<LeaseOptions, Failure> {

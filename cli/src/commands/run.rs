@@ -6,17 +6,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aggregator_worker::checkpoint::LocalStore;
-use aggregator_worker::run::{Progress, Resources, RunMode, RunReport, RunRequest, run as run_pipeline};
+use aggregator_worker::run::{Progress, Resources, RunMode, RunReport, RunRequest, TRACE, run as run_pipeline};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
 
 use crate::args::{Global, Mode, Output, RunArgs};
 use crate::failure::Failure;
+use crate::telemetry::Telemetry;
 use crate::{manifests, output, progress, report};
 
-pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
+pub(crate) async fn run(args: RunArgs, global: &Global, telemetry: &Telemetry) -> Result<u8, Failure> {
     let manifests = Arc::new(manifests::load(&args.selection.files)?);
     let (namespace, pipeline) = manifests::select(&manifests, &args.selection)?;
+    telemetry.say("namespace", &namespace);
+    telemetry.say("pipeline", &pipeline);
     let mode = match args.mode {
         Mode::Preview if args.shard.is_some() => return Err(alone("Preview")),
         Mode::Preview if args.backfill.is_some() => {
@@ -51,7 +56,14 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
         // What is no length of time is told when the Pipeline is compiled.
         .and_then(|text| aggregator_crds::parse_duration(text).ok());
     let cancel = cancel_on_signals()?;
-    let shown = Progress::default();
+    let told = telemetry.clone();
+    let shown = Progress::telling(move |attempt| told.begun(attempt));
+    let span = info_span!(
+        target: TRACE, "run", k8s.namespace.name = namespace, aggregator.pipeline = pipeline,
+        aggregator.mode = ?mode, aggregator.run = Empty, aggregator.attempt = Empty, aggregator.outcome = Empty,
+        aggregator.rows.read = Empty, aggregator.rows.written = Empty, aggregator.rows.rejected = Empty,
+        aggregator.bytes.read = Empty, aggregator.bytes.written = Empty, "error.type" = Empty
+    );
     let request = RunRequest {
         manifests,
         namespace,
@@ -69,9 +81,18 @@ pub(crate) async fn run(args: RunArgs, global: &Global) -> Result<u8, Failure> {
     };
     let store = LocalStore::of_shard(&args.state.state, args.shard);
     let done = CancellationToken::new();
-    let drawing = (output::watched() && global.output == Output::Table)
+    let drawing = (output::watched() && !output::in_lines() && global.output == Output::Table)
         .then(|| tokio::spawn(progress::draw(shown, done.clone())));
-    let report = run_pipeline(request, &store).await;
+    let report = run_pipeline(request, &store).instrument(span.clone()).await;
+    if !report.run.is_empty() {
+        span.record("aggregator.run", &report.run).record("aggregator.attempt", report.attempt);
+    }
+    report.record(&span);
+    if output::in_lines() {
+        // Who keeps the log finds there how the run ended, wherever the report goes.
+        span.in_scope(|| tracing::info!(seconds = report.seconds, "the run has ended"));
+    }
+    drop(span);
     done.cancel();
     if let Some(drawing) = drawing {
         drawing.await.map_err(std::io::Error::other)?;

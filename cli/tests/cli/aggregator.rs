@@ -104,7 +104,9 @@ impl Place {
     pub(crate) fn command<A: AsRef<str>>(&self, arguments: &[A]) -> Command {
         let mut command = Command::new(folder::binary("aggregator"));
         command.args(arguments.iter().map(AsRef::as_ref)).current_dir(self.path());
-        command.env_remove("RUST_LOG").env_remove("AGGREGATOR_STATE").env_remove("RUST_BACKTRACE");
+        for name in ["RUST_LOG", "AGGREGATOR_STATE", "AGGREGATOR_LOG_FORMAT", "RUST_BACKTRACE"] {
+            command.env_remove(name);
+        }
         command.stdin(Stdio::null());
         command
     }

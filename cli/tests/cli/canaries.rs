@@ -41,3 +41,17 @@ fn no_canary_is_shown() {
     let count = scene.canaries.check();
     assert!(count >= 40, "only {count} canaries were planted");
 }
+
+#[test]
+fn no_canary_is_shown_to_programs() {
+    let mut scene = Scene::for_programs();
+    http::signed(&mut scene);
+    http::addressed(&mut scene);
+    for name in ["aggregator_worker", "hyper_util"] {
+        assert!(scene.talkative.contains(name), "{name} has said nothing: {:?}", scene.talkative);
+    }
+    let spans = scene.search_traces();
+    assert!(spans > 100, "only {spans} spans were sent");
+    let count = scene.canaries.check();
+    assert!(count >= 20, "only {count} canaries were planted");
+}

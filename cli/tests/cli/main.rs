@@ -51,5 +51,6 @@ mod sleepers;
 mod snapshots;
 mod spills;
 mod streams;
+mod telemetry;
 mod terminal;
 mod trips;

@@ -48,6 +48,8 @@ pub(crate) struct Project {
     leased: bool,
     /// What else the operators are told that are started from now on.
     pub(crate) arguments: Vec<String>,
+    /// Variables of the operators that are started from now on, as `NAME=value`.
+    pub(crate) variables: Vec<String>,
     started: u32,
     pub(crate) namespace: Namespace,
     folder: TempDir,
@@ -84,7 +86,7 @@ impl Project {
         project
     }
 
-    fn without_operator(leased: bool) -> Self {
+    pub(crate) fn without_operator(leased: bool) -> Self {
         let cluster = Cluster::shared();
         let mut project = Self::within(cluster.plane.namespace(), cluster, "");
         project.leased = leased;
@@ -97,6 +99,7 @@ impl Project {
             operators: Vec::new(),
             leased: false,
             arguments: Vec::new(),
+            variables: Vec::new(),
             started: 0,
             namespace,
             folder,
@@ -131,7 +134,8 @@ impl Project {
         arguments.extend(self.arguments.iter().cloned());
         let kubeconfig = format!("KUBECONFIG={}", self.operators_kubeconfig().display());
         let binary = folder::binary("aggregator").display().to_string();
-        let words = [kubeconfig, binary].into_iter().chain(arguments);
+        let words = std::iter::once(kubeconfig).chain(self.variables.iter().cloned());
+        let words = words.chain([binary]).chain(arguments);
         self.started += 1;
         let log = self.folder.path().join(format!("operator-{}.log", self.started));
         self.operators.push(Process::start("env".as_ref(), words, &log));
@@ -215,7 +219,7 @@ subjects: [{{kind: ServiceAccount, name: operator, namespace: {name}}}]
     /// What the first operator answers to a request for its health or metrics.
     pub(crate) fn ask_operator(&self, path: &str) -> String {
         let address = eventually("the address of the operator", || {
-            let log = self.operators.first().expect("an operator").log(1000);
+            let log = self.operators.first().expect("an operator").log(usize::MAX);
             let begin = log.find("serving http://")? + "serving http://".len();
             log[begin..].split_once('/').map(|(address, _)| address.to_owned())
         });

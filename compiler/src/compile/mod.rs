@@ -141,14 +141,6 @@ impl Compiler<'_> {
         if spec.mode == PipelineMode::Streaming {
             self.not_yet("spec.mode", "streaming pipelines", "write `mode: Batch` and run it on a Schedule");
         }
-        if spec.execution.as_ref().and_then(|execution| execution.shards).is_some_and(|shards| shards > 1) {
-            self.warn(
-                "NotSupportedYet",
-                "nothing starts several processes yet; `shards` has no effect",
-                "start `aggregator run --shard I/N` once for each of them",
-                "spec.execution.shards",
-            );
-        }
         // Validation has seen that it is a size.
         let split_bytes = spec
             .execution

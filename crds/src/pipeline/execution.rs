@@ -12,7 +12,7 @@ pub struct Execution {
     /// CPU and memory of the run's Pod, as Kubernetes writes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// In how many processes the run is split. Default: 1.
+    /// In how many Pods the run is split, which work side by side. Default: 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub shards: Option<u32>,

@@ -9,9 +9,10 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use outcome::{AttemptOutcome, AttemptResult, TERMINATION_MESSAGE_BYTES};
+pub use outcome::{AttemptOutcome, AttemptResult, ShardState, TERMINATION_MESSAGE_BYTES};
 pub use status::{
     LedgerVerdict, NodeCounters, PipelineRunStatus, RetryState, RunCost, RunPhase, RunProgress, RunTotals,
+    ShardProgress,
 };
 
 /// One execution of a Pipeline. Nothing of the spec may change but `cancel`.

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::status::{LedgerVerdict, NodeCounters, RunCost, RunTotals};
 
-/// How an attempt ended, as its worker says: what stands in the container's termination message, as JSON, and in
-/// `status.progress`.
+/// How an attempt ended, or one shard of it, as its worker says: what stands in the container's termination message, as JSON,
+/// and in `status.progress` or `status.shards`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptOutcome {
@@ -27,6 +27,9 @@ pub struct AttemptOutcome {
     /// Whether something was saved that the next attempt need not do again.
     #[serde(default)]
     pub progressed: bool,
+    /// For one of several processes that share the run: how far that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardState>,
     /// Sums over all sources and sinks.
     #[serde(default)]
     pub totals: RunTotals,
@@ -55,30 +58,71 @@ pub enum AttemptResult {
     Interrupted,
 }
 
+/// How far a run is that processes share, as one of them says when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ShardState {
+    /// This shard's part did not end well.
+    Working,
+    /// What is this shard's own is saved; others have something left.
+    Waiting,
+    /// Another process completes the run.
+    Finishing,
+    /// This process has completed the run, or tried to.
+    Completing,
+    /// The run had succeeded already.
+    Succeeded,
+    /// Of a source of many streams: this shard's streams are runs of their own.
+    Streams,
+}
+
 /// The most bytes of a container's termination message (Kubernetes' `terminationMessagePath`).
 pub const TERMINATION_MESSAGE_BYTES: usize = 4096;
 
 impl AttemptOutcome {
-    /// The outcome as a container's termination message: without the nodes when it would be too long with them, and with
-    /// a shortened text when it still is.
+    /// An attempt that ended so, and moved nothing.
+    #[must_use]
+    pub fn new(result: AttemptResult) -> Self {
+        Self {
+            result,
+            reason: None,
+            message: None,
+            remedy: None,
+            retryable: false,
+            progressed: false,
+            shard: None,
+            totals: RunTotals::default(),
+            ledger: LedgerVerdict::default(),
+            cost: RunCost::default(),
+            nodes: Vec::new(),
+            nodes_omitted: None,
+        }
+    }
+
+    /// The outcome as a container's termination message.
     #[must_use]
     pub fn termination_message(&self) -> String {
+        self.within(TERMINATION_MESSAGE_BYTES).to_json()
+    }
+
+    /// The outcome in at most so many bytes of JSON, as far as that can be: without the nodes when it would be too long with
+    /// them, and with a shortened text when it still is.
+    #[must_use]
+    pub fn within(&self, most: usize) -> Self {
         let mut outcome = self.clone();
-        let text = outcome.to_json();
-        if text.len() <= TERMINATION_MESSAGE_BYTES {
-            return text;
+        if outcome.to_json().len() <= most {
+            return outcome;
         }
-        outcome.nodes_omitted = Some(outcome.nodes_omitted.unwrap_or(0) + outcome.nodes.len() as u64);
-        outcome.nodes.clear();
-        let mut bytes = TERMINATION_MESSAGE_BYTES / 4;
-        while outcome.to_json().len() > TERMINATION_MESSAGE_BYTES && bytes > 0 {
+        let omitted = outcome.nodes_omitted.unwrap_or(0) + std::mem::take(&mut outcome.nodes).len() as u64;
+        outcome.nodes_omitted = Some(omitted).filter(|omitted| *omitted > 0);
+        let mut bytes = most / 4;
+        while outcome.to_json().len() > most && bytes > 0 {
             let mismatches = outcome.ledger.mismatches.iter_mut();
             for text in [&mut outcome.message, &mut outcome.remedy].into_iter().flatten().chain(mismatches) {
                 shorten(text, bytes);
             }
             bytes /= 2;
         }
-        outcome.to_json()
+        outcome
     }
 
     fn to_json(&self) -> String {
@@ -101,17 +145,13 @@ mod tests {
     fn outcome(nodes: usize, message: &str) -> AttemptOutcome {
         let node = |number| NodeCounters { name: format!("node_{number}"), read: Some(u64::MAX), ..Default::default() };
         AttemptOutcome {
-            result: AttemptResult::Failed,
             reason: Some("Refused".into()),
             message: Some(message.into()),
             remedy: Some(message.into()),
-            retryable: false,
             progressed: true,
-            totals: RunTotals::default(),
             ledger: LedgerVerdict { balanced: false, mismatches: vec![message.into(); 20] },
-            cost: RunCost::default(),
             nodes: (0..nodes).map(node).collect(),
-            nodes_omitted: None,
+            ..AttemptOutcome::new(AttemptResult::Failed)
         }
     }
 

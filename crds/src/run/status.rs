@@ -52,6 +52,10 @@ pub struct PipelineRunStatus {
     /// Counters while the run goes on; written by the worker, and by nobody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<RunProgress>,
+    /// The same of each of several processes that share the run (`execution.shards`); each writes its own entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
+    pub shards: Vec<ShardProgress>,
     /// The Job that carries the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
@@ -182,7 +186,31 @@ pub struct RunProgress {
     /// What became of the rows at each node so far, at most 100 entries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeCounters>,
+    /// The attempt may have committed: it was about to, and the run counted on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub committing: bool,
     /// How the attempt ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<AttemptOutcome>,
+}
+
+/// Counters of one of several processes that share the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShardProgress {
+    /// Which one, from 0.
+    pub index: u32,
+    /// The attempt that they speak of.
+    pub attempt: u32,
+    /// When they were taken.
+    pub time: jiff::Timestamp,
+    /// What became of the rows at each node so far: the fewer entries, the more shards there are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeCounters>,
+    /// The attempt may have committed: this shard was about to, and the run counted on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub committing: bool,
+    /// How the shard ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<AttemptOutcome>,
 }

@@ -1,5 +1,6 @@
 //! The Schedule: when a Pipeline runs.
 
+mod backfill;
 mod look;
 mod trigger;
 
@@ -10,7 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::run::Backfill;
 
+pub use backfill::{Reprocess, ScheduleBackfill, ScheduleBackfillStatus};
 pub use look::{FilesFound, LastLook, LookFailure, LookOutcome};
 pub use trigger::{
     CronTrigger, FileArrivalTrigger, IntervalTrigger, KafkaTrigger, PipelineSucceededTrigger, Trigger, WebhookTrigger,
@@ -67,6 +70,9 @@ pub struct ScheduleSpec {
     /// What happens to fires that came due while nobody could start them. Default: `{policy: Latest}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed_runs: Option<MissedRuns>,
+    /// For `cron` and `interval`: read the past again, interval by interval. It may stay here when it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<ScheduleBackfill>,
     /// Nothing is started while this is true.
     #[serde(default)]
     pub suspend: bool,
@@ -160,6 +166,12 @@ pub struct ScheduleStatus {
     /// For `fileArrival`: the last look for files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_look: Option<LastLook>,
+    /// How far `spec.backfill` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<ScheduleBackfillStatus>,
+    /// What backfills of this schedule have read with success, as intervals that do not touch, at most 1000: the latest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filled: Vec<Backfill>,
     /// When the last run of this schedule that succeeded ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_successful_time: Option<jiff::Timestamp>,
@@ -169,7 +181,7 @@ pub struct ScheduleStatus {
     /// How many fires became what, since the schedule was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<FireCounts>,
-    /// `Ready`, `Suspended`.
+    /// `Ready`, `Suspended`, and with a backfill `Backfilled`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

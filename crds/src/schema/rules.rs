@@ -25,7 +25,7 @@ const fn rule(kind: &'static str, path: &'static str, rule: &'static str, messag
     Rule { kind, path, rule, message }
 }
 
-const RULES: [Rule; 30] = [
+const RULES: [Rule; 32] = [
     rule(
         "Connector",
         "spec.postgres.tls",
@@ -118,6 +118,13 @@ const RULES: [Rule; 30] = [
         "!has(self.jitter) || has(self.cron) || has(self.interval)",
         "jitter is only for cron and interval",
     ),
+    rule(
+        "Schedule",
+        "spec",
+        "!has(self.backfill) || has(self.cron) || has(self.interval)",
+        "backfill is only for cron and interval",
+    ),
+    rule("Schedule", "spec.backfill", "self.from < self.to", "from must be before to"),
     rule(
         "Schedule",
         "spec.missedRuns",

@@ -65,16 +65,20 @@ fn number_format(schema: &mut Map<String, Value>) {
     }
 }
 
-/// A list of conditions is a map by `type`; one of things with a name is a map by it, unless (as counters of many streams)
-/// several speak of one name.
+/// A list of conditions is a map by `type`; one of things with a number is a map by `index`; one of things with a name is a
+/// map by it, unless (as counters of many streams) several speak of one name.
 fn list_of_named(schema: &mut Map<String, Value>) {
     let Some(items) = schema.get("items") else { return };
     let required = |key: &str| items["required"].as_array().is_some_and(|keys| keys.iter().any(|known| known == key));
     let counters = items["properties"]["stream"].is_object() && !required("connector");
-    let key = match (required("reason") && required("status"), required("name") && !counters) {
-        (true, _) => "type",
-        (_, true) => "name",
-        _ => return,
+    let key = if required("reason") && required("status") {
+        "type"
+    } else if required("index") {
+        "index"
+    } else if required("name") && !counters {
+        "name"
+    } else {
+        return;
     };
     schema.insert("x-kubernetes-list-type".into(), "map".into());
     schema.insert("x-kubernetes-list-map-keys".into(), json!([key]));

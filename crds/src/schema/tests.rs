@@ -121,7 +121,7 @@ fn forbidden(schema: &Value) -> Vec<String> {
         let item = &schema["items"];
         let name = key.as_str().unwrap();
         let required = item["required"].as_array().is_some_and(|keys| keys.contains(key));
-        if !required || item["properties"][name]["type"] != "string" {
+        if !required || !["string", "integer"].map(Value::from).contains(&item["properties"][name]["type"]) {
             found.push(format!("is a map by {key}, which items may lack"));
         }
     }

@@ -13,7 +13,7 @@ use super::path::Path;
 use super::report::Report;
 use super::{Validate, Violation, parse_duration};
 use crate::Schedule;
-use crate::schedule::{CronTrigger, MissedRuns, MissedRunsPolicy, Trigger};
+use crate::schedule::{CronTrigger, MissedRuns, MissedRunsPolicy, ScheduleBackfill, Trigger};
 
 static TOPIC: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new("^[-._a-zA-Z0-9]{1,249}$").expect("the pattern is a constant that every test compiles")
@@ -38,6 +38,9 @@ impl Validate for Schedule {
         }
         if let Some(missed) = &self.spec.missed_runs {
             report.missed_runs(&spec.field("missedRuns"), missed);
+        }
+        if let Some(backfill) = &self.spec.backfill {
+            report.schedule_backfill(&spec.field("backfill"), backfill, &self.spec.trigger);
         }
         report.param_names(&spec.field("params"), &self.spec.params);
         for (field, limit) in [
@@ -107,6 +110,17 @@ impl Report {
         if !matches!(trigger, Trigger::Cron(_) | Trigger::Interval(_)) {
             let message = format!("`jitter` is not used by `{}`", trigger.key());
             self.add(path, message, "leave `jitter` out, or use `cron` or `interval`");
+        }
+    }
+
+    fn schedule_backfill(&mut self, path: &Path, backfill: &ScheduleBackfill, trigger: &Trigger) {
+        if !matches!(trigger, Trigger::Cron(_) | Trigger::Interval(_)) {
+            let message = format!("`backfill` is not used by `{}`", trigger.key());
+            self.add(path, message, "leave `backfill` out, or use `cron` or `interval`");
+        }
+        if backfill.from >= backfill.to {
+            let message = format!("{} is not after {}", backfill.to, backfill.from);
+            self.add(&path.field("to"), message, "make `to` later than `from`");
         }
     }
 

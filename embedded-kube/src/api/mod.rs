@@ -23,6 +23,7 @@ pub mod refusal;
 pub mod request;
 pub mod schema;
 pub mod selector;
+pub mod serve;
 pub mod store;
 pub mod table;
 

@@ -87,20 +87,31 @@ impl Calendar {
         Ok(Self { expressions, zone })
     }
 
-    /// The first fire after a time; none within ten years when it is None.
+    /// The first fires after a time, at most `most`; those of the next ten years.
     #[must_use]
-    pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
-        let mut day = self.day_before(after)?;
+    pub fn upcoming(&self, after: Timestamp, most: usize) -> Vec<Timestamp> {
+        let mut found: Vec<Timestamp> = Vec::new();
+        let Some(mut day) = self.day_before(after) else { return found };
         for _ in 0..HORIZON_DAYS {
-            // A time that is skipped runs at the gap's end, which may lie on the next day.
-            let next = day.tomorrow().ok()?;
-            let fires = self.of_day(day).into_iter().chain(self.of_day(next));
-            if let Some(fire) = fires.filter(|fire| *fire > after).min() {
-                return Some(fire);
+            let new = self.of_day(day).into_iter().filter(|fire| *fire > after);
+            found.extend(new);
+            if found.len() >= most {
+                found.sort_unstable();
+                found.dedup();
+                // A time that is skipped runs at the gap's end, which may lie on the next day: what is on this one or before is
+                // all known.
+                let known = found.iter().filter(|fire| self.date(**fire).is_some_and(|date| date <= day)).count();
+                if known >= most {
+                    break;
+                }
             }
+            let Ok(next) = day.tomorrow() else { break };
             day = next;
         }
-        None
+        found.sort_unstable();
+        found.dedup();
+        found.truncate(most);
+        found
     }
 
     /// The last fires after a time and up to another, the latest first, at most `most`.
@@ -193,6 +204,10 @@ impl Calendar {
     fn of_day(&self, date: Date) -> Vec<Timestamp> {
         let fixed = self.minutes_of(date, |expression| !expression.wildcard);
         let running = self.minutes_of(date, |expression| expression.wildcard);
+        // Most days of most calendars that are not daily.
+        if fixed.is_empty() && running.is_empty() {
+            return Vec::new();
+        }
         let mut fires: Vec<Timestamp> = fixed.iter().filter_map(|minute| self.fixed(at(date, minute)?)).collect();
         fires.extend(running.iter().filter_map(|minute| at(date, minute)).flat_map(|time| self.running(time)));
         fires.sort_unstable();

@@ -19,6 +19,14 @@ impl Interval {
         Self { start, every: every.max(1_000_000) }
     }
 
+    /// The same, with the fires that would have been before the first one, back to a time.
+    #[must_use]
+    pub fn reaching_back(self, time: Timestamp) -> Self {
+        let missing = self.start.as_nanosecond() - time.as_nanosecond();
+        let intervals = if missing <= 0 { 0 } else { (missing - 1) / self.every + 1 };
+        Self { start: self.fire(-intervals).unwrap_or(self.start), ..self }
+    }
+
     /// How many fires there are up to a time, with it.
     fn up_to(self, time: Timestamp) -> i128 {
         let since = time.as_nanosecond() - self.start.as_nanosecond();
@@ -29,10 +37,11 @@ impl Interval {
         Timestamp::from_nanosecond(self.start.as_nanosecond().checked_add(self.every.checked_mul(number)?)?).ok()
     }
 
-    /// The first fire after a time; None at the end of time.
+    /// The first fires after a time, at most `most`.
     #[must_use]
-    pub fn next(self, after: Timestamp) -> Option<Timestamp> {
-        self.fire(self.up_to(after))
+    pub fn upcoming(self, after: Timestamp, most: usize) -> Vec<Timestamp> {
+        let first = self.up_to(after);
+        (first..).map_while(|number| self.fire(number)).take(most).collect()
     }
 
     /// The last fires after a time and up to another, the latest first, at most `most`.

@@ -19,8 +19,19 @@ impl Minutes {
         self.0.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0 == [0; 23]
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..OF_A_DAY).filter(|minute| self.0[(minute / 64) as usize] >> (minute % 64) & 1 == 1)
+        (0..).zip(self.0).flat_map(|(word, bits)| {
+            let mut left = bits;
+            std::iter::from_fn(move || {
+                let lowest = (left != 0).then(|| left.trailing_zeros())?;
+                left &= left - 1;
+                Some(word * 64 + lowest)
+            })
+        })
     }
 }
 

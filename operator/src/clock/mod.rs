@@ -60,15 +60,31 @@ impl Clock {
         Self { delay: SignedDuration::from_secs(i64::try_from(part).unwrap_or_default()), ..self }
     }
 
+    /// The same, for the past as well: an interval's fires before its first one, back to a time.
+    #[must_use]
+    pub fn reaching_back(&self, time: Timestamp) -> Self {
+        let times = match &self.times {
+            Times::Calendar(calendar) => Times::Calendar(calendar.clone()),
+            Times::Interval(interval) => Times::Interval(interval.reaching_back(self.undelayed(time))),
+        };
+        Self { times, delay: self.delay }
+    }
+
     /// The first fire after a time; None when there is none within ten years.
     #[must_use]
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        self.upcoming(after, 1).into_iter().next()
+    }
+
+    /// The first fires after a time, at most `most`; those of the next ten years.
+    #[must_use]
+    pub fn upcoming(&self, after: Timestamp, most: usize) -> Vec<Timestamp> {
         let after = self.undelayed(after);
-        let next = match &self.times {
-            Times::Calendar(calendar) => calendar.next(after),
-            Times::Interval(interval) => interval.next(after),
+        let upcoming = match &self.times {
+            Times::Calendar(calendar) => calendar.upcoming(after, most),
+            Times::Interval(interval) => interval.upcoming(after, most),
         };
-        next?.checked_add(self.delay).ok()
+        upcoming.into_iter().filter_map(|at| at.checked_add(self.delay).ok()).collect()
     }
 
     /// The last fires after a time and up to another, the latest first, at most `most`.

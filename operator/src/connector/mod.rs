@@ -11,4 +11,4 @@ mod view;
 pub use due::REQUESTED;
 pub use plan::{blocked, plan};
 pub use probe::{about, catalogue_name};
-pub use view::{View, catalogue, observe};
+pub use view::{View, catalogue, catalogue_version, observe};

@@ -94,6 +94,7 @@ fn checked(view: &View, settings: &Settings, now: Timestamp) -> Plan {
                     mounts: &mounts,
                     resources: None,
                     grace_seconds: GRACE,
+                    shards: None,
                 };
                 let errand = Errand { name: &wanted, labels: labels_of(connector), worker, deadline: DEADLINE };
                 view.checks.begin(connector.as_ref(), &about(connector, spec), errand, settings)

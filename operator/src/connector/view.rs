@@ -31,13 +31,21 @@ pub struct View {
 /// What was found at a Connector, if its last discovery is of this version of it and can be read.
 #[must_use]
 pub fn catalogue(world: &World, connector: &Connector) -> Option<Catalogue> {
-    let last = connector.status.as_ref()?.last_check.as_ref()?;
-    if last.generation != connector.metadata.generation {
-        return None;
-    }
-    let kept = kept(world, connector)?;
+    let kept = current(world, connector)?;
     let text = kept.data.as_ref()?.get(CATALOGUE)?;
     serde_json::from_str(text).inspect_err(|error| tracing::warn!(%error, "a catalogue cannot be read")).ok()
+}
+
+/// The version of what was found at a Connector, if its last discovery is of this version of it.
+#[must_use]
+pub fn catalogue_version(world: &World, connector: &Connector) -> Option<String> {
+    current(world, connector)?.resource_version()
+}
+
+/// The ConfigMap with what was found at a Connector, if that was this version of it.
+fn current(world: &World, connector: &Connector) -> Option<Arc<ConfigMap>> {
+    let last = connector.status.as_ref()?.last_check.as_ref()?;
+    if last.generation == connector.metadata.generation { kept(world, connector) } else { None }
 }
 
 /// The ConfigMap with what was found at a Connector.
@@ -51,7 +59,7 @@ fn kept(world: &World, connector: &Connector) -> Option<Arc<ConfigMap>> {
 pub fn observe(world: &World, connector: &Arc<Connector>, settings: &Settings) -> View {
     let namespace = connector.namespace().unwrap_or_default();
     View {
-        checks: Errands::of(world, &connector.uid().unwrap_or_default()),
+        checks: Errands::of(world, connector.as_ref()),
         has_catalogue: kept(world, connector).is_some(),
         identity: identity::is_there(world, &namespace, Who::Probe, settings),
         connector: Arc::clone(connector),

@@ -11,8 +11,7 @@ use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
 use crate::conditions::{Said, find, known, renew};
 use crate::errand::Why;
-use crate::run::{self, Around, Unresolved};
-use crate::settings::Settings;
+use crate::run::{self, Unresolved};
 
 /// How many old revisions are kept when the Pipeline says nothing of it.
 const REVISIONS: usize = 10;
@@ -21,18 +20,18 @@ const RUNS: usize = 10;
 
 /// What is to be done for a Pipeline now.
 #[must_use]
-pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
+pub fn plan(view: &View, now: Timestamp) -> Plan {
     let pipeline = &view.pipeline;
     if pipeline.metadata.deletion_timestamp.is_some() {
         return Plan::nothing();
     }
     let mut plan = Plan::nothing();
-    let checked = view.check(settings);
+    let checked = view.checked.as_ref();
     // A spec that cannot run is no version that anybody runs or goes back to.
     if checked.as_ref().map_or_else(may_come_right, |()| true) {
         plan.actions.extend(view.keep());
     }
-    let status = view.status(&checked, now);
+    let status = view.status(checked, now);
     if pipeline.status.as_ref() != Some(&status) {
         plan = plan.then(Action::status(Target::of(Kind::Pipeline, &pipeline.metadata), &status));
     }
@@ -41,10 +40,10 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
 
 /// What is said of a Pipeline when a write that it needs is refused again and again.
 #[must_use]
-pub fn blocked(view: &View, settings: &Settings, why: &Why, now: Timestamp) -> Plan {
+pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
     let pipeline = &view.pipeline;
     let before = pipeline.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    let mut status = view.status(&view.check(settings), now);
+    let mut status = view.status(&view.checked, now);
     let generation = pipeline.metadata.generation;
     let said = Said::holds(ConditionType::Ready, false, why.reason, why.message.clone());
     status.conditions.retain(|condition| condition.condition_type != ConditionType::Ready.as_str());
@@ -68,17 +67,6 @@ fn may_come_right(error: &Unresolved) -> bool {
 }
 
 impl View {
-    fn check(&self, settings: &Settings) -> Result<(), Unresolved> {
-        let namespace = self.pipeline.namespace().unwrap_or_default();
-        let around = Around {
-            namespace: &namespace,
-            connectors: &self.connectors,
-            transformations: &self.transformations,
-            settings,
-        };
-        run::check(&around, &self.pipeline.name_any(), &self.pipeline.spec, &self.catalogues)
-    }
-
     /// Keeps the spec when the newest revision has another one, and lets the oldest go.
     fn keep(&self) -> Vec<Action> {
         let newest = self.revisions.first();
@@ -98,9 +86,7 @@ impl View {
 
     /// The first of its Connectors that is not ready, and why.
     fn unready(&self) -> Option<(String, &Condition)> {
-        let named = run::connectors_of(&self.pipeline.spec);
-        let mut named = self.connectors.iter().filter(|connector| named.contains(connector.name_any().as_str()));
-        named.find_map(|connector| {
+        self.connectors.iter().find_map(|connector| {
             let ready = find(&connector.status.as_ref()?.conditions, ConditionType::Ready)?;
             (ready.status == ConditionStatus::False).then(|| (connector.name_any(), ready))
         })

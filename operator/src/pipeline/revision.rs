@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use aggregator_crds::run::PipelineRevisionRef;
 use aggregator_crds::{Pipeline, PipelineSpec};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use kube::ResourceExt;
 
+use crate::index::Tie;
 use crate::labels::{self, labels};
 use crate::names;
 use crate::world::World;
@@ -14,10 +16,23 @@ use crate::world::World;
 /// The revisions that a Pipeline owns, the newest first.
 #[must_use]
 pub fn of(world: &World, pipeline: Option<&Pipeline>) -> Vec<Arc<ControllerRevision>> {
-    let Some(uid) = pipeline.and_then(ResourceExt::uid) else { return Vec::new() };
-    let mut kept = world.revisions.filter(|revision| labels::is_owned(revision, &uid));
+    let Some((pipeline, uid)) = pipeline.and_then(|it| Some((it, it.uid()?))) else { return Vec::new() };
+    let mut kept = world.revisions.tied(&pipeline.namespace().unwrap_or_default(), &Tie::Owner(uid));
     kept.sort_by_key(|revision| std::cmp::Reverse(number(revision)));
     kept
+}
+
+/// Of a Pipeline's revisions, the one that a reference names; the newest, if it names none.
+#[must_use]
+pub fn asked<'a>(
+    revisions: &'a [Arc<ControllerRevision>],
+    reference: &PipelineRevisionRef,
+) -> Option<&'a ControllerRevision> {
+    let found = match reference.revision {
+        Some(asked) => revisions.iter().find(|kept| number(kept) == asked),
+        None => revisions.first(),
+    };
+    found.map(AsRef::as_ref)
 }
 
 /// A revision's number, from 1.

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use aggregator_compiler::catalogue::Catalogues;
 use aggregator_crds::{Connector, Pipeline, PipelineRun, Transformation};
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
+use super::checks::Checked;
 use super::revision;
+use crate::index::Tie;
+use crate::run::Around;
+use crate::settings::Settings;
 use crate::world::World;
 use crate::{connector, run};
 
@@ -18,34 +21,59 @@ pub struct View {
     pub pipeline: Arc<Pipeline>,
     /// Its revisions, the newest first.
     pub revisions: Vec<Arc<ControllerRevision>>,
-    /// The namespace's Connectors.
+    /// The Connectors that it names, as far as they are there.
     pub connectors: Vec<Arc<Connector>>,
-    /// The namespace's Transformations.
+    /// The Transformations that it names, as far as they are there.
     pub transformations: Vec<Arc<Transformation>>,
-    /// What was found at the Connectors that it names, by their names.
-    pub catalogues: Catalogues,
+    /// Whether it compiles, with what was found at the Connectors that it names.
+    pub checked: Arc<Checked>,
     /// Its runs, the newest first.
     pub runs: Vec<Arc<PipelineRun>>,
 }
 
 /// Looks at everything that a Pipeline touches.
 #[must_use]
-pub fn observe(world: &World, pipeline: &Arc<Pipeline>) -> View {
+pub fn observe(world: &World, pipeline: &Arc<Pipeline>, settings: &Settings) -> View {
     let namespace = pipeline.namespace().unwrap_or_default();
-    let name = pipeline.name_any();
-    let mut runs =
-        world.runs.filter(|run| run.namespace().as_deref() == Some(&namespace) && run.spec.pipeline_ref.name == name);
+    let mut runs = world.runs.tied(&namespace, &Tie::Runs(pipeline.name_any()));
     runs.sort_by_key(|run| std::cmp::Reverse((run.creation_timestamp().map(|time| time.0), run.name_any())));
-    let connectors = world.connectors.of(&namespace);
-    let named = run::connectors_of(&pipeline.spec);
-    let named = connectors.iter().filter(|connector| named.contains(connector.name_any().as_str()));
-    let catalogues = named.filter_map(|it| Some((it.name_any(), connector::catalogue(world, it)?))).collect();
+    let connectors = world.connectors.named(&namespace, run::connectors_of(&pipeline.spec));
+    let transformations = world.transformations.named(&namespace, run::transformations_of(&pipeline.spec));
+    let check = || {
+        let found = connectors.iter().filter_map(|it| Some((it.name_any(), connector::catalogue(world, it)?)));
+        let around =
+            Around { namespace: &namespace, connectors: &connectors, transformations: &transformations, settings };
+        run::check(&around, &pipeline.name_any(), &pipeline.spec, &found.collect())
+    };
+    let uid = pipeline.uid().unwrap_or_default();
+    let checked = world.checks.of(&uid, versions(world, pipeline, &connectors, &transformations), check);
     View {
         revisions: revision::of(world, Some(pipeline)),
         connectors,
-        catalogues,
-        transformations: world.transformations.of(&namespace),
+        transformations,
+        checked,
         runs,
         pipeline: Arc::clone(pipeline),
     }
+}
+
+/// Everything that decides whether a Pipeline compiles, by versions.
+fn versions(
+    world: &World,
+    pipeline: &Pipeline,
+    connectors: &[Arc<Connector>],
+    transformations: &[Arc<Transformation>],
+) -> Vec<String> {
+    let connectors = connectors.iter().map(|connector| {
+        let found = connector::catalogue_version(world, connector).unwrap_or_default();
+        format!("{} {found}", version(connector.as_ref()))
+    });
+    let steps = transformations.iter().map(|step| version(step.as_ref()));
+    std::iter::once(version(pipeline)).chain(connectors).chain(steps).collect()
+}
+
+fn version<K: Resource>(object: &K) -> String {
+    let metadata = object.meta();
+    let generation = metadata.generation.unwrap_or_default();
+    format!("{} {} {generation}", object.name_any(), metadata.uid.as_deref().unwrap_or_default())
 }

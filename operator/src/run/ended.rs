@@ -36,6 +36,17 @@ pub(super) fn ended(pod: &Pod) -> Option<Ended> {
     ))
 }
 
+/// What counts of all that is known of how a worker ended: from its Pods, of which there are several where one was taken from
+/// its node, and from the run's status.
+#[must_use]
+pub(super) fn of_all(pods: &[Ended], reported: Option<Ended>) -> Option<Ended> {
+    // What is committed is committed, whatever came later. The status has room for more than a Pod.
+    let committed = reported.iter().chain(pods).find(|ended| ended.succeeded()).cloned();
+    // Otherwise the worker's words tell more than the kubelet's.
+    let told = || pods.iter().find(|ended| ended.outcome.is_some()).cloned();
+    committed.or_else(told).or(reported).or_else(|| pods.first().cloned())
+}
+
 impl Ended {
     /// How an attempt ended, in its worker's words.
     #[must_use]
@@ -51,6 +62,20 @@ impl Ended {
         // A worker that was asked to stop stopped because its Pod was: the next one goes on.
         let retryable = outcome.retryable || outcome.result == AttemptResult::Interrupted;
         Self { reason, message, retryable, outcome: Some(outcome) }
+    }
+
+    /// An attempt that has committed everything, and whose worker's words are lost.
+    #[must_use]
+    pub(super) fn unheard() -> Self {
+        let message = "every row is accounted for; the counters went with the Pod".into();
+        Self { outcome: None, reason: Reason::LedgerBalanced, message, retryable: false }
+    }
+
+    /// An attempt of which nobody says whether it has committed anything. The next one finds out.
+    #[must_use]
+    pub(super) fn lost() -> Self {
+        let message = "all shards have ended, and none says that the run is committed".into();
+        Self { outcome: None, reason: Reason::OutcomeLost, message, retryable: true }
     }
 
     /// Whether everything was committed.

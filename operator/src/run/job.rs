@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 
 use super::material::Material;
+use super::view::writes;
 use crate::identity::Who;
 use crate::labels::{self, labels};
 use crate::names;
@@ -71,10 +72,16 @@ pub(super) fn plan_of(
     }
 }
 
-/// The name of an attempt's Job: the run's own for the first.
+/// The name of an attempt's Job: the run's own for the first, if it can be.
 #[must_use]
 pub(super) fn job_name(run: &PipelineRun, attempt: u32) -> String {
-    if attempt <= 1 { run.name_any() } else { names::child(&run.name_any(), &attempt.to_string()) }
+    names::job(&run.name_any(), attempt)
+}
+
+/// How many Pods share an attempt, if several do. What writes nothing has nothing to share.
+#[must_use]
+pub(super) fn shards_of(run: &PipelineRun, terms: &Terms) -> Option<u32> {
+    terms.execution.shards.filter(|shards| *shards > 1 && writes(run))
 }
 
 /// The Job of an attempt, with so many seconds until the run's timeout.
@@ -95,6 +102,7 @@ pub(super) fn job_of(
         mounts: &terms.mounts,
         resources: terms.execution.resources.as_ref(),
         grace_seconds: GRACE_SECONDS,
+        shards: shards_of(run, terms),
     };
     Job {
         metadata: labels::child_of(run, job_name(run, attempt), labels.clone()),
@@ -143,7 +151,12 @@ fn arguments(run: &PipelineRun, attempt: u32, terms: &Terms) -> Vec<String> {
     options.extend([("attempt", attempt.to_string()), ("mode", mode.into())]);
     options.extend(run.spec.backfill.iter().map(|interval| ("backfill", interval.to_string())));
     options.extend(params(run));
-    worker::arguments("run", options)
+    let mut arguments = worker::arguments("run", options);
+    if let Some(of) = shards_of(run, terms) {
+        // The kubelet puts each Pod's own number in.
+        arguments.extend(["--shard".to_owned(), format!("$({})/{of}", worker::INDEX)]);
+    }
+    arguments
 }
 
 fn params(run: &PipelineRun) -> impl Iterator<Item = (&'static str, String)> + '_ {

@@ -5,6 +5,7 @@ mod job;
 mod material;
 mod plan;
 mod retry;
+mod shards;
 mod status;
 #[cfg(test)]
 mod tests;

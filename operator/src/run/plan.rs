@@ -1,5 +1,6 @@
 //! What is to be done for a run now: a pure decision.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aggregator_crds::condition::{ConditionStatus, ConditionType};
@@ -12,10 +13,11 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 use serde_json::json;
 
-use super::ended::{Ended, ended};
-use super::job::{TERMS, Terms, job_name, job_of, plan_of, who};
+use super::ended::{Ended, ended, of_all};
+use super::job::{TERMS, Terms, job_name, job_of, plan_of, shards_of, who};
 use super::material::{Around, resolve};
-use super::retry::pause;
+use super::retry::{pause, settle};
+use super::shards::{self, Shards};
 use super::status::{Phase, status};
 use super::view::{View, is_over, writes};
 use crate::action::{Action, Kind, Plan, Target};
@@ -35,8 +37,8 @@ const NO_POD: SignedDuration = SignedDuration::from_secs(10);
 /// The write of a run's status, if it does not stand there already.
 fn write(run: &PipelineRun, said: &PipelineRunStatus) -> Plan {
     let before = run.status.clone().unwrap_or_default();
-    // The worker's part of the status is its own.
-    if (PipelineRunStatus { progress: None, ..before }) == *said {
+    // The workers' part of the status is their own.
+    if (PipelineRunStatus { progress: None, shards: Vec::new(), ..before }) == *said {
         return Plan::nothing();
     }
     Plan::nothing().then(Action::status(Target::of(Kind::PipelineRun, &run.metadata), said))
@@ -148,12 +150,11 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
 /// The revision that is run: the one that the run names, or the newest valid one of the Pipeline as it stands now.
 fn chosen<'a>(view: &'a View, pipeline: &Pipeline) -> Result<&'a ControllerRevision, Box<Phase>> {
     let reference = &view.run.spec.pipeline_ref;
+    let newest = revision::asked(&view.revisions, reference);
     if let Some(number) = reference.revision {
-        let kept = view.revisions.iter().find(|kept| revision::number(kept) == number);
         let message = || format!("the Pipeline `{}` has no revision {number}", reference.name);
-        return kept.map(AsRef::as_ref).ok_or_else(|| Box::new(Phase::failed(Reason::RevisionMissing, message())));
+        return newest.ok_or_else(|| Box::new(Phase::failed(Reason::RevisionMissing, message())));
     }
-    let newest = view.revisions.first().map(AsRef::as_ref);
     // An edit that its own controller has not looked at yet may become the newest revision, or be none.
     let looked_at = pipeline.status.as_ref().filter(|it| it.observed_generation == pipeline.metadata.generation);
     let valid = looked_at.and_then(|status| conditions::find(&status.conditions, ConditionType::Valid));
@@ -235,16 +236,16 @@ fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
                 if waits { said.again_in(left) } else { said }
             }
         },
-        Stands::Complete => {
-            // A worker ends with code 0 when everything is committed, and not otherwise.
-            let ended = view.ended(number).filter(|ended| ended.outcome.is_some()).unwrap_or_else(|| Ended {
-                outcome: None,
-                reason: Reason::LedgerBalanced,
-                message: "every row is accounted for; the counters went with the Pod".into(),
-                retryable: false,
-            });
-            view.says(here(Phase::succeeded(&ended)), now)
-        }
+        Stands::Complete => match (view.ended(number).filter(Ended::succeeded), view.shards()) {
+            (Some(ended), _) => view.says(here(Phase::succeeded(&ended)), now),
+            // A worker that works alone ends with code 0 when everything is committed, and not otherwise.
+            (None, None) => view.says(here(Phase::succeeded(&Ended::unheard())), now),
+            // One of several does so as well when others have something left.
+            (None, Some(_)) => {
+                let lost = view.ended(number).unwrap_or_else(Ended::lost);
+                failed(view, number, &lost, settings, now)
+            }
+        },
         Stands::Failed { reason, .. } if reason == "DeadlineExceeded" => view.says(here(view.timed_out()), now),
         Stands::Failed { reason, message } => {
             let ended = view.ended(number).unwrap_or_else(|| Ended {
@@ -268,7 +269,8 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
     let job = view.jobs.last().and_then(|job| job.metadata.name.clone());
     let here = |phase: Phase| phase.at(number, job.clone());
     if let Some(cut) = view.ended_early() {
-        let message = format!("the run was {}; its worker said: {}", cut.done(), ended.message);
+        let unsettled = view.unsettled(number);
+        let message = format!("the run was {}; its worker said: {}{unsettled}", cut.done(), ended.message);
         return view.says(here(Phase::cancelled(message).of(ended)), now);
     }
     let Some(terms) = view.terms() else { return view.says(here(plan_missing().of(ended)), now) };
@@ -279,7 +281,10 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
         None => {
             let progressed = ended.outcome.as_ref().is_some_and(|outcome| outcome.progressed);
             let failures = if progressed { 1 } else { before.map_or(0, |retry| retry.failures) + 1 };
-            let pause = pause(terms.execution.retry.as_ref(), failures).filter(|_| ended.retryable);
+            let policy = terms.execution.retry.as_ref();
+            let pause = pause(policy, failures).filter(|_| ended.retryable);
+            // Only another attempt can say what has become of its commit.
+            let pause = pause.or_else(|| settle(policy, failures).filter(|_| view.may_have_committed(number)));
             pause.map(|pause| RetryState {
                 attempt: number,
                 failures,
@@ -292,7 +297,8 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
         }
     };
     let Some(retry) = retry else {
-        return view.says(here(Phase::failed(ended.reason, ended.message.clone()).of(ended)), now);
+        let message = format!("{}{}", ended.message, view.unsettled(number));
+        return view.says(here(Phase::failed(ended.reason, message).of(ended)), now);
     };
     if retry.next <= now {
         return attempt(view, number + 1, settings, now);
@@ -327,12 +333,13 @@ impl Cut {
     }
 
     /// What is said when it has ended.
-    fn end(self) -> Phase {
+    fn end(self, unsettled: &str) -> Phase {
         match self {
             Self::PlanMissing => plan_missing(),
-            Self::Cancelled | Self::Deleted => {
+            Self::Cancelled | Self::Deleted if unsettled.is_empty() => {
                 Phase::cancelled(format!("the run was {}; nothing more was committed", self.done()))
             }
+            Self::Cancelled | Self::Deleted => Phase::cancelled(format!("the run was {}{unsettled}", self.done())),
         }
     }
 }
@@ -359,8 +366,8 @@ fn stop(view: &View, job: &Job, number: u32, cut: Cut, now: Timestamp) -> Plan {
     }
     let phase = match view.ended(number) {
         Some(ended) if ended.succeeded() => Phase::succeeded(&ended),
-        Some(ended) => cut.end().of(&ended),
-        None => cut.end(),
+        Some(ended) => cut.end(view.unsettled(number)).of(&ended),
+        None => cut.end(view.unsettled(number)),
     };
     view.says(phase.at(number, name), now)
 }
@@ -400,21 +407,57 @@ impl View {
         serde_json::from_str(self.plan.as_ref()?.data.as_ref()?.get(TERMS)?).ok()
     }
 
-    /// How an attempt ended, by its worker's own report in the run's status.
+    /// How many Pods share the last attempt, or the first, if several do.
+    fn shards(&self) -> Option<u32> {
+        let Some(job) = self.jobs.last() else { return shards_of(&self.run, &self.terms()?) };
+        let spec = job.spec.as_ref().filter(|spec| spec.completion_mode.as_deref() == Some("Indexed"))?;
+        u32::try_from(spec.completions?).ok()
+    }
+
+    /// How an attempt ended, by its worker's own report in the run's status; of shards, only one that has committed.
     fn reported(&self) -> Option<(u32, Ended)> {
-        let progress = self.run.status.as_ref()?.progress.as_ref()?;
+        let status = self.run.status.as_ref()?;
+        if let Some(of) = self.shards() {
+            let attempts: BTreeSet<u32> = status.shards.iter().map(|shard| shard.attempt).collect();
+            let together = |attempt| Some((attempt, Shards::new(of, attempt, &[], &status.shards).together()?));
+            return attempts.into_iter().rev().filter_map(together).find(|(_, ended)| ended.succeeded());
+        }
+        let progress = status.progress.as_ref()?;
         Some((progress.attempt, Ended::of(progress.outcome.clone()?)))
     }
 
     /// How the attempt ended, by its Pods or, when these are gone, by what the worker reported itself.
     fn ended(&self, attempt: u32) -> Option<Ended> {
+        if let Some(of) = self.shards() {
+            let told = self.run.status.as_ref().map_or(&[][..], |status| &status.shards);
+            return Shards::new(of, attempt, &self.pods, told).together();
+        }
         let reported = self.reported().filter(|(of, _)| *of == attempt).map(|(_, ended)| ended);
         let ended: Vec<Ended> = self.pods.iter().filter_map(|pod| ended(pod)).collect();
-        // The worker's words tell more than the kubelet's, and of several Pods the one that failed.
-        let told = ended.iter().find(|ended| ended.outcome.is_some() && !ended.succeeded()).cloned();
-        told.or(reported)
-            .or_else(|| ended.iter().find(|ended| ended.outcome.is_some()).cloned())
-            .or(ended.into_iter().next())
+        of_all(&ended, reported)
+    }
+
+    /// Whether an attempt was about to commit, and nobody knows what became of that. One that was not about to commit will
+    /// not do so once the run has its end: it asks the run before.
+    fn may_have_committed(&self, attempt: u32) -> bool {
+        if let Some(of) = self.shards() {
+            let told = self.run.status.as_ref().map_or(&[][..], |status| &status.shards);
+            let shards = Shards::new(of, attempt, &self.pods, told);
+            let mut committing = told.iter().filter(|shard| shard.attempt == attempt && shard.committing);
+            return committing.any(|shard| shards.is_silent(shard.index));
+        }
+        let progress = self.run.status.as_ref().and_then(|status| status.progress.as_ref());
+        let committing = progress.is_some_and(|progress| progress.attempt == attempt && progress.committing);
+        committing && self.ended(attempt).is_none_or(|ended| ended.outcome.is_none())
+    }
+
+    /// What is added to the end of a run whose last commit may still arrive.
+    fn unsettled(&self, attempt: u32) -> &'static str {
+        if self.may_have_committed(attempt) {
+            "; it was about to commit, and may have: the next run finds that out, and reads nothing twice"
+        } else {
+            ""
+        }
     }
 
     /// Whether a worker of the last attempt has begun.
@@ -424,6 +467,10 @@ impl View {
 
     /// What an attempt does whose Job has not ended; and whether that should have a Pod by now.
     fn going(&self, job: &Job, late: bool) -> Phase {
+        if let Some(phase) = self.shards().and_then(|of| shards::going(&self.pods, of, self.run.spec.cancel.is_some()))
+        {
+            return phase;
+        }
         if let Some(waiting) = self.pods.iter().find_map(|pod| worker::waiting(pod)) {
             return Phase::waits(waiting.reason, waiting.message);
         }
@@ -451,10 +498,8 @@ impl View {
 
     fn timed_out(&self) -> Phase {
         let number = self.jobs.last().map_or(0, |job| number(&self.run, job));
-        let phase = Phase::failed(
-            Reason::TimedOut,
-            "the run took longer than execution.timeout allows; the next run goes on where it stopped",
-        );
+        let text = "the run took longer than execution.timeout allows; the next run goes on where it stopped";
+        let phase = Phase::failed(Reason::TimedOut, format!("{text}{}", self.unsettled(number)));
         match self.ended(number) {
             Some(ended) if ended.succeeded() => Phase::succeeded(&ended),
             Some(ended) => phase.of(&ended),

@@ -29,6 +29,17 @@ pub(super) fn pause(policy: Option<&Retry>, failures: u32) -> Option<Duration> {
     Some(if grown.is_finite() && grown < longest.as_secs_f64() { Duration::from_secs_f64(grown) } else { longest })
 }
 
+/// How many attempts are made beyond the limit to learn what has become of a commit.
+const SETTLING: u32 = 3;
+
+/// The pause before an attempt that finds out whether the one before has committed, after so many failures in a row; None
+/// when enough have tried.
+#[must_use]
+pub(super) fn settle(policy: Option<&Retry>, failures: u32) -> Option<Duration> {
+    let limit = policy.map_or(DEFAULT_LIMIT, |policy| policy.limit);
+    (failures <= limit.saturating_add(SETTLING)).then_some(FIRST)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +61,8 @@ mod tests {
         assert_eq!(pauses, [Some(3), Some(9), Some(20), Some(20), None]);
         assert_eq!([seconds(None, 1), seconds(None, 2), seconds(None, 3)], [Some(10), Some(20), None]);
         assert_eq!(seconds(Some(&policy(0, None)), 1), None);
+        let settles: Vec<bool> = (1..=5).map(|failures| settle(Some(&policy(1, None)), failures).is_some()).collect();
+        assert_eq!(settles, [true, true, true, true, false]);
         // A hundred doublings end at the longest pause, and nowhere else.
         assert_eq!(seconds(Some(&policy(100, None)), 100), Some(300));
     }

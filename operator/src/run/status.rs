@@ -132,6 +132,7 @@ pub(super) fn status(run: &PipelineRun, phase: Phase, revision: Option<i64>, now
             .map(|cost| RunCost { duration: took.clone(), ..cost })
             .or(took.map(|took| RunCost { duration: Some(took), ..RunCost::default() })),
         progress: None,
+        shards: Vec::new(),
         job: phase.job.or(before.job),
     }
 }

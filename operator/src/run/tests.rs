@@ -1,5 +1,8 @@
 //! What is planned for a run, from its first sight to its end.
 
+mod commit;
+mod shards;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -302,6 +305,21 @@ fn what_the_worker_reported_counts_when_its_pod_is_gone() {
         Some(object(json!({"attempt": 1, "time": "2026-11-23T10:00:00Z", "outcome": outcome})));
     let ended = view.now();
     assert_eq!(view.after(&ended).told().0, RunPhase::Succeeded, "it had committed before it went");
+}
+
+/// A Pod that was taken from its node has told how it stopped; another one has gone on.
+#[test]
+fn a_run_whose_second_pod_committed_has_succeeded_whatever_the_first_said() {
+    let stopped = view(json!({})).begun().ended_with(130, &json!({"result": "Interrupted", "message": "stopped"}));
+    let committed = json!({"result": "Succeeded", "totals": {"read": 3, "written": 3, "rejected": 0}});
+    let mut view = stopped.clone().job_is("Complete", "CompletionsReached").ended_with(0, &committed);
+    view.pods.insert(0, Arc::clone(&stopped.pods[0]));
+    let ended = view.now();
+    let view = view.after(&ended);
+    assert_eq!(
+        view.told(),
+        (RunPhase::Succeeded, "LedgerBalanced", "3 rows read, 3 written, 0 rejected: all accounted for")
+    );
 }
 
 #[test]

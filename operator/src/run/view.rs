@@ -11,8 +11,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
 
 use super::job::{job_name, plan_name, who};
+use super::material::{connectors_of, transformations_of};
 use crate::conditions;
 use crate::identity;
+use crate::index::Tie;
 use crate::labels;
 use crate::pipeline::revision;
 use crate::settings::Settings;
@@ -27,9 +29,9 @@ pub struct View {
     pub pipeline: Option<Arc<Pipeline>>,
     /// The Pipeline's revisions, the newest first.
     pub revisions: Vec<Arc<ControllerRevision>>,
-    /// The namespace's Connectors.
+    /// Before there is a plan: the Connectors that the revision to be run names, as far as they are there.
     pub connectors: Vec<Arc<Connector>>,
-    /// The namespace's Transformations.
+    /// Its Transformations.
     pub transformations: Vec<Arc<Transformation>>,
     /// Its plan.
     pub plan: Option<Arc<ConfigMap>>,
@@ -81,28 +83,34 @@ pub fn observe(world: &World, run: &Arc<PipelineRun>, settings: &Settings) -> Vi
         }
     }
     let pods = match jobs.last().and_then(|job| job.uid()) {
-        Some(job) => world.pods.filter(|pod| labels::is_owned(pod, &job)),
+        Some(job) => world.pods.tied(&namespace, &Tie::Owner(job)),
         None => Vec::new(),
     };
     let waits = jobs.is_empty() && writes(run);
     let ahead = waits.then(|| {
-        let others = world.runs.filter(|other| {
-            other.spec.pipeline_ref.name == *pipeline_name
-                && other.namespace().as_deref() == Some(namespace.as_str())
-                && writes(other)
-                && !is_over(other)
-                && place(other) < place(run)
-        });
-        others.into_iter().min_by_key(|other| place(other)).map(|other| other.name_any())
+        let others = world.runs.tied(&namespace, &Tie::Runs(pipeline_name.clone())).into_iter();
+        let before = others.filter(|other| writes(other) && !is_over(other) && place(other) < place(run));
+        before.min_by_key(|other| place(other)).map(|other| other.name_any())
+    });
+    let plan = plan.filter(|plan| labels::is_owned(plan.as_ref(), &uid));
+    let revisions = revision::of(world, pipeline.as_deref());
+    // Once there is a plan, it holds what is needed of them.
+    let spec = match &plan {
+        None => revision::asked(&revisions, &run.spec.pipeline_ref).and_then(revision::spec),
+        Some(_) => None,
+    };
+    let (connectors, transformations) = spec.as_ref().map_or_else(Default::default, |spec| {
+        let connectors = world.connectors.named(&namespace, connectors_of(spec));
+        (connectors, world.transformations.named(&namespace, transformations_of(spec)))
     });
     View {
-        revisions: revision::of(world, pipeline.as_deref()),
-        connectors: world.connectors.of(&namespace),
-        transformations: world.transformations.of(&namespace),
+        revisions,
+        connectors,
+        transformations,
         identity: identity::is_there(world, &namespace, who(run), settings),
         run: Arc::clone(run),
         pipeline,
-        plan: plan.filter(|plan| labels::is_owned(plan.as_ref(), &uid)),
+        plan,
         jobs,
         pods,
         ahead: ahead.flatten(),

@@ -76,6 +76,7 @@ pub(super) fn look(view: &View, arrival: &FileArrivalTrigger, settings: &Setting
         mounts: &mounts,
         resources: None,
         grace_seconds: GRACE,
+        shards: None,
     };
     let errand = Errand { name: &wanted, labels: labels_of(view), worker, deadline: DEADLINE };
     let begin = view.looks.begin(schedule.as_ref(), &about(connector, spec), errand, settings);

@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use kube::ResourceExt;
 use serde_json::json;
 
+use super::backfill::{Filled, fill};
 use super::fires::{Due, Fire, of_clock};
 use super::look::{Looked, look};
 use super::view::View;
@@ -64,6 +65,15 @@ struct Decided {
     active: Vec<String>,
 }
 
+/// What goes into the status.
+struct Found<'a> {
+    clock: &'a Result<Option<Clock>, String>,
+    due: &'a Due,
+    decided: &'a Decided,
+    looked: &'a Looked,
+    filled: &'a Filled,
+}
+
 /// What is to be done for a Schedule now.
 #[must_use]
 pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
@@ -78,6 +88,7 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     };
     // Validation has seen that it is a length of time.
     let jitter = schedule.spec.jitter.as_ref().and_then(|jitter| parse_duration(jitter).ok()).unwrap_or_default();
+    let filled = fill(view, clock.as_ref().ok().and_then(Option::as_ref), now);
     let clock = clock.map(|clock| Some(clock?.delayed(jitter, &schedule.uid().unwrap_or_default())));
     let after = view.decided_until(made, now);
     let looked = match (&schedule.spec.trigger, &clock) {
@@ -93,8 +104,10 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         Err(_) => Due::default(),
     };
     let mut decided = view.decide(&due);
+    decided.actions.extend(filled.create.clone());
     decided.actions.extend(view.forget(now));
-    let status = view.status(&clock, &due, &decided, &looked, after, now);
+    let found = Found { clock: &clock, due: &due, decided: &decided, looked: &looked, filled: &filled };
+    let status = view.status(&found, after, now);
     let mut plan = Plan { actions: decided.actions, again: None }.and(looked.plan);
     if schedule.status.as_ref() != Some(&status) {
         plan = plan.then(Action::status(Target::of(Kind::Schedule, &schedule.metadata), &status));
@@ -174,8 +187,9 @@ impl View {
         new.chain(before).filter(|event| may_be_seen(event)).take(EVENTS).cloned().collect()
     }
 
+    /// The fires' runs that go on. The past that is read again keeps none of them waiting.
     fn active(&self) -> Vec<&Arc<PipelineRun>> {
-        self.runs.iter().filter(|run| !run::is_over(run)).collect()
+        self.runs.iter().filter(|run| run.spec.backfill.is_none() && !run::is_over(run)).collect()
     }
 
     fn decide(&self, due: &Due) -> Decided {
@@ -253,13 +267,19 @@ impl View {
     fn run_of(&self, fire: &Fire) -> PipelineRun {
         let schedule = &self.schedule;
         let (name, uid) = (schedule.name_any(), schedule.uid().unwrap_or_default());
+        let mut run = self.run_named(names::run(&name, &uid, schedule.spec.trigger.key(), fire.at, &fire.event));
+        run.metadata.annotations = Some([(labels::FIRE.to_owned(), fire.at.to_string())].into());
+        run
+    }
+
+    /// A run of the Schedule's.
+    pub(super) fn run_named(&self, name: String) -> PipelineRun {
+        let schedule = &self.schedule;
         let pipeline = &schedule.spec.pipeline_ref.name;
-        let own = labels([(labels::SCHEDULE, &names::label(&name)), (labels::PIPELINE, &names::label(pipeline))]);
-        let run = names::run(&name, &uid, schedule.spec.trigger.key(), fire.at, &fire.event);
-        let mut metadata = labels::child_of::<Schedule>(schedule, run, own);
-        metadata.annotations = Some([(labels::FIRE.to_owned(), fire.at.to_string())].into());
+        let whose = names::label(&schedule.name_any());
+        let own = labels([(labels::SCHEDULE, &whose), (labels::PIPELINE, &names::label(pipeline))]);
         PipelineRun {
-            metadata,
+            metadata: labels::child_of::<Schedule>(schedule, name, own),
             spec: PipelineRunSpec {
                 pipeline_ref: PipelineRevisionRef { name: pipeline.clone(), revision: None },
                 mode: RunMode::Incremental,
@@ -320,7 +340,8 @@ impl View {
         let badly = badly.into_iter().skip(limit(spec.failed_runs_history_limit));
         let old =
             |run: &PipelineRun| run.creation_timestamp().is_some_and(|time| now.duration_since(time.0) > AT_LEAST);
-        let gone = well.chain(badly).filter(|run| run.metadata.deletion_timestamp.is_none() && old(run));
+        let gone =
+            well.chain(badly).filter(|run| run.metadata.deletion_timestamp.is_none() && old(run) && self.is_known(run));
         gone.map(|run| Action::Delete {
             target: Target::of(Kind::PipelineRun, &run.metadata).any_version(),
             foreground: false,
@@ -328,26 +349,16 @@ impl View {
         .collect()
     }
 
-    fn status(
-        &self,
-        clock: &Result<Option<Clock>, String>,
-        due: &Due,
-        decided: &Decided,
-        looked: &Looked,
-        after: Timestamp,
-        now: Timestamp,
-    ) -> ScheduleStatus {
+    fn status(&self, found: &Found<'_>, after: Timestamp, now: Timestamp) -> ScheduleStatus {
+        let Found { clock, due, decided, looked, filled } = *found;
         let schedule = &self.schedule;
         let before = schedule.status.as_ref();
         let suspended = schedule.spec.suspend;
-        let mut next = Vec::new();
-        if let (Ok(Some(clock)), false) = (clock, suspended) {
-            let mut at = now;
-            while let Some(fire) = clock.next(at).filter(|_| next.len() < NEXT) {
-                next.push(self.shown(fire));
-                at = fire;
-            }
-        }
+        let next = match clock {
+            Ok(Some(clock)) if !suspended => clock.upcoming(now, NEXT),
+            _ => Vec::new(),
+        };
+        let next: Vec<String> = next.into_iter().map(|fire| self.shown(fire)).collect();
         let (ready, reason, message) = match (clock, &self.pipeline) {
             (Err(error), _) => (false, Reason::Invalid, error.clone()),
             (Ok(_), None) => {
@@ -373,7 +384,7 @@ impl View {
                 trigger => (false, Reason::NotSupportedYet, format!("`{}` is not watched yet", trigger.key())),
             },
         };
-        let said = vec![
+        let mut said = vec![
             Said::holds(ConditionType::Ready, ready, reason, message),
             if suspended {
                 Said::holds(ConditionType::Suspended, true, Reason::Suspended, "nothing is started")
@@ -381,6 +392,7 @@ impl View {
                 Said::holds(ConditionType::Suspended, false, Reason::Active, "fires start runs")
             },
         ];
+        said.extend(filled.said.clone());
         // Without a fire nothing is written: the time moves on only with what it decides.
         let moved = !due.start.is_empty() || due.missed > 0;
         let last_successful = self.runs.iter().filter_map(|run| {
@@ -400,6 +412,8 @@ impl View {
             next,
             last_decision: decided.last.clone(),
             last_look: looked.last.clone(),
+            backfill: filled.status.clone(),
+            filled: filled.filled.clone(),
             last_successful_time: last_successful.max().or(before.and_then(|status| status.last_successful_time)),
             active: decided.active.iter().take(ACTIVE).cloned().collect(),
             counts: Some(decided.counts.clone()),

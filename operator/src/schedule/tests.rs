@@ -1,5 +1,7 @@
 //! Every fire becomes one run, or a recorded reason.
 
+mod backfill;
+
 use std::sync::Arc;
 
 use aggregator_crds::schedule::{Decision, FireCounts, ScheduleStatus};

@@ -7,7 +7,7 @@ use aggregator_crds::{Connector, Pipeline, PipelineRun, Schedule};
 use kube::ResourceExt;
 
 use crate::errand::Errands;
-use crate::labels;
+use crate::index::Tie;
 use crate::world::World;
 
 /// What is known of a Schedule and of its runs.
@@ -31,13 +31,10 @@ pub struct View {
 #[must_use]
 pub fn observe(world: &World, schedule: &Arc<Schedule>) -> View {
     let namespace = schedule.namespace().unwrap_or_default();
-    let uid = schedule.uid().unwrap_or_default();
-    let mut runs = world.runs.filter(|run| labels::is_owned(run, &uid));
+    let mut runs = world.runs.tied(&namespace, &Tie::Owner(schedule.uid().unwrap_or_default()));
     runs.sort_by_key(|run| (run.creation_timestamp().map(|time| time.0), run.name_any()));
     let others = match &schedule.spec.trigger {
-        Trigger::PipelineSucceeded(other) => world
-            .runs
-            .filter(|run| run.namespace().as_deref() == Some(&namespace) && run.spec.pipeline_ref.name == other.name),
+        Trigger::PipelineSucceeded(other) => world.runs.tied(&namespace, &Tie::Runs(other.name.clone())),
         _ => Vec::new(),
     };
     let arrival = match &schedule.spec.trigger {
@@ -47,7 +44,7 @@ pub fn observe(world: &World, schedule: &Arc<Schedule>) -> View {
     View {
         connector: arrival.and_then(|arrival| world.connectors.get(&namespace, &arrival.connector)),
         // A Schedule that waited for files before it was edited has some to clean up.
-        looks: Errands::of(world, &uid),
+        looks: Errands::of(world, schedule.as_ref()),
         pipeline: world.pipelines.get(&namespace, &schedule.spec.pipeline_ref.name),
         schedule: Arc::clone(schedule),
         runs,

@@ -71,6 +71,7 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
                 mounts: &mounts,
                 resources: None,
                 grace_seconds: GRACE,
+                shards: None,
             };
             let errand = Errand { name: &wanted, labels: labels_of(), worker, deadline: DEADLINE };
             let begin = view.tests.begin(transformation.as_ref(), &about, errand, settings);

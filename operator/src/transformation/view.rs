@@ -6,7 +6,7 @@ use aggregator_crds::Transformation;
 use kube::ResourceExt;
 
 use crate::errand::Errands;
-use crate::run::transformations_of;
+use crate::index::Tie;
 use crate::world::World;
 
 /// What is known of a Transformation, of its tests, and of who uses it.
@@ -23,15 +23,11 @@ pub struct View {
 /// Looks at everything that a Transformation touches.
 #[must_use]
 pub fn observe(world: &World, transformation: &Arc<Transformation>) -> View {
-    let name = transformation.name_any();
-    let users = world.pipelines.filter(|pipeline| {
-        pipeline.namespace() == transformation.namespace() && transformations_of(&pipeline.spec).contains(name.as_str())
-    });
-    let mut users: Vec<String> = users.iter().map(|pipeline| pipeline.name_any()).collect();
-    users.sort();
+    let namespace = transformation.namespace().unwrap_or_default();
+    let users = world.pipelines.tied(&namespace, &Tie::Transformation(transformation.name_any()));
     View {
-        tests: Errands::of(world, &transformation.uid().unwrap_or_default()),
+        tests: Errands::of(world, transformation.as_ref()),
         transformation: Arc::clone(transformation),
-        users,
+        users: users.iter().map(|pipeline| pipeline.name_any()).collect(),
     }
 }

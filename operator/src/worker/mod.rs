@@ -5,5 +5,5 @@ mod pod;
 mod state;
 
 pub use mounts::{Mounts, NoVolume};
-pub use pod::{MANIFESTS, SECRETS, Worker, arguments};
-pub use state::{Death, death, has_ended, message, running, waiting};
+pub use pod::{INDEX, MANIFESTS, SECRETS, Worker, arguments};
+pub use state::{Death, death, has_ended, index, message, running, waiting};

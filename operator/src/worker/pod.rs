@@ -7,15 +7,15 @@ use k8s_openapi::api::batch::v1::{
     JobSpec, PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
 };
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, HostPathVolumeSource,
+    Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, HostPathVolumeSource,
     PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements,
-    SeccompProfile, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    SeccompProfile, SecretKeySelector, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::ObjectMeta;
 
 use super::mounts::{Mounts, VOLUMES};
-use crate::settings::Settings;
+use crate::settings::{Settings, Variable};
 
 /// The worker's container.
 pub(super) const CONTAINER: &str = "worker";
@@ -43,7 +43,12 @@ pub struct Worker<'a> {
     pub resources: Option<&'a Resources>,
     /// How long it may take to stop, in seconds.
     pub grace_seconds: i64,
+    /// How many of them share the work.
+    pub shards: Option<u32>,
 }
+
+/// The variable in which the Job's controller tells each Pod of several its number, from 0.
+pub const INDEX: &str = "JOB_COMPLETION_INDEX";
 
 /// The arguments of a worker's command: where its manifests are, and these.
 #[must_use]
@@ -51,18 +56,28 @@ pub fn arguments(command: &str, options: Vec<(&'static str, String)>) -> Vec<Str
     let file = [("file", format!("{PLAN}/{MANIFESTS}"))];
     let mut arguments = vec!["worker".to_owned(), command.to_owned()];
     for (name, value) in file.into_iter().chain(options) {
-        // The kubelet takes `$(NAME)` for a variable, and `$$` for `$`.
-        arguments.extend([format!("--{name}"), value.replace('$', "$$")]);
+        arguments.extend([format!("--{name}"), literal(&value)]);
     }
     arguments
 }
 
 impl Worker<'_> {
-    /// A Job that starts it once, with so many seconds until it is ended.
+    /// A Job that starts it once, or each of several once, with so many seconds until it is ended.
     #[must_use]
     pub fn job(self, labels: BTreeMap<String, String>, deadline: Option<i64>, settings: &Settings) -> JobSpec {
+        let shards = self.shards.and_then(|shards| i32::try_from(shards).ok());
+        // One that fails does not take the others along: what these save need not be done again.
+        let times = match shards {
+            None => JobSpec { backoff_limit: Some(0), ..JobSpec::default() },
+            Some(shards) => JobSpec {
+                completion_mode: Some("Indexed".into()),
+                completions: Some(shards),
+                parallelism: Some(shards),
+                backoff_limit_per_index: Some(0),
+                ..JobSpec::default()
+            },
+        };
         JobSpec {
-            backoff_limit: Some(0),
             // No second Pod while the first may still write.
             pod_replacement_policy: Some("Failed".into()),
             // A Pod that was taken from its node has not failed: another one goes on.
@@ -81,7 +96,7 @@ impl Worker<'_> {
                 metadata: Some(ObjectMeta { labels: Some(labels), ..ObjectMeta::default() }),
                 spec: Some(self.pod(settings)),
             },
-            ..JobSpec::default()
+            ..times
         }
     }
 
@@ -105,7 +120,7 @@ impl Worker<'_> {
                 image: Some(settings.image.clone()),
                 command: Some(settings.command.clone()),
                 args: Some(self.arguments),
-                env: Some(vec![EnvVar { name: "TMPDIR".into(), value: Some(SCRATCH.into()), ..EnvVar::default() }]),
+                env: Some(environment(&settings.variables)),
                 resources: self.resources.map(|resources| ResourceRequirements {
                     requests: Some(quantities(&resources.requests)),
                     limits: Some(quantities(&resources.limits)),
@@ -124,6 +139,24 @@ impl Worker<'_> {
             ..PodSpec::default()
         }
     }
+}
+
+/// A text as it is: the kubelet takes `$(NAME)` for a variable, and `$$` for `$`.
+fn literal(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+fn environment(variables: &[Variable]) -> Vec<EnvVar> {
+    let scratch = EnvVar { name: "TMPDIR".into(), value: Some(SCRATCH.into()), value_from: None };
+    let more = variables.iter().map(|variable| match variable {
+        Variable::Text { name, value } => EnvVar { name: name.clone(), value: Some(literal(value)), value_from: None },
+        Variable::OfSecret { name, secret, key } => {
+            let key = SecretKeySelector { name: secret.clone(), key: key.clone(), optional: Some(true) };
+            let value_from = Some(EnvVarSource { secret_key_ref: Some(key), ..EnvVarSource::default() });
+            EnvVar { name: name.clone(), value: None, value_from }
+        }
+    });
+    std::iter::once(scratch).chain(more).collect()
 }
 
 fn quantities(list: &BTreeMap<String, String>) -> BTreeMap<String, Quantity> {
@@ -164,4 +197,30 @@ fn volumes(plan: &str, needed: &Mounts) -> (Vec<Volume>, Vec<VolumeMount>) {
         mount(Volume { host_path: Some(source), ..named(&format!("host-{number}")) }, path, false);
     }
     (volumes, mounts)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn variables_are_texts_as_they_are_or_of_a_secret() {
+        let variables = [
+            Variable::Text { name: "A".into(), value: "$(TMPDIR)".into() },
+            Variable::OfSecret { name: "B".into(), secret: "collector".into(), key: "headers".into() },
+        ];
+        let made: Vec<Value> =
+            environment(&variables).iter().map(|variable| serde_json::to_value(variable).expect("JSON")).collect();
+        let of_secret = json!({"secretKeyRef": {"name": "collector", "key": "headers", "optional": true}});
+        assert_eq!(
+            made,
+            [
+                json!({"name": "TMPDIR", "value": SCRATCH}),
+                json!({"name": "A", "value": "$$(TMPDIR)"}),
+                json!({"name": "B", "valueFrom": of_secret}),
+            ]
+        );
+    }
 }

@@ -59,6 +59,12 @@ pub fn waiting(pod: &Pod) -> Option<Waiting> {
     Some(Waiting { reason, message })
 }
 
+/// The number of a Pod among those of a Job that share its work.
+#[must_use]
+pub fn index(pod: &Pod) -> Option<u32> {
+    pod.annotations().get("batch.kubernetes.io/job-completion-index")?.parse().ok()
+}
+
 /// Whether the worker runs.
 #[must_use]
 pub fn running(pod: &Pod) -> bool {
@@ -107,11 +113,6 @@ pub fn death(pod: &Pod) -> Death {
                 let text = format!("the worker in the Pod {name} was killed (exit code {})", state.exit_code);
                 (Reason::Killed, text, true)
             }
-            Some(state) if matches!(state.exit_code, 137 | 143) => (
-                Reason::Killed,
-                format!("the worker in the Pod {name} was killed (exit code {})", state.exit_code),
-                true,
-            ),
             Some(state) if state.exit_code != 0 => {
                 let why = state.message.clone().unwrap_or_default();
                 let text = format!("the worker in the Pod {name} ended with exit code {}: {why}", state.exit_code);

@@ -2,12 +2,12 @@
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use serde_json::json;
 
-use super::file;
+use super::{file, parts};
 
 /// The authority's certificate.
 pub(super) const AUTHORITY: &str = "ca.crt";
@@ -41,7 +41,8 @@ pub(super) const SCHEDULER: &str = "system:kube-scheduler";
 pub(super) fn write(home: &Path, url: &str) -> Issuer<'static, KeyPair> {
     let authority = authority(home, AUTHORITY);
 
-    let mut server = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()]).unwrap();
+    let names = ["127.0.0.1", "localhost", parts::SERVICE].map(str::to_owned);
+    let mut server = CertificateParams::new(names).unwrap();
     server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     certify(&authority, &server, home, SERVER, SERVER_KEY);
@@ -65,21 +66,44 @@ pub(super) fn write(home: &Path, url: &str) -> Issuer<'static, KeyPair> {
     authority
 }
 
-/// Writes a node's kubeconfig, by its user's name, and its certificate `NAME.crt` with `NAME.key` for an address on
-/// loopback, into the folder. Gives back the kubeconfig's name.
-pub(super) fn write_node(authority: &Issuer<'_, KeyPair>, home: &Path, url: &str, name: &str) -> String {
+/// Who a node is, as files.
+pub struct Identity {
+    /// What it asks the API server with.
+    pub kubeconfig: PathBuf,
+    /// The certificate that it shows when it is asked.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The authority of those who may ask it.
+    pub clients: PathBuf,
+}
+
+/// Writes who a node is, which is asked at that address, into the folder.
+pub(super) fn write_node(
+    authority: &Issuer<'_, KeyPair>,
+    home: &Path,
+    url: &str,
+    name: &str,
+    address: &str,
+) -> Identity {
     let user = format!("system:node:{name}");
-    let file = format!("{user}.kubeconfig");
-    if home.join(&file).exists() {
+    let (certificate, key) = (format!("{name}.crt"), format!("{name}.key"));
+    let identity = Identity {
+        kubeconfig: home.join(format!("{user}.kubeconfig")),
+        certificate: home.join(&certificate),
+        key: home.join(&key),
+        clients: home.join(NODE_CLIENT_AUTHORITY),
+    };
+    if identity.kubeconfig.exists() {
         // An earlier node of that name.
-        return file;
+        return identity;
     }
-    let mut server = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let mut server = CertificateParams::new([address.to_owned()]).unwrap();
     server.distinguished_name.push(DnType::CommonName, name);
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    certify(authority, &server, home, &format!("{name}.crt"), &format!("{name}.key"));
+    certify(authority, &server, home, &certificate, &key);
     kubeconfig(authority, home, url, &user, Some("system:nodes"));
-    file
+    identity
 }
 
 fn authority(home: &Path, certificate: &str) -> Issuer<'static, KeyPair> {

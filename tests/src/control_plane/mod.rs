@@ -6,6 +6,7 @@ mod certificates;
 mod namespace;
 mod node;
 mod parts;
+mod release;
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -18,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use rcgen::{Issuer, KeyPair};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::folder;
@@ -26,8 +26,10 @@ use crate::process::{Process, mortal};
 use crate::wait::PATIENCE;
 
 pub use audit::Request;
+pub use certificates::Identity;
 pub use namespace::Namespace;
 pub use node::Node;
+pub use release::Release;
 
 /// A running control plane. Dropping it ends the processes and removes their files.
 pub struct ControlPlane {
@@ -77,7 +79,7 @@ impl ControlPlane {
     /// When the program is not built, or a part ends or is not ready in time.
     #[must_use]
     pub fn bare() -> Self {
-        let program = program();
+        let program = Release::chosen().program();
         let home = tempfile::Builder::new().prefix("aggregator-kube-").tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let authority = certificates::write(home.path(), &format!("https://127.0.0.1:{port}"));
@@ -129,7 +131,8 @@ impl ControlPlane {
     }
 
     /// Where the API server is.
-    fn url(&self) -> String {
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
     }
 
@@ -242,24 +245,20 @@ impl ControlPlane {
         Node::start(Arc::clone(self), name, settings)
     }
 
+    /// Who a node of another program is, which is asked at that address. A name keeps its first address.
+    ///
+    /// # Panics
+    /// When its files cannot be written.
+    #[must_use]
+    pub fn identity(&self, node: &str, address: &str) -> Identity {
+        certificates::write_node(&self.authority, self.home.path(), &self.url(), node, address)
+    }
+
     /// The last lines that each part has written.
     fn logs(&self) -> String {
         let logs = self.processes().map(|(part, process)| format!("== the log of {part}\n{}", process.log(60)));
         logs.collect()
     }
-}
-
-/// What `scripts/control-plane` has built; its name depends on what it was built from.
-fn program() -> PathBuf {
-    let module = folder::workspace().join("tests/control-plane");
-    let mut hash = Sha256::new();
-    for file in ["go.mod", "go.sum", "main.go"] {
-        hash.update(std::fs::read(module.join(file)).unwrap());
-    }
-    let hash: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let program = folder::cache().join(format!("tools/control-plane-{hash}"));
-    assert!(program.is_file(), "{} is missing: run `scripts/control-plane`, which builds it", program.display());
-    program
 }
 
 /// A file of the control plane's, as an argument.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use super::{ControlPlane, certificates, file};
+use super::{ControlPlane, file};
 use crate::folder;
 use crate::process::Process;
 use crate::wait::{PATIENCE, eventually};
@@ -22,9 +22,9 @@ pub struct Node {
 impl Node {
     pub(super) fn start(plane: Arc<ControlPlane>, name: &str, settings: &Value) -> Self {
         let folder = plane.home.path();
-        let kubeconfig = certificates::write_node(&plane.authority, folder, &plane.url(), name);
+        let identity = plane.identity(name, "127.0.0.1");
         let mut config = json!({
-            "kubeconfig": file(folder, &kubeconfig),
+            "kubeconfig": identity.kubeconfig,
             "node": {
                 "name": name,
                 "data": file(folder, &format!("{name}.data")),
@@ -33,9 +33,9 @@ impl Node {
                 "apiServer": format!("127.0.0.1:{}", plane.port),
                 "endpoint": {
                     "address": "127.0.0.1:0",
-                    "certificate": file(folder, &format!("{name}.crt")),
-                    "key": file(folder, &format!("{name}.key")),
-                    "clients": file(folder, certificates::NODE_CLIENT_AUTHORITY),
+                    "certificate": identity.certificate,
+                    "key": identity.key,
+                    "clients": identity.clients,
                 },
             },
         });

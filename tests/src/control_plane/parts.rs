@@ -4,6 +4,9 @@ use std::path::Path;
 
 use super::{audit, certificates, file};
 
+/// Where Pods find the API server: the first address of the Services. Only a node can lead them there.
+pub(super) const SERVICE: &str = "10.0.0.1";
+
 /// One member, which only the API server reaches, by a socket. Nothing it stores is wanted after a crash.
 pub(super) fn etcd(home: &Path) -> Vec<String> {
     vec![

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use super::claim::Leave;
 use super::lock::{self, Locks};
 use super::record::{Asked, Record, Superseded};
 use super::{Begun, CheckpointError, CheckpointStore, Joined, Positions, RunKind, Shard, Sharing, Unfinished};
@@ -137,7 +138,11 @@ impl CheckpointStore for LocalStore {
         let asked = Asked { kind, plan: plan.to_owned(), above, by: None };
         loop {
             let (asked, locks, name) = (asked.clone(), Arc::clone(&self.locks), pipeline.to_owned());
-            let joined = self.with(pipeline, move |record| record.join(&asked, shard, || locks.act_for_all(&name)));
+            let joined = self.with(pipeline, move |record| {
+                record.join(&asked, shard, |_| {
+                    Ok(if locks.act_for_all(&name)? { Leave::Granted(None) } else { Leave::Refused })
+                })
+            });
             match joined.await? {
                 None => tokio::time::sleep(LOOK).await,
                 Some(joined) => {

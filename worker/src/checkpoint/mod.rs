@@ -1,9 +1,12 @@
 //! What a Pipeline remembers between runs: its runs, its attempts, and how far each source was read.
 
+pub(crate) mod claim;
 mod local;
 mod lock;
 pub(crate) mod record;
 mod shard;
+#[cfg(test)]
+mod walk;
 
 use std::collections::BTreeMap;
 
@@ -68,6 +71,12 @@ pub enum CheckpointError {
         /// This attempt's epoch.
         epoch: u64,
     },
+    /// Who asked for the run does not count on this attempt any more.
+    #[error("the run `{run}` has ended without this attempt, or goes on with a later one: nothing of it is committed")]
+    GivenUp {
+        /// The run.
+        run: String,
+    },
     /// What should be a folder is a file.
     #[error("state cannot be kept in {path}: it is a file, and not a folder")]
     NotAFolder {
@@ -101,6 +110,17 @@ pub enum CheckpointError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// What is to be remembered is more than one object holds.
+    #[error("the Checkpoint `{name}` would have about {} KiB, which is more than the API server takes", .bytes / 1024)]
+    TooLarge {
+        /// The object.
+        name: String,
+        /// About how many bytes it would have.
+        bytes: usize,
+        /// What the API server said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// What was stored does not read.
     #[error("a checkpoint of Pipeline `{pipeline}` does not read")]
     Corrupt {
@@ -119,9 +139,11 @@ impl CheckpointError {
         match self {
             Self::Busy { .. } | Self::Unreachable { .. } => true,
             Self::Superseded { .. }
+            | Self::GivenUp { .. }
             | Self::NotAFolder { .. }
             | Self::Folder { .. }
             | Self::Database { .. }
+            | Self::TooLarge { .. }
             | Self::Corrupt { .. } => false,
         }
     }
@@ -168,6 +190,14 @@ pub trait CheckpointStore: Send + Sync {
     /// # Errors
     /// [`CheckpointError::Superseded`] when it is not the one that is shared now.
     async fn saved(&self, _pipeline: &str, _attempt: &Attempt) -> Result<(), CheckpointError> {
+        Ok(())
+    }
+
+    /// The attempt is about to commit: from now on, who asked for it takes into account that it may have.
+    ///
+    /// # Errors
+    /// [`CheckpointError::GivenUp`] when they do not count on it any more; nothing may be committed then.
+    async fn commits(&self) -> Result<(), CheckpointError> {
         Ok(())
     }
 

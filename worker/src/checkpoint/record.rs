@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::claim::{Claim, Leave};
 use super::shard::{LastRun, SharedRun, Step, next};
 use super::{Begun, Idle, Joined, Positions, RunKind, Shard, Sharing, Unfinished};
 use crate::connector::Attempt;
@@ -76,7 +77,7 @@ pub(crate) struct Superseded;
 impl Record {
     /// Begins an attempt: of the last run if that goes on and is what is asked for, else of a new one.
     pub(crate) fn begin(&mut self, asked: &Asked) -> Begun {
-        let goes_on = self.stands(asked) == LastRun::GoesOn;
+        let goes_on = matches!(self.stands(asked), LastRun::GoesOn | LastRun::Done);
         let before = self.last.take();
         let epoch = before.as_ref().map_or(0, |last| last.attempt.epoch).max(asked.above) + 1;
         let run = before.filter(|_| goes_on).map(|last| last.attempt.run);
@@ -100,17 +101,19 @@ impl Record {
     /// How the last run stands, seen from what is asked for.
     fn stands(&self, asked: &Asked) -> LastRun {
         match &self.last {
-            Some(last) if last.kind == asked.kind && last.plan == asked.plan => match last.phase {
+            Some(last) if last.kind == asked.kind && last.plan == asked.plan => match (last.phase, &asked.by) {
+                (Phase::Succeeded, None) => LastRun::Succeeded,
                 // Its process died before it could say so.
-                Phase::Succeeded if asked.by.is_some() && asked.by == last.by => LastRun::GoesOn,
-                Phase::Succeeded => LastRun::Succeeded,
-                Phase::Running | Phase::Failed | Phase::Interrupted => LastRun::GoesOn,
+                (Phase::Succeeded, by) if *by == last.by => LastRun::Done,
+                (Phase::Succeeded, Some(_)) => LastRun::Other,
+                (Phase::Running | Phase::Failed | Phase::Interrupted, _) => LastRun::GoesOn,
             },
             Some(_) | None => LastRun::Other,
         }
     }
 
-    /// Takes the next step of a shard; None while another process takes it for all, which `for_all` tells.
+    /// Takes the next step of a shard; None while another process takes it for all. Whether this one may is told by
+    /// `for_all`, which sees who has written down that it does.
     ///
     /// # Errors
     /// Those of `for_all`.
@@ -118,19 +121,24 @@ impl Record {
         &mut self,
         asked: &Asked,
         shard: Shard,
-        for_all: impl Fn() -> Result<bool, E>,
+        for_all: impl FnOnce(Option<&Claim>) -> Result<Leave, E>,
     ) -> Result<Option<Joined>, E> {
         let stands = self.stands(asked);
         let (run, epoch) =
             self.last.as_ref().map_or_else(Default::default, |last| (last.attempt.run.clone(), last.attempt.epoch));
-        let shared = self.shared.as_ref().filter(|shared| shared.run == run);
+        // Who goes on with the run of another object divides what is there now, apart from what that has saved.
+        let same = asked.by.is_none() || self.last.as_ref().is_some_and(|last| last.by == asked.by);
+        let shared = self.shared.as_ref().filter(|shared| same && shared.run == run);
         let joined = match next(stands, epoch, shared, shard) {
-            // Who divides tells it, or dies and lets the others do it.
-            Step::Divide if !for_all()? => return Ok(None),
             Step::Divide => {
+                // Who divides tells it, or dies and lets the others do it.
+                let Leave::Granted(claim) = for_all(shared.and_then(|shared| shared.claim.as_ref()))? else {
+                    return Ok(None);
+                };
                 let begun = self.begin(asked);
                 let Attempt { run, epoch } = begun.attempt.clone();
-                self.shared = Some(SharedRun { run, epoch, of: shard.of, sharing: None, saved: BTreeSet::new() });
+                let of = shard.of;
+                self.shared = Some(SharedRun { run, epoch, of, sharing: None, saved: BTreeSet::new(), claim });
                 Joined::Divide(begun)
             }
             Step::Work(splits) => {
@@ -141,19 +149,29 @@ impl Record {
                 Joined::Work(self.begun(Attempt { run, epoch }, true), splits)
             }
             Step::Finish => {
-                self.take_part(shard);
-                if for_all()? { Joined::Finish(self.begin(asked)) } else { Joined::Idle(run, Idle::Finishing) }
+                let leave = for_all(shared.and_then(|shared| shared.claim.as_ref()))?;
+                self.take_part(asked, shard);
+                match leave {
+                    Leave::Granted(claim) => {
+                        if let Some(shared) = &mut self.shared {
+                            shared.claim = claim;
+                        }
+                        Joined::Finish(self.begin(asked))
+                    }
+                    Leave::Refused => Joined::Idle(run, Idle::Finishing),
+                }
             }
             Step::Idle(why) => {
-                self.take_part(shard);
+                self.take_part(asked, shard);
                 Joined::Idle(run, why)
             }
         };
         Ok(Some(joined))
     }
 
-    fn take_part(&mut self, shard: Shard) {
-        if let Some(shared) = &mut self.shared {
+    /// Runs of which nobody can say who asked for them are told apart by who took part in the last one.
+    fn take_part(&mut self, asked: &Asked, shard: Shard) {
+        if let Some(shared) = self.shared.as_mut().filter(|_| asked.by.is_none()) {
             shared.saved.insert(shard.index);
         }
     }
@@ -164,9 +182,18 @@ impl Record {
         shared.filter(|shared| shared.run == attempt.run && shared.epoch == attempt.epoch).ok_or(Superseded)
     }
 
+    /// Whoever divides the run as this attempt is alive.
+    pub(crate) fn beat(&mut self, attempt: &Attempt) -> Result<(), Superseded> {
+        let claim = self.shared_as(attempt)?.claim.as_mut().ok_or(Superseded)?;
+        claim.beat += 1;
+        Ok(())
+    }
+
     /// The attempt is shared so.
     pub(crate) fn divided(&mut self, attempt: &Attempt, sharing: &Sharing) -> Result<(), Superseded> {
-        self.shared_as(attempt)?.sharing = Some(sharing.clone());
+        let shared = self.shared_as(attempt)?;
+        shared.sharing = Some(sharing.clone());
+        shared.claim = None;
         Ok(())
     }
 
@@ -186,6 +213,10 @@ impl Record {
             self.positions = positions.clone();
         }
         self.committed = Some(attempt.clone());
+        if last.by.is_some() {
+            // Who asked is enough to tell what has succeeded; a division may be large.
+            self.shared = None;
+        }
         Ok(())
     }
 
@@ -197,6 +228,10 @@ impl Record {
                 Unfinished::Failed => Phase::Failed,
                 Unfinished::Interrupted => Phase::Interrupted,
             };
+            // Others may act for all at once.
+            if let Some(shared) = &mut self.shared {
+                shared.claim = None;
+            }
         }
     }
 }
@@ -291,9 +326,30 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_goes_on_for_another_object_is_divided_anew() {
+        let mut record = Record::default();
+        let mut join = |by: &str, index: u32| {
+            let asked = Asked { by: Some(by.to_owned()), ..asked(RunKind::Full, "plan", 0) };
+            let joined = record.join(&asked, Shard { index, of: 2 }, |_| Ok::<_, ()>(Leave::Granted(None)));
+            let joined = joined.expect("no errors").expect("nobody else acts");
+            if let Joined::Divide(begun) = &joined {
+                let splits = Sharing::Splits(serde_json::json!(["a"]));
+                assert_eq!(record.divided(&begun.attempt, &splits), Ok(()));
+            }
+            joined
+        };
+        let Joined::Divide(first) = join("one", 0) else { unreachable!("nothing is divided") };
+        assert!(matches!(join("one", 0), Joined::Work(..)));
+        let Joined::Divide(second) = join("other", 1) else { unreachable!("it is another one's") };
+        assert_eq!((&second.attempt.run, second.attempt.epoch, second.resumed), (&first.attempt.run, 2, true));
+        assert!(matches!(join("other", 0), Joined::Work(..)));
+    }
+
+    #[test]
     fn a_record_reads_as_it_was_written() {
         let mut record = Record::default();
-        let joined = record.join(&asked(RunKind::Full, "plan", 3), Shard { index: 1, of: 2 }, || Ok::<_, ()>(true));
+        let joined = record
+            .join(&asked(RunKind::Full, "plan", 3), Shard { index: 1, of: 2 }, |_| Ok::<_, ()>(Leave::Granted(None)));
         let Ok(Some(Joined::Divide(begun))) = joined else { unreachable!("nobody else divides") };
         assert_eq!(record.divided(&begun.attempt, &Sharing::Splits(serde_json::json!(["a"]))), Ok(()));
         let text = serde_json::to_string(&record).expect("JSON");

@@ -14,6 +14,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::Begun;
+use super::claim::Claim;
 
 /// Which of several processes that share a run one is. Written as `0/4`, the first of four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,9 @@ pub(super) struct SharedRun {
     pub(super) sharing: Option<Sharing>,
     /// Which shards have taken part.
     pub(super) saved: BTreeSet<u32>,
+    /// Who divides it, or completes it, where that is not told by a lock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) claim: Option<Claim>,
 }
 
 /// How the Pipeline's last run stands.
@@ -118,6 +122,8 @@ pub(super) enum LastRun {
     GoesOn,
     /// It was of the same kind and plan, and has succeeded.
     Succeeded,
+    /// It was asked for by the same object, and has succeeded.
+    Done,
     /// It is of no use to this one.
     Other,
 }
@@ -133,24 +139,27 @@ pub(super) enum Step<'a> {
 
 /// What a shard does next; `epoch` is the last attempt's.
 pub(super) fn next(last: LastRun, epoch: u64, shared: Option<&SharedRun>, shard: Shard) -> Step<'_> {
+    match last {
+        LastRun::Done => return Step::Idle(Idle::Succeeded),
+        LastRun::Other => return Step::Divide,
+        LastRun::GoesOn | LastRun::Succeeded => {}
+    }
     let Some(SharedRun { epoch: own, sharing: Some(sharing), saved, .. }) =
         shared.filter(|shared| shared.of == shard.of)
     else {
         return Step::Divide;
     };
     let took_part = saved.contains(&shard.index);
-    match last {
-        LastRun::Other => Step::Divide,
-        LastRun::Succeeded if took_part => Step::Divide,
-        LastRun::Succeeded => Step::Idle(Idle::Succeeded),
-        LastRun::GoesOn => match sharing {
-            Sharing::Whole => Step::Finish,
-            Sharing::Splits(_) if (0..shard.of).all(|index| saved.contains(&index)) => Step::Finish,
-            // An attempt that did not share the run has taken the sinks over.
-            Sharing::Splits(_) if *own != epoch => Step::Divide,
-            Sharing::Splits(_) if took_part => Step::Idle(Idle::Waiting),
-            Sharing::Splits(splits) => Step::Work(splits),
-        },
+    if last == LastRun::Succeeded {
+        return if took_part { Step::Divide } else { Step::Idle(Idle::Succeeded) };
+    }
+    match sharing {
+        Sharing::Whole => Step::Finish,
+        Sharing::Splits(_) if (0..shard.of).all(|index| saved.contains(&index)) => Step::Finish,
+        // An attempt that did not share the run has taken the sinks over.
+        Sharing::Splits(_) if *own != epoch => Step::Divide,
+        Sharing::Splits(_) if took_part => Step::Idle(Idle::Waiting),
+        Sharing::Splits(splits) => Step::Work(splits),
     }
 }
 
@@ -159,7 +168,7 @@ mod tests {
     use super::*;
 
     fn shared(saved: &[u32], sharing: Option<Sharing>) -> SharedRun {
-        SharedRun { run: "run".into(), epoch: 7, of: 3, sharing, saved: saved.iter().copied().collect() }
+        SharedRun { run: "run".into(), epoch: 7, of: 3, sharing, saved: saved.iter().copied().collect(), claim: None }
     }
 
     fn splits() -> Option<Sharing> {
@@ -199,6 +208,16 @@ mod tests {
         assert_eq!(step(LastRun::GoesOn, 7, &whole, 2), Step::Finish);
         assert_eq!(step(LastRun::Succeeded, 8, &whole, 2), Step::Idle(Idle::Succeeded));
         assert_eq!(step(LastRun::Succeeded, 8, &whole, 1), Step::Divide);
+    }
+
+    #[test]
+    fn a_run_of_an_object_that_has_succeeded_is_over_for_every_shard() {
+        for shared in [None, Some(shared(&[1], splits())), Some(shared(&[], None))] {
+            for index in 0..3 {
+                let step = next(LastRun::Done, 8, shared.as_ref(), Shard { index, of: 3 });
+                assert_eq!(step, Step::Idle(Idle::Succeeded), "{shared:?}");
+            }
+        }
     }
 
     #[test]

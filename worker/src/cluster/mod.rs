@@ -3,6 +3,7 @@
 
 mod kept;
 mod look;
+mod object;
 mod outcome;
 mod patience;
 mod probe;

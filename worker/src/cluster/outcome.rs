@@ -49,7 +49,8 @@ pub fn outcome(report: &RunReport) -> AttemptOutcome {
         message: error.map(|error| first_mistake(error).map_or_else(|| error.sentence(), |(message, _)| message)),
         remedy: error.and_then(|error| first_mistake(error).map_or_else(|| error.remedy.clone(), |(_, help)| help)),
         retryable: error.is_some_and(|error| error.retryable),
-        progressed: report.splits.as_ref().is_some_and(|splits| splits.saved > 0),
+        progressed: report.progressed,
+        shard: report.shard.map(|shard| shard.state),
         totals: RunTotals {
             read: sum(EntryKind::Source, |entry| entry.read),
             written: sum(EntryKind::Sink, |entry| entry.written),

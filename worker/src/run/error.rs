@@ -111,7 +111,8 @@ impl RunError {
             Self::RejectBudget { .. } => Reason::RejectBudgetExceeded,
             Self::Diverged { .. } => Reason::SinksDiverged,
             Self::Checkpoint(CheckpointError::Busy { .. }) => Reason::AlreadyRunning,
-            Self::Checkpoint(CheckpointError::Superseded { .. }) => Reason::Fenced,
+            Self::Checkpoint(CheckpointError::Superseded { .. } | CheckpointError::GivenUp { .. }) => Reason::Fenced,
+            Self::Checkpoint(CheckpointError::TooLarge { .. }) => Reason::LimitExceeded,
             Self::Checkpoint(_) => Reason::CheckpointUnavailable,
             Self::TimedOut(_) => Reason::TimedOut,
             Self::Interrupted => Reason::Interrupted,
@@ -200,6 +201,9 @@ impl RunError {
             Self::Checkpoint(CheckpointError::Busy { .. }) => Some("wait until it ends, or stop it".into()),
             Self::Checkpoint(CheckpointError::Unreachable { .. }) => {
                 Some("look whether the API server answers and the ServiceAccount of the worker may write Checkpoints".into())
+            }
+            Self::Checkpoint(CheckpointError::TooLarge { .. }) => {
+                Some("raise `execution.splitSize`, so that the run has fewer splits; or read fewer files with one source, whose names it keeps".into())
             }
             Self::Checkpoint(CheckpointError::NotAFolder { .. }) => {
                 Some("name a folder with --state; it is made when it is not there".into())

@@ -9,6 +9,8 @@ use aggregator_crds::pipeline::Severity;
 use datafusion::execution::context::SessionState;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::info_span;
 
 use super::error::RunError;
 use super::graph::ancestors;
@@ -25,8 +27,9 @@ use super::report::{
 use super::session::{Machine, session};
 use super::sinks::{self, NamedSink, Records};
 use super::spill::Spill;
+use super::traced::{self, TRACE};
 use super::{Live, RunMode, RunRequest, Subject, backfill};
-use crate::checkpoint::{Begun, CheckpointStore, Joined, Positions, RunKind, Shard, Unfinished};
+use crate::checkpoint::{Begun, CheckpointError, CheckpointStore, Joined, Positions, RunKind, Shard, Unfinished};
 use crate::connector::{Attempt, ConnectorError, ErrorKind};
 use crate::engine::SourceOutcome;
 use crate::ledger::{EntryKind, Ledger};
@@ -63,6 +66,7 @@ pub(super) fn unbegun(request: &RunRequest) -> RunReport {
         completed_earlier_attempt: false,
         committed_earlier: Vec::new(),
         splits: None,
+        progressed: false,
         shard: None,
         mode: request.mode,
         backfill: request.backfill.clone(),
@@ -118,7 +122,9 @@ async fn attempt(
     let Shared { request, places, store, .. } = *shared;
     let subject =
         Subject { manifests, namespace: &request.namespace, name: &request.pipeline, params: &request.params };
-    let opened = request.cancel.run_until_cancelled(subject.live(places)).await;
+    let span = info_span!(target: TRACE, "compile", "error.type" = Empty);
+    let compiling = traced::within(span, subject.live(places));
+    let opened = request.cancel.run_until_cancelled(compiling).await;
     let Live { mut pipeline, warnings } = opened.unwrap_or(Err(RunError::Interrupted))?;
     pipeline.stream = stream.map(str::to_owned);
     if let Some(interval) = &request.backfill {
@@ -159,10 +165,11 @@ async fn complete(
 ) -> Result<(), RunError> {
     course.begins(&begun);
     let pipeline = course.pipeline.id();
-    let positions = course.fence_move_commit(&mut begun, sinks).await;
+    let positions = course.fence_move_commit(store, &mut begun, sinks).await;
     let positions = course.unless_overtaken(&begun, positions).await;
     let positions = ended(store, &pipeline, &begun, positions).await?;
-    store.succeed(&pipeline, &begun.attempt, &positions).await?;
+    let span = info_span!(target: TRACE, "checkpoint", "error.type" = Empty);
+    traced::within(span, async { Ok(store.succeed(&pipeline, &begun.attempt, &positions).await?) }).await?;
     points::pass("recorded");
     Ok(())
 }
@@ -185,9 +192,14 @@ async fn share(
             Joined::Divide(mut begun) => {
                 course.begins(&begun);
                 course.report.shard = said(ShardState::Working);
-                let sharing = course.divide(&mut begun, sinks).await;
-                let sharing = ended(store, &pipeline, &begun, sharing).await?;
-                store.divided(&pipeline, &begun.attempt, &sharing).await?;
+                let divided = match course.divide(&mut begun, sinks).await {
+                    Ok(sharing) => store.divided(&pipeline, &begun.attempt, &sharing).await.map_err(RunError::from),
+                    Err(error) => Err(error),
+                };
+                // Another shard may have taken this one for dead, and divides the run in its place.
+                if !matches!(divided, Err(RunError::Checkpoint(CheckpointError::Superseded { .. }))) {
+                    ended(store, &pipeline, &begun, divided).await?;
+                }
             }
             Joined::Work(mut begun, splits) => {
                 course.begins(&begun);
@@ -290,6 +302,7 @@ impl<'a> Course<'a> {
         self.report.run.clone_from(&begun.attempt.run);
         self.report.attempt = begun.attempt.epoch;
         self.report.resumed = begun.resumed;
+        self.request.progress.begins(&begun.attempt);
         points::pass("begun");
     }
 
@@ -297,8 +310,12 @@ impl<'a> Course<'a> {
     /// run has committed in some of them.
     pub(super) async fn fence(&self, begun: &mut Begun, sinks: &mut [NamedSink]) -> Result<Option<Records>, RunError> {
         for named in &mut *sinks {
-            let fenced = self.request.cancel.run_until_cancelled(named.sink.fence(&begun.attempt)).await;
-            fenced.ok_or(RunError::Interrupted)?.map_err(|error| named.failed(error))?;
+            let span = info_span!(target: TRACE, "fence sink", aggregator.sink = named.node, "error.type" = Empty);
+            let fencing = async {
+                let fenced = self.request.cancel.run_until_cancelled(named.sink.fence(&begun.attempt)).await;
+                fenced.ok_or(RunError::Interrupted)?.map_err(|error| named.failed(error))
+            };
+            traced::within(span, fencing).await?;
         }
         points::pass("fenced");
         // Read once nobody else can commit any more: a commit that was on its way has arrived or is refused.
@@ -335,7 +352,12 @@ impl<'a> Course<'a> {
         read::open(traffic, self.request, self.places, begun, to).await
     }
 
-    async fn fence_move_commit(&mut self, begun: &mut Begun, mut sinks: Vec<NamedSink>) -> Result<Positions, RunError> {
+    async fn fence_move_commit(
+        &mut self,
+        store: &dyn CheckpointStore,
+        begun: &mut Begun,
+        mut sinks: Vec<NamedSink>,
+    ) -> Result<Positions, RunError> {
         let mut to = Positions::new();
         if let Some(records) = self.fence(begun, &mut sinks).await? {
             // An earlier attempt of this run died between its sinks' commits: those that have it are done.
@@ -356,13 +378,18 @@ impl<'a> Course<'a> {
             None => merged(merged(begun.positions.clone(), positions), to),
             Some(_) => begun.positions.clone(),
         };
+        if let Err(error) = store.commits().await {
+            give_up(sinks).await;
+            return Err(error.into());
+        }
         // Rejects first: a run that is completed later can find them, but not make them again for a sink that is done.
         sinks.sort_by_key(|named| named.node != rejects::NODE);
         for index in 0..sinks.len() {
             let named = &mut sinks[index];
             points::pass("committing");
-            if let Err(error) = named.sink.commit(&positions).await {
-                let error = named.failed(error);
+            let span = info_span!(target: TRACE, "commit sink", aggregator.sink = named.node, "error.type" = Empty);
+            let committing = async { named.sink.commit(&positions).await.map_err(|error| named.failed(error)) };
+            if let Err(error) = traced::within(span, committing).await {
                 give_up(sinks.split_off(index)).await;
                 return Err(error);
             }
@@ -385,7 +412,7 @@ impl<'a> Course<'a> {
         let moved = match Pieces::of(&mut traffic, &mut sources, sinks, completing).await {
             Ok((sinks, Some(mut pieces))) => {
                 let moved = pieces.run(&mut traffic, sources, sinks).await;
-                self.report.splits = Some(pieces.report());
+                self.report.saved(pieces.report());
                 moved
             }
             Ok((sinks, None)) => whole(&mut traffic, self.request, sources, sinks).await,

@@ -36,6 +36,7 @@ mod sinks;
 mod spill;
 mod step;
 mod streams;
+mod traced;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,6 +64,7 @@ pub use secrets::SecretSource;
 pub use session::Resources;
 pub use step::{PipelineRows, StepRows, run_pipeline_on_rows, run_step};
 pub use streams::run;
+pub use traced::TRACE;
 
 /// What a run is asked to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -9,6 +9,7 @@ use aggregator_compiler::graph::CompiledPipeline;
 use datafusion::execution::context::SessionState;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::error::RunError;
 use super::graph::{Graph, SourceStreams};
@@ -140,17 +141,20 @@ impl<'a> Traffic<'a> {
             discard.filter(|_| received.is_some())
         });
         let collector = match (rejects_sink, received) {
-            (Some(sink), Some(lane)) => Some(tokio::spawn(collect(Collector {
-                sink,
-                lane,
-                counters: Arc::clone(&self.rejects_counters),
-                budget: self.pipeline.rejects.as_ref().and_then(|target| target.budget.clone()),
-                run: self.run.clone(),
-                report: self.rejects.clone(),
-                closed: closed.clone(),
-                cancel: cancel.clone(),
-                stage,
-            }))),
+            (Some(sink), Some(lane)) => {
+                let collecting = collect(Collector {
+                    sink,
+                    lane,
+                    counters: Arc::clone(&self.rejects_counters),
+                    budget: self.pipeline.rejects.as_ref().and_then(|target| target.budget.clone()),
+                    run: self.run.clone(),
+                    report: self.rejects.clone(),
+                    closed: closed.clone(),
+                    cancel: cancel.clone(),
+                    stage,
+                });
+                Some(tokio::spawn(collecting.in_current_span()))
+            }
             _ => None,
         };
         let mut driving = JoinSet::new();
@@ -160,7 +164,7 @@ impl<'a> Traffic<'a> {
                 (Some(reader), Some(own)) => {
                     let marking = markings.remove(&named.node);
                     let (own, lane, cancel) = (Arc::clone(own), lane.clone(), cancel.clone());
-                    driving.spawn(sinks::drive(named, reader, own, marking, lane, cancel, stage));
+                    driving.spawn(sinks::drive(named, reader, own, marking, lane, cancel, stage).in_current_span());
                 }
                 _ => back.push(named),
             }

@@ -1,14 +1,22 @@
 //! How far a run is, for whoever watches: what its nodes have counted so far, over all of its streams.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::connector::Attempt;
 use crate::engine::NodeCounters;
 use crate::ledger::Entry;
 
 /// How far a run is, for whoever watches.
-#[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<Mutex<Vec<Graph>>>);
+#[derive(Clone, Default)]
+pub struct Progress {
+    graphs: Arc<Mutex<Vec<Graph>>>,
+    told: Option<Told>,
+}
+
+/// Who is told of attempts that begin.
+type Told = Arc<dyn Fn(&Attempt) + Send + Sync>;
 
 /// The counters of one graph that rows go through: the run's, or that of one of its streams.
 #[derive(Debug)]
@@ -29,10 +37,24 @@ pub struct NodeProgress {
 }
 
 impl Progress {
+    /// How far a run is; its attempts are told as they begin. There is one, unless an earlier one is completed first, or
+    /// there are many streams.
+    #[must_use]
+    pub fn telling(told: impl Fn(&Attempt) + Send + Sync + 'static) -> Self {
+        Self { graphs: Arc::default(), told: Some(Arc::new(told)) }
+    }
+
+    /// An attempt begins.
+    pub(super) fn begins(&self, attempt: &Attempt) {
+        if let Some(told) = &self.told {
+            told(attempt);
+        }
+    }
+
     /// The nodes, in the graph's order; empty before they run.
     #[must_use]
     pub fn nodes(&self) -> Vec<NodeProgress> {
-        let graphs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let graphs = self.graphs.lock().unwrap_or_else(PoisonError::into_inner);
         let mut nodes: Vec<(NodeProgress, Vec<&NodeCounters>)> = Vec::new();
         for counters in graphs.iter().flat_map(|graph| &graph.nodes) {
             let ended = counters.has_ended();
@@ -53,11 +75,17 @@ impl Progress {
 
     /// Shows the counters of the run, or of one of its streams, in place of those it had before.
     pub(super) fn show(&self, stream: Option<&str>, nodes: Vec<Arc<NodeCounters>>) {
-        let mut graphs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut graphs = self.graphs.lock().unwrap_or_else(PoisonError::into_inner);
         match graphs.iter_mut().find(|graph| graph.stream.as_deref() == stream) {
             Some(graph) => graph.nodes = nodes,
             None => graphs.push(Graph { stream: stream.map(str::to_owned), nodes }),
         }
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("Progress").field(&self.graphs).finish()
     }
 }
 

@@ -8,11 +8,14 @@ use aggregator_compiler::types;
 use aggregator_crds::pipeline::SyncMode;
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::StreamExt;
+use tracing::field::Empty;
+use tracing::{Span, info_span};
 
 use super::error::RunError;
 use super::graph::{SourceRows, SourceStreams};
 use super::movement::Traffic;
 use super::places::Places;
+use super::traced::{self, TRACE};
 use super::{RunMode, RunRequest, backfill};
 use crate::checkpoint::{Begun, Positions};
 use crate::connector::{
@@ -123,8 +126,13 @@ pub(super) async fn whole(
         let name = open.node.name.clone();
         let failed = |error| RunError::Connector { node: Some(name.as_str().into()), error };
         let size = open.size();
-        let events = request.cancel.run_until_cancelled(open.source.read()).await;
-        let events = events.ok_or(RunError::Interrupted)?.map_err(failed)?;
+        let span = reading(&name);
+        let begins = async {
+            let events = request.cancel.run_until_cancelled(open.source.read()).await;
+            events.ok_or(RunError::Interrupted)?.map_err(failed)
+        };
+        let events = traced::within(span.clone(), begins).await?;
+        let events = traced::events(span, &name, events);
         let Some(own) = traffic.counters.get(&name) else { continue };
         outcomes.insert(name.clone(), open.outcome.clone());
         let stream =
@@ -146,8 +154,13 @@ pub(super) async fn of_split(
     for open in sources {
         let (events, outcome) = match only {
             Some((node, split)) if node == open.node.name => {
-                let reading = traffic.cancel.run_until_cancelled(open.source.read_split(split)).await;
-                (reading.ok_or(RunError::Interrupted)?.map_err(|error| open.failed(error))?, known.clone())
+                let span = reading(node);
+                let begins = async {
+                    let events = traffic.cancel.run_until_cancelled(open.source.read_split(split)).await;
+                    events.ok_or(RunError::Interrupted)?.map_err(|error| open.failed(error))
+                };
+                let events = traced::within(span.clone(), begins).await?;
+                (traced::events(span, node, events), known.clone())
             }
             _ => (nothing(), SourceOutcome::default()),
         };
@@ -157,6 +170,13 @@ pub(super) async fn of_split(
         streams.insert(open.node.name.clone(), SourceRows { stream, size: open.size() });
     }
     Ok((streams, known))
+}
+
+fn reading(node: &str) -> Span {
+    info_span!(
+        target: TRACE, "read source", aggregator.source = node,
+        aggregator.rows.read = Empty, aggregator.bytes.read = Empty, "error.type" = Empty
+    )
 }
 
 fn nothing() -> EventStream {

@@ -6,10 +6,13 @@ use aggregator_compiler::plural::counted;
 use aggregator_crds::pipeline::RejectBudget;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
 
 use super::error::RunError;
 use super::report::RejectsReport;
 use super::sinks::NamedSink;
+use super::traced::{self, TRACE};
 use crate::engine::NodeCounters;
 use crate::rejects::{self, NodeRejects};
 
@@ -40,8 +43,16 @@ pub(super) struct Collector {
 /// Takes rejected rows until no more will come.
 pub(super) async fn collect(mut collector: Collector) -> Collected {
     let cancel = collector.cancel.clone();
-    let result = cancel.run_until_cancelled(collector.take()).await.unwrap_or(Err(RunError::Interrupted));
-    if result.is_err() {
+    let span = info_span!(
+        target: TRACE, "write sink", aggregator.sink = collector.sink.node, aggregator.staged = collector.stage,
+        aggregator.rows.taken = Empty, "error.type" = Empty
+    );
+    let before = collector.counters.taken.get();
+    let taking = collector.take().instrument(span.clone());
+    let result = cancel.run_until_cancelled(taking).await.unwrap_or(Err(RunError::Interrupted));
+    span.record("aggregator.rows.taken", collector.counters.taken.get() - before);
+    if let Err(error) = &result {
+        traced::failed(&span, error);
         cancel.cancel();
     }
     collector.counters.end();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aggregator_compiler::diagnostic::{Diagnostic, Place};
 use aggregator_crds::run::Backfill;
+pub use aggregator_crds::run::ShardState;
 use serde::Serialize;
 
 use super::error::RunError;
@@ -45,6 +46,9 @@ pub struct RunReport {
     /// Into how many pieces the run was divided, so that an interruption loses little; none when it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub splits: Option<SplitsReport>,
+    /// Whether this process has saved splits, also where it has then completed the run, of which `splits` tells.
+    #[serde(skip)]
+    pub progressed: bool,
     /// For one of several processes that share the run: which it is, and how far the run is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shard: Option<ShardReport>,
@@ -131,6 +135,12 @@ impl StreamReport {
 }
 
 impl RunReport {
+    /// Tells of the pieces of the run.
+    pub(super) fn saved(&mut self, splits: SplitsReport) {
+        self.progressed |= splits.saved > 0;
+        self.splits = Some(splits);
+    }
+
     /// Adds the figures of another run of the same graph.
     pub(super) fn sum(&mut self, other: &Self) {
         let ledger = |report: &Self| Ledger {
@@ -158,6 +168,9 @@ impl RunReport {
             })
             .collect();
         self.edges = sum.edges;
+        // What one has committed is done, whatever becomes of the others.
+        let committed = other.outcome == Outcome::Succeeded && !other.completed_earlier_attempt;
+        self.progressed |= other.progressed || committed;
         self.ledger.balanced &= other.ledger.balanced;
         self.ledger.imbalances.extend(other.ledger.imbalances.iter().cloned());
         self.rejects.merge(&other.rejects);
@@ -341,23 +354,6 @@ pub struct ShardReport {
     pub of: u32,
     /// How far the run is.
     pub state: ShardState,
-}
-
-/// How far a run is that processes share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum ShardState {
-    /// This shard's part did not end well.
-    Working,
-    /// What is this shard's own is saved; others have something left.
-    Waiting,
-    /// Another process completes the run.
-    Finishing,
-    /// This process has completed the run, or tried to.
-    Completing,
-    /// The run had succeeded already.
-    Succeeded,
-    /// Of a source of many streams: this shard's streams are runs of their own.
-    Streams,
 }
 
 impl ShardReport {

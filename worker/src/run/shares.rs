@@ -136,7 +136,7 @@ impl Course<'_> {
                 break;
             }
         }
-        self.report.splits = Some(SplitsReport { total, saved_earlier, saved });
+        self.report.saved(SplitsReport { total, saved_earlier, saved });
         self.note(&traffic, &BTreeMap::new());
         // The targets count what they have when the run is completed.
         let imbalances = traffic.ledger.imbalances_before_staging();

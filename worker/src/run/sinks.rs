@@ -9,10 +9,13 @@ use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
 
 use super::error::RunError;
 use super::marking::{self, Marking};
 use super::places::Places;
+use super::traced::{self, TRACE};
 use crate::checkpoint::{Begun, Positions};
 use crate::connector::{
     Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Reject, Sink, SinkRequest, Staged, WriteOptions,
@@ -87,7 +90,8 @@ async fn open_one(places: &Places, connector: &str, request: SinkRequest) -> Res
     let node = request.node.clone();
     let failed = |error| RunError::Connector { node: Some(node.as_str().into()), error };
     let open = places.connector(connector).map_err(failed)?;
-    let sink = open.sink(request).await.map_err(failed)?;
+    let span = info_span!(target: TRACE, "open sink", aggregator.sink = node, "error.type" = Empty);
+    let sink = traced::within(span, async { open.sink(request).await.map_err(failed) }).await?;
     Ok(NamedSink { node, sink, pace: places.pace(connector) })
 }
 
@@ -204,10 +208,17 @@ pub(super) async fn drive(
     cancel: CancellationToken,
     stage: bool,
 ) -> (NamedSink, Result<(), RunError>) {
-    let driven =
-        cancel.run_until_cancelled(write_all(&mut named, reader, &counters, marking.as_ref(), &lane, stage)).await;
-    let result = driven.unwrap_or(Err(RunError::Interrupted));
-    if result.is_err() {
+    let span = info_span!(
+        target: TRACE, "write sink", aggregator.sink = named.node, aggregator.staged = stage,
+        aggregator.rows.taken = Empty, aggregator.bytes.written = Empty, "error.type" = Empty
+    );
+    let (rows, bytes) = (counters.taken.get(), counters.bytes.get());
+    let writing = write_all(&mut named, reader, &counters, marking.as_ref(), &lane, stage).instrument(span.clone());
+    let result = cancel.run_until_cancelled(writing).await.unwrap_or(Err(RunError::Interrupted));
+    span.record("aggregator.rows.taken", counters.taken.get() - rows);
+    span.record("aggregator.bytes.written", counters.bytes.get() - bytes);
+    if let Err(error) = &result {
+        traced::failed(&span, error);
         cancel.cancel();
     }
     counters.end();

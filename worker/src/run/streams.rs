@@ -14,14 +14,18 @@ use aggregator_crds::Pipeline;
 use aggregator_crds::pipeline::StreamFailurePolicy;
 use futures::StreamExt;
 use futures::future::BoxFuture;
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::field::Empty;
+use tracing::{Instrument, info_span};
 
 use super::error::RunError;
 use super::execute::{Shared, one, unbegun};
 use super::places::Places;
 use super::report::{Outcome, RunReport, ShardReport, ShardState, StreamReport};
 use super::session::machine;
+use super::traced::TRACE;
 use super::{RunMode, RunRequest, Subject};
 use crate::checkpoint::CheckpointStore;
 use crate::connector::{ConnectorError, ErrorKind};
@@ -76,9 +80,7 @@ async fn all(shared: &Shared<'_>, pipeline: &Located<Pipeline>) -> RunReport {
     match found.unwrap_or(Err(RunError::Interrupted)) {
         Ok(mut streams) => {
             if let Some(shard) = shared.store.shard() {
-                let places = 0..streams.len() as u64;
-                streams =
-                    streams.into_iter().zip(places).filter(|(_, at)| shard.takes(*at)).map(|(it, _)| it).collect();
+                streams.retain(|stream| shard.takes(number(&stream.name)));
                 report.shard = Some(ShardReport::new(shard, ShardState::Streams));
             }
             let ended = each(shared, pipeline, &streams).await;
@@ -88,6 +90,12 @@ async fn all(shared: &Shared<'_>, pipeline: &Located<Pipeline>) -> RunReport {
     }
     report.seconds = started.elapsed().as_secs_f64();
     report
+}
+
+/// The place of a stream among shards: by its name alone, so that they agree even if they list the streams at different times.
+fn number(stream: &str) -> u64 {
+    let digest = Sha256::digest(stream);
+    digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
 async fn find(
@@ -172,7 +180,13 @@ async fn numbered(
         return (number, report);
     }
     let manifests = of_stream(&shared.request.manifests, pipeline, stream);
-    let report = one(shared, &manifests, Some(&stream.name)).await;
+    let span = info_span!(
+        target: TRACE, "stream", aggregator.stream = stream.name, aggregator.outcome = Empty,
+        aggregator.rows.read = Empty, aggregator.rows.written = Empty, aggregator.rows.rejected = Empty,
+        aggregator.bytes.read = Empty, aggregator.bytes.written = Empty, "error.type" = Empty
+    );
+    let report = one(shared, &manifests, Some(&stream.name)).instrument(span.clone()).await;
+    report.record(&span);
     if report.outcome != Outcome::Succeeded && policy == StreamFailurePolicy::Stop {
         shared.request.cancel.cancel();
     }

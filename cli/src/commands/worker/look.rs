@@ -20,7 +20,7 @@ pub(super) async fn look(args: WorkerLookArgs) -> Result<u8, Failure> {
     let cancel = cancel_on_signals()?;
     let looked = cancel.run_until_cancelled(look_for(&places, &of.connector, &stream, settle)).await;
     let Some(outcome) = looked else { return Ok(130) };
-    output::json(&outcome)?;
+    output::log_result(&outcome)?;
     std::fs::write(of.termination_log, serde_json::to_string(&outcome).map_err(std::io::Error::from)?)?;
     Ok(0)
 }

@@ -8,27 +8,40 @@ mod test;
 
 use std::path::Path;
 
-use aggregator_crds::run::{AttemptOutcome, AttemptResult, LedgerVerdict, RunCost, RunTotals};
+use aggregator_crds::run::{AttemptOutcome, AttemptResult};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::Client;
 
-use crate::args::{WorkerArgs, WorkerCommand};
+use crate::args::{WorkerArgs, WorkerCommand, WorkerConnectorArgs};
 use crate::failure::Failure;
+use crate::telemetry::Telemetry;
 
-pub(crate) async fn worker(args: WorkerArgs) -> Result<u8, Failure> {
+pub(crate) async fn worker(args: WorkerArgs, telemetry: &Telemetry) -> Result<u8, Failure> {
     match args.command {
         WorkerCommand::Run(args) => {
             let message = args.termination_log.clone();
-            told(run::run(args).await, &message)
+            told(run::run(args, telemetry).await, &message)
         }
         WorkerCommand::Preview(args) => {
             let message = args.termination_log.clone();
-            told(preview::preview(args).await, &message)
+            told(preview::preview(args, telemetry).await, &message)
         }
-        WorkerCommand::Look(args) => look::look(args).await,
-        WorkerCommand::Probe(args) => probe::probe(args).await,
+        WorkerCommand::Look(args) => {
+            of_connector(&args.of, telemetry);
+            look::look(args).await
+        }
+        WorkerCommand::Probe(args) => {
+            of_connector(&args.of, telemetry);
+            probe::probe(args).await
+        }
         WorkerCommand::Test(args) => test::test(args).await,
     }
+}
+
+/// Every line of the log says which Connector the worker looks at.
+fn of_connector(args: &WorkerConnectorArgs, telemetry: &Telemetry) {
+    telemetry.say("namespace", &args.namespace);
+    telemetry.say("connector", &args.connector);
 }
 
 /// The log is far away: what kept an attempt from its end stands in the run's status as well.
@@ -38,28 +51,11 @@ fn told(ended: Result<u8, Failure>, message: &Path) -> Result<u8, Failure> {
             reason: Some(failure.reason.to_owned()),
             message: Some(failure.message.clone()),
             remedy: failure.remedy.clone(),
-            ..attempt(AttemptResult::Failed)
+            ..AttemptOutcome::new(AttemptResult::Failed)
         };
         std::fs::write(message, outcome.termination_message())?;
     }
     ended
-}
-
-/// An attempt that moved nothing.
-fn attempt(result: AttemptResult) -> AttemptOutcome {
-    AttemptOutcome {
-        result,
-        reason: None,
-        message: None,
-        remedy: None,
-        retryable: false,
-        progressed: false,
-        totals: RunTotals::default(),
-        ledger: LedgerVerdict::default(),
-        cost: RunCost::default(),
-        nodes: Vec::new(),
-        nodes_omitted: None,
-    }
 }
 
 /// One of our objects as the controller of what a worker makes for it.

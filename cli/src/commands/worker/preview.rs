@@ -14,15 +14,21 @@ use serde_json::{Value, json};
 
 use super::super::preview::as_json;
 use super::super::run::cancel_on_signals;
-use super::{attempt, client, owner};
+use super::{client, owner};
 use crate::args::WorkerPreviewArgs;
 use crate::failure::Failure;
 use crate::manifests;
+use crate::telemetry::Telemetry;
 
 /// Keeps the rows, and says how that ended.
-pub(super) async fn preview(args: WorkerPreviewArgs) -> Result<u8, Failure> {
+pub(super) async fn preview(args: WorkerPreviewArgs, telemetry: &Telemetry) -> Result<u8, Failure> {
+    telemetry.say("run", &args.run);
+    telemetry.say("run_uid", &args.run_uid);
+    telemetry.of_run(&args.run_uid, None);
     let manifests = Arc::new(manifests::load(&args.selection.files)?);
     let (namespace, pipeline) = manifests::select(&manifests, &args.selection)?;
+    telemetry.say("namespace", &namespace);
+    telemetry.say("pipeline", &pipeline);
     let sinks = || {
         let located = manifests.pipeline(&namespace, &pipeline);
         located.map(|located| located.object.spec.sinks.iter().map(|sink| sink.name.clone()).collect())
@@ -68,7 +74,7 @@ pub(super) async fn preview(args: WorkerPreviewArgs) -> Result<u8, Failure> {
         totals: RunTotals { read: 0, written: 0, rejected },
         // Nothing was moved, so nothing is missing.
         ledger: LedgerVerdict { balanced: true, mismatches: Vec::new() },
-        ..attempt(AttemptResult::Succeeded)
+        ..AttemptOutcome::new(AttemptResult::Succeeded)
     };
     std::fs::write(args.termination_log, outcome.termination_message())?;
     Ok(0)

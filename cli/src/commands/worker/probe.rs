@@ -42,7 +42,7 @@ pub(super) async fn probe(args: WorkerProbeArgs) -> Result<u8, Failure> {
             });
         }
     }
-    output::json(&outcome)?;
+    output::log_result(&outcome)?;
     std::fs::write(of.termination_log, serde_json::to_string(&outcome).map_err(std::io::Error::from)?)?;
     Ok(0)
 }

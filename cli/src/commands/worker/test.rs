@@ -25,7 +25,7 @@ pub(super) async fn test(args: WorkerTestArgs) -> Result<u8, Failure> {
     });
     let failed = failed.count() as u64;
     let outcome = TestsOutcome { passed: results.len() as u64 - failed, failed, first };
-    output::json(&results)?;
+    output::log_result(&results)?;
     std::fs::write(args.termination_log, serde_json::to_string(&outcome).map_err(std::io::Error::from)?)?;
     Ok(0)
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use aggregator_tests::collector::Collector;
 use aggregator_tests::http::HttpServer;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::canary::Canaries;
@@ -28,6 +30,8 @@ pub(super) struct Scene {
     environment: Vec<(&'static str, String)>,
     /// The crates that have written what is only for the curious.
     pub(super) talkative: BTreeSet<String>,
+    /// Where traces are sent, when the log is JSON.
+    collector: Option<Collector>,
 }
 
 impl Scene {
@@ -48,7 +52,39 @@ impl Scene {
             .map(|(name, value)| (name, value.replace("{}", &canaries.plant_read(&format!("the variable {name}")))));
         let place = Place::new();
         std::fs::create_dir_all(place.file(SECRETS)).expect("a folder");
-        Self { canaries, runtime, server, given, place, environment: environment.to_vec(), talkative: BTreeSet::new() }
+        Self {
+            canaries,
+            runtime,
+            server,
+            given,
+            place,
+            environment: environment.to_vec(),
+            talkative: BTreeSet::new(),
+            collector: None,
+        }
+    }
+
+    /// A scene in which the log is JSON, and traces are sent to a collector that wants to know who sends them.
+    pub(super) fn for_programs() -> Self {
+        let mut scene = Self::new();
+        let collector = Collector::start().expect("a collector");
+        let token = scene.canaries.plant("the headers of traces");
+        scene.environment.extend([
+            ("AGGREGATOR_LOG_FORMAT", "json".to_owned()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint()),
+            ("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization=Bearer%20{token}")),
+        ]);
+        scene.collector = Some(collector);
+        scene
+    }
+
+    /// Searches the traces. Gives how many spans there are.
+    pub(super) fn search_traces(&mut self) -> usize {
+        let collector = self.collector.as_ref().expect("a collector");
+        self.canaries.passed(&format!("{:?}", collector.headers()));
+        let spans = collector.spans();
+        self.canaries.search("the traces", &format!("{spans:#?}"));
+        spans.len()
     }
 
     /// Writes a file that is given to the binary.
@@ -88,10 +124,16 @@ impl Scene {
             self.canaries.passed(&format!("{} {} {:?} {}", seen.path, seen.query, seen.headers, seen.body));
         }
         self.canaries.passed(&self.given.sent());
-        let level =
-            |line: &'_ str| line.split_once(" TRACE ").or(line.split_once(" DEBUG ")).map(|(_, said)| said.to_owned());
-        let crates = said.stderr.lines().filter_map(|line| Some(level(line)?.split([':', ' ']).next()?.to_owned()));
-        self.talkative.extend(crates);
+        let curious = |line: &str| {
+            if self.collector.is_none() {
+                return line.split_once(" TRACE ").or(line.split_once(" DEBUG ")).map(|(_, said)| said.to_owned());
+            }
+            let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{arguments}: {error}: {line}"));
+            let wanted = ["TRACE", "DEBUG"].contains(&line["level"].as_str().expect("a level"));
+            wanted.then(|| line["target"].as_str().expect("a target").to_owned())
+        };
+        let crates = said.stderr.lines().filter_map(|line| Some(curious(line)?.split([':', ' ']).next()?.to_owned()));
+        self.talkative.extend(crates.collect::<Vec<_>>());
         self.canaries.search(&format!("the output of `{arguments}`"), &said.stdout);
         self.canaries.search(&format!("the log and errors of `{arguments}`"), &said.stderr);
         let all = self.place.path().to_owned();

@@ -317,6 +317,7 @@ cron: {expressions: [\"5 3 * * *\"], timeZone: Europe/Berlin}
 jitter: 5m
 concurrencyPolicy: Queue
 missedRuns: {policy: All, max: 5, maxAge: 6h}
+backfill: {from: \"2026-01-01T00:00:00Z\", to: \"2026-01-08T00:00:00Z\", reprocess: All}
 suspend: true
 params: {least: \"2\"}
 successfulRunsHistoryLimit: 3

@@ -140,3 +140,22 @@ jitter: 25h
         ]
     );
 }
+
+#[test]
+fn a_backfill_is_for_clocks_and_goes_forward() {
+    let found = violations::<Schedule>(
+        "Schedule",
+        r#"
+pipelineRef: {name: p}
+pipelineSucceeded: {name: q}
+backfill: {from: "2026-01-02T00:00:00Z", to: "2026-01-02T00:00:00Z"}
+"#,
+    );
+    assert_eq!(
+        found,
+        [
+            "spec.backfill: `backfill` is not used by `pipelineSucceeded`; leave `backfill` out, or use `cron` or `interval`",
+            "spec.backfill.to: 2026-01-02T00:00:00Z is not after 2026-01-02T00:00:00Z; make `to` later than `from`",
+        ]
+    );
+}

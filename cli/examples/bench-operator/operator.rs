@@ -1,0 +1,127 @@
+//! The operator's process: what it uses, and what it says that it writes.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use aggregator_tests::process::Process;
+use aggregator_tests::wait::eventually;
+use tempfile::TempDir;
+
+use crate::Outcome;
+
+/// Clock ticks in a second, as `/proc` counts them on every Linux.
+const TICKS: f64 = 100.0;
+
+/// An operator for the whole cluster, under a Lease, as it is installed.
+pub(crate) struct Operator {
+    process: Process,
+    address: String,
+    _home: TempDir,
+}
+
+/// What it has used and written since it began.
+pub(crate) struct Usage {
+    pub(crate) cpu: Duration,
+    pub(crate) writes: u64,
+    at: Instant,
+}
+
+/// What it used and wrote in a time.
+pub(crate) struct Spent {
+    cpu: Duration,
+    pub(crate) writes: u64,
+    time: Duration,
+}
+
+/// Resident memory, in bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Memory {
+    pub(crate) now: u64,
+    pub(crate) most: u64,
+}
+
+impl Usage {
+    pub(crate) fn since(self, before: &Self) -> Spent {
+        Spent {
+            cpu: self.cpu.saturating_sub(before.cpu),
+            writes: self.writes.saturating_sub(before.writes),
+            time: self.at.duration_since(before.at),
+        }
+    }
+}
+
+impl Spent {
+    /// Of one core.
+    pub(crate) fn cpu_percent(&self) -> f64 {
+        100.0 * self.cpu.as_secs_f64() / self.time.as_secs_f64()
+    }
+}
+
+/// The CPU time that a process has used.
+pub(crate) fn cpu(process: u32) -> Outcome<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name may hold spaces; after it, user and system time are the twelfth and thirteenth fields.
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_whitespace();
+    let ticks = fields.skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
+    Ok(Duration::from_secs_f64(f64::from(ticks) / TICKS))
+}
+
+impl Operator {
+    pub(crate) fn start(program: &Path, kubeconfig: &Path) -> Outcome<Self> {
+        let home = tempfile::Builder::new().prefix("aggregator-bench-").tempdir()?;
+        let log: PathBuf = home.path().join("operator.log");
+        // The process that is measured is the operator itself: `env` becomes it.
+        let words = [
+            format!("KUBECONFIG={}", kubeconfig.display()),
+            program.canonicalize()?.display().to_string(),
+            "operator".into(),
+            "--worker-image=example.invalid/aggregator".into(),
+            "--health-address=127.0.0.1:0".into(),
+            "--lease=bench-0/aggregator-operator".into(),
+        ];
+        let process = Process::start("env".as_ref(), words, &log);
+        let address = eventually("the operator's address", || {
+            let log = process.log(usize::MAX);
+            let (_, address) = log.lines().next()?.split_once("http://")?;
+            Some(address.split('/').next()?.to_owned())
+        });
+        Ok(Self { process, address, _home: home })
+    }
+
+    fn metrics(&self) -> Outcome<String> {
+        let mut connection = TcpStream::connect(&self.address)?;
+        write!(connection, "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)?;
+        let mut text = String::new();
+        connection.read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// What it has used and written until now; its Lease is not counted.
+    pub(crate) fn usage(&self) -> Outcome<Usage> {
+        let metrics = self.metrics()?;
+        let writes = metrics.lines().filter(|line| line.starts_with("aggregator_operator_writes_total{"));
+        let counts = writes.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<u64>());
+        Ok(Usage { cpu: cpu(self.process.id())?, writes: counts.sum::<Result<u64, _>>()?, at: Instant::now() })
+    }
+
+    pub(crate) fn memory(&self) -> Outcome<Memory> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let field = |name: &str| -> Outcome<u64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such field")?;
+            let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+            Ok(kibibytes * 1024)
+        };
+        Ok(Memory { now: field("VmRSS:")?, most: field("VmHWM:")? })
+    }
+
+    /// Fails when it has ended meanwhile.
+    pub(crate) fn still_works(&mut self) -> Outcome<()> {
+        if self.process.ended() {
+            Err(format!("the operator has ended\n{}", self.process.log(40)).into())
+        } else {
+            Ok(())
+        }
+    }
+}

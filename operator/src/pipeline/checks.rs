@@ -1,0 +1,67 @@
+//! Whether a Pipeline compiles: found out once for each version of it and of what it names.
+//!
+//! A Pipeline is looked at whenever one of its runs tells how far it is, and compiling one takes milliseconds.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::run::Unresolved;
+
+/// Whether a Pipeline compiles, and why not.
+pub type Checked = Result<(), Unresolved>;
+
+/// What was found out, by the UIDs of Pipelines, with the versions that it was found out from.
+#[derive(Clone, Debug, Default)]
+pub struct Checks(Arc<Mutex<HashMap<String, Known>>>);
+
+type Known = (Vec<String>, Arc<Checked>);
+
+impl Checks {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is known of a Pipeline in these versions; found out, if nothing is.
+    pub fn of(&self, uid: &str, versions: Vec<String>, check: impl FnOnce() -> Checked) -> Arc<Checked> {
+        if let Some((of, checked)) = self.known().get(uid)
+            && *of == versions
+        {
+            return Arc::clone(checked);
+        }
+        // Others are found out meanwhile.
+        let checked = Arc::new(check());
+        self.known().insert(uid.to_owned(), (versions, Arc::clone(&checked)));
+        checked
+    }
+
+    /// The Pipeline is gone.
+    pub fn forget(&self, uid: &str) {
+        self.known().remove(uid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_found_out_once_for_each_version() {
+        let checks = Checks::default();
+        let count = std::cell::Cell::new(0);
+        let found = |uid: &str, version: &str| {
+            let check = || {
+                count.set(count.get() + 1);
+                Err(Unresolved::ConnectorMissing(version.to_owned()))
+            };
+            let found = checks.of(uid, vec![version.to_owned()], check);
+            assert_eq!(*found, Err(Unresolved::ConnectorMissing(version.to_owned())));
+        };
+        for (uid, version, times) in [("a", "1", 1), ("a", "1", 1), ("b", "1", 2), ("a", "2", 3), ("a", "1", 4)] {
+            found(uid, version);
+            assert_eq!(count.get(), times, "{uid} {version}");
+        }
+        checks.forget("a");
+        found("a", "1");
+        assert_eq!(count.get(), 5);
+    }
+}
