@@ -41,8 +41,8 @@ pub struct Follow {
     bookmarks: bool,
     until: Instant,
     /// How often the version is told, and when next.
-    every: Duration,
-    next_bookmark: Instant,
+    pub(super) every: Duration,
+    pub(super) next_bookmark: Instant,
     waiting: VecDeque<Told>,
     over: bool,
 }

@@ -5,5 +5,5 @@ mod pages;
 #[cfg(test)]
 mod tests;
 
-pub use events::{Follow, Told};
+pub use events::{Follow, Selects, Told};
 pub use pages::{Page, Pages};

@@ -39,9 +39,8 @@ impl Authority {
         let mut own = CertificateParams::default();
         own.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         own.distinguished_name.push(DnType::CommonName, "embedded-kube");
-        let certificate = home.once(CERTIFICATE, || {
-            own.self_signed(&key).map(|certificate| certificate.pem()).map_err(failed)
-        })?;
+        let certificate =
+            home.once(CERTIFICATE, || own.self_signed(&key).map(|certificate| certificate.pem()).map_err(failed))?;
         Ok(Self { certificate, issuer: Issuer::new(own, key), file })
     }
 

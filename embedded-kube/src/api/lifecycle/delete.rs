@@ -126,7 +126,13 @@ fn grace(kind: &Kind, object: &Value, options: &DeleteOptions) -> Option<i64> {
     let over = matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
     let own = || object["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(0);
     let asked = options.grace_period_seconds.unwrap_or_else(own);
-    let period = if unbound || over { 0 } else if asked < 0 { 1 } else { asked };
+    let period = if unbound || over {
+        0
+    } else if asked < 0 {
+        1
+    } else {
+        asked
+    };
     // One that was marked before, and whose time is over, goes.
     let again = is_going(object) && pending(object).is_none();
     (!again).then_some(period)
@@ -214,8 +220,7 @@ mod tests {
     fn an_object_without_finalizers_goes_at_once() {
         let object = json!({"metadata": {"name": "a", "uid": "u"}});
         assert_eq!(done("configmaps", &object, &json!({})), Deleted::Gone(object.clone()));
-        let wrong: DeleteOptions =
-            serde_json::from_value(json!({"preconditions": {"uid": "other"}})).expect("options");
+        let wrong: DeleteOptions = serde_json::from_value(json!({"preconditions": {"uid": "other"}})).expect("options");
         let refused = delete(&kind("configmaps"), &object, &wrong, now()).expect_err("it is refused");
         assert!(refused.message.contains("the UID in the precondition (other) does not match"), "{refused}");
     }
@@ -227,9 +232,13 @@ mod tests {
             panic!("it has finalizers");
         };
         assert_eq!(marked["metadata"]["finalizers"], json!(["x", "foregroundDeletion"]));
-        assert_eq!((&marked["metadata"]["generation"], number(&marked, "deletionGracePeriodSeconds")), (&json!(3), Some(0)));
+        assert_eq!(
+            (&marked["metadata"]["generation"], number(&marked, "deletionGracePeriodSeconds")),
+            (&json!(3), Some(0))
+        );
         assert_eq!(done("configmaps", &marked, &json!({})), Deleted::Same(marked.clone()));
-        let Deleted::Marked(background) = done("configmaps", &marked, &json!({"propagationPolicy": "Background"})) else {
+        let Deleted::Marked(background) = done("configmaps", &marked, &json!({"propagationPolicy": "Background"}))
+        else {
             panic!("it has a finalizer");
         };
         assert_eq!(background["metadata"]["finalizers"], json!(["x"]));

@@ -63,7 +63,6 @@ pub struct WriteOptions {
     pub force: Option<bool>,
 }
 
-
 /// What is done about fields that are not known, or are there twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FieldValidation {
@@ -78,9 +77,8 @@ pub enum FieldValidation {
 
 fn number<T: std::str::FromStr>(options: &HashMap<String, String>, name: &str) -> Result<Option<T>, Refusal> {
     let Some(text) = options.get(name).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let parsed = text.parse().map_err(|_| {
-        Refusal::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
-    });
+    let parsed =
+        text.parse().map_err(|_| Refusal::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax")));
     parsed.map(Some)
 }
 
@@ -175,7 +173,8 @@ mod tests {
 
     #[test]
     fn options_are_read_as_they_are_written() {
-        let list = ListOptions::of(&options("limit=500&resourceVersion=7&watch=1&labelSelector=a%3Db%2Cc")).expect("options");
+        let list =
+            ListOptions::of(&options("limit=500&resourceVersion=7&watch=1&labelSelector=a%3Db%2Cc")).expect("options");
         assert_eq!((list.limit, list.resource_version, list.watch), (Some(500), Some(7), true));
         assert_eq!(list.label_selector, "a=b,c");
         let write = WriteOptions::of(&options("dryRun=All&fieldValidation=Strict&force=true")).expect("options");

@@ -135,9 +135,7 @@ impl Target {
             ["api"] => document(Document::Core),
             ["apis"] => document(Document::Groups),
             ["apis", group] => document(Document::Group((*group).to_owned())),
-            ["api", version] => {
-                document(Document::Resources { group: String::new(), version: (*version).to_owned() })
-            }
+            ["api", version] => document(Document::Resources { group: String::new(), version: (*version).to_owned() }),
             ["apis", group, version] => {
                 document(Document::Resources { group: (*group).to_owned(), version: (*version).to_owned() })
             }

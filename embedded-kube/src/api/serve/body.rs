@@ -32,7 +32,7 @@ pub(super) fn json<'a>(kind: &Kind, headers: &HeaderMap, body: &'a [u8]) -> Resu
             let object = protobuf::decode(body).map_err(|error| error.refusal())?;
             Ok(Cow::Owned(object.to_string().into_bytes()))
         }
-        "application/vnd.kubernetes.protobuf" => Err(protobuf::unsupported(kind.custom)),
+        "application/vnd.kubernetes.protobuf" => Err(protobuf::unsupported()),
         "application/yaml" | "application/x-yaml" => {
             let text = std::str::from_utf8(body).map_err(|error| Refusal::bad_request(error.to_string()))?;
             let object: Value =
@@ -41,7 +41,8 @@ pub(super) fn json<'a>(kind: &Kind, headers: &HeaderMap, body: &'a [u8]) -> Resu
         }
         _ => {
             let known = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
-            let message = format!("the body of the request was in an unknown format - accepted media types include: {known}");
+            let message =
+                format!("the body of the request was in an unknown format - accepted media types include: {known}");
             Err(Refusal::new(RefusalReason::UnsupportedMediaType, message))
         }
     }

@@ -26,7 +26,7 @@ impl Shape {
     /// When it accepts nothing that is served.
     pub(super) fn of(asked: &Asked, kind: &Kind, endpoint: Endpoint) -> Result<Self, Refusal> {
         let accept = asked.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-        let form = negotiate(accept, endpoint)?;
+        let form = negotiate(accept, endpoint, kind.custom)?;
         let (include, printer) = match form {
             Form::Table(_) => {
                 let options = query(&asked.uri)?;

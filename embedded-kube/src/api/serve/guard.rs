@@ -6,12 +6,12 @@ use http::header::AUTHORIZATION;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::super::Refusal;
 use super::super::access::{
     Attributes, Authentication, Authority, Impersonation, Issuer, Objects, Pods, Resource, Target, Tokens, User, wanted,
 };
 use super::super::request::{ResourcePath, Verb};
 use super::super::store::{Key, Resource as Kept, Store};
-use super::super::Refusal;
 use super::{Api, Asked};
 
 /// What people are known by.
@@ -114,4 +114,3 @@ impl Api {
         self.check(asked, user, verb.as_str(), Target::Resource(resource))
     }
 }
-

@@ -163,8 +163,18 @@ impl Api {
         let registry = self.registry();
         let kinds = registry.kinds();
         let accept = asked.headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
-        let root = matches!(document, Document::Core | Document::Groups);
-        let endpoint = if root { discovery::Endpoint::Root } else { discovery::Endpoint::Document };
+        let endpoint = match document {
+            Document::Core => discovery::Endpoint::Core,
+            Document::Groups => discovery::Endpoint::Groups,
+            Document::Group(_) => discovery::Endpoint::Group,
+            _ => discovery::Endpoint::Resources,
+        };
+        let custom = match document {
+            Document::Resources { group, version } => {
+                kinds.iter().any(|kind| kind.custom && kind.group == *group && kind.version == *version)
+            }
+            _ => false,
+        };
         let not_found = || Answer::nothing_there();
         Ok(match document {
             Document::Health => Answer::text("ok"),
@@ -176,7 +186,7 @@ impl Api {
             }
             Document::OpenApiIndex => Answer::tagged(&self.openapi().index(), &asked.headers, "application/json"),
             _ => {
-                let form = discovery::negotiate(accept, endpoint)?;
+                let form = discovery::negotiate(accept, endpoint, custom)?;
                 let aggregated = form == discovery::Form::Aggregated;
                 let content = if aggregated { discovery::AGGREGATED_CONTENT_TYPE } else { "application/json" };
                 let told = match document {

@@ -111,7 +111,7 @@ impl Api {
             }
             Some(_) => return Err(unknown_part()),
         }
-        let shape = Shape::of(asked, kind, Endpoint::Objects)?;
+        let shape = Shape::of(asked, kind, Endpoint::Object)?;
         let object = self.0.schemas.stored(kind, shown(kind, &stored));
         Ok(Answer::object(StatusCode::OK, &shape.object(kind, &object, true)?))
     }
@@ -124,7 +124,7 @@ impl Api {
         options: &ListOptions,
         selection: &Selection,
     ) -> Result<Answer, Refusal> {
-        let shape = Shape::of(asked, kind, Endpoint::Objects)?;
+        let shape = Shape::of(asked, kind, Endpoint::List)?;
         let page = if options.continue_token.is_empty() {
             let mut listed = self.0.store.list(&event::resource(kind), path.namespace.as_deref());
             self.check_version(options, listed.version)?;

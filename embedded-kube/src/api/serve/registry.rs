@@ -1,12 +1,9 @@
 //! The kinds that are served now.
 
-use std::sync::Arc;
-
 use super::super::builtin;
-use super::super::store::{Key, Resource, Store};
-use super::super::table::Printer;
-use super::super::{Kind, Refusal, RefusalReason};
 use super::super::request::ResourcePath;
+use super::super::store::{Key, Resource, Store};
+use super::super::{Kind, Refusal, RefusalReason};
 
 /// The kinds that are served now.
 pub(super) struct Registry {
@@ -49,12 +46,13 @@ impl Registry {
     /// # Errors
     /// When none is served there.
     pub(super) fn find(&self, path: &ResourcePath) -> Result<Kind, Refusal> {
-        let mut found = self.kinds.iter().filter(|kind| {
-            kind.group == path.group && kind.version == path.version && kind.plural == path.plural
-        });
-        let kind = found.find(|kind| kind.namespaced || path.namespace.is_none()).ok_or_else(|| {
-            Refusal::new(RefusalReason::NotFound, "the server could not find the requested resource")
-        })?;
+        let mut found = self
+            .kinds
+            .iter()
+            .filter(|kind| kind.group == path.group && kind.version == path.version && kind.plural == path.plural);
+        let kind = found
+            .find(|kind| kind.namespaced || path.namespace.is_none())
+            .ok_or_else(|| Refusal::new(RefusalReason::NotFound, "the server could not find the requested resource"))?;
         Ok(Kind { schema: builtin::schema(kind), ..kind.clone() })
     }
 
@@ -71,9 +69,4 @@ pub(super) fn key(kind: &Kind, namespace: Option<&str>, name: &str) -> Key {
         namespace: namespace.unwrap_or_default().to_owned(),
         name: name.to_owned(),
     }
-}
-
-/// What makes tables of a kind.
-pub(super) fn printer(kind: &Kind) -> Arc<Printer> {
-    Arc::new(Printer::new(kind))
 }

@@ -3,11 +3,11 @@
 use http::StatusCode;
 use serde_json::Value;
 
+use super::super::access::Authentication;
 use super::super::access::review::{
     TokenAsked, local_subject_access, self_subject, self_subject_access, self_subject_rules, subject_access, token,
     token_request,
 };
-use super::super::access::Authentication;
 use super::super::request::Verb;
 use super::super::{Kind, Refusal};
 use super::answer::Answer;
@@ -40,8 +40,7 @@ impl Api {
             match kind.kind.as_str() {
                 "SelfSubjectReview" => self_subject(user, *now),
                 "TokenReview" => {
-                    let known =
-                        Authentication { tokens: &guard.tokens, issuer: &guard.issuer, objects: &lookup };
+                    let known = Authentication { tokens: &guard.tokens, issuer: &guard.issuer, objects: &lookup };
                     token(&known, &sent, *now)?
                 }
                 "SubjectAccessReview" => self.with_authority(|authority| subject_access(authority, &sent))?,

@@ -12,7 +12,7 @@ use super::super::lifecycle::{self, DeleteOptions, Deleted, Part, Updated};
 use super::super::patch::{self, PatchBody};
 use super::super::request::{FieldValidation, ResourcePath, Verb, WriteOptions, query};
 use super::super::schema::{Strictness, strict_error};
-use super::super::store::{Change, Expected, Key, NotWritten, Stored, StoreError};
+use super::super::store::{Change, Expected, Key, NotWritten, StoreError, Stored};
 use super::super::{Cause, Kind, Refusal, RefusalReason};
 use super::answer::Answer;
 use super::read::{not_allowed, unknown_part};
@@ -162,11 +162,11 @@ impl Api {
             self.admit(asking, &mut begun, None)?;
             let admitted = self.0.schemas.created(kind, begun)?;
             warnings.extend(admitted.warnings);
-            let object = self.defined(kind, admitted.object, asking.now);
+            let new = self.defined(kind, admitted.object, asking.now);
             if asking.options.dry_run {
-                return Ok(Done { object, warnings, created: true });
+                return Ok(Done { object: new, warnings, created: true });
             }
-            let change = Change::Put(event::kept(kind, object));
+            let change = Change::Put(event::kept(kind, new));
             match self.0.store.write(asking.key(&name), Expected::Absent, change).await {
                 Ok(stored) => {
                     self.after(&stored, false);
@@ -297,13 +297,8 @@ impl Api {
     fn admit(&self, asking: &Asking<'_>, object: &mut Value, old: Option<&Value>) -> Result<(), Refusal> {
         let Asking { kind, user, .. } = asking;
         if kind.group == "rbac.authorization.k8s.io" {
-            let write = Write {
-                resource: &kind.plural,
-                namespace: asking.namespace(),
-                name: asking.name(),
-                object,
-                old,
-            };
+            let write =
+                Write { resource: &kind.plural, namespace: asking.namespace(), name: asking.name(), object, old };
             self.with_authority(|authority| escalation(user, authority, &write))?;
         }
         for admission in &self.0.admission {
@@ -422,7 +417,7 @@ impl Api {
             }
         }
         let page = Page { version: self.0.store.version(), items, ..Page::default() };
-        let shape = super::form::Shape::of(asking.asked, kind, super::super::discovery::Endpoint::Objects)?;
+        let shape = super::form::Shape::of(asking.asked, kind, super::super::discovery::Endpoint::List)?;
         Ok(Answer::object(StatusCode::OK, &shape.list(kind, &page, true)?))
     }
 
