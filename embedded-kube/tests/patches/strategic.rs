@@ -35,7 +35,8 @@ fn fits(ours: &Value, theirs: &Value) -> bool {
         (Value::Array(ours), Value::Array(theirs)) => {
             ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| fits(ours, theirs))
         }
-        (ours, theirs) => ours == theirs,
+        // Null is the zero of its type when it is read.
+        (ours, theirs) => ours.is_null() || ours == theirs,
     }
 }
 

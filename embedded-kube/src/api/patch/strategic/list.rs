@@ -89,6 +89,37 @@ fn directed(mut original: Vec<Value>, patch: Vec<Value>, key: &str) -> Result<(V
     Ok(if replaces { (rest, Vec::new()) } else { (original, rest) })
 }
 
+/// The list before, as the API server has it when it comes to the order: it merges in place, so that what is deleted is
+/// overwritten by what comes after it, and by what is new as far as there is room.
+pub(super) fn overwritten(mut before: Vec<Value>, patch: &[Value], patched: Patched) -> Result<Vec<Value>, Mistake> {
+    let Patched::By(key) = patched else { return Ok(before) };
+    let mut length = before.len();
+    let directive = |item: &Value| item.get(DIRECTIVE).cloned();
+    for item in patch.iter().filter(|item| directive(item).is_some_and(|directive| directive == "delete")) {
+        let Some(wanted) = item.get(key) else { continue };
+        while let Some(at) = position(&before[..length], key, wanted)? {
+            before[at..length].rotate_left(1);
+            length -= 1;
+            if let Some(last) = length.checked_sub(1).filter(|last| *last >= at) {
+                before[length] = before[last].clone();
+            }
+        }
+    }
+    if patch.iter().any(|item| directive(item).is_some_and(|directive| directive == "replace")) {
+        return Ok(before);
+    }
+    for item in patch.iter().filter(|item| directive(item).is_none()) {
+        let Some(wanted) = item.get(key) else { continue };
+        if position(&before[..length], key, wanted)?.is_some() {
+            continue;
+        }
+        let Some(room) = before.get_mut(length) else { break };
+        *room = item.clone();
+        length += 1;
+    }
+    Ok(before)
+}
+
 pub(super) fn object(item: &Value) -> Result<&Object, Mistake> {
     item.as_object().ok_or_else(|| unexpected(&Value::Object(Object::new()), item))
 }

@@ -158,7 +158,8 @@ fn ordered(original: &mut Object, patch: &mut Object, shape: &'static Shape) -> 
             (Some(before), Some(change)) => list::merged(before.clone(), change.clone(), patched, items, false)?,
         };
         let maps = list::of_maps(&[before.as_deref().unwrap_or_default(), change.as_deref().unwrap_or_default()])?;
-        let merged = order::arranged(merged, &wanted, before.as_deref().unwrap_or_default(), patched, maps)?;
+        let before = list::overwritten(before.unwrap_or_default(), change.as_deref().unwrap_or_default(), patched)?;
+        let merged = order::arranged(merged, &wanted, &before, patched, maps)?;
         original.insert(field.to_owned(), Value::Array(merged));
         patch.shift_remove(field);
     }
