@@ -83,6 +83,8 @@ fn object(schema: &Value, random: &mut Random, depth: usize) -> Value {
         let must = needed.iter().any(|needed| needed == name);
         let may = match alone {
             Some(alone) => place == alone || random.chance(30),
+            // Of many, few: each may be wrong.
+            None if properties.len() > 20 => random.chance(12),
             None => random.below(depth + 3) < 2,
         };
         if (must && !random.chance(25)) || may {

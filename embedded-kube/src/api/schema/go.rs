@@ -37,13 +37,13 @@ pub(crate) fn printable(letter: char) -> bool {
 pub(crate) fn number(number: &Number) -> String {
     match number.as_i64() {
         Some(whole) => whole.to_string(),
-        None => float(number.as_f64().unwrap_or_default(), -4, 21),
+        None => float(number.as_f64().unwrap_or_default(), -4, 6),
     }
 }
 
 /// A float as `%v` has it.
 pub(crate) fn float_value(value: f64) -> String {
-    float(value, -4, 21)
+    float(value, -4, 6)
 }
 
 /// A float in the fewest digits, with an exponent below the one power of ten and from the other on.
@@ -148,9 +148,10 @@ mod tests {
             (json!(1.0), "1"),
             (json!(0.5), "0.5"),
             (json!(1e21), "1e+21"),
-            (json!(1e20), "100000000000000000000"),
+            (json!(1e5), "100000"),
+            (json!(1e10), "1e+10"),
             (json!(0.00001), "1e-05"),
-            (json!(u64::MAX), "18446744073709552000"),
+            (json!(u64::MAX), "1.8446744073709552e+19"),
         ] {
             let Value::Number(value) = value else { unreachable!() };
             assert_eq!(number(&value), text);
