@@ -44,7 +44,7 @@ async fn demo(client: &Client) {
 fn code(error: &kube::Error) -> (u16, String) {
     match error {
         kube::Error::Api(status) => (status.code, status.message.clone()),
-        other => panic!("{other}"),
+        other => unreachable!("the API answers: {other}"),
     }
 }
 

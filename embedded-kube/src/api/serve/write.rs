@@ -90,7 +90,12 @@ impl Api {
             Verb::Create if path.name.is_none() => self.done(&asking, self.create(&asking).await?),
             Verb::Create if asking.part() == "binding" => self.bind(&asking).await,
             Verb::Update | Verb::Patch => {
-                if !matches!(asking.part(), "" | "finalize") && !(asking.part() == "status" && kind.status) {
+                let known = match asking.part() {
+                    "" | "finalize" => true,
+                    "status" => kind.status,
+                    _ => false,
+                };
+                if !known {
                     return Err(unknown_part());
                 }
                 let done = if verb == Verb::Update { self.update(&asking).await? } else { self.patch(&asking).await? };
