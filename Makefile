@@ -38,6 +38,11 @@ test-matrix: ## Run the tests that have a Kubernetes control plane on the oldest
 test-kubelet: ## Run a sample on a real kubelet with containerd, as root, if AGGREGATOR_KUBELET=yes
 	@scripts/kubelet/run
 
+.PHONY: test-api
+test-api: ## Compare the embedded API, which is being built, with a real Kubernetes API server
+	@scripts/setup test
+	cargo test --locked --package aggregator-embedded-kube --features api
+
 .PHONY: lint
 lint: ## Check formatting, lints, documentation, scripts, and what the repository may not contain
 	@scripts/setup lint

@@ -3,6 +3,8 @@
 //!
 //! It knows no kind of object but Kubernetes' own.
 
+#[cfg(feature = "api")]
+pub mod api;
 mod chain;
 pub mod node;
 pub mod supervisor;

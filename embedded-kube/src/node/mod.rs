@@ -16,7 +16,7 @@ mod pod;
 mod process;
 mod registration;
 mod server;
-mod spec;
+pub(crate) mod spec;
 mod sweep;
 mod volumes;
 mod watch;
@@ -37,6 +37,7 @@ use server::Port;
 pub use error::Error;
 pub use options::{Capacity, Endpoint, Options, View};
 pub use spec::program::Programs;
+pub(crate) use spec::quantity;
 
 /// A node that is about to run.
 pub struct Node {

@@ -65,6 +65,20 @@ impl ControlPlane {
     /// When the program is not built, or a part ends or is not ready in time.
     #[must_use]
     pub fn start() -> Self {
+        let mut plane = Self::bare();
+        // Not before: it gives up when the API server is not there for ten seconds.
+        plane.spawn("kube-controller-manager", parts::controller_manager(plane.home.path()));
+        plane.spawn("kube-scheduler", parts::scheduler(plane.home.path()));
+        plane
+    }
+
+    /// Starts a control plane without controller manager and scheduler: nothing comes about in it by itself, and a test
+    /// may do their work.
+    ///
+    /// # Panics
+    /// When the program is not built, or a part ends or is not ready in time.
+    #[must_use]
+    pub fn bare() -> Self {
         let program = Release::chosen().program();
         let home = tempfile::Builder::new().prefix("aggregator-kube-").tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -74,9 +88,6 @@ impl ControlPlane {
         plane.spawn("etcd", parts::etcd(plane.home.path()));
         plane.spawn("kube-apiserver", parts::api_server(plane.home.path(), port));
         plane.wait_until_ready();
-        // Not before: it gives up when the API server is not there for ten seconds.
-        plane.spawn("kube-controller-manager", parts::controller_manager(plane.home.path()));
-        plane.spawn("kube-scheduler", parts::scheduler(plane.home.path()));
         plane
     }
 

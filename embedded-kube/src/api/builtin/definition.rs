@@ -1,0 +1,397 @@
+//! CustomResourceDefinitions: what may be one, and which kinds they define.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::{default_to, immutable, items, text};
+use crate::api::schema::go;
+use crate::api::schema::mistake::{self, forbidden, invalid, invalid_text, not_supported, required};
+use crate::api::schema::names;
+use crate::api::schema::path::Path;
+use crate::api::schema::structural;
+use crate::api::{Cause, Column, Kind, Refusal};
+
+const COLUMN_TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
+const ONE_SCHEMA: &str = "versions with different schemas are not served here, because nothing is converted: leave one version, or give all the same schema";
+const NO_WEBHOOK: &str = "conversion by webhook is not served here: leave one version, or give all the same schema";
+
+/// Fills in names that follow from others.
+pub(super) fn fill_in(object: &mut Value) {
+    let names = &mut object["spec"]["names"];
+    let kind = text(names, "kind").to_owned();
+    if !kind.is_empty() {
+        default_to(names, "singular", kind.to_lowercase());
+        default_to(names, "listKind", format!("{kind}List"));
+    }
+    default_to(&mut object["spec"], "conversion", json!({"strategy": "None"}));
+}
+
+/// A new definition has nothing accepted yet.
+pub(super) fn prepare(object: &mut Value) {
+    let stored = items(&object["spec"], "versions").iter().find(|version| version["storage"] == true);
+    let stored: Vec<Value> = stored.map(|version| version["name"].clone()).into_iter().collect();
+    object["status"] = json!({
+        "acceptedNames": {"kind": "", "plural": ""},
+        "conditions": null,
+        "storedVersions": stored,
+    });
+}
+
+/// A version that objects are stored in stays known as one.
+pub(super) fn note_stored(object: &mut Value) {
+    let stored = items(&object["spec"], "versions").iter().find(|version| version["storage"] == true);
+    let Some(name) = stored.map(|version| version["name"].clone()) else { return };
+    if let Some(known) = object["status"]["storedVersions"].as_array_mut().filter(|known| !known.contains(&name)) {
+        known.push(name);
+    }
+}
+
+/// Its name follows from what it defines.
+pub(super) fn name(object: &Value) -> Option<Cause> {
+    let name = text(&object["metadata"], "name");
+    let must = format!("{}.{}", text(&object["spec"]["names"], "plural"), text(&object["spec"], "group"));
+    let detail = "must be spec.names.plural+\".\"+spec.group";
+    (name != must && !name.is_empty()).then(|| invalid_text(&Path::of("metadata.name"), name, detail))
+}
+
+pub(super) fn check(object: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let (spec, path) = (&object["spec"], Path::of("spec"));
+    let mut causes = check_group(text(spec, "group"), &path.child("group"));
+    match text(spec, "scope") {
+        "Cluster" | "Namespaced" => {}
+        "" => causes.push(required(&path.child("scope"), "")),
+        _ => causes.push(not_supported(&path.child("scope"), &spec["scope"], &["Cluster", "Namespaced"])),
+    }
+    let versions = items(spec, "versions");
+    for (place, version) in versions.iter().enumerate() {
+        let path = path.child("versions").index(place);
+        if !version["schema"]["openAPIV3Schema"].is_object() {
+            causes.push(required(&path.child("schema").child("openAPIV3Schema"), ""));
+        }
+        causes.extend(version_name(text(version, "name"), &path.child("name")));
+    }
+    if let Some(first) = versions.first() {
+        // What all versions have alike is told of the definition.
+        causes.extend(version_name(text(first, "name"), &path.child("version")));
+        let status = versions.iter().any(|version| version["subresources"]["status"].is_object());
+        let schema = &first["schema"]["openAPIV3Schema"];
+        if schema.is_object() {
+            causes.extend(structural::check(schema, status, &path.child("validation.openAPIV3Schema")));
+        }
+        let alike = |version: &Value| version["additionalPrinterColumns"] == first["additionalPrinterColumns"];
+        if versions.iter().all(alike) {
+            causes.extend(check_columns(first, &path));
+        } else {
+            for (place, version) in versions.iter().enumerate() {
+                causes.extend(check_columns(version, &path.child("versions").index(place)));
+            }
+        }
+    }
+    let list = path.child("versions");
+    let names: Vec<&str> = versions.iter().map(|version| text(version, "name")).collect();
+    if (1..names.len()).any(|place| names[..place].contains(&names[place])) {
+        causes.push(invalid(&list, &spec["versions"], "must contain unique version names"));
+    }
+    if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
+        causes.push(invalid(&list, &spec["versions"], "must have exactly one version marked as storage version"));
+    }
+    causes.extend(check_names(&spec["names"], &path.child("names")));
+    if let Some(old) = old {
+        let old = &old["spec"];
+        causes.extend(immutable(&spec["scope"], &old["scope"], &path.child("scope")));
+        causes.extend(immutable(&spec["names"]["kind"], &old["names"]["kind"], &path.child("names.kind")));
+        causes.extend(immutable(&spec["group"], &old["group"], &path.child("group")));
+        causes.extend(immutable(&spec["names"]["plural"], &old["names"]["plural"], &path.child("names.plural")));
+    }
+    if text(&spec["conversion"], "strategy") == "Webhook" {
+        causes.push(forbidden(&path.child("conversion.strategy"), NO_WEBHOOK));
+    }
+    let schema = |version: &Value| version["schema"]["openAPIV3Schema"].clone();
+    if let Some(first) = versions.first()
+        && versions.iter().any(|version| schema(version) != schema(first))
+    {
+        causes.push(forbidden(&list, ONE_SCHEMA));
+    }
+    causes
+}
+
+fn check_group(group: &str, path: &Path) -> Vec<Cause> {
+    if group.is_empty() {
+        return vec![required(path, "")];
+    }
+    let wrong = names::subdomain(group);
+    if !wrong.is_empty() {
+        return vec![invalid_text(path, group, &wrong.join(","))];
+    }
+    let dotted = group.contains('.');
+    if dotted { Vec::new() } else { vec![invalid_text(path, group, "should be a domain with at least one dot")] }
+}
+
+fn version_name(name: &str, path: &Path) -> Option<Cause> {
+    let wrong = names::label_1035(name);
+    (!wrong.is_empty()).then(|| invalid_text(path, name, &wrong.join(",")))
+}
+
+fn check_columns(version: &Value, path: &Path) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for (number, column) in items(version, "additionalPrinterColumns").iter().enumerate() {
+        let path = path.child("additionalPrinterColumns").index(number);
+        if text(column, "name").is_empty() {
+            causes.push(required(&path.child("name"), ""));
+        }
+        let one_of = format!("must be one of {}", COLUMN_TYPES.join(","));
+        match text(column, "type") {
+            "" => causes.push(required(&path.child("type"), &one_of)),
+            of if !COLUMN_TYPES.contains(&of) => causes.push(invalid_text(&path.child("type"), of, &one_of)),
+            _ => {}
+        }
+        match text(column, "jsonPath") {
+            "" => causes.push(required(&path.child("JSONPath"), "")),
+            of if !of.starts_with('.') => {
+                causes.push(invalid_text(&path.child("JSONPath"), of, "must be a simple json path starting with ."));
+            }
+            _ => {}
+        }
+    }
+    causes
+}
+
+fn check_names(of: &Value, path: &Path) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for name in ["plural", "singular", "kind", "listKind"] {
+        if text(of, name).is_empty() {
+            causes.push(required(&path.child(name), ""));
+        }
+    }
+    for name in ["plural", "singular"] {
+        let value = text(of, name);
+        let wrong = names::label_1035(value);
+        if !value.is_empty() && !wrong.is_empty() {
+            causes.push(invalid_text(&path.child(name), value, &wrong.join(",")));
+        }
+    }
+    for name in ["kind", "listKind"] {
+        let value = text(of, name);
+        let wrong = names::label_1035(&value.to_lowercase());
+        if !value.is_empty() && !wrong.is_empty() {
+            let detail = format!("may have mixed case, but should otherwise match: {}", wrong.join(","));
+            causes.push(invalid_text(&path.child(name), value, &detail));
+        }
+    }
+    if !text(of, "kind").is_empty() && of["kind"] == of["listKind"] {
+        causes.push(invalid_text(
+            &path.child("listKind"),
+            text(of, "listKind"),
+            "kind and listKind may not be the same",
+        ));
+    }
+    for list in ["shortNames", "categories"] {
+        for (place, name) in items(of, list).iter().filter_map(Value::as_str).enumerate() {
+            let wrong = names::label_1035(name);
+            if !wrong.is_empty() {
+                causes.push(invalid_text(&path.child(list).index(place), name, &wrong.join(",")));
+            }
+        }
+    }
+    causes
+}
+
+/// Formats that nobody checks.
+pub(super) fn warnings(object: &Value) -> Vec<String> {
+    let versions = items(&object["spec"], "versions").iter();
+    let formats = versions.flat_map(|version| structural::unknown_formats(&version["schema"]["openAPIV3Schema"]));
+    formats.map(|format| format!("unrecognized format {}", go::quoted(&format))).collect()
+}
+
+/// The kinds that a definition defines: one for each version that is served.
+///
+/// # Errors
+/// It is none that can be served here.
+pub fn of_definition(definition: &Value) -> Result<Vec<Kind>, Refusal> {
+    let mut definition = definition.clone();
+    fill_in(&mut definition);
+    let mut causes: Vec<Cause> = name(&definition).into_iter().collect();
+    causes.extend(check(&definition, None));
+    if !causes.is_empty() {
+        let own = super::kinds().into_iter().find(|kind| kind.kind == "CustomResourceDefinition");
+        let name = text(&definition["metadata"], "name");
+        return Err(own.map_or_else(
+            || Refusal::bad_request("no definitions are served"),
+            |own| mistake::refusal(&own, name, causes),
+        ));
+    }
+    let versions = items(&definition["spec"], "versions").iter().filter(|version| version["served"] == true);
+    Ok(versions.map(|version| defined(&definition["spec"], version)).collect())
+}
+
+fn defined(spec: &Value, version: &Value) -> Kind {
+    let names = &spec["names"];
+    let kind = text(names, "kind");
+    let singular = text(names, "singular");
+    let list = |name| items(names, name).iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect();
+    Kind {
+        group: text(spec, "group").to_owned(),
+        version: text(version, "name").to_owned(),
+        kind: kind.to_owned(),
+        plural: text(names, "plural").to_owned(),
+        singular: if singular.is_empty() { kind.to_lowercase() } else { singular.to_owned() },
+        short_names: list("shortNames"),
+        categories: list("categories"),
+        namespaced: text(spec, "scope") == "Namespaced",
+        status: version["subresources"]["status"].is_object(),
+        custom: true,
+        schema: Arc::new(version["schema"]["openAPIV3Schema"].clone()),
+        columns: items(version, "additionalPrinterColumns").iter().map(column).collect(),
+    }
+}
+
+fn column(of: &Value) -> Column {
+    Column {
+        name: text(of, "name").to_owned(),
+        column_type: text(of, "type").to_owned(),
+        format: text(of, "format").to_owned(),
+        description: text(of, "description").to_owned(),
+        priority: of["priority"].as_i64().and_then(|priority| i32::try_from(priority).ok()).unwrap_or_default(),
+        json_path: text(of, "jsonPath").to_owned(),
+    }
+}
+
+/// The status of a definition among others: which names it has got, and whether it is served. `now` is as `2026-11-29T21:00:00Z`.
+#[must_use]
+pub fn accepted(definition: &Value, others: &[Value], now: &str) -> Value {
+    let names = &definition["spec"]["names"];
+    let before = &definition["status"]["acceptedNames"];
+    let group = &definition["spec"]["group"];
+    let is_rival = |other: &&Value| {
+        other["spec"]["group"] == *group && other["metadata"]["name"] != definition["metadata"]["name"]
+    };
+    let rivals: Vec<&Value> = others.iter().filter(is_rival).collect();
+    let taken = |name: &str, own: &[&str]| {
+        rivals.iter().any(|other| {
+            let accepted = &other["status"]["acceptedNames"];
+            own.iter().any(|field| accepted[*field] == name || items(accepted, field).iter().any(|short| short == name))
+        })
+    };
+    let mut got = before.as_object().cloned().unwrap_or_default();
+    let mut conflict = None;
+    let mut claim = |got: &mut Map<String, Value>, field: &str, reason: &str, rivals: &[&str]| {
+        let name = text(names, field);
+        if name != text(before, field) && taken(name, rivals) {
+            conflict = Some((reason.to_owned(), format!("\"{name}\" is already in use")));
+        } else {
+            got.insert(field.to_owned(), name.into());
+        }
+    };
+    let resources = ["plural", "singular", "shortNames"];
+    claim(&mut got, "plural", "PluralConflict", &resources);
+    claim(&mut got, "singular", "SingularConflict", &resources);
+    claim(&mut got, "kind", "KindConflict", &["kind", "listKind"]);
+    claim(&mut got, "listKind", "ListKindConflict", &["kind", "listKind"]);
+    let known = items(before, "shortNames");
+    let wanted: Vec<&str> =
+        items(names, "shortNames").iter().filter(|name| !known.contains(name)).filter_map(Value::as_str).collect();
+    match wanted.iter().find(|name| taken(name, &resources)) {
+        Some(name) if conflict.is_none() => {
+            conflict = Some(("ShortNamesConflict".to_owned(), format!("\"{name}\" is already in use")))
+        }
+        Some(_) => {}
+        None if names["shortNames"].is_array() => {
+            got.insert("shortNames".into(), names["shortNames"].clone());
+        }
+        None => {}
+    }
+    if names["categories"].is_array() {
+        got.insert("categories".into(), names["categories"].clone());
+    }
+    let condition = |of: &str, status: &str, reason: &str, message: &str| {
+        let old =
+            items(&definition["status"], "conditions").iter().find(|old| old["type"] == of && old["status"] == status);
+        let since = old.map_or_else(|| Value::from(now), |old| old["lastTransitionTime"].clone());
+        json!({"type": of, "status": status, "lastTransitionTime": since, "reason": reason, "message": message})
+    };
+    let established = items(&definition["status"], "conditions")
+        .iter()
+        .any(|one| one["type"] == "Established" && one["status"] == "True");
+    let conditions = match &conflict {
+        None => vec![
+            condition("NamesAccepted", "True", "NoConflicts", "no conflicts found"),
+            condition("Established", "True", "InitialNamesAccepted", "the initial names have been accepted"),
+        ],
+        Some((reason, message)) => {
+            let served = if established {
+                condition("Established", "True", "InitialNamesAccepted", "the initial names have been accepted")
+            } else {
+                condition("Established", "False", "NotAccepted", "not all names are accepted")
+            };
+            vec![condition("NamesAccepted", "False", reason, message), served]
+        }
+    };
+    json!({"acceptedNames": got, "conditions": conditions, "storedVersions": definition["status"]["storedVersions"]})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(plural: &str, kind: &str) -> Value {
+        let mut object = json!({
+            "metadata": {"name": format!("{plural}.example.com")},
+            "spec": {
+                "group": "example.com", "scope": "Namespaced",
+                "names": {"plural": plural, "kind": kind, "shortNames": ["wi"]},
+                "versions": [{"name": "v1", "served": true, "storage": true,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}],
+                    "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object"}}}}}],
+            },
+        });
+        fill_in(&mut object);
+        prepare(&mut object);
+        object
+    }
+
+    #[test]
+    fn a_definition_defines_a_kind() {
+        let kinds = of_definition(&definition("widgets", "Widget")).unwrap();
+        assert_eq!(kinds.len(), 1);
+        assert_eq!(kinds[0].resource(), "widgets.example.com");
+        assert!(kinds[0].custom && kinds[0].status && kinds[0].namespaced);
+        assert_eq!(kinds[0].singular, "widget");
+        assert_eq!(kinds[0].columns[0].json_path, ".spec.size");
+    }
+
+    #[test]
+    fn what_would_need_conversion_is_refused() {
+        let mut object = definition("widgets", "Widget");
+        let mut other = object["spec"]["versions"][0].clone();
+        other["name"] = "v2".into();
+        other["storage"] = false.into();
+        object["spec"]["versions"].as_array_mut().unwrap().push(other);
+        assert_eq!(of_definition(&object).unwrap().len(), 2);
+        object["spec"]["versions"][1]["schema"]["openAPIV3Schema"]["properties"]["status"] = json!({"type": "object"});
+        let refusal = of_definition(&object).unwrap_err();
+        assert!(refusal.message.ends_with(&format!("is invalid: spec.versions: Forbidden: {ONE_SCHEMA}")), "{refusal}");
+        object["spec"]["conversion"] = json!({"strategy": "Webhook"});
+        assert!(of_definition(&object).unwrap_err().message.contains(NO_WEBHOOK));
+    }
+
+    #[test]
+    fn names_are_given_once() {
+        let now = "2026-11-29T21:00:00Z";
+        let mut first = definition("widgets", "Widget");
+        first["status"] = accepted(&first, &[], now);
+        assert_eq!(first["status"]["conditions"][1]["type"], "Established");
+        assert_eq!(first["status"]["conditions"][1]["status"], "True");
+        assert_eq!(first["status"]["acceptedNames"]["shortNames"], json!(["wi"]));
+        let mut second = definition("gadgets", "Widget");
+        second["spec"]["names"]["shortNames"] = json!([]);
+        let status = accepted(&second, &[first.clone()], now);
+        assert_eq!(
+            status["conditions"][0],
+            json!({"type": "NamesAccepted", "status": "False", "lastTransitionTime": now, "reason": "ListKindConflict", "message": "\"WidgetList\" is already in use"}),
+        );
+        assert_eq!(status["conditions"][1]["reason"], "NotAccepted");
+        assert_eq!(accepted(&first, &[first.clone(), second], "later")["conditions"], first["status"]["conditions"]);
+    }
+}

@@ -1,0 +1,253 @@
+//! An object that is replaced.
+
+use serde_json::Value;
+
+use super::super::{Cause, Kind, Refusal};
+use super::create::is_counted;
+use super::metadata::{copy, finalizers, is_going, number, of, text};
+
+/// Which part of an object a request writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All but the status, where that is a part of its own.
+    Main,
+    /// The status alone.
+    Status,
+}
+
+/// What comes of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Updated {
+    /// It is as it was: nothing is written.
+    Same,
+    /// It becomes this.
+    Changed(Value),
+    /// Its last finalizer is gone, and so is the object, which was this.
+    Gone(Value),
+}
+
+/// What an object becomes when a request wants it to be `new`, before that is looked over; its managed fields are settled.
+///
+/// # Errors
+/// When another object or another version of it was meant, or finalizers are added to one that goes.
+pub fn update(kind: &Kind, old: &Value, mut new: Value, part: Part) -> Result<Value, Refusal> {
+    let name = text(old, "name");
+    let own = text(&new, "namespace");
+    if !own.is_empty() && own != text(old, "namespace") {
+        return Err(Refusal::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
+    }
+    if !text(&new, "name").is_empty() && text(&new, "name") != name {
+        let message =
+            format!("the name of the object ({}) does not match the name on the URL ({name})", text(&new, "name"));
+        return Err(Refusal::bad_request(message));
+    }
+    let uid = text(&new, "uid");
+    if !uid.is_empty() && uid != text(old, "uid") {
+        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", text(old, "uid"));
+        return Err(Refusal::conflict(kind, name, &why));
+    }
+    let version = text(&new, "resourceVersion");
+    if !version.is_empty() && version != text(old, "resourceVersion") {
+        return Err(Refusal::modified(kind, name));
+    }
+    if part == Part::Status && kind.custom {
+        // Of the metadata, only who wrote what.
+        let managed = new["metadata"].get("managedFields").cloned();
+        let status = new.get("status").cloned();
+        new = old.clone();
+        set(&mut new, "status", status);
+        match managed {
+            Some(managed) => of(&mut new).insert("managedFields".into(), managed),
+            None => of(&mut new).remove("managedFields"),
+        };
+    } else if part == Part::Status {
+        let status = new.get("status").cloned();
+        set(&mut new, "spec", old.get("spec").cloned());
+        set(&mut new, "status", status);
+    } else if kind.status {
+        set(&mut new, "status", old.get("status").cloned());
+    }
+    if !version_given(&new) && kind.custom && part == Part::Main && !new["metadata"].is_object() {
+        return Err(missing_version(kind, name));
+    }
+    for field in ["name", "namespace", "uid", "creationTimestamp", "generation", "resourceVersion", "selfLink"] {
+        copy(old, &mut new, field);
+    }
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+        copy(old, &mut new, field);
+    }
+    if is_going(old) {
+        let before = finalizers(old);
+        let added: Vec<String> = finalizers(&new).into_iter().filter(|one| !before.contains(one)).collect();
+        if !added.is_empty() {
+            let list: Vec<String> = added.iter().map(|one| format!("{one:?}")).collect();
+            let cause = Cause {
+                reason: "FieldValueForbidden".into(),
+                message: format!(
+                    "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers \
+                     []string{{{}}}",
+                    list.join(", ")
+                ),
+                field: "metadata.finalizers".into(),
+            };
+            return Err(Refusal::invalid(kind, name, vec![cause]));
+        }
+    }
+    if is_counted(kind) && is_another_version(kind, old, &new) {
+        let generation = number(old, "generation").unwrap_or(0) + 1;
+        of(&mut new).insert("generation".into(), generation.into());
+    }
+    Ok(new)
+}
+
+fn version_given(object: &Value) -> bool {
+    !text(object, "resourceVersion").is_empty()
+}
+
+/// An update that replaces must say what it replaces, where the kind does not let it go.
+#[must_use]
+pub(super) fn missing_version(kind: &Kind, name: &str) -> Refusal {
+    let cause = Cause {
+        reason: "FieldValueInvalid".into(),
+        message: "Invalid value: 0x0: must be specified for an update".into(),
+        field: "metadata.resourceVersion".into(),
+    };
+    Refusal::invalid(kind, name, vec![cause])
+}
+
+fn set(object: &mut Value, field: &str, value: Option<Value>) {
+    let Value::Object(fields) = object else { return };
+    match value {
+        Some(value) => fields.insert(field.to_owned(), value),
+        None => fields.remove(field),
+    };
+}
+
+/// Whether what people ask for is another one: all but metadata and status of custom kinds, the spec of others.
+fn is_another_version(kind: &Kind, old: &Value, new: &Value) -> bool {
+    if !kind.custom {
+        return old.get("spec") != new.get("spec");
+    }
+    let asked = |object: &Value| {
+        let mut asked = object.clone();
+        if let Value::Object(fields) = &mut asked {
+            fields.remove("metadata");
+            if kind.status {
+                fields.remove("status");
+            }
+        }
+        asked
+    };
+    asked(old) != asked(new)
+}
+
+impl Updated {
+    /// What comes of an object that was looked over.
+    #[must_use]
+    pub fn of(old: &Value, new: Value) -> Self {
+        let over = is_going(old) && number(old, "deletionGracePeriodSeconds").unwrap_or(0) == 0;
+        if over && finalizers(&new).is_empty() {
+            return Self::Gone(new);
+        }
+        if *old == new { Self::Same } else { Self::Changed(new) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn kind() -> Kind {
+        Kind {
+            group: "example.com".into(),
+            version: "v1".into(),
+            kind: "Widget".into(),
+            plural: "widgets".into(),
+            singular: "widget".into(),
+            short_names: Vec::new(),
+            categories: Vec::new(),
+            namespaced: true,
+            status: true,
+            custom: true,
+            schema: Arc::default(),
+            columns: Vec::new(),
+        }
+    }
+
+    fn old() -> Value {
+        json!({
+            "metadata": {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": "7", "generation": 3,
+                         "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"size": 1}, "status": {"ready": true},
+        })
+    }
+
+    fn updated(change: impl Fn(&mut Value), part: Part) -> Value {
+        let mut new = old();
+        change(&mut new);
+        update(&kind(), &old(), new, part).expect("it is taken")
+    }
+
+    #[test]
+    fn each_part_leaves_the_other_and_a_new_spec_is_another_generation() {
+        let main = updated(
+            |new| {
+                new["spec"]["size"] = 2.into();
+                new["status"]["ready"] = false.into();
+                new["metadata"]["uid"] = Value::Null;
+            },
+            Part::Main,
+        );
+        assert_eq!((&main["spec"]["size"], &main["status"]["ready"]), (&json!(2), &json!(true)));
+        assert_eq!((&main["metadata"]["generation"], &main["metadata"]["uid"]), (&json!(4), &json!("u")));
+        let status = updated(
+            |new| {
+                new["spec"]["size"] = 2.into();
+                new["status"]["ready"] = false.into();
+                new["metadata"]["labels"] = json!({"a": "b"});
+            },
+            Part::Status,
+        );
+        assert_eq!((&status["spec"]["size"], &status["status"]["ready"]), (&json!(1), &json!(false)));
+        assert_eq!((&status["metadata"]["generation"], status["metadata"].get("labels")), (&json!(3), None));
+        let labels = updated(|new| new["metadata"]["labels"] = json!({"a": "b"}), Part::Main);
+        assert_eq!(labels["metadata"]["generation"], 3);
+        assert_eq!(Updated::of(&old(), updated(|_| {}, Part::Main)), Updated::Same);
+    }
+
+    #[test]
+    fn another_object_or_version_is_refused() {
+        let refused = |change: &dyn Fn(&mut Value)| {
+            let mut new = old();
+            change(&mut new);
+            update(&kind(), &old(), new, Part::Main).expect_err("it is refused").message
+        };
+        let modified = refused(&|new| new["metadata"]["resourceVersion"] = "6".into());
+        assert!(modified.contains("the object has been modified"), "{modified}");
+        let other = refused(&|new| new["metadata"]["uid"] = "other".into());
+        assert!(other.contains("UID in precondition: other, UID in object meta: u"), "{other}");
+        let name = refused(&|new| new["metadata"]["name"] = "b".into());
+        assert_eq!(name, "the name of the object (b) does not match the name on the URL (a)");
+    }
+
+    #[test]
+    fn the_last_finalizer_lets_it_go() {
+        let mut old = old();
+        old["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z".into();
+        old["metadata"]["deletionGracePeriodSeconds"] = 0.into();
+        old["metadata"]["finalizers"] = json!(["x"]);
+        let mut new = old.clone();
+        new["metadata"]["finalizers"] = json!(["x", "y"]);
+        let added = update(&kind(), &old, new.clone(), Part::Main).expect_err("it is refused").message;
+        assert!(added.ends_with("found new finalizers []string{\"y\"}"), "{added}");
+        new["metadata"]["finalizers"] = json!([]);
+        let without = update(&kind(), &old, new, Part::Main).expect("it is taken");
+        assert!(matches!(Updated::of(&old, without), Updated::Gone(_)));
+    }
+}

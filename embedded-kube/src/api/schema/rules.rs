@@ -1,0 +1,343 @@
+//! Rules of a schema: `x-kubernetes-validations`, in CEL.
+
+use kube_cel::cel::extractors::This;
+use kube_cel::cel::objects::OptionalValue;
+use kube_cel::cel::{Context, ExecutionError, Value as Cel};
+use kube_cel::{CompilationResult, KubeCelExt, compile_schema};
+use serde_json::{Value, json};
+
+use super::cel;
+use super::mistake;
+use super::pair::{Pair, before};
+use super::path::Path;
+use super::shape::Schema;
+use crate::api::Cause;
+
+/// The most that a message that is computed may have.
+const LONGEST_MESSAGE: usize = 5 * 1024;
+
+/// The rules of one place.
+#[derive(Debug, Default)]
+pub(crate) struct Rules(Vec<Result<CompilationResult, String>>);
+
+impl Rules {
+    /// Reads the rules and compiles them.
+    pub(crate) fn read(rules: &Value) -> Self {
+        if rules.as_array().is_none_or(Vec::is_empty) {
+            return Self::default();
+        }
+        let compiled = compile_schema(&json!({ "x-kubernetes-validations": rules }));
+        Self(compiled.validations.into_iter().map(|rule| rule.map_err(|error| error.to_string())).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those that cannot be compiled, by their places, and why.
+    pub(crate) fn broken(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.0.iter().enumerate().filter_map(|(place, rule)| Some((place, rule.as_ref().err()?.as_str())))
+    }
+
+    /// Whether the rule of that place compares with what was before.
+    pub(crate) fn compares(&self, place: usize) -> bool {
+        self.0.get(place).is_some_and(|rule| rule.as_ref().is_ok_and(|rule| rule.is_transition_rule))
+    }
+}
+
+/// What rules say about an object.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) causes: Vec<Cause>,
+    /// What was wrong before, and has not changed.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Looks at every rule of the schema.
+pub(crate) fn check(schema: &Schema, object: &Value, old: Option<&Value>) -> Verdict {
+    let mut verdict = Verdict::default();
+    if !schema.has_rules {
+        return verdict;
+    }
+    let mut base = Context::default().with_all();
+    base.add_function("size", size);
+    let current = old.map(|old| Pair { new: object, old, schema });
+    let ratchet = Ratchet { current, parent: None };
+    visit(&base, schema, true, (object, old), &Path::default(), ratchet, &mut verdict);
+    verdict
+}
+
+/// How long something is. A text is as long as it has letters; `cel` itself counts bytes.
+fn size(This(of): This<Cel>) -> Result<i64, ExecutionError> {
+    let size = match &of {
+        Cel::List(items) => items.len(),
+        Cel::Map(map) => map.map.len(),
+        Cel::String(text) => text.chars().count(),
+        Cel::Bytes(bytes) => bytes.len(),
+        _ => return Err(ExecutionError::NoSuchOverload),
+    };
+    i64::try_from(size).map_err(|_| ExecutionError::NoSuchOverload)
+}
+
+/// What is compared to find out whether nothing has changed.
+#[derive(Clone, Copy)]
+struct Ratchet<'a> {
+    current: Option<Pair<'a>>,
+    /// The nearest place above that can be compared.
+    parent: Option<Pair<'a>>,
+}
+
+impl<'a> Ratchet<'a> {
+    fn holds(self) -> bool {
+        self.current.or(self.parent).is_some_and(Pair::is_equal)
+    }
+
+    fn key(self, name: &str) -> Self {
+        let Some(current) = self.current else { return self };
+        if self.parent.is_none() && matches!(name, "apiVersion" | "kind") {
+            return Self { current: None, parent: None };
+        }
+        Self { current: current.key(name), parent: Some(current) }
+    }
+
+    fn index(self, place: usize) -> Self {
+        let Some(current) = self.current else { return self };
+        Self { current: current.index(place), parent: Some(current) }
+    }
+}
+
+fn visit<'a>(
+    base: &Context<'_>,
+    schema: &'a Schema,
+    whole: bool,
+    (value, old): (&'a Value, Option<&'a Value>),
+    path: &Path,
+    ratchet: Ratchet<'a>,
+    verdict: &mut Verdict,
+) {
+    if value.is_null() || !schema.has_rules || !is_typed(schema) {
+        return;
+    }
+    let old = old.filter(|old| !old.is_null());
+    evaluate(base, schema, whole, (value, old), path, ratchet, verdict);
+    match value {
+        Value::Array(items) => {
+            let Some(of) = schema.items.as_deref() else { return };
+            for (place, item) in items.iter().enumerate() {
+                let old = old.and_then(|old| before(schema, old, item));
+                visit(base, of, of.embedded, (item, old), &path.index(place), ratchet.index(place), verdict);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let old = old.and_then(|old| old.get(name));
+                let ratchet = ratchet.key(name);
+                if let Some(of) = schema.additional.schema() {
+                    visit(base, of, of.embedded, (field, old), &path.key(name), ratchet, verdict);
+                }
+                if let Some(of) = schema.properties.get(name) {
+                    visit(base, of, of.embedded, (field, old), &path.child(name), ratchet, verdict);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Rules say nothing about what has no type.
+fn is_typed(schema: &Schema) -> bool {
+    !schema.types.is_empty() || schema.int_or_string
+}
+
+fn evaluate(
+    base: &Context<'_>,
+    schema: &Schema,
+    whole: bool,
+    (value, old): (&Value, Option<&Value>),
+    path: &Path,
+    ratchet: Ratchet<'_>,
+    verdict: &mut Verdict,
+) {
+    if schema.rules.is_empty() {
+        return;
+    }
+    let mut scope = base.new_inner_scope();
+    scope.add_variable_from_value("self", cel::value(value, schema, whole));
+    let before = old.map(|old| cel::value(old, schema, whole));
+    let mut optional = scope.new_inner_scope();
+    let maybe = before.clone().map_or_else(OptionalValue::none, OptionalValue::of);
+    optional.add_variable_from_value("oldSelf", Cel::Opaque(std::sync::Arc::new(maybe)));
+    let mut plain = scope.new_inner_scope();
+    if let Some(before) = before {
+        plain.add_variable_from_value("oldSelf", before);
+    }
+
+    let type_name: Value = schema.type_name().into();
+    for rule in &schema.rules.0 {
+        let rule = match rule {
+            Ok(rule) => rule,
+            Err(error) => {
+                verdict.causes.push(mistake::invalid(path, &type_name, &format!("rule compile error: {error}")));
+                continue;
+            }
+        };
+        let may_be_new = rule.rule.optional_old_self == Some(true);
+        if rule.is_transition_rule && old.is_none() && !may_be_new {
+            continue;
+        }
+        match rule.program.execute(if may_be_new { &optional } else { &plain }) {
+            Ok(Cel::Bool(true)) => {}
+            Ok(_) => {
+                let cause = failed(rule, &plain, schema, value, path);
+                if !rule.is_transition_rule && ratchet.holds() {
+                    verdict.warnings.push(format!("{}: {}", cause.field, cause.message));
+                } else {
+                    verdict.causes.push(cause);
+                }
+            }
+            Err(error) => verdict.causes.push(mistake::invalid(path, &type_name, &not_evaluated(&error, rule))),
+        }
+    }
+}
+
+fn failed(rule: &CompilationResult, scope: &Context<'_>, schema: &Schema, value: &Value, path: &Path) -> Cause {
+    let path = match &rule.rule.field_path {
+        Some(below) => below_it(path, below, schema),
+        None => path.clone(),
+    };
+    let detail = computed(rule, scope).unwrap_or_else(|| match message(rule) {
+        Some(message) => message.to_owned(),
+        None => format!("failed rule: {}", rule.rule.rule.trim()),
+    });
+    let unseen = matches!(schema.type_name(), "object" | "array");
+    match rule.rule.reason.as_deref() {
+        Some("FieldValueForbidden") => mistake::forbidden(&path, &detail),
+        Some("FieldValueRequired") => mistake::required(&path, &detail),
+        Some("FieldValueDuplicate") if unseen => mistake::duplicate_unseen(&path, ""),
+        Some("FieldValueDuplicate") => mistake::duplicate(&path, value),
+        _ if unseen => mistake::invalid_unseen(&path, &detail),
+        _ => mistake::invalid(&path, value, &detail),
+    }
+}
+
+fn message(rule: &CompilationResult) -> Option<&str> {
+    rule.rule.message.as_deref().map(str::trim).filter(|message| !message.is_empty())
+}
+
+/// The message that the rule computes, if it is one line.
+fn computed(rule: &CompilationResult, scope: &Context<'_>) -> Option<String> {
+    let Ok(Cel::String(text)) = rule.message_program.as_ref()?.execute(scope) else { return None };
+    let text = text.trim();
+    let one_line = !text.is_empty() && !text.contains('\n') && text.len() <= LONGEST_MESSAGE;
+    one_line.then(|| text.to_owned())
+}
+
+fn not_evaluated(error: &ExecutionError, rule: &CompilationResult) -> String {
+    let rule_text = message(rule).unwrap_or_else(|| rule.rule.rule.trim());
+    match error {
+        ExecutionError::NoSuchKey(key) => format!("no such key: {key} evaluating rule: {rule_text}"),
+        ExecutionError::IndexOutOfBounds(Cel::Int(place)) => {
+            format!("index out of bounds: {place} evaluating rule: {rule_text}")
+        }
+        ExecutionError::DivisionByZero(_) => format!("division by zero evaluating rule: {rule_text}"),
+        ExecutionError::RemainderByZero(_) => format!("modulus by zero evaluating rule: {rule_text}"),
+        ExecutionError::Overflow(..) => format!("integer overflow evaluating rule: {rule_text}"),
+        ExecutionError::NoSuchOverload
+        | ExecutionError::UnsupportedBinaryOperator(..)
+        | ExecutionError::ValuesNotComparable(..)
+        | ExecutionError::UnexpectedType { .. } => format!(
+            "'no such overload': call arguments did not match a supported operator, function or macro signature for rule: {rule_text}"
+        ),
+        other => format!("{other} evaluating rule: {rule_text}"),
+    }
+}
+
+/// The place that a rule points at: `.spec.map['key']`.
+fn below_it(path: &Path, below: &str, schema: &Schema) -> Path {
+    let (mut path, mut schema, mut rest) = (path.clone(), Some(schema), below.trim());
+    while !rest.is_empty() {
+        let (name, behind) = match (rest.strip_prefix("['"), rest.strip_prefix('.')) {
+            (Some(inner), _) => inner.split_once("']").unwrap_or((inner, "")),
+            (None, dotted) => {
+                let inner = dotted.unwrap_or(rest);
+                inner.split_at(inner.find(['.', '[']).unwrap_or(inner.len()))
+            }
+        };
+        let is_map = schema.is_some_and(|schema| schema.properties.is_empty() && schema.additional.is_said());
+        path = if is_map { path.key(name) } else { path.child(name) };
+        schema = schema.and_then(|schema| schema.field(name));
+        if behind.len() == rest.len() {
+            break;
+        }
+        rest = behind;
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema() -> Schema {
+        Schema::read(&json!({
+            "type": "object",
+            "properties": {
+                "size": {"type": "integer", "x-kubernetes-validations": [
+                    {"rule": "self >= oldSelf", "message": "may only grow"},
+                    {"rule": "self < 10", "messageExpression": "string(self) + ' is too large'", "reason": "FieldValueForbidden"},
+                ]},
+                "map": {"type": "object", "additionalProperties": {"type": "object",
+                    "properties": {"a-b": {"type": "integer"}},
+                    "x-kubernetes-validations": [{"rule": "self.a__dash__b > 0", "fieldPath": ".a-b"}]}},
+                "list": {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
+                    "items": {"type": "object", "properties": {"name": {"type": "string"}, "fixed": {"type": "string"}},
+                        "x-kubernetes-validations": [{"rule": "self.fixed == oldSelf.fixed"}]}},
+                "word": {"type": "string", "x-kubernetes-validations": [{"rule": "size(self) == 2 && self.size() == 2"}]},
+                "first": {"type": "string", "x-kubernetes-validations": [
+                    {"rule": "oldSelf.hasValue() || self == 'a'", "optionalOldSelf": true}]},
+            },
+        }))
+    }
+
+    fn told(object: &Value, old: Option<&Value>) -> Vec<String> {
+        let verdict = check(&schema(), object, old);
+        verdict.causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect()
+    }
+
+    #[test]
+    fn rules_are_looked_at() {
+        assert_eq!(told(&json!({"size": 1, "map": {"x.y": {"a-b": 1}}, "first": "a"}), None), Vec::<String>::new());
+        assert_eq!(told(&json!({"word": "éé"}), None), Vec::<String>::new());
+        assert_eq!(
+            told(&json!({"size": 11, "map": {"x.y": {"a-b": 0}, "z": {}}, "first": "b"}), None),
+            [
+                "size: Forbidden: 11 is too large",
+                "map[x.y].a-b: Invalid value: failed rule: self.a__dash__b > 0",
+                "map[z]: Invalid value: \"object\": no such key: a__dash__b evaluating rule: self.a__dash__b > 0",
+                "first: Invalid value: \"b\": failed rule: oldSelf.hasValue() || self == 'a'",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_was_before_is_compared() {
+        let old = json!({"size": 5, "first": "a", "list": [{"name": "a", "fixed": "x"}, {"name": "b", "fixed": "y"}]});
+        let new = json!({"size": 4, "first": "b", "list": [{"name": "b", "fixed": "x"}, {"name": "c", "fixed": "z"}]});
+        assert_eq!(
+            told(&new, Some(&old)),
+            [
+                "size: Invalid value: 4: may only grow",
+                "list[0]: Invalid value: failed rule: self.fixed == oldSelf.fixed",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_was_wrong_before_may_stay() {
+        let old = json!({"size": 20, "first": "a"});
+        let verdict = check(&schema(), &old, Some(&old));
+        assert_eq!(verdict.causes, []);
+        assert_eq!(verdict.warnings, ["size: Forbidden: 20 is too large"]);
+        assert_eq!(check(&schema(), &json!({"size": 21}), Some(&old)).causes.len(), 1);
+    }
+}

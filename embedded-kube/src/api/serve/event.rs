@@ -1,0 +1,75 @@
+//! Events: kept once, and served in two groups with other names for the same fields
+//! (<https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/>).
+
+use serde_json::{Map, Value};
+
+use super::super::Kind;
+use super::super::store::Resource;
+
+const NEW: &str = "events.k8s.io";
+
+/// What the newer group calls a field, and what the older does.
+const NAMES: [(&str, &str); 7] = [
+    ("regarding", "involvedObject"),
+    ("note", "message"),
+    ("reportingController", "reportingComponent"),
+    ("deprecatedSource", "source"),
+    ("deprecatedFirstTimestamp", "firstTimestamp"),
+    ("deprecatedLastTimestamp", "lastTimestamp"),
+    ("deprecatedCount", "count"),
+];
+
+/// Where objects of a kind are kept.
+pub(super) fn resource(kind: &Kind) -> Resource {
+    let mut resource = Resource::of(kind);
+    if resource.group == NEW && resource.plural == "events" {
+        resource.group = String::new();
+    }
+    resource
+}
+
+/// Whether it is the newer of the two groups.
+fn is_new(kind: &Kind) -> bool {
+    kind.group == NEW && kind.plural == "events"
+}
+
+/// An object as it is kept.
+pub(super) fn kept(kind: &Kind, object: Value) -> Value {
+    if is_new(kind) { renamed(object, "v1", |(new, old)| (new, old)) } else { object }
+}
+
+/// An object as a kind shows it.
+pub(super) fn shown(kind: &Kind, object: Value) -> Value {
+    if is_new(kind) { renamed(object, "events.k8s.io/v1", |(new, old)| (old, new)) } else { object }
+}
+
+type Pair = (&'static str, &'static str);
+
+fn renamed(object: Value, api_version: &str, way: impl Fn(Pair) -> Pair) -> Value {
+    let Value::Object(fields) = object else { return object };
+    let names: Vec<Pair> = NAMES.into_iter().map(way).collect();
+    let rename = |name: String| {
+        let to = names.iter().find(|(from, _)| *from == name).map(|(_, to)| (*to).to_owned());
+        to.unwrap_or(name)
+    };
+    let mut fields: Map<String, Value> = fields.into_iter().map(|(name, value)| (rename(name), value)).collect();
+    fields.insert("apiVersion".into(), api_version.into());
+    Value::Object(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn one_event_has_two_forms() {
+        let new = json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "a"},
+                         "regarding": {"kind": "Pod"}, "note": "it starts", "reportingController": "x"});
+        let old = renamed(new.clone(), "v1", |(new, old)| (new, old));
+        assert_eq!(old["involvedObject"]["kind"], "Pod");
+        assert_eq!((&old["message"], &old["apiVersion"]), (&json!("it starts"), &json!("v1")));
+        assert_eq!(renamed(old, "events.k8s.io/v1", |(new, old)| (old, new)), new);
+    }
+}

@@ -1,0 +1,222 @@
+//! Answers requests.
+//!
+//! ```text
+//! request ─► guard: who, may they ─► registry: which kind ─► read: get, list, watch ─► form ─► answer
+//!                                                        └─► write: decode, patch, admit, check ─► store ─┘
+//! ```
+
+mod answer;
+mod body;
+mod event;
+mod form;
+mod guard;
+mod read;
+mod registry;
+mod review;
+mod service;
+mod write;
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, Uri};
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::access::{Index, Issuer, Tokens, User};
+use super::follow::Pages;
+use super::openapi::OpenApi;
+use super::request::{Document, Target, query};
+use super::schema::Schemas;
+use super::store::{Store, StoreError};
+use super::{Kind, Refusal, RefusalReason, discovery};
+
+pub use service::{Service, in_process};
+
+use answer::Answer;
+use guard::Guard;
+use registry::Registry;
+
+/// The version that is told to clients: of Kubernetes, and of what serves it.
+pub const VERSION: &str = "v1.37.2+embedded";
+/// Where each API is told to be found.
+const ADDRESS: &str = "127.0.0.1";
+
+/// What may refuse an object, or change it, before it is looked over: the caller's own.
+pub trait Admission: Send + Sync {
+    /// Looks at what is about to be written; `old` is what it replaces.
+    ///
+    /// # Errors
+    /// When it must not be written.
+    fn admit(&self, kind: &Kind, user: &User, object: &mut Value, old: Option<&Value>) -> Result<(), Refusal>;
+}
+
+/// Who has the logs of containers.
+#[async_trait::async_trait]
+pub trait Logs: Send + Sync {
+    /// The log of a Pod, with the options of the request's query.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    async fn log(&self, pod: &Value, query: &str) -> Result<Body, Refusal>;
+}
+
+/// What an API is made of.
+pub struct Parts {
+    /// Where objects are kept.
+    pub store: Store,
+    /// The tokens of users.
+    pub tokens: Tokens,
+    /// Who gives out tokens of ServiceAccounts.
+    pub issuer: Issuer,
+    /// What looks at objects before they are written, in order.
+    pub admission: Vec<Arc<dyn Admission>>,
+    /// Who has the logs of containers, if anybody has.
+    pub logs: Option<Arc<dyn Logs>>,
+}
+
+/// The API. Cheap to clone.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    registry: RwLock<Arc<Registry>>,
+    /// Definitions are taken in one at a time.
+    defining: Mutex<()>,
+    openapi: RwLock<Arc<OpenApi>>,
+    schemas: Schemas,
+    pages: Pages,
+    guard: Guard,
+    roles: RwLock<Index>,
+    admission: Vec<Arc<dyn Admission>>,
+    logs: Option<Arc<dyn Logs>>,
+}
+
+/// A request, whose body has arrived.
+pub struct Asked {
+    /// Its method.
+    pub method: Method,
+    /// Its path and query.
+    pub uri: Uri,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+    /// Whom the client's certificate is for, or who asks within this process.
+    pub certified: Option<User>,
+}
+
+impl Api {
+    /// An API over a store: with the default roles, and the kinds that the store has definitions of.
+    ///
+    /// # Errors
+    /// When the default roles cannot be written.
+    pub async fn open(parts: Parts) -> Result<Self, StoreError> {
+        let Parts { store, tokens, issuer, admission, logs } = parts;
+        let registry = Registry::of(&store);
+        let openapi = OpenApi::new(&registry.with_schemas());
+        let api = Self(Arc::new(Inner {
+            store,
+            registry: RwLock::new(Arc::new(registry)),
+            defining: Mutex::new(()),
+            openapi: RwLock::new(Arc::new(openapi)),
+            schemas: Schemas::default(),
+            pages: Pages::default(),
+            guard: Guard::new(tokens, issuer),
+            roles: RwLock::default(),
+            admission,
+            logs,
+        }));
+        api.seed().await?;
+        Ok(api)
+    }
+
+    /// Answers a request.
+    pub async fn answer(&self, asked: Asked) -> Response<Body> {
+        let answer = self.answered(&asked).await;
+        answer.unwrap_or_else(|refusal| Answer::refusal(&refusal)).response(&asked.method)
+    }
+
+    async fn answered(&self, asked: &Asked) -> Result<Answer, Refusal> {
+        let now = Timestamp::now();
+        let user = self.who(asked, now)?;
+        let Some(target) = Target::of(asked.uri.path()) else {
+            self.check_path(&user, asked)?;
+            return Ok(Answer::nothing_there());
+        };
+        match target {
+            Target::Document(document) => {
+                self.check_path(&user, asked)?;
+                self.document(asked, &document)
+            }
+            Target::Resource(path) => self.resource(asked, user, path, now).await,
+        }
+    }
+
+    fn document(&self, asked: &Asked, document: &Document) -> Result<Answer, Refusal> {
+        if asked.method != Method::GET && asked.method != Method::HEAD {
+            let message = "the server does not allow this method on the requested resource";
+            return Err(Refusal::new(RefusalReason::MethodNotAllowed, message));
+        }
+        let registry = self.registry();
+        let kinds = registry.kinds();
+        let accept = asked.headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
+        let endpoint = match document {
+            Document::Core => discovery::Endpoint::Core,
+            Document::Groups => discovery::Endpoint::Groups,
+            Document::Group(_) => discovery::Endpoint::Group,
+            _ => discovery::Endpoint::Resources,
+        };
+        let custom = match document {
+            Document::Resources { group, version } => {
+                kinds.iter().any(|kind| kind.custom && kind.group == *group && kind.version == *version)
+            }
+            _ => false,
+        };
+        let not_found = || Answer::nothing_there();
+        Ok(match document {
+            Document::Health => Answer::text("ok"),
+            Document::OpenApiV2 => not_found(),
+            Document::OpenApi { group, version } => {
+                let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
+                let options = query(&asked.uri)?;
+                Answer::openapi(self.openapi().document(&path, options.get("hash").map(String::as_str)), &asked.headers)
+            }
+            Document::OpenApiIndex => Answer::tagged(&self.openapi().index(), &asked.headers, "application/json"),
+            _ => {
+                let form = discovery::negotiate(accept, endpoint, custom)?;
+                let aggregated = form == discovery::Form::Aggregated;
+                let content = if aggregated { discovery::AGGREGATED_CONTENT_TYPE } else { "application/json" };
+                let told = match document {
+                    Document::Core if aggregated => Some(discovery::aggregated(kinds, true)),
+                    Document::Groups if aggregated => Some(discovery::aggregated(kinds, false)),
+                    Document::Core => Some(discovery::api_versions(kinds, ADDRESS)),
+                    Document::Groups => Some(discovery::api_groups(kinds)),
+                    Document::Group(group) => discovery::api_group(kinds, group),
+                    Document::Resources { group, version } => discovery::api_resources(kinds, group, version),
+                    _ => Some(discovery::version(VERSION)),
+                };
+                told.map_or_else(not_found, |told| Answer::tagged(&told, &asked.headers, content))
+            }
+        })
+    }
+
+    fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.0.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn openapi(&self) -> Arc<OpenApi> {
+        Arc::clone(&self.0.openapi.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes in that a definition has come, changed or gone.
+    fn redefine(&self) {
+        let _one = self.0.defining.lock().unwrap_or_else(PoisonError::into_inner);
+        let registry = Registry::of(&self.0.store);
+        let openapi = OpenApi::new(&registry.with_schemas());
+        *self.0.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
+        *self.0.openapi.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(openapi);
+    }
+}

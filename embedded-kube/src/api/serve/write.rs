@@ -1,0 +1,492 @@
+//! Makes, changes and removes objects.
+
+use http::StatusCode;
+use http::header::USER_AGENT;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::access::{User, Write, escalation};
+use super::super::apply::{self, Manager};
+use super::super::builtin;
+use super::super::lifecycle::{self, DeleteOptions, Deleted, Part, Updated};
+use super::super::patch::{self, PatchBody};
+use super::super::request::{FieldValidation, ResourcePath, Verb, WriteOptions, query};
+use super::super::schema::{Strictness, strict_error};
+use super::super::store::{Change, Expected, Key, NotWritten, StoreError, Stored};
+use super::super::{Cause, Kind, Refusal, RefusalReason};
+use super::answer::Answer;
+use super::read::{not_allowed, unknown_part};
+use super::registry::{definitions, key};
+use super::{Api, Asked, body, event};
+
+/// How often a change is made again that met another one.
+const AGAIN: usize = 20;
+
+/// A write, with everything that goes along.
+pub(super) struct Asking<'a> {
+    pub(super) asked: &'a Asked,
+    pub(super) user: &'a User,
+    pub(super) kind: &'a Kind,
+    pub(super) path: &'a ResourcePath,
+    pub(super) options: WriteOptions,
+    pub(super) now: Timestamp,
+}
+
+impl Asking<'_> {
+    fn namespace(&self) -> &str {
+        self.path.namespace.as_deref().unwrap_or_default()
+    }
+
+    fn name(&self) -> &str {
+        self.path.name.as_deref().unwrap_or_default()
+    }
+
+    fn part(&self) -> &str {
+        self.path.subresource.as_deref().unwrap_or_default()
+    }
+
+    fn key(&self, name: &str) -> Key {
+        key(self.kind, self.path.namespace.as_deref(), name)
+    }
+
+    fn manager(&self) -> Manager {
+        let agent = self.asked.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Manager::named(&self.options.field_manager, agent, self.part())
+    }
+
+    fn strictness(&self) -> Strictness {
+        match self.options.field_validation {
+            FieldValidation::Ignore => Strictness::Ignore,
+            FieldValidation::Warn => Strictness::Warn,
+            FieldValidation::Strict => Strictness::Strict,
+        }
+    }
+}
+
+/// What was written, and what is said of it.
+struct Done {
+    object: Value,
+    warnings: Vec<String>,
+    created: bool,
+}
+
+impl Api {
+    /// Answers a request that writes.
+    pub(super) async fn write(
+        &self,
+        asked: &Asked,
+        user: &User,
+        kind: &Kind,
+        path: &ResourcePath,
+        verb: Verb,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        let options = WriteOptions::of(&query(&asked.uri)?)?;
+        let asking = Asking { asked, user, kind, path, options, now };
+        if let Some(answer) = self.reviewed(&asking, verb).await? {
+            return Ok(answer);
+        }
+        match verb {
+            Verb::Create if path.name.is_none() => self.done(&asking, self.create(&asking).await?),
+            Verb::Create if asking.part() == "binding" => self.bind(&asking).await,
+            Verb::Update | Verb::Patch => {
+                let known = match asking.part() {
+                    "" | "finalize" => true,
+                    "status" => kind.status,
+                    _ => false,
+                };
+                if !known {
+                    return Err(unknown_part());
+                }
+                let done = if verb == Verb::Update { self.update(&asking).await? } else { self.patch(&asking).await? };
+                self.done(&asking, done)
+            }
+            Verb::Delete => self.delete(&asking).await,
+            Verb::DeleteCollection => self.delete_all(&asking).await,
+            _ => Err(not_allowed()),
+        }
+    }
+
+    fn done(&self, asking: &Asking<'_>, done: Done) -> Result<Answer, Refusal> {
+        let Done { object, warnings, created } = done;
+        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+        Ok(Answer::object(status, &event::shown(asking.kind, object)).warning(&warnings))
+    }
+
+    /// The namespace of a new object is there, and is not about to go.
+    fn check_namespace(&self, asking: &Asking<'_>, name: &str) -> Result<(), Refusal> {
+        let Some(namespace) = asking.path.namespace.as_deref() else { return Ok(()) };
+        let registry = self.registry();
+        let Some(kind) = registry.named("v1", "Namespace") else { return Ok(()) };
+        let there = self.0.store.get(&key(kind, None, namespace)).ok_or_else(|| Refusal::not_found(kind, namespace))?;
+        if there.object["metadata"]["deletionTimestamp"].is_null() {
+            return Ok(());
+        }
+        let what = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let message = format!("{} \"{name}\" is forbidden: {what}", asking.kind.resource());
+        let mut refusal = Refusal::about(RefusalReason::Forbidden, asking.kind, name, message);
+        if let Some(details) = &mut refusal.details {
+            details.causes.push(Cause {
+                reason: "NamespaceTerminating".into(),
+                message: format!("namespace {namespace} is being terminated"),
+                field: "metadata.namespace".into(),
+            });
+        }
+        Err(refusal)
+    }
+
+    async fn create(&self, asking: &Asking<'_>) -> Result<Done, Refusal> {
+        let Asking { asked, kind, .. } = asking;
+        let bytes = body::json(kind, &asked.headers, &asked.body)?;
+        let decoded = self.0.schemas.decoded(kind, &bytes, asking.strictness())?;
+        self.make(asking, decoded.object, decoded.warnings, |object| object).await
+    }
+
+    /// Makes an object; `settle` is what is done to it when it has its name.
+    async fn make(
+        &self,
+        asking: &Asking<'_>,
+        object: Value,
+        mut warnings: Vec<String>,
+        settle: impl Fn(Value) -> Value,
+    ) -> Result<Done, Refusal> {
+        let kind = asking.kind;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let random = uuid::Uuid::new_v4();
+            let seed = random.as_u64_pair().0;
+            let begun =
+                lifecycle::begin(kind, object.clone(), asking.namespace(), (&random.to_string(), seed), asking.now)?;
+            let name = begun["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            self.check_namespace(asking, &name)?;
+            let mut begun = settle(begun);
+            if begun["metadata"].get("managedFields").is_none() {
+                begun = apply::tracked(kind, None, begun, &asking.manager(), asking.now);
+            }
+            self.admit(asking, &mut begun, None)?;
+            let admitted = self.0.schemas.created(kind, begun)?;
+            warnings.extend(admitted.warnings);
+            let new = self.defined(kind, admitted.object, asking.now);
+            if asking.options.dry_run {
+                return Ok(Done { object: new, warnings, created: true });
+            }
+            let change = Change::Put(event::kept(kind, new));
+            match self.0.store.write(asking.key(&name), Expected::Absent, change).await {
+                Ok(stored) => {
+                    self.after(&stored, false);
+                    return Ok(Done { object: stored.object.clone(), warnings, created: true });
+                }
+                Err(NotWritten::Unexpected(_)) if tries < AGAIN && is_generated(&object) => warnings.clear(),
+                Err(error) => return Err(unwritten(kind, &name, error, true)),
+            }
+        }
+    }
+
+    async fn update(&self, asking: &Asking<'_>) -> Result<Done, Refusal> {
+        let Asking { asked, kind, .. } = asking;
+        let bytes = body::json(kind, &asked.headers, &asked.body)?;
+        let decoded = self.0.schemas.decoded(kind, &bytes, asking.strictness())?;
+        let given = decoded.object["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty());
+        if !given && kind.custom {
+            let cause = Cause {
+                reason: "FieldValueInvalid".into(),
+                message: "Invalid value: 0: must be specified for an update".into(),
+                field: "metadata.resourceVersion".into(),
+            };
+            return Err(Refusal::invalid(kind, asking.name(), vec![cause]));
+        }
+        if self.0.store.get(&asking.key(asking.name())).is_none() && kind.plural == "leases" {
+            return self.make(asking, decoded.object, decoded.warnings, |object| object).await;
+        }
+        let tries = if given { 1 } else { AGAIN };
+        self.change(asking, tries, &decoded.warnings, |_| Ok((decoded.object.clone(), false))).await
+    }
+
+    async fn patch(&self, asking: &Asking<'_>) -> Result<Done, Refusal> {
+        let Asking { asked, kind, now, .. } = asking;
+        let patch = PatchBody::read(kind, body::content_type(&asked.headers), &asked.body)?;
+        patch::checked_options(&patch, &asking.options.field_manager, asking.options.force)?;
+        let manager = asking.manager();
+        let force = asking.options.force.unwrap_or(false);
+        if let PatchBody::Apply(configuration) = &patch
+            && asking.part().is_empty()
+            && self.0.store.get(&asking.key(asking.name())).is_none()
+        {
+            let mut configuration = configuration.clone();
+            if configuration["metadata"]["name"].is_null() {
+                configuration["metadata"]["name"] = asking.name().into();
+            }
+            let object = apply::applied(kind, None, &configuration, &manager, force, *now)?;
+            let (object, warnings) = self.strict(asking, &object)?;
+            return self.make(asking, object, warnings, |object| object).await;
+        }
+        self.change(asking, AGAIN, &[], |live| match &patch {
+            PatchBody::Apply(configuration) => {
+                Ok((apply::applied(kind, Some(live), configuration, &manager, force, *now)?, true))
+            }
+            patch => Ok((patch::patched(kind, live, patch)?, false)),
+        })
+        .await
+    }
+
+    /// An object that was put together here, as one of its kind.
+    fn strict(&self, asking: &Asking<'_>, object: &Value) -> Result<(Value, Vec<String>), Refusal> {
+        let converted = self.0.schemas.converted(asking.kind, object).map_err(Refusal::bad_request)?;
+        match asking.strictness() {
+            Strictness::Strict if !converted.strict.is_empty() => {
+                let message = strict_error(&converted.strict);
+                Err(Refusal::new(RefusalReason::BadRequest, format!("failed to create typed patch object: {message}")))
+            }
+            Strictness::Warn => Ok((converted.object, converted.strict)),
+            _ => Ok((converted.object, Vec::new())),
+        }
+    }
+
+    /// Changes an object to what `wanted` makes of it as it is, which also says whether its managed fields are settled. One
+    /// that changes in between is looked at again.
+    async fn change(
+        &self,
+        asking: &Asking<'_>,
+        tries: usize,
+        warnings: &[String],
+        wanted: impl Fn(&Value) -> Result<(Value, bool), Refusal>,
+    ) -> Result<Done, Refusal> {
+        let Asking { kind, now, .. } = asking;
+        let name = asking.name();
+        for left in (0..tries).rev() {
+            let there = self.0.store.get(&asking.key(name)).ok_or_else(|| Refusal::not_found(kind, name))?;
+            let live = event::shown(kind, there.object.clone());
+            let (new, settled) = wanted(&live)?;
+            let (new, strict) = self.strict(asking, &new)?;
+            let mut warnings: Vec<String> = warnings.iter().cloned().chain(strict).collect();
+            let part = if asking.part() == "status" { Part::Status } else { Part::Main };
+            let managed = new["metadata"].get("managedFields").cloned();
+            let mut new = lifecycle::update(kind, &live, new, part)?;
+            if asking.part() == "finalize" {
+                new["spec"] = wanted(&live)?.0["spec"].clone();
+            }
+            if settled {
+                if let Some(managed) = managed {
+                    new["metadata"]["managedFields"] = managed;
+                }
+            } else {
+                new = apply::tracked(kind, Some(&live), new, &asking.manager(), *now);
+            }
+            self.admit(asking, &mut new, Some(&live))?;
+            let admitted = self.0.schemas.updated(kind, new, &live, asking.part())?;
+            warnings.extend(admitted.warnings);
+            let object = self.defined(kind, apply::settled(&live, admitted.object), *now);
+            let (change, object) = match Updated::of(&live, object) {
+                Updated::Same => return Ok(Done { object: live, warnings, created: false }),
+                Updated::Changed(object) => (Change::Put(event::kept(kind, object.clone())), object),
+                Updated::Gone(object) => (Change::Remove(event::kept(kind, object.clone())), object),
+            };
+            if asking.options.dry_run {
+                return Ok(Done { object, warnings, created: false });
+            }
+            let removes = matches!(change, Change::Remove(_));
+            match self.0.store.write(there.key.clone(), Expected::Version(there.version), change).await {
+                Ok(stored) => {
+                    self.after(&stored, removes);
+                    return Ok(Done { object: stored.object.clone(), warnings, created: false });
+                }
+                Err(NotWritten::Unexpected(_)) if left > 0 => {}
+                Err(error) => return Err(unwritten(kind, name, error, false)),
+            }
+        }
+        Err(Refusal::modified(kind, name))
+    }
+
+    /// Looks at what is about to be written: nobody grants what they do not have, and what the caller has to say.
+    fn admit(&self, asking: &Asking<'_>, object: &mut Value, old: Option<&Value>) -> Result<(), Refusal> {
+        let Asking { kind, user, .. } = asking;
+        if kind.group == "rbac.authorization.k8s.io" {
+            let write =
+                Write { resource: &kind.plural, namespace: asking.namespace(), name: asking.name(), object, old };
+            self.with_authority(|authority| escalation(user, authority, &write))?;
+        }
+        for admission in &self.0.admission {
+            admission.admit(kind, user, object, old)?;
+        }
+        Ok(())
+    }
+
+    /// A definition with what the server says of it.
+    fn defined(&self, kind: &Kind, mut object: Value, now: Timestamp) -> Value {
+        if kind.kind == "CustomResourceDefinition" {
+            let others: Vec<Value> =
+                self.0.store.list(&definitions(), None).items.iter().map(|it| it.object.clone()).collect();
+            object["status"] = builtin::accepted(&object, &others, &now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        }
+        object
+    }
+
+    /// What follows from a write.
+    pub(super) fn after(&self, stored: &Stored, removed: bool) {
+        let resource = &stored.key.resource;
+        if *resource == definitions() {
+            self.redefine();
+        }
+        if resource.group == "rbac.authorization.k8s.io" {
+            let mut roles = self.0.roles.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if removed { roles.remove(&stored.object) } else { roles.put(&stored.object) }
+        }
+    }
+
+    /// A Pod goes to a node.
+    async fn bind(&self, asking: &Asking<'_>) -> Result<Answer, Refusal> {
+        let binding: Value =
+            serde_json::from_slice(&asking.asked.body).map_err(|error| Refusal::bad_request(error.to_string()))?;
+        let node = binding["target"]["name"].as_str().unwrap_or_default().to_owned();
+        let name = asking.name();
+        let bound = self.change(asking, AGAIN, &[], |live| {
+            let there = live["spec"]["nodeName"].as_str().unwrap_or_default();
+            if !there.is_empty() {
+                let why = format!("pod {name} is already assigned to node \"{there}\"");
+                return Err(Refusal::conflict(asking.kind, name, &why));
+            }
+            let mut pod = live.clone();
+            pod["spec"]["nodeName"] = node.clone().into();
+            Ok((pod, false))
+        });
+        bound.await?;
+        let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+        Ok(Answer::object(StatusCode::CREATED, &status))
+    }
+
+    async fn delete(&self, asking: &Asking<'_>) -> Result<Answer, Refusal> {
+        let options = delete_options(asking)?;
+        let name = asking.name();
+        let (object, gone) = self.remove(asking, &asking.key(name), &options).await?;
+        if !gone {
+            return Ok(Answer::object(StatusCode::OK, &event::shown(asking.kind, object)));
+        }
+        let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+        let mut details = json!({"name": name, "kind": asking.kind.plural, "uid": uid});
+        if !asking.kind.group.is_empty() {
+            details["group"] = asking.kind.group.clone().into();
+        }
+        let status =
+            json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+        Ok(Answer::object(StatusCode::OK, &status))
+    }
+
+    /// Removes an object, or marks it. Gives it back as it is then, and whether it is gone.
+    async fn remove(&self, asking: &Asking<'_>, key: &Key, options: &DeleteOptions) -> Result<(Value, bool), Refusal> {
+        let (kind, name) = (asking.kind, key.name.as_str());
+        let dry = asking.options.dry_run || options.dry_run.iter().any(|what| what == "All");
+        for _ in 0..AGAIN {
+            let there = self.0.store.get(key).ok_or_else(|| Refusal::not_found(kind, name))?;
+            let (change, object, gone) = match lifecycle::delete(kind, &there.object, options, asking.now)? {
+                Deleted::Same(object) => return Ok((object, false)),
+                Deleted::Marked(object) => (Change::Put(object.clone()), object, false),
+                Deleted::Gone(object) => (Change::Remove(object.clone()), object, true),
+            };
+            if dry {
+                return Ok((object, gone));
+            }
+            match self.0.store.write(key.clone(), Expected::Version(there.version), change).await {
+                Ok(stored) => {
+                    self.after(&stored, gone);
+                    return Ok((stored.object.clone(), gone));
+                }
+                Err(NotWritten::Unexpected(_)) => {}
+                Err(error) => return Err(unwritten(kind, name, error, false)),
+            }
+        }
+        Err(Refusal::modified(kind, name))
+    }
+
+    async fn delete_all(&self, asking: &Asking<'_>) -> Result<Answer, Refusal> {
+        use super::super::follow::Page;
+        use super::super::request::ListOptions;
+        use super::super::selector::{FieldSelector, LabelSelector};
+        let kind = asking.kind;
+        let options = delete_options(asking)?;
+        let list = ListOptions::of(&query(&asking.asked.uri)?)?;
+        let labels = LabelSelector::parse(&list.label_selector)?;
+        let fields = FieldSelector::parse(&list.field_selector, kind, &[])?;
+        let listed = self.0.store.list(&event::resource(kind), asking.path.namespace.as_deref());
+        let mut items = Vec::new();
+        for stored in listed.items {
+            let object = event::shown(kind, stored.object.clone());
+            if !labels.matches(&object) || !fields.matches(kind, &object) {
+                continue;
+            }
+            match self.remove(asking, &stored.key, &options).await {
+                Ok(_) => items.push(stored),
+                // Somebody else was faster.
+                Err(refusal) if refusal.reason == RefusalReason::NotFound => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        let page = Page { version: self.0.store.version(), items, ..Page::default() };
+        let shape = super::form::Shape::of(asking.asked, kind, super::super::discovery::Endpoint::List)?;
+        Ok(Answer::object(StatusCode::OK, &shape.list(kind, &page, true)?))
+    }
+
+    /// Puts the default roles there, where they are not.
+    pub(super) async fn seed(&self) -> Result<(), StoreError> {
+        let registry = self.registry();
+        let now = Timestamp::now();
+        for object in super::super::access::defaults() {
+            let (version, name) = (object["apiVersion"].as_str(), object["kind"].as_str());
+            let kind = registry.named(version.unwrap_or_default(), name.unwrap_or_default());
+            let Some(kind) = kind else { continue };
+            let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+            let uid = uuid::Uuid::new_v4().to_string();
+            let made = match lifecycle::begin(kind, object, "", (&uid, 0), now) {
+                Ok(made) => made,
+                Err(refusal) => {
+                    tracing::error!(%refusal, "a default role is none: this is a mistake of the program");
+                    continue;
+                }
+            };
+            match self.0.store.write(key(kind, None, &name), Expected::Absent, Change::Put(made)).await {
+                Ok(_) | Err(NotWritten::Unexpected(_) | NotWritten::Closed) => {}
+                Err(NotWritten::Store(error)) => return Err(error),
+            }
+        }
+        for plural in ["roles", "clusterroles", "rolebindings", "clusterrolebindings"] {
+            let resource =
+                super::super::store::Resource { group: "rbac.authorization.k8s.io".into(), plural: plural.into() };
+            for stored in self.0.store.list(&resource, None).items {
+                self.after(&stored, false);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether its name was made up here.
+fn is_generated(object: &Value) -> bool {
+    object["metadata"]["name"].as_str().is_none_or(str::is_empty)
+}
+
+fn delete_options(asking: &Asking<'_>) -> Result<DeleteOptions, Refusal> {
+    let body = &asking.asked.body;
+    let mut options: DeleteOptions = if body.is_empty() {
+        DeleteOptions::default()
+    } else {
+        serde_json::from_slice(body).map_err(|error| Refusal::bad_request(error.to_string()))?
+    };
+    let query = query(&asking.asked.uri)?;
+    if options.grace_period_seconds.is_none() {
+        options.grace_period_seconds = query.get("gracePeriodSeconds").and_then(|text| text.parse().ok());
+    }
+    if options.propagation_policy.is_none() {
+        options.propagation_policy = query.get("propagationPolicy").cloned();
+    }
+    Ok(options)
+}
+
+/// Why a change was not made.
+fn unwritten(kind: &Kind, name: &str, error: NotWritten, creates: bool) -> Refusal {
+    match error {
+        NotWritten::Unexpected(_) if creates => Refusal::already_exists(kind, name),
+        NotWritten::Unexpected(None) => Refusal::not_found(kind, name),
+        NotWritten::Unexpected(Some(_)) => Refusal::modified(kind, name),
+        NotWritten::Store(_) | NotWritten::Closed => Refusal::new(RefusalReason::InternalError, error.to_string()),
+    }
+}

@@ -1,0 +1,14 @@
+//! What is done to objects here and what a real API server does to the same ones: admitted or refused alike, with the same
+//! words, details and results.
+
+// Schemas are long.
+#![recursion_limit = "512"]
+#![expect(clippy::print_stdout, reason = "a failure is had again by its seed")]
+
+mod alike;
+mod builtin;
+mod custom;
+mod definitions;
+mod features;
+mod random;
+mod server;
