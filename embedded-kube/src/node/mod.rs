@@ -37,6 +37,7 @@ use server::Port;
 pub use error::Error;
 pub use options::{Capacity, Endpoint, Options, View};
 pub use spec::program::Programs;
+#[cfg(feature = "api")]
 pub(crate) use spec::quantity;
 
 /// A node that is about to run.
