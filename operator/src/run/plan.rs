@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::ended::{Ended, ended, of_all};
 use super::job::{TERMS, Terms, job_name, job_of, plan_of, shards_of, who};
-use super::material::{Around, resolve};
+use super::material::{Around, Unresolved, resolve};
 use super::retry::{pause, settle};
 use super::shards::{self, Shards};
 use super::status::{Phase, status};
@@ -31,6 +31,9 @@ use crate::worker;
 
 /// The most attempts of a run whose Jobs are told apart.
 const MOST_ATTEMPTS: u32 = 10_000;
+/// How long a new run waits for what it names and is not there: each kind has a watch of its own, and what was made before the
+/// run may be seen after it.
+const SETTLE: SignedDuration = SignedDuration::from_secs(3);
 /// How long a Job may be without a Pod before somebody should look.
 const NO_POD: SignedDuration = SignedDuration::from_secs(10);
 
@@ -108,7 +111,7 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     }
     let name = &run.spec.pipeline_ref.name;
     let Some(pipeline) = &view.pipeline else {
-        return view.says(Phase::failed(Reason::PipelineMissing, format!("there is no Pipeline `{name}`")), now);
+        return view.lacks(Reason::PipelineMissing, format!("there is no Pipeline `{name}`"), now);
     };
     if pipeline.spec.draft && writes(run) {
         let message =
@@ -142,6 +145,9 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         Ok(_) if !view.identity => Plan { actions: identity::all(&namespace, who(run), settings), again: None },
         Ok(material) => {
             Plan::nothing().then(Action::create(Kind::ConfigMap, &plan_of(run, material, Some(number), pipeline.uid())))
+        }
+        Err(error @ (Unresolved::ConnectorMissing(_) | Unresolved::TransformationMissing(_))) => {
+            view.lacks(error.reason(), error.to_string(), now)
         }
         Err(error) => view.says(Phase::failed(error.reason(), error.to_string()), now),
     }
@@ -394,6 +400,18 @@ impl View {
             Some(CancelMode::Graceful) if idle => Some(Cut::Cancelled),
             _ if self.deleted() => Some(Cut::Deleted),
             _ => (self.plan.is_none() && idle).then_some(Cut::PlanMissing),
+        }
+    }
+
+    /// Something that the run names is not there: that is its end, unless it was made just now.
+    fn lacks(&self, reason: Reason, message: String, now: Timestamp) -> Plan {
+        let age = self.run.creation_timestamp().map_or(SETTLE, |made| now.duration_since(made.0));
+        match Duration::try_from(SETTLE - age) {
+            Ok(left) if !left.is_zero() => {
+                let message = format!("{message}; it may have been made just now, and be seen in a moment");
+                self.says(Phase::waits(Reason::WaitingForRevision, message), now).again_in(left)
+            }
+            _ => self.says(Phase::failed(reason, message), now),
         }
     }
 

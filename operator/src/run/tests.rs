@@ -660,3 +660,16 @@ fn the_longest_pause_is_the_end_of_time_and_no_panic() {
     view = view.after(&waits);
     assert_eq!(view.told().1, "WaitingToRetry");
 }
+
+#[test]
+fn what_a_new_run_names_may_be_seen_a_moment_later() {
+    let mut missing = View { pipeline: None, revisions: Vec::new(), ..view(json!({})) };
+    Arc::make_mut(&mut missing.run).metadata.creation_timestamp = Some(object(json!("2026-11-23T09:59:59Z")));
+    let waits = missing.now();
+    assert_eq!(waits.again, Some(Duration::from_secs(2)));
+    let told = missing.clone().after(&waits);
+    let said = "there is no Pipeline `move`; it may have been made just now, and be seen in a moment";
+    assert_eq!(told.told(), (RunPhase::Pending, "WaitingForRevision", said));
+    let late = missing.at(now() + 2.seconds());
+    assert_eq!(missing.after(&late).told().0, RunPhase::Failed);
+}
