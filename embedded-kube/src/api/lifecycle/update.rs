@@ -69,9 +69,6 @@ pub fn update(kind: &Kind, old: &Value, mut new: Value, part: Part) -> Result<Va
     } else if kind.status {
         set(&mut new, "status", old.get("status").cloned());
     }
-    if !version_given(&new) && kind.custom && part == Part::Main && !new["metadata"].is_object() {
-        return Err(missing_version(kind, name));
-    }
     for field in ["name", "namespace", "uid", "creationTimestamp", "generation", "resourceVersion", "selfLink"] {
         copy(old, &mut new, field);
     }
@@ -100,21 +97,6 @@ pub fn update(kind: &Kind, old: &Value, mut new: Value, part: Part) -> Result<Va
         of(&mut new).insert("generation".into(), generation.into());
     }
     Ok(new)
-}
-
-fn version_given(object: &Value) -> bool {
-    !text(object, "resourceVersion").is_empty()
-}
-
-/// An update that replaces must say what it replaces, where the kind does not let it go.
-#[must_use]
-pub(super) fn missing_version(kind: &Kind, name: &str) -> Refusal {
-    let cause = Cause {
-        reason: "FieldValueInvalid".into(),
-        message: "Invalid value: 0x0: must be specified for an update".into(),
-        field: "metadata.resourceVersion".into(),
-    };
-    Refusal::invalid(kind, name, vec![cause])
 }
 
 fn set(object: &mut Value, field: &str, value: Option<Value>) {

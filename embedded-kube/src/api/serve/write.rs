@@ -139,28 +139,21 @@ impl Api {
         let Asking { asked, kind, .. } = asking;
         let bytes = body::json(kind, &asked.headers, &asked.body)?;
         let decoded = self.0.schemas.decoded(kind, &bytes, asking.strictness())?;
-        self.make(asking, decoded.object, decoded.warnings, |object| object).await
+        self.make(asking, decoded.object, decoded.warnings).await
     }
 
-    /// Makes an object; `settle` is what is done to it when it has its name.
-    async fn make(
-        &self,
-        asking: &Asking<'_>,
-        object: Value,
-        mut warnings: Vec<String>,
-        settle: impl Fn(Value) -> Value,
-    ) -> Result<Done, Refusal> {
+    /// Makes an object.
+    async fn make(&self, asking: &Asking<'_>, object: Value, mut warnings: Vec<String>) -> Result<Done, Refusal> {
         let kind = asking.kind;
         let mut tries = 0;
         loop {
             tries += 1;
             let random = uuid::Uuid::new_v4();
             let seed = random.as_u64_pair().0;
-            let begun =
+            let mut begun =
                 lifecycle::begin(kind, object.clone(), asking.namespace(), (&random.to_string(), seed), asking.now)?;
             let name = begun["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             self.check_namespace(asking, &name)?;
-            let mut begun = settle(begun);
             if begun["metadata"].get("managedFields").is_none() {
                 begun = apply::tracked(kind, None, begun, &asking.manager(), asking.now);
             }
@@ -197,7 +190,7 @@ impl Api {
             return Err(Refusal::invalid(kind, asking.name(), vec![cause]));
         }
         if self.0.store.get(&asking.key(asking.name())).is_none() && kind.plural == "leases" {
-            return self.make(asking, decoded.object, decoded.warnings, |object| object).await;
+            return self.make(asking, decoded.object, decoded.warnings).await;
         }
         let tries = if given { 1 } else { AGAIN };
         self.change(asking, tries, &decoded.warnings, |_| Ok((decoded.object.clone(), false))).await
@@ -219,7 +212,7 @@ impl Api {
             }
             let object = apply::applied(kind, None, &configuration, &manager, force, *now)?;
             let (object, warnings) = self.strict(asking, &object)?;
-            return self.make(asking, object, warnings, |object| object).await;
+            return self.make(asking, object, warnings).await;
         }
         self.change(asking, AGAIN, &[], |live| match &patch {
             PatchBody::Apply(configuration) => {
@@ -263,9 +256,6 @@ impl Api {
             let part = if asking.part() == "status" { Part::Status } else { Part::Main };
             let managed = new["metadata"].get("managedFields").cloned();
             let mut new = lifecycle::update(kind, &live, new, part)?;
-            if asking.part() == "finalize" {
-                new["spec"] = wanted(&live)?.0["spec"].clone();
-            }
             if settled {
                 if let Some(managed) = managed {
                     new["metadata"]["managedFields"] = managed;
