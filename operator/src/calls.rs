@@ -3,12 +3,13 @@
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use axum::body::{Bytes, HttpBody};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{Method, Request, Response, Uri};
 use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
-use tower::{Layer, Service};
+use tower::{BoxError, Layer, Service};
 
 use crate::metrics::Metrics;
 
@@ -18,6 +19,19 @@ use crate::metrics::Metrics;
 /// When the configuration names what cannot be: a proxy, certificates.
 pub fn client(config: Config, metrics: &Metrics) -> Result<Client, kube::Error> {
     Ok(ClientBuilder::try_from(config)?.with_layer(&Counting(metrics.clone())).build())
+}
+
+/// A client whose calls are counted, of an API that needs no connection: it is a service of this process.
+#[must_use]
+pub fn client_of<S, B>(service: S, metrics: &Metrics) -> Client
+where
+    S: Service<Request<Body>, Response = Response<B>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    ClientBuilder::new(service, "default").with_layer(&Counting(metrics.clone())).build()
 }
 
 /// Counts what goes through it.
@@ -154,6 +168,22 @@ mod tests {
         ] {
             assert_eq!(what(&method, &path, query), (verb, resource.to_owned()), "{method} {path}?{query}");
         }
+    }
+
+    #[tokio::test]
+    async fn calls_of_an_api_in_this_process_are_counted() {
+        let metrics = Metrics::new().expect("names");
+        let service = tower::service_fn(|request: Request<Body>| async move {
+            let answer = serde_json::json!({"asked": request.uri().path()}).to_string();
+            Ok::<_, std::convert::Infallible>(Response::new(axum::body::Body::from(answer)))
+        });
+        let client = client_of(service, &metrics);
+        let request = Request::get("/api/v1/namespaces/n/pods/p").body(Vec::new()).expect("a request");
+        let answer: serde_json::Value = client.request(request).await.expect("an answer");
+        assert_eq!(answer["asked"], "/api/v1/namespaces/n/pods/p");
+        let text = metrics.text().expect("text");
+        let line = "aggregator_operator_api_calls_total{resource=\"pods\",status=\"2xx\",verb=\"get\"} 1";
+        assert!(text.contains(line), "{text}");
     }
 
     #[tokio::test]

@@ -1,25 +1,27 @@
-//! The shell around the pure plans: one queue for each kind, one object at a time, every failure on its own.
+//! The shell around the pure plans: one queue, one look at an object at a time, every failure on its own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aggregator_crds::run::PipelineRunStatus;
 use aggregator_crds::{Connector, Pipeline, PipelineRun, Schedule, Transformation};
 use aggregator_telemetry::Traces;
-use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
-use futures::{FutureExt, Stream, StreamExt};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
-use kube::runtime::controller::{Action, Config, Error as ControllerError, ReconcileRequest, applier};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::runtime::reflector::ObjectRef;
 use kube::{Client, ResourceExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::action::{self as step, Kind, Plan};
+use crate::action::{Action, Kind, Plan};
 use crate::errand::Why;
 use crate::execute::{ExecuteError, FIELD_MANAGER, PATIENCE, execute, words};
 use crate::expectations::Expectations;
@@ -28,14 +30,13 @@ use crate::index::Tie;
 use crate::leader::{Elector, Leadership};
 use crate::metrics::Metrics;
 use crate::news::{News, fires, news};
-use crate::routes::{Key, interested};
+use crate::queue::{Again, Lane, Queue};
+use crate::routes::{Key, everything, interested, is_awaited, lane};
 use crate::settings::Settings;
 use crate::unreadable::Unreadable;
 use crate::world::{Cache, Cached, Changed, Changes, World};
 use crate::{connector, labels, pipeline, run, schedule, traces, transformation};
 
-/// How many objects of a kind are worked on at a time.
-const AT_A_TIME: u16 = 16;
 /// How soon an object is looked at again whose last write the caches have not seen.
 const UNSEEN: Duration = Duration::from_millis(50);
 /// How soon after a conflict.
@@ -59,6 +60,10 @@ trait Reconciled: Cached + Serialize {
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan;
     /// What is said of an object when a write that it needs is refused again and again.
     fn blocked(view: &Self::View, settings: &Settings, why: &Why, now: Timestamp) -> Plan;
+    /// How many of a plan's writes somebody waits for. The others may as well be planned anew a moment later.
+    fn awaited(plan: &Plan) -> usize {
+        plan.actions.len()
+    }
 }
 
 impl Reconciled for PipelineRun {
@@ -75,6 +80,9 @@ impl Reconciled for PipelineRun {
     }
     fn blocked(view: &Self::View, _: &Settings, why: &Why, now: Timestamp) -> Plan {
         run::blocked(view, why, now)
+    }
+    fn awaited(plan: &Plan) -> usize {
+        run::awaited(plan)
     }
 }
 
@@ -200,11 +208,23 @@ struct Context {
     world: World,
     settings: Settings,
     expectations: Expectations,
+    queue: Queue,
+    /// Whether it is this process's turn to look at anything.
+    acts: AtomicBool,
+    /// How many objects of each kind may be planned at a time.
+    planners: BTreeMap<Kind, Semaphore>,
     failures: Mutex<HashMap<Key, u32>>,
     metrics: Metrics,
     leadership: Leadership,
     events: Recorder,
     traces: Option<Traces>,
+}
+
+/// Plans take CPU time and memory alone: as many at a time as there are cores, of each kind, so that a large Pipeline that is
+/// compiled holds up no run.
+fn planners() -> BTreeMap<Kind, Semaphore> {
+    let cores = std::thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
+    Kind::OURS.into_iter().map(|kind| (kind, Semaphore::new(cores))).collect()
 }
 
 /// Runs the controllers until they are asked to stop; what is being done is then ended.
@@ -221,6 +241,9 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
         world: world.clone(),
         settings,
         expectations: Expectations::default(),
+        queue: Queue::default(),
+        acts: AtomicBool::default(),
+        planners: planners(),
         failures: Mutex::default(),
         metrics: metrics.clone(),
         leadership,
@@ -228,13 +251,7 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     });
     // What stops the controllers: being asked to, or the loss of the Lease.
     let over = stop.child_token();
-    let mut senders = Senders::default();
-    let connectors = queue::<Connector>(&context, &mut senders, &over);
-    let transformations = queue::<Transformation>(&context, &mut senders, &over);
-    let runs = queue::<PipelineRun>(&context, &mut senders, &over);
-    let pipelines = queue::<Pipeline>(&context, &mut senders, &over);
-    let schedules = queue::<Schedule>(&context, &mut senders, &over);
-    let pump = tokio::spawn(pump(changes, Arc::clone(&context), senders));
+    let pump = AbortOnDropHandle::new(tokio::spawn(pump(changes, Arc::clone(&context))));
     let ready = tokio::select! {
         ready = world.ready() => ready.map_err(|error| OperatorError::Watch(error.to_string())),
         () = stop.cancelled() => return Ok(()),
@@ -260,10 +277,10 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     };
     tracing::info!("the operator acts: everything is looked at");
     metrics.leads(true);
-    let all = connectors.into_iter().chain(transformations).chain(runs).chain(pipelines).chain(schedules);
-    futures::future::join_all(all).await;
+    context.begin();
+    serve(&context, &over).await;
     metrics.leads(false);
-    pump.abort();
+    drop(pump);
     if let Some((keeping, released)) = kept {
         released.cancel();
         keeping.await.map_err(|error| OperatorError::Watch(error.to_string()))?;
@@ -271,12 +288,8 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     if stop.is_cancelled() { Ok(()) } else { Err(OperatorError::LeaseLost) }
 }
 
-/// Where the keys of a kind go: one queue for each namespace that is watched, or one for all.
-#[derive(Default)]
-struct Senders(HashMap<Kind, Vec<UnboundedSender<Key>>>);
-
 /// Hands on who has to be looked at, and tells of what cannot be read.
-async fn pump(mut changes: Changes, context: Arc<Context>, senders: Senders) {
+async fn pump(mut changes: Changes, context: Arc<Context>) {
     let mut untold: Vec<Unreadable> = Vec::new();
     loop {
         let changed = tokio::select! {
@@ -295,14 +308,11 @@ async fn pump(mut changes: Changes, context: Arc<Context>, senders: Senders) {
                 if let Changed::Pipeline(pipeline) = &changed {
                     context.world.forget(pipeline);
                 }
-                for key in interested(&changed, &context.world) {
-                    // Who does not act looks at nothing, and so nothing waits for it.
-                    if context.leadership.holds() {
-                        context.metrics.asked_for(&key);
-                    }
-                    for sender in senders.0.get(&key.kind).into_iter().flatten() {
-                        // Who does not listen any more is about to end.
-                        sender.unbounded_send(key.clone()).unwrap_or_default();
+                // Whose turn comes later looks at everything then.
+                if context.acts.load(Ordering::Relaxed) {
+                    for key in interested(&changed, &context.world) {
+                        let lane = lane(&key, &changed, &context.world);
+                        context.ask(key, lane);
                     }
                 }
             }
@@ -315,61 +325,114 @@ async fn pump(mut changes: Changes, context: Arc<Context>, senders: Senders) {
     }
 }
 
-fn queue<K: Reconciled>(
-    context: &Arc<Context>,
-    senders: &mut Senders,
-    stop: &CancellationToken,
-) -> Vec<futures::future::BoxFuture<'static, ()>> {
-    let mut all = Vec::new();
-    for store in K::cache(&context.world).stores() {
-        let (sender, receiver) = unbounded();
-        senders.0.entry(K::KIND).or_default().push(sender);
-        let requests = requests::<K>(receiver).take_until(stop.clone().cancelled_owned());
-        let config = Config::default().concurrency(AT_A_TIME);
-        let done = applier(
-            |object, context| Box::pin(reconcile::<K>(object, context)),
-            failed::<K>,
-            Arc::clone(context),
-            store.clone(),
-            requests,
-            config,
-        );
-        // What went wrong was told where it did; an object that is gone is no mistake.
-        let around = Arc::clone(context);
-        let ended = done.for_each(move |ended| {
-            if let Err(ControllerError::ObjectNotFound(gone)) = ended {
-                around.is_gone::<K>(gone.namespace.unwrap_or_default(), gone.name);
-            }
-            std::future::ready(())
-        });
-        all.push(ended.boxed());
+/// Looks at objects until it is asked to stop; the looks that go on then are ended.
+async fn serve(context: &Arc<Context>, stop: &CancellationToken) {
+    let mut looks = FuturesUnordered::new();
+    while !stop.is_cancelled() {
+        while let Some((key, lane)) = context.queue.take() {
+            looks.push(look(Arc::clone(context), key, lane));
+        }
+        tokio::select! {
+            Some((key, again)) = looks.next(), if !looks.is_empty() => context.queue.done(&key, again),
+            () = context.queue.stirs() => {}
+            () = stop.cancelled() => {}
+        }
     }
-    all
+    while looks.next().await.is_some() {}
 }
 
-fn requests<K: Reconciled>(
-    keys: UnboundedReceiver<Key>,
-) -> impl Stream<Item = Result<ReconcileRequest<K>, std::convert::Infallible>> {
-    keys.map(|key| Ok(ReconcileRequest::from(ObjectRef::new(&key.name).within(&key.namespace))))
+/// Looks at an object; says when it is looked at again, if it is there.
+async fn look(context: Arc<Context>, key: Arc<Key>, lane: Lane) -> (Arc<Key>, Option<Again>) {
+    let (around, about) = (Arc::clone(&context), Arc::clone(&key));
+    // One that panics ends its own task.
+    let look = tokio::spawn(async move {
+        let look = match about.kind {
+            Kind::Connector => reconcile::<Connector>(&around, &about, lane).boxed(),
+            Kind::Transformation => reconcile::<Transformation>(&around, &about, lane).boxed(),
+            Kind::PipelineRun => reconcile::<PipelineRun>(&around, &about, lane).boxed(),
+            Kind::Pipeline => reconcile::<Pipeline>(&around, &about, lane).boxed(),
+            Kind::Schedule => reconcile::<Schedule>(&around, &about, lane).boxed(),
+            // No other kind has a controller.
+            _ => return None,
+        };
+        look.await
+    });
+    let again = look.await.unwrap_or_else(|_| Some(context.failed(&key, &ReconcileError::Panicked, lane)));
+    (key, again)
 }
 
-async fn reconcile<K: Reconciled>(object: Arc<K>, context: Arc<Context>) -> Result<Action, ReconcileError> {
+async fn reconcile<K: Reconciled>(context: &Arc<Context>, key: &Key, lane: Lane) -> Option<Again> {
+    let Some(object) = K::cache(&context.world).get(&key.namespace, &key.name) else {
+        context.metrics.gone(key);
+        context.forgive(key);
+        return None;
+    };
     let begun = Instant::now();
-    let key = Key::of(K::KIND, object.as_ref());
-    context.metrics.begun(&key);
+    context.metrics.begun(key);
     let about =
         tracing::info_span!(target: ABOUT, "look", kind = key.kind.name(), namespace = key.namespace, name = key.name);
-    let done = bring_further(&object, &context).instrument(about).await;
+    let done = bring_further(&object, key, lane, context).instrument(about).await;
     let outcome = done.as_ref().map_or_else(ReconcileError::category, |_| "ok");
     context.metrics.reconciled(K::KIND, outcome, begun.elapsed());
-    done
+    Some(done.unwrap_or_else(|error| context.failed(key, &error, lane)))
 }
 
-async fn bring_further<K: Reconciled>(object: &Arc<K>, context: &Arc<Context>) -> Result<Action, ReconcileError> {
-    let key = Key::of(K::KIND, object.as_ref());
-    if !context.expectations.met(&key, &context.world) {
-        return Ok(Action::requeue(UNSEEN));
+async fn bring_further<K: Reconciled>(
+    object: &Arc<K>,
+    key: &Key,
+    lane: Lane,
+    context: &Arc<Context>,
+) -> Result<Again, ReconcileError> {
+    let unseen = |lane| Again { after: UNSEEN, lane };
+    if !context.expectations.met(key, &context.world) {
+        return Ok(unseen(lane));
     }
+    let (view, plan) = planned(object, context).await?;
+    if !plan.actions.is_empty() {
+        tracing::debug!(kind = K::KIND.name(), namespace = key.namespace, name = key.name, %plan, "planned");
+    }
+    let awaited = match lane {
+        Lane::Pressing => K::awaited(&plan),
+        Lane::Ordinary => plan.actions.len(),
+    };
+    let (now, later) = plan.actions.split_at(awaited);
+    let done = match context.carry_out(object.as_ref(), key, now).await {
+        Ok(done) => done,
+        Err(error) => {
+            let why = match &error {
+                ReconcileError::Execute(error) => error.why(),
+                ReconcileError::Panicked | ReconcileError::NotLeader => None,
+            };
+            // What was in the way may be about to go, as children of an object of the same name that is just gone.
+            if let Some(why) = why.filter(|_| context.failures(key) >= TELL_AFTER) {
+                let said = K::blocked(&view, &context.settings, &why, Timestamp::now());
+                context.carry_out(object.as_ref(), key, &said.actions).await?;
+            }
+            return Err(error);
+        }
+    };
+    context.forgive(key);
+    match done {
+        Done::Otherwise => Ok(unseen(lane)),
+        // Others may come first now.
+        Done::All if !later.is_empty() => Ok(unseen(Lane::Ordinary)),
+        Done::All => {
+            let after = plan.again.unwrap_or(RESYNC).min(RESYNC);
+            // A Schedule comes back for its next fire.
+            let fires = K::KIND == Kind::Schedule && plan.again.is_some();
+            let presses = fires || (K::KIND == Kind::PipelineRun && is_awaited(&context.world, key));
+            Ok(Again { after, lane: if presses { Lane::Pressing } else { Lane::Ordinary } })
+        }
+    }
+}
+
+/// What is known of an object, and what is to be done for it now.
+async fn planned<K: Reconciled>(object: &Arc<K>, context: &Arc<Context>) -> Result<(K::View, Plan), ReconcileError> {
+    // Nobody closes it.
+    let turn = match context.planners.get(&K::KIND) {
+        Some(planners) => planners.acquire().await.ok(),
+        None => None,
+    };
     // A large Pipeline takes long to compile: meanwhile the others go on. One that panics ends its own thread.
     let (looked, around) = (Arc::clone(object), Arc::clone(context));
     let about = tracing::Span::current();
@@ -379,31 +442,44 @@ async fn bring_further<K: Reconciled>(object: &Arc<K>, context: &Arc<Context>) -
         let plan = K::plan(&view, &around.settings, Timestamp::now());
         (view, plan)
     });
-    let planned = planned.await;
-    let (view, plan) = planned.map_err(|_| ReconcileError::Panicked)?;
-    if !plan.actions.is_empty() {
-        tracing::debug!(kind = K::KIND.name(), namespace = key.namespace, name = key.name, %plan, "planned");
-    }
-    if let Err(error) = context.carry_out(object.as_ref(), &key, &plan).await {
-        let why = match &error {
-            ReconcileError::Execute(error) => error.why(),
-            ReconcileError::Panicked | ReconcileError::NotLeader => None,
-        };
-        // What was in the way may be about to go, as children of an object of the same name that is just gone.
-        if let Some(why) = why.filter(|_| context.failures(&key) >= TELL_AFTER) {
-            let said = K::blocked(&view, &context.settings, &why, Timestamp::now());
-            context.carry_out(object.as_ref(), &key, &said).await?;
-        }
-        return Err(error);
-    }
-    context.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
-    Ok(Action::requeue(plan.again.unwrap_or(RESYNC).min(RESYNC)))
+    let planned = planned.await.map_err(|_| ReconcileError::Panicked);
+    drop(turn);
+    planned
+}
+
+/// What has become of writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    /// They were done.
+    All,
+    /// Something else was found than they were planned from: they are planned anew.
+    Otherwise,
 }
 
 impl Context {
-    /// Does the writes of a plan, up to the first that fails.
-    async fn carry_out<K: Reconciled>(&self, object: &K, key: &Key, plan: &Plan) -> Result<(), ReconcileError> {
-        for action in &plan.actions {
+    /// Everything is looked at, and from now on whatever changes.
+    fn begin(&self) {
+        self.acts.store(true, Ordering::Relaxed);
+        for key in everything(&self.world) {
+            let lane = lane(&key, &Changed::Anything, &self.world);
+            self.ask(key, lane);
+        }
+    }
+
+    /// An object is to be looked at.
+    fn ask(&self, key: Key, lane: Lane) {
+        self.metrics.asked_for(&key);
+        self.queue.ask(key, lane);
+    }
+
+    /// Does writes, up to the first that fails.
+    async fn carry_out<K: Reconciled>(
+        &self,
+        object: &K,
+        key: &Key,
+        actions: &[Action],
+    ) -> Result<Done, ReconcileError> {
+        for action in actions {
             // A process that was stopped for a while wakes up here, and another one acts.
             if !self.leadership.holds() {
                 return Err(ReconcileError::NotLeader);
@@ -411,14 +487,19 @@ impl Context {
             let written = execute(&self.client, action).await;
             let (kind, verb) = action.what();
             self.metrics.wrote(kind, verb, written.as_ref().map_or_else(ExecuteError::category, |_| "ok"));
-            self.expectations.expect(key, written?);
+            let written = written?;
+            let otherwise = written.belies_the_plan();
+            self.expectations.expect(key, written);
             match action {
-                step::Action::Status { target, status } => self.tell(object, target.kind, status).await,
-                step::Action::Create { kind: Kind::PipelineRun, object } => self.fired(object),
+                Action::Status { target, status } => self.tell(object, target.kind, status).await,
+                Action::Create { kind: Kind::PipelineRun, object } => self.fired(object),
                 _ => {}
             }
+            if otherwise {
+                return Ok(Done::Otherwise);
+            }
         }
-        Ok(())
+        Ok(Done::All)
     }
 
     /// Tells of objects that cannot be read. Gives back those that nobody was told of yet.
@@ -445,6 +526,31 @@ impl Context {
     /// How often an object has failed in a row.
     fn failures(&self, key: &Key) -> u32 {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied().unwrap_or(0)
+    }
+
+    /// Its failures are forgotten.
+    fn forgive(&self, key: &Key) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    /// A look has failed: when the next one is due.
+    fn failed(&self, key: &Key, error: &ReconcileError, lane: Lane) -> Again {
+        if let ReconcileError::Execute(ExecuteError::Conflict(_)) = error {
+            return Again { after: CONFLICT, lane };
+        }
+        let failures = {
+            let mut all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+            let failures = all.entry(key.clone()).or_default();
+            *failures += 1;
+            *failures
+        };
+        let pause = FIRST.saturating_mul(2u32.saturating_pow(failures - 1)).min(LONGEST);
+        // Objects that failed together come back apart.
+        let spread = u32::from_str_radix(&crate::names::hash(&[&key.namespace, &key.name], 4), 16).unwrap_or(0) % 250;
+        let pause = pause + pause * spread / 1000;
+        let Key { kind, namespace, name } = key;
+        tracing::warn!(?kind, namespace, name, %error, ?pause, "will be tried again");
+        Again { after: pause, lane }
     }
 
     /// Counts what a new status has to tell, and makes an Event of it.
@@ -498,13 +604,6 @@ impl Context {
         traces::ended(&run, &status, job, Timestamp::now()).into_iter().for_each(|span| told.tell(span));
     }
 
-    /// An object that was to be looked at is not there. Of several namespaces, each has a queue that is told of all.
-    fn is_gone<K: Reconciled>(&self, namespace: String, name: String) {
-        if K::cache(&self.world).get(&namespace, &name).is_none() {
-            self.metrics.gone(&Key { kind: K::KIND, namespace, name });
-        }
-    }
-
     /// Makes an Event. One that cannot be made is no failure.
     async fn publish<K: Reconciled>(&self, object: &K, news: News) {
         let News { warning, reason, note } = news;
@@ -519,23 +618,4 @@ impl Context {
             tracing::warn!(error = words(&error), reason = event.reason, "an Event could not be made");
         }
     }
-}
-
-fn failed<K: Reconciled>(object: Arc<K>, error: &ReconcileError, context: Arc<Context>) -> Action {
-    let key = Key::of(K::KIND, object.as_ref());
-    if let ReconcileError::Execute(ExecuteError::Conflict(_)) = error {
-        return Action::requeue(CONFLICT);
-    }
-    let failures = {
-        let mut all = context.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let failures = all.entry(key.clone()).or_default();
-        *failures += 1;
-        *failures
-    };
-    let pause = FIRST.saturating_mul(2u32.saturating_pow(failures - 1)).min(LONGEST);
-    // Objects that failed together come back apart.
-    let spread = u32::from_str_radix(&crate::names::hash(&[&key.namespace, &key.name], 4), 16).unwrap_or(0) % 250;
-    let pause = pause + pause * spread / 1000;
-    tracing::warn!(kind = ?K::KIND, namespace = key.namespace, name = key.name, %error, ?pause, "will be tried again");
-    Action::requeue(pause)
 }

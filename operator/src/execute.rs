@@ -113,6 +113,8 @@ pub enum Written {
         name: String,
         /// The version.
         resource_version: String,
+        /// Whether it was to be made, and was there already.
+        found: bool,
     },
     /// It goes.
     Gone {
@@ -123,6 +125,26 @@ pub enum Written {
         /// Which it was.
         uid: String,
     },
+}
+
+impl Written {
+    fn found(self) -> Self {
+        match self {
+            Self::Version { kind, name, resource_version, .. } => {
+                Self::Version { kind, name, resource_version, found: true }
+            }
+            gone @ Self::Gone { .. } => gone,
+        }
+    }
+
+    /// Whether the writes that come next were planned from something else than what is there.
+    ///
+    /// A run's Job is made from its plan. One that was there already, and not seen when the run was looked at, may be of
+    /// another version of the Pipeline: the Job is planned anew when that plan is seen.
+    #[must_use]
+    pub fn belies_the_plan(&self) -> bool {
+        matches!(self, Self::Version { kind: Kind::ConfigMap, found: true, .. })
+    }
 }
 
 /// Does one write.
@@ -197,13 +219,13 @@ async fn create(
     let has = |(key, value): (&String, &String)| there.labels().get(key) == Some(value);
     if object.labels().iter().all(has) {
         // An earlier attempt to make it has arrived, and its answer was lost.
-        return Ok(version(kind, &there));
+        return Ok(version(kind, &there).found());
     }
     // Somebody has taken its labels away, without which the caches do not see it.
     let target = Target::of(kind, &there.metadata).any_version();
     let patch = Patch::Merge(merged(&target, &json!({"metadata": {"labels": object.labels()}})));
     let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
-    Ok(version(kind, &api.patch(&name, &params, &patch).await.map_err(failed)?))
+    Ok(version(kind, &api.patch(&name, &params, &patch).await.map_err(failed)?).found())
 }
 
 async fn delete(
@@ -234,7 +256,8 @@ fn api(client: &Client, kind: Kind, namespace: &str) -> Api<DynamicObject> {
 }
 
 fn version(kind: Kind, object: &DynamicObject) -> Written {
-    Written::Version { kind, name: object.name_any(), resource_version: object.resource_version().unwrap_or_default() }
+    let resource_version = object.resource_version().unwrap_or_default();
+    Written::Version { kind, name: object.name_any(), resource_version, found: false }
 }
 
 /// An object for server-side apply, which refuses it when the one that is there is another one or a later version.
@@ -255,4 +278,23 @@ fn merged(target: &Target, fields: &Value) -> Value {
         merged["metadata"]["resourceVersion"] = version.clone().into();
     }
     merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plan_that_was_there_already_may_be_another_one_than_was_thought() {
+        let of = |kind| Written::Version { kind, name: "it".into(), resource_version: "7".into(), found: false };
+        assert!(!of(Kind::ConfigMap).belies_the_plan(), "it was made just now");
+        assert!(of(Kind::ConfigMap).found().belies_the_plan());
+        // These are told from their owner alone, or from a plan that was seen.
+        for kind in [Kind::Job, Kind::PipelineRun, Kind::ControllerRevision] {
+            assert!(!of(kind).found().belies_the_plan(), "{kind:?}");
+        }
+        let gone = Written::Gone { kind: Kind::ConfigMap, name: "it".into(), uid: "uid".into() };
+        assert_eq!(gone.clone().found(), gone);
+        assert!(!gone.belies_the_plan());
+    }
 }

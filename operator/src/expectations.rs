@@ -41,7 +41,7 @@ impl Expectations {
 
 fn seen(written: &Written, namespace: &str, world: &World) -> bool {
     match written {
-        Written::Version { kind, name, resource_version } => match world.version(*kind, namespace, name) {
+        Written::Version { kind, name, resource_version, .. } => match world.version(*kind, namespace, name) {
             Some((_, there, _)) => at_least(&there, resource_version),
             None => false,
         },

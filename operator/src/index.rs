@@ -1,7 +1,8 @@
-//! What the caches find objects by, besides their names: with thousands of objects, a look at one must not look at all.
+//! What the caches hold, and what they find it by: names, and what objects have to do with others. With thousands of objects, a
+//! look at one must not look at all.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use aggregator_crds::schedule::Trigger;
 use aggregator_crds::{Checkpoint, Connector, Pipeline, PipelineRun, Schedule, Transformation};
@@ -10,10 +11,12 @@ use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use kube::Resource;
 use kube::runtime::watcher::{self, Event};
-use kube::{Resource, ResourceExt};
+use tokio::sync::watch;
 
 use crate::labels;
+use crate::names::{self, Mark};
 use crate::run::{connectors_of, transformations_of};
 
 /// What an object has to do with another one of its namespace.
@@ -31,6 +34,21 @@ pub enum Tie {
     Transformation(String),
     /// Nothing but the namespace.
     Neighbour,
+}
+
+impl Tie {
+    /// What stands for it in a namespace.
+    fn mark(&self, namespace: &str) -> Mark {
+        let (what, whose) = match self {
+            Self::Owner(uid) => ("owner", uid.as_str()),
+            Self::Runs(pipeline) => ("runs", pipeline.as_str()),
+            Self::After(pipeline) => ("after", pipeline.as_str()),
+            Self::Connector(name) => ("connector", name.as_str()),
+            Self::Transformation(name) => ("transformation", name.as_str()),
+            Self::Neighbour => ("neighbour", ""),
+        };
+        names::mark([namespace, what, whose])
+    }
 }
 
 /// A kind of which the caches know more than names.
@@ -92,73 +110,160 @@ impl Tied for ServiceAccount {}
 impl Tied for Role {}
 impl Tied for RoleBinding {}
 
-/// The names of a kind's objects by their ties, and what each object's are.
-#[derive(Debug, Default)]
-struct Names {
-    by_tie: HashMap<(String, Tie), BTreeSet<String>>,
-    ties: HashMap<(String, String), Vec<Tie>>,
+/// An object, and the marks of its ties.
+#[derive(Debug)]
+struct Entry<K> {
+    object: Arc<K>,
+    ties: Box<[Mark]>,
 }
 
-impl Names {
-    fn put<K: Tied>(&mut self, object: &K) {
-        self.take(object);
-        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-        let ties = object.ties();
+/// All objects of a watch, by the marks of their namespaces and names.
+#[derive(Debug)]
+struct Held<K> {
+    objects: HashMap<Mark, Entry<K>>,
+    by_tie: HashMap<Mark, Vec<Mark>>,
+}
+
+impl<K> Default for Held<K> {
+    fn default() -> Self {
+        Self { objects: HashMap::new(), by_tie: HashMap::new() }
+    }
+}
+
+fn mark_of<K: Resource>(object: &K) -> Mark {
+    let metadata = object.meta();
+    names::mark([metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default()])
+}
+
+impl<K: Tied> Held<K> {
+    fn put(&mut self, object: Arc<K>) {
+        let mark = mark_of(object.as_ref());
+        let namespace = object.meta().namespace.as_deref().unwrap_or_default();
+        let mut ties: Vec<Mark> = object.ties().iter().map(|tie| tie.mark(namespace)).collect();
+        ties.sort_unstable();
+        ties.dedup();
+        if let Some(entry) = self.objects.get_mut(&mark)
+            && *entry.ties == *ties
+        {
+            // As it is nearly always: what an object names changes seldom.
+            entry.object = object;
+            return;
+        }
+        self.take(&mark);
         for tie in &ties {
-            self.by_tie.entry((namespace.clone(), tie.clone())).or_default().insert(name.clone());
+            self.by_tie.entry(*tie).or_insert_with(|| Vec::with_capacity(1)).push(mark);
         }
-        self.ties.insert((namespace, name), ties);
+        self.objects.insert(mark, Entry { object, ties: ties.into_boxed_slice() });
     }
 
-    fn take<K: Tied>(&mut self, object: &K) {
-        let key = (object.namespace().unwrap_or_default(), object.name_any());
-        for tie in self.ties.remove(&key).into_iter().flatten() {
-            let place = (key.0.clone(), tie);
-            if let Some(names) = self.by_tie.get_mut(&place) {
-                names.remove(&key.1);
-                if names.is_empty() {
-                    self.by_tie.remove(&place);
-                }
+    fn take(&mut self, mark: &Mark) {
+        let Some(entry) = self.objects.remove(mark) else { return };
+        for tie in &*entry.ties {
+            let Some(tied) = self.by_tie.get_mut(tie) else { continue };
+            if let Some(at) = tied.iter().position(|other| other == mark) {
+                tied.swap_remove(at);
+            }
+            if tied.is_empty() {
+                self.by_tie.remove(tie);
             }
         }
     }
 }
 
-/// The names of a kind's objects by what these have to do with others.
-#[derive(Clone, Debug, Default)]
-pub struct Index(Arc<RwLock<Names>>);
+/// The objects of one watch.
+#[derive(Debug)]
+pub struct Objects<K>(Arc<RwLock<Held<K>>>);
 
-impl Index {
-    /// The names of a namespace's objects with that tie, sorted.
-    #[must_use]
-    pub fn names(&self, namespace: &str, tie: &Tie) -> Vec<String> {
-        let names = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let found = names.by_tie.get(&(namespace.to_owned(), tie.clone()));
-        found.into_iter().flatten().cloned().collect()
+impl<K> Clone for Objects<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K> Default for Objects<K> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K> Objects<K> {
+    fn held(&self) -> RwLockReadGuard<'_, Held<K>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows the events of a watch.
-    ///
-    /// It stands before the cache, so that it knows of nothing later than the cache does: who has seen in the cache what it
-    /// wrote finds it here as well.
-    pub fn follow<K: Tied>(
-        &self,
+    fn holding(&self) -> RwLockWriteGuard<'_, Held<K>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn by_mark(&self, mark: &Mark) -> Option<Arc<K>> {
+        self.held().objects.get(mark).map(|entry| Arc::clone(&entry.object))
+    }
+
+    /// One object.
+    #[must_use]
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        self.by_mark(&names::mark([namespace, name]))
+    }
+
+    /// All objects.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.held().objects.values().map(|entry| Arc::clone(&entry.object)).collect()
+    }
+}
+
+impl<K: Tied> Objects<K> {
+    /// The objects of a namespace that have this tie, by name.
+    #[must_use]
+    pub fn tied(&self, namespace: &str, tie: &Tie) -> Vec<Arc<K>> {
+        let tie = tie.mark(namespace);
+        let mut found: Vec<Arc<K>> = {
+            let held = self.held();
+            let marks = held.by_tie.get(&tie).into_iter().flatten();
+            marks.filter_map(|mark| held.objects.get(mark)).map(|entry| Arc::clone(&entry.object)).collect()
+        };
+        found.sort_by(|one, other| one.meta().name.cmp(&other.meta().name));
+        found
+    }
+
+    /// Follows the events of a watch, and says when its objects were listed for the first time. A watch that begins anew has a
+    /// list of what is there; until that has ended, what was known stays.
+    pub fn follow(
+        self,
         events: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static,
-    ) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static {
-        let index = self.clone();
-        let mut listed = Names::default();
-        events.inspect(move |event| {
-            let names = || index.0.write().unwrap_or_else(PoisonError::into_inner);
-            match event {
-                Ok(Event::Apply(object)) => names().put(object),
-                Ok(Event::Delete(object)) => names().take(object),
-                Ok(Event::Init) => listed = Names::default(),
-                Ok(Event::InitApply(object)) => listed.put(object),
-                Ok(Event::InitDone) => *names() = std::mem::take(&mut listed),
-                Err(_) => {}
+        listed: watch::Sender<bool>,
+    ) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static
+    where
+        K: Clone + Send + Sync + 'static,
+    {
+        let mut list = Held::default();
+        // A clone has room for what it holds, and for no more.
+        let kept = |object: &K| Arc::new(object.clone());
+        events.inspect(move |event| match event {
+            Ok(Event::Apply(object)) => {
+                let object = kept(object);
+                self.holding().put(object);
             }
+            Ok(Event::Delete(object)) => self.holding().take(&mark_of(object)),
+            Ok(Event::Init) => list = Held::default(),
+            Ok(Event::InitApply(object)) => {
+                // Most of what is listed anew is known.
+                let known = self.by_mark(&mark_of(object)).filter(|known| is_same(known.as_ref(), object));
+                list.put(known.unwrap_or_else(|| kept(object)));
+            }
+            Ok(Event::InitDone) => {
+                *self.holding() = std::mem::take(&mut list);
+                listed.send_replace(true);
+            }
+            Err(_) => {}
         })
     }
+}
+
+/// Whether both are one version of one object.
+fn is_same<K: Resource>(one: &K, other: &K) -> bool {
+    let (one, other) = (one.meta(), other.meta());
+    one.uid.is_some() && one.uid == other.uid && one.resource_version == other.resource_version
 }
 
 #[cfg(test)]
@@ -176,44 +281,79 @@ mod tests {
         }))
     }
 
-    async fn after(events: Vec<Event<Schedule>>) -> Index {
-        let index = Index::default();
-        index.follow(stream::iter(events.into_iter().map(Ok))).for_each(|_| std::future::ready(())).await;
-        index
+    fn names_of(objects: &[Arc<Schedule>]) -> Vec<String> {
+        objects.iter().filter_map(|object| object.metadata.name.clone()).collect()
     }
 
-    fn of(index: &Index, pipeline: &str) -> Vec<String> {
-        index.names("demo", &Tie::Runs(pipeline.to_owned()))
+    async fn after(events: Vec<Event<Schedule>>) -> Objects<Schedule> {
+        let objects = Objects::default();
+        let (listed, _) = watch::channel(false);
+        let events = stream::iter(events.into_iter().map(Ok));
+        objects.clone().follow(events, listed).for_each(|_| std::future::ready(())).await;
+        objects
+    }
+
+    fn of(objects: &Objects<Schedule>, pipeline: &str) -> Vec<String> {
+        names_of(&objects.tied("demo", &Tie::Runs(pipeline.to_owned())))
     }
 
     #[tokio::test]
-    async fn objects_are_found_by_what_they_name_now() {
+    async fn objects_are_found_by_name_and_by_what_they_name_now() {
         use Event::{Apply, Delete, Init, InitApply, InitDone};
         let mut events = vec![
             Init,
-            InitApply(schedule("a", "orders")),
             InitApply(schedule("b", "orders")),
+            InitApply(schedule("a", "orders")),
             InitDone,
             Apply(schedule("c", "orders")),
-            Apply(schedule("a", "returns")),
-            Delete(schedule("b", "orders")),
         ];
-        let index = after(events.clone()).await;
-        assert_eq!((of(&index, "orders"), of(&index, "returns")), (vec!["c".to_owned()], vec!["a".to_owned()]));
-        assert!(index.names("other", &Tie::Runs("orders".to_owned())).is_empty());
+        let objects = after(events.clone()).await;
+        assert_eq!(of(&objects, "orders"), ["a", "b", "c"], "by name");
+        events.extend([Apply(schedule("a", "returns")), Delete(schedule("b", "orders"))]);
+        let objects = after(events.clone()).await;
+        assert_eq!((of(&objects, "orders"), of(&objects, "returns")), (vec!["c".to_owned()], vec!["a".to_owned()]));
+        assert!(objects.tied("other", &Tie::Runs("orders".to_owned())).is_empty());
+        let get = |name: &str| objects.get("demo", name).map(|there| there.spec.pipeline_ref.name.clone());
+        assert_eq!([get("a"), get("b"), get("c")], [Some("returns".into()), None, Some("orders".into())]);
+        assert!(objects.get("other", "a").is_none());
+        assert_eq!(objects.all().len(), 2);
 
         // A watch that begins anew has a list of what is there; until it has ended, what was known stays.
         events.extend([Init, InitApply(schedule("d", "orders"))]);
         assert_eq!(of(&after(events.clone()).await, "orders"), ["c"]);
         events.push(InitDone);
-        let index = after(events).await;
-        assert_eq!((of(&index, "orders"), of(&index, "returns")), (vec!["d".to_owned()], Vec::new()));
+        let objects = after(events).await;
+        assert_eq!((of(&objects, "orders"), of(&objects, "returns")), (vec!["d".to_owned()], Vec::new()));
     }
 
     #[tokio::test]
     async fn what_is_gone_leaves_nothing_behind() {
-        let index = after(vec![Event::Apply(schedule("a", "orders")), Event::Delete(schedule("a", "orders"))]).await;
-        let names = index.0.read().expect("nobody has panicked");
-        assert!(names.by_tie.is_empty() && names.ties.is_empty(), "{names:?}");
+        let objects = after(vec![Event::Apply(schedule("a", "orders")), Event::Delete(schedule("a", "orders"))]).await;
+        let held = objects.held();
+        assert!(held.objects.is_empty() && held.by_tie.is_empty(), "{held:?}");
+    }
+
+    #[tokio::test]
+    async fn a_list_is_known_when_it_has_ended_and_keeps_what_has_not_changed() {
+        use Event::{Init, InitApply, InitDone};
+        let version = |version: &str| {
+            let mut schedule = schedule("a", "orders");
+            schedule.metadata.uid = Some("uid".into());
+            schedule.metadata.resource_version = Some(version.into());
+            schedule
+        };
+        let objects = Objects::default();
+        let (listed, is_listed) = watch::channel(false);
+        let list = |which: &str| [Init, InitApply(version(which)), InitDone];
+        let events = stream::iter(list("1").into_iter().chain(list("1")).chain(list("2")).map(Ok));
+        let mut events = Box::pin(objects.clone().follow(events, listed));
+        let mut seen = Vec::new();
+        while let Some(event) = events.next().await {
+            let known = *is_listed.borrow();
+            seen.extend(matches!(event, Ok(InitDone)).then(|| (known, objects.get("demo", "a").expect("it is there"))));
+        }
+        assert!(seen.iter().all(|(known, _)| *known));
+        assert!(Arc::ptr_eq(&seen[0].1, &seen[1].1), "nothing has changed");
+        assert_eq!(seen[2].1.metadata.resource_version.as_deref(), Some("2"));
     }
 }

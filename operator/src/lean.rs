@@ -6,6 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, PodTemplateSpec, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Resource;
+use serde_json::Value;
 
 use crate::worker::MANIFESTS;
 
@@ -55,13 +56,76 @@ impl Lean for ConfigMap {
     }
 }
 
+impl Lean for ControllerRevision {
+    /// Every Pipeline has some, and few are read: a spec as text takes a tenth of the room that it takes as a tree. Nobody asks
+    /// for their labels.
+    fn lean(&mut self) {
+        metadata(self);
+        self.metadata.labels = None;
+        if !self.data.0.is_string() {
+            self.data.0 = Value::String(self.data.0.to_string());
+        }
+    }
+}
+
 impl Lean for Connector {}
 impl Lean for Pipeline {}
 impl Lean for Transformation {}
 impl Lean for Schedule {}
 impl Lean for PipelineRun {}
 impl Lean for Checkpoint {}
-impl Lean for ControllerRevision {}
 impl Lean for ServiceAccount {}
 impl Lean for Role {}
 impl Lean for RoleBinding {}
+
+#[cfg(test)]
+mod tests {
+    use aggregator_crds::run::PipelineRevisionRef;
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixture::object;
+    use crate::pipeline::revision;
+
+    #[test]
+    fn a_revision_is_kept_as_text_and_read_as_it_was() {
+        let pipeline: Pipeline = object(json!({
+            "apiVersion": aggregator_crds::API_VERSION, "kind": "Pipeline",
+            "metadata": {"name": "move", "namespace": "demo", "uid": "uid"},
+            "spec": {
+                "sources": [{"name": "rows", "connector": "files", "stream": "*.csv"}],
+                "transforms": [{"name": "few", "from": ["rows"], "filter": {"where": "id < 0 AND name = 'ö\"\\'"}}],
+                "sinks": [{"name": "kept", "from": "few", "connector": "files", "stream": "out/"}],
+            },
+        }));
+        let whole = revision::keep(&pipeline, 3);
+        let mut lean = whole.clone();
+        lean.lean();
+        assert!(lean.data.0.is_string(), "{lean:?}");
+        assert_eq!((revision::spec(&whole), revision::spec(&lean)), (Some(pipeline.spec.clone()), Some(pipeline.spec)));
+        assert_eq!((revision::number(&lean), lean.metadata.labels.as_ref()), (3, None));
+        assert_eq!(lean.metadata.owner_references, whole.metadata.owner_references, "it is found by its owner");
+        let before = lean.clone();
+        lean.lean();
+        assert_eq!(lean, before, "once is enough");
+        let kept = [std::sync::Arc::new(lean)];
+        let newest = PipelineRevisionRef { name: "move".into(), revision: None };
+        assert!(revision::asked(&kept, &newest).is_some());
+    }
+
+    #[test]
+    fn who_wrote_what_and_what_was_last_applied_is_left_out() {
+        let mut connector: Connector = object(json!({
+            "apiVersion": aggregator_crds::API_VERSION, "kind": "Connector",
+            "metadata": {
+                "name": "files", "annotations": {LAST_APPLIED: "{}", "aggregator.dev/expires-at": "never"},
+                "managedFields": [{"manager": "kubectl"}],
+            },
+            "spec": {"file": {"root": "in", "format": {"csv": {}}}},
+        }));
+        connector.lean();
+        assert_eq!(connector.metadata.managed_fields, None);
+        let left: Vec<&String> = connector.metadata.annotations.iter().flat_map(|it| it.keys()).collect();
+        assert_eq!(left, ["aggregator.dev/expires-at"]);
+    }
+}

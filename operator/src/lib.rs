@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod names;
 pub mod news;
 pub mod pipeline;
+mod queue;
 pub mod rbac;
 pub mod routes;
 pub mod run;

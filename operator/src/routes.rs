@@ -1,14 +1,17 @@
-//! Who has to be looked at when something has changed: a pure function of what is in the caches.
+//! Who has to be looked at when something has changed, and how soon: pure functions of what is in the caches.
 
 use std::collections::BTreeSet;
 
+use aggregator_crds::PipelineRun;
+use k8s_openapi::api::batch::v1::Job;
 use kube::{Resource, ResourceExt};
 
 use crate::action::Kind;
 use crate::index::Tie;
-use crate::labels;
+use crate::queue::Lane;
 use crate::run::{is_over, transformations_of};
 use crate::world::{Changed, World};
+use crate::{errand, labels, names, worker};
 
 /// An object that has a controller of its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,9 +40,11 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
             keys.insert(Key::of(Kind::PipelineRun, run.as_ref()));
             let namespace = run.namespace().unwrap_or_default();
             let pipeline = &run.spec.pipeline_ref.name;
-            keys.insert(Key { kind: Kind::Pipeline, namespace: namespace.clone(), name: pipeline.clone() });
             keys.extend(owner(run.as_ref(), "Schedule", Kind::Schedule));
-            if is_over(run) || run.metadata.deletion_timestamp.is_some() {
+            // One that nothing holds back is gone without having been marked as deleted.
+            let gone = world.runs.get(&namespace, &run.name_any()).is_none_or(|there| there.uid() != run.uid());
+            if is_over(run) || run.metadata.deletion_timestamp.is_some() || gone {
+                keys.insert(Key { kind: Kind::Pipeline, namespace: namespace.clone(), name: pipeline.clone() });
                 // Those that waited for it, and Schedules that wait for its success.
                 keys.extend(unfinished(world, &namespace, pipeline));
                 keys.extend(schedules(world, &namespace, &Tie::After(pipeline.clone())));
@@ -80,7 +85,10 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
             let namespace = step.namespace().unwrap_or_default();
             keys.extend(users(world, &namespace, &Tie::Transformation(step.name_any())));
         }
-        Changed::Job(job) => keys.extend(of_work(job.as_ref())),
+        Changed::Job(job) => {
+            keys.extend(of_work(job.as_ref()));
+            keys.extend(let_go(job, world));
+        }
         Changed::ConfigMap(config) => {
             keys.extend(owner(config.as_ref(), "PipelineRun", Kind::PipelineRun));
             if let Some(connector) = owner(config.as_ref(), "Connector", Kind::Connector) {
@@ -118,8 +126,37 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
     keys
 }
 
+/// How soon an object is looked at for which something has changed.
+#[must_use]
+pub(crate) fn lane(key: &Key, changed: &Changed, world: &World) -> Lane {
+    if key.kind != Kind::PipelineRun {
+        return Lane::Ordinary;
+    }
+    let presses = match changed {
+        // Somebody waits for what a worker does.
+        Changed::Pod(pod) => worker::running(pod) || worker::has_ended(pod),
+        Changed::Job(job) => errand::ended(job).is_some(),
+        // The operator has made it itself, and its Job with it.
+        Changed::ConfigMap(_) => false,
+        _ => is_awaited(world, key),
+    };
+    if presses { Lane::Pressing } else { Lane::Ordinary }
+}
+
+/// Whether somebody waits for a run's first Job.
+#[must_use]
+pub(crate) fn is_awaited(world: &World, key: &Key) -> bool {
+    let job = || world.jobs.get(&key.namespace, &names::job(&key.name, 1));
+    world.runs.get(&key.namespace, &key.name).is_some_and(|run| is_new(&run) && job().is_none())
+}
+
+/// Whether a run has not come to its first attempt.
+fn is_new(run: &PipelineRun) -> bool {
+    !is_over(run) && run.status.as_ref().is_none_or(|status| status.attempt.is_none())
+}
+
 /// Every object that has a controller.
-fn everything(world: &World) -> impl Iterator<Item = Key> {
+pub(crate) fn everything(world: &World) -> impl Iterator<Item = Key> {
     let runs = world.runs.all().into_iter().map(|it| Key::of(Kind::PipelineRun, it.as_ref()));
     let pipelines = world.pipelines.all().into_iter().map(|it| Key::of(Kind::Pipeline, it.as_ref()));
     let schedules = world.schedules.all().into_iter().map(|it| Key::of(Kind::Schedule, it.as_ref()));
@@ -139,6 +176,15 @@ fn going(world: &World, namespace: &str, tie: &Tie) -> Vec<Key> {
     runs.iter().filter(|run| !is_over(run)).map(|run| Key::of(Kind::PipelineRun, run.as_ref())).collect()
 }
 
+/// Those that waited for a run because it had a Job, which is gone.
+fn let_go(job: &Job, world: &World) -> Vec<Key> {
+    let namespace = job.namespace().unwrap_or_default();
+    let gone = world.jobs.get(&namespace, &job.name_any()).is_none();
+    let run = owner(job, "PipelineRun", Kind::PipelineRun).filter(|_| gone);
+    let run = run.and_then(|run| world.runs.get(&namespace, &run.name)).filter(|run| !is_over(run));
+    run.map(|run| unfinished(world, &namespace, &run.spec.pipeline_ref.name)).unwrap_or_default()
+}
+
 /// The Schedules with that tie.
 fn schedules(world: &World, namespace: &str, tie: &Tie) -> Vec<Key> {
     let schedules = world.schedules.tied(namespace, tie);
@@ -146,7 +192,7 @@ fn schedules(world: &World, namespace: &str, tie: &Tie) -> Vec<Key> {
 }
 
 /// What a Job works for.
-fn of_work(job: &k8s_openapi::api::batch::v1::Job) -> Option<Key> {
+fn of_work(job: &Job) -> Option<Key> {
     let kinds = [
         ("PipelineRun", Kind::PipelineRun),
         ("Connector", Kind::Connector),
@@ -165,4 +211,28 @@ fn owner<K: Resource>(object: &K, kind: &str, told: Kind) -> Option<Key> {
 fn users(world: &World, namespace: &str, tie: &Tie) -> Vec<Key> {
     let users = world.pipelines.tied(namespace, tie);
     users.iter().map(|pipeline| Key::of(Kind::Pipeline, pipeline.as_ref())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fixture::object;
+
+    #[test]
+    fn a_run_is_new_until_it_has_an_attempt_or_its_end() {
+        let run = |status: Value| {
+            let spec = json!({"pipelineRef": {"name": "move"}});
+            is_new(&object::<PipelineRun>(json!({
+                "apiVersion": aggregator_crds::API_VERSION, "kind": "PipelineRun",
+                "metadata": {"name": "first", "namespace": "demo"}, "spec": spec, "status": status,
+            })))
+        };
+        let said = |status: &str| json!([{"type": "Succeeded", "status": status, "reason": "WaitingForRun"}]);
+        assert!(run(Value::Null));
+        assert!(run(json!({"phase": "Pending", "conditions": said("Unknown")})));
+        assert!(!run(json!({"phase": "Pending", "attempt": 1, "conditions": said("Unknown")})));
+        assert!(!run(json!({"phase": "Failed", "conditions": said("False")})));
+    }
 }

@@ -14,13 +14,12 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::api::ObjectMeta;
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
-use kube::runtime::reflector::store::WriterDropped;
-use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
-use crate::index::{Index, Tie, Tied};
+use crate::index::{Objects, Tie, Tied};
 use crate::labels::MANAGED_BY;
 use crate::lean::Lean;
 use crate::pipeline::Checks;
@@ -29,6 +28,9 @@ use crate::unreadable::Unreadable;
 /// How long a watch stays open. The API server's own limit is random, from 30 minutes; a connection that died in silence
 /// would be missed as long.
 const WATCH_SECONDS: u32 = 230;
+/// How many objects are listed at a time: all that is there is listed once, of every kind at the same time, and a page is in
+/// memory as text and as objects.
+const PAGE: u32 = 100;
 
 /// A kind that is cached.
 pub trait Cached:
@@ -57,18 +59,29 @@ impl<K> Cached for K where
 {
 }
 
+/// A watch has ended for good before it had listed what is there.
+#[derive(Debug, thiserror::Error)]
+#[error("a watch has ended before all objects were listed")]
+pub struct NeverFilled;
+
+/// The objects of one watch, and whether they have been listed.
+#[derive(Clone)]
+struct Watched<K: Cached> {
+    objects: Objects<K>,
+    listed: watch::Receiver<bool>,
+}
+
 /// All objects of a kind, of the namespaces that are watched.
 #[derive(Clone)]
 pub struct Cache<K: Cached> {
-    watched: Vec<(Store<K>, Index)>,
+    watched: Vec<Watched<K>>,
 }
 
 impl<K: Cached> Cache<K> {
     /// One object.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
-        let reference = ObjectRef::new(name).within(namespace);
-        self.watched.iter().find_map(|(store, _)| store.get(&reference))
+        self.watched.iter().find_map(|watched| watched.objects.get(namespace, name))
     }
 
     /// The objects of these names, as far as they are there.
@@ -79,14 +92,13 @@ impl<K: Cached> Cache<K> {
     /// All objects.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<K>> {
-        self.watched.iter().flat_map(|(store, _)| store.state()).collect()
+        self.watched.iter().flat_map(|watched| watched.objects.all()).collect()
     }
 
     /// The objects of a namespace that have this tie, by name.
     #[must_use]
     pub fn tied(&self, namespace: &str, tie: &Tie) -> Vec<Arc<K>> {
-        let names = self.watched.iter().flat_map(|(_, index)| index.names(namespace, tie));
-        names.filter_map(|name| self.get(namespace, &name)).collect()
+        self.watched.iter().flat_map(|watched| watched.objects.tied(namespace, tie)).collect()
     }
 
     /// The UID and version of an object, and whether it is being deleted.
@@ -96,14 +108,12 @@ impl<K: Cached> Cache<K> {
         Some((meta.uid.clone()?, meta.resource_version.clone()?, meta.deletion_timestamp.is_some()))
     }
 
-    /// The store of each watch.
-    pub fn stores(&self) -> impl Iterator<Item = &Store<K>> {
-        self.watched.iter().map(|(store, _)| store)
-    }
-
-    async fn ready(&self) -> Result<(), WriterDropped> {
-        for store in self.stores() {
-            store.wait_until_ready().await?;
+    async fn ready(&self) -> Result<(), NeverFilled> {
+        for watched in &self.watched {
+            let mut listed = watched.listed.clone();
+            while !*listed.borrow_and_update() {
+                listed.changed().await.map_err(|_| NeverFilled)?;
+            }
         }
         Ok(())
     }
@@ -182,8 +192,8 @@ impl World {
         let mut changes = Changes::new();
         let (sender, unreadable) = unbounded();
         changes.push(unreadable.map(|it| Ok(Changed::Unreadable(Box::new(it)))).boxed());
-        let own = watcher::Config::default();
-        let made = watcher::Config::default().labels(&format!("{}={}", MANAGED_BY.0, MANAGED_BY.1));
+        let own = watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE);
+        let made = own.clone().labels(&format!("{}={}", MANAGED_BY.0, MANAGED_BY.1));
         let world = Self {
             connectors: feed(client, namespaces, &own, (&mut changes, &sender), |it| Changed::Connector(Box::new(it))),
             pipelines: feed(client, namespaces, &own, (&mut changes, &sender), |it| Changed::Pipeline(Box::new(it))),
@@ -223,7 +233,7 @@ impl World {
     ///
     /// # Errors
     /// When a watch has ended for good.
-    pub async fn ready(&self) -> Result<(), WriterDropped> {
+    pub async fn ready(&self) -> Result<(), NeverFilled> {
         self.connectors.ready().await?;
         self.pipelines.ready().await?;
         self.transformations.ready().await?;
@@ -258,12 +268,11 @@ fn feed<K: Cached>(
     };
     let mut watched = Vec::with_capacity(apis.len());
     for api in apis {
-        let (store, writer) = reflector::store::<K>();
-        let config = config.clone().timeout(WATCH_SECONDS);
-        let events = readable(watcher(api, config).default_backoff(), store.clone(), unreadable.clone());
-        let index = Index::default();
-        changes.push(tell(index.follow(events).reflect(writer), told.clone()).boxed());
-        watched.push((store, index));
+        let objects = Objects::default();
+        let (listed, is_listed) = watch::channel(false);
+        let events = readable(watcher(api, config.clone()).default_backoff(), objects.clone(), unreadable.clone());
+        changes.push(tell(objects.clone().follow(events, listed), told.clone()).boxed());
+        watched.push(Watched { objects, listed: is_listed });
     }
     Cache { watched }
 }
@@ -274,13 +283,13 @@ fn feed<K: Cached>(
 /// of its kind from being seen.
 fn readable<K: Cached>(
     events: impl Stream<Item = Result<watcher::Event<DeserializeGuard<K>>, watcher::Error>> + Send + 'static,
-    store: Store<K>,
+    objects: Objects<K>,
     unreadable: UnboundedSender<Unreadable>,
 ) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send + 'static {
     use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
     let gone = move |metadata: &ObjectMeta| {
-        let reference = ObjectRef::<K>::new(metadata.name.as_deref()?).within(metadata.namespace.as_deref()?);
-        store.get(&reference).map(|known| Delete(K::clone(&known)))
+        let known = objects.get(metadata.namespace.as_deref()?, metadata.name.as_deref()?)?;
+        Some(Delete(K::clone(&known)))
     };
     let told = move |invalid: InvalidObject| {
         let ObjectMeta { namespace, name, .. } = &invalid.metadata;
@@ -356,9 +365,10 @@ mod tests {
 
     /// What a cache holds after these events, and what was told of.
     async fn seen(events: Vec<watcher::Event<DeserializeGuard<Schedule>>>) -> (Vec<String>, Vec<String>) {
-        let (store, writer) = reflector::store::<Schedule>();
+        let (objects, (listed, _)) = (Objects::<Schedule>::default(), watch::channel(false));
         let (sender, unreadable) = unbounded();
-        let events = readable(stream::iter(events.into_iter().map(Ok)), store.clone(), sender).reflect(writer);
+        let events = readable(stream::iter(events.into_iter().map(Ok)), objects.clone(), sender);
+        let events = objects.clone().follow(events, listed);
         let told = tell(events, |schedule: Schedule| Changed::Schedule(Box::new(schedule)));
         let name = |schedule: &Schedule| schedule.metadata.name.clone().unwrap_or_default();
         let told = told.map(|changed| match changed {
@@ -369,7 +379,7 @@ mod tests {
         let told = told.collect().await;
         let unreadable: Vec<String> = unreadable.map(|it| it.to_string()).collect().await;
         assert!(unreadable.iter().all(|it| it.contains("Expected a string")), "{unreadable:?}");
-        let mut held: Vec<String> = store.state().iter().map(|schedule| name(schedule)).collect();
+        let mut held: Vec<String> = objects.all().iter().map(|schedule| name(schedule)).collect();
         held.sort();
         (held, told)
     }

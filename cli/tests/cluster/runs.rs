@@ -42,8 +42,9 @@ fn a_run_delivers_what_it_says_and_the_next_one_only_what_is_new() {
     assert!(log.contains("/move succeeded (Incremental, attempt 1): 2 rows read, 2 written, 0 rejected"), "{log}");
     let report: Value = serde_json::from_str(log.lines().last().unwrap_or_default()).expect("the report");
     assert_eq!((&report["ledger"]["balanced"], &report["outcome"]), (&json!(true), &json!("Succeeded")), "{log}");
-    let pipeline = project.get("pipeline", "move");
-    assert_eq!(pipeline["status"]["lastRuns"], json!(["second", "first"]), "{pipeline}");
+    aggregator_tests::wait::eventually("both runs at the Pipeline", || {
+        (project.get("pipeline", "move")["status"]["lastRuns"] == json!(["second", "first"])).then_some(())
+    });
 }
 
 #[test]

@@ -156,7 +156,7 @@ pub struct PipelineStatus {
     /// `Ready`, `Valid`, `ConnectorsReady`, `Healthy`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// The last runs by name, newest first, at most 10.
+    /// The last runs that have ended, by name, newest first, at most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub last_runs: Vec<String>,
     /// Rows written by the last run that ended.

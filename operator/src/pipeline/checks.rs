@@ -5,38 +5,54 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::names::{self, Mark};
 use crate::run::Unresolved;
 
 /// Whether a Pipeline compiles, and why not.
 pub type Checked = Result<(), Unresolved>;
 
-/// What was found out, by the UIDs of Pipelines, with the versions that it was found out from.
-#[derive(Clone, Debug, Default)]
-pub struct Checks(Arc<Mutex<HashMap<String, Known>>>);
+/// What was found out, by the UIDs of Pipelines, with the versions that it was found out from: both as marks, since there are
+/// as many as there are Pipelines.
+#[derive(Clone, Debug)]
+pub struct Checks {
+    known: Arc<Mutex<HashMap<Mark, Known>>>,
+    /// What is known of most.
+    sound: Arc<Checked>,
+}
 
-type Known = (Vec<String>, Arc<Checked>);
+type Known = (Mark, Arc<Checked>);
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self { known: Arc::default(), sound: Arc::new(Ok(())) }
+    }
+}
 
 impl Checks {
-    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, HashMap<Mark, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known of a Pipeline in these versions; found out, if nothing is.
-    pub fn of(&self, uid: &str, versions: Vec<String>, check: impl FnOnce() -> Checked) -> Arc<Checked> {
-        if let Some((of, checked)) = self.known().get(uid)
+    pub fn of(&self, uid: &str, versions: &[String], check: impl FnOnce() -> Checked) -> Arc<Checked> {
+        let (uid, versions) = (names::mark([uid]), names::mark(versions.iter().map(String::as_str)));
+        if let Some((of, checked)) = self.known().get(&uid)
             && *of == versions
         {
             return Arc::clone(checked);
         }
         // Others are found out meanwhile.
-        let checked = Arc::new(check());
-        self.known().insert(uid.to_owned(), (versions, Arc::clone(&checked)));
+        let checked = match check() {
+            Ok(()) => Arc::clone(&self.sound),
+            wrong => Arc::new(wrong),
+        };
+        self.known().insert(uid, (versions, Arc::clone(&checked)));
         checked
     }
 
     /// The Pipeline is gone.
     pub fn forget(&self, uid: &str) {
-        self.known().remove(uid);
+        self.known().remove(&names::mark([uid]));
     }
 }
 
@@ -53,7 +69,7 @@ mod tests {
                 count.set(count.get() + 1);
                 Err(Unresolved::ConnectorMissing(version.to_owned()))
             };
-            let found = checks.of(uid, vec![version.to_owned()], check);
+            let found = checks.of(uid, &[version.to_owned()], check);
             assert_eq!(*found, Err(Unresolved::ConnectorMissing(version.to_owned())));
         };
         for (uid, version, times) in [("a", "1", 1), ("a", "1", 1), ("b", "1", 2), ("a", "2", 3), ("a", "1", 4)] {
@@ -63,5 +79,13 @@ mod tests {
         checks.forget("a");
         found("a", "1");
         assert_eq!(count.get(), 5);
+    }
+
+    #[test]
+    fn what_holds_of_most_is_kept_once() {
+        let checks = Checks::default();
+        let sound = |uid: &str| checks.of(uid, &[], || Ok(()));
+        assert!(Arc::ptr_eq(&sound("a"), &sound("b")));
+        assert_eq!(*sound("a"), Ok(()));
     }
 }

@@ -3,6 +3,8 @@
 mod checks;
 mod plan;
 pub mod revision;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use checks::{Checked, Checks};

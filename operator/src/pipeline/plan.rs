@@ -152,7 +152,8 @@ impl View {
                 self.pipeline.metadata.generation,
                 now,
             ),
-            last_runs: self.runs.iter().take(RUNS).map(|run| run.name_any()).collect(),
+            // As everything else here: one that goes on is nobody's last run yet, and would be a write of its own.
+            last_runs: self.runs.iter().filter(|run| run::is_over(run)).take(RUNS).map(|run| run.name_any()).collect(),
             last_rows: figures.and_then(|status| status.totals.as_ref()).map(|totals| totals.written),
             last_bytes: figures.and_then(|status| status.cost.as_ref()?.bytes_read),
         }

@@ -7,6 +7,8 @@ use aggregator_crds::{Pipeline, PipelineSpec};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
 use kube::ResourceExt;
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::index::Tie;
 use crate::labels::{self, labels};
@@ -44,7 +46,11 @@ pub fn number(revision: &ControllerRevision) -> i64 {
 /// The spec that a revision keeps.
 #[must_use]
 pub fn spec(revision: &ControllerRevision) -> Option<PipelineSpec> {
-    serde_json::from_value(revision.data.0.clone()).ok()
+    match &revision.data.0 {
+        // As the caches keep it.
+        Value::String(text) => serde_json::from_str(text).ok(),
+        whole => PipelineSpec::deserialize(whole).ok(),
+    }
 }
 
 /// A new revision of a Pipeline's spec as it stands.

@@ -46,7 +46,7 @@ pub fn observe(world: &World, pipeline: &Arc<Pipeline>, settings: &Settings) -> 
         run::check(&around, &pipeline.name_any(), &pipeline.spec, &found.collect())
     };
     let uid = pipeline.uid().unwrap_or_default();
-    let checked = world.checks.of(&uid, versions(world, pipeline, &connectors, &transformations), check);
+    let checked = world.checks.of(&uid, &versions(world, pipeline, &connectors, &transformations), check);
     View {
         revisions: revision::of(world, Some(pipeline)),
         connectors,

@@ -12,5 +12,5 @@ mod tests;
 mod view;
 
 pub use material::{Around, Unresolved, check, check_transformation, connectors_of, transformations_of};
-pub use plan::{blocked, plan};
+pub use plan::{awaited, blocked, plan};
 pub use view::{View, is_over, observe, writes};

@@ -1,6 +1,7 @@
 //! What is to be done for a run now: a pure decision.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aggregator_crds::condition::{ConditionStatus, ConditionType};
@@ -71,6 +72,14 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     // Somebody has taken it from workers that are at work, or about to begin.
     let namespace = run.namespace().unwrap_or_default();
     Plan { actions: identity::all(&namespace, who(run), settings), again: None }.and(plan)
+}
+
+/// How many of a plan's writes somebody waits for: those up to a Job. What is said of a Job that was just made is no hurry, and
+/// may be something else a moment later.
+#[must_use]
+pub fn awaited(plan: &Plan) -> usize {
+    let job = plan.actions.iter().rposition(|action| matches!(action, Action::Create { kind: Kind::Job, .. }));
+    job.map_or(plan.actions.len(), |job| job + 1)
 }
 
 /// What is said of a run when a write that it needs is refused again and again. One that has its end keeps it.
@@ -144,7 +153,11 @@ fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     match resolve(&around, name, &spec, &run.spec.params) {
         Ok(_) if !view.identity => Plan { actions: identity::all(&namespace, who(run), settings), again: None },
         Ok(material) => {
-            Plan::nothing().then(Action::create(Kind::ConfigMap, &plan_of(run, material, Some(number), pipeline.uid())))
+            let plan = plan_of(run, material, Some(number), pipeline.uid());
+            // The plan first: there is no Job without one. Whoever is stopped in between finds it, and makes the Job from it.
+            let made = Plan::nothing().then(Action::create(Kind::ConfigMap, &plan));
+            let seen = View { plan: Some(Arc::new(plan)), ..view.clone() };
+            made.and(attempt(&seen, 1, settings, now))
         }
         Err(error @ (Unresolved::ConnectorMissing(_) | Unresolved::TransformationMissing(_))) => {
             view.lacks(error.reason(), error.to_string(), now)

@@ -14,7 +14,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use serde_json::{Value, json};
 
-use super::plan::{blocked, plan};
+use super::plan::{awaited, blocked, plan};
 use super::view::View;
 use crate::action::{Action, Kind, Plan};
 use crate::conditions;
@@ -96,10 +96,13 @@ impl View {
 
     /// A run whose first attempt's Job was made.
     fn begun(self) -> Self {
-        let resolved = self.now();
-        let view = self.after(&resolved);
-        let made = view.now();
-        view.after(&made)
+        let made = self.now();
+        self.after(&made)
+    }
+
+    /// The world after some writes of the plan were carried out, and no others.
+    fn after_some(self, done: &Plan, some: usize) -> Self {
+        self.after(&Plan { actions: done.actions[..some].to_vec(), again: None })
     }
 
     /// The last Job has a condition.
@@ -142,11 +145,8 @@ fn failure(reason: &str, retryable: bool, progressed: bool) -> Value {
 #[test]
 fn a_run_is_resolved_once_and_has_one_job() {
     let view = view(json!({}));
-    let resolved = view.now();
-    assert_eq!(resolved.to_string(), "create ConfigMap first-plan");
-    let view = view.after(&resolved);
     let made = view.now();
-    assert_eq!(made.to_string(), "create Job first; status of PipelineRun first");
+    assert_eq!(made.to_string(), "create ConfigMap first-plan; create Job first; status of PipelineRun first");
     let view = view.after(&made);
     assert_eq!(view.told(), (RunPhase::Pending, "PodStarting", "the worker starts"));
     assert_eq!((view.status().attempt, view.status().revision), (Some(1), Some(4)));
@@ -166,6 +166,41 @@ fn a_run_is_resolved_once_and_has_one_job() {
     let volumes = pod["volumes"].as_array().expect("volumes");
     assert!(volumes.iter().any(|volume| volume["secret"]["secretName"] == "connector-files"), "{volumes:?}");
     assert!(volumes.iter().any(|volume| volume["hostPath"]["path"] == "/data"), "{volumes:?}");
+}
+
+/// An operator may be stopped between any two writes: the next one goes on from what is there.
+#[test]
+fn whatever_is_lost_of_a_beginning_the_next_look_comes_to_the_same() {
+    let (new, whole) = (view(json!({"timeout": "1h"})), view(json!({"timeout": "1h"})).begun());
+    let made = new.now();
+    assert_eq!(awaited(&made), 2, "the Job is waited for, and what is said of it is not");
+    for (some, left) in [
+        (0, "create ConfigMap first-plan; create Job first; status of PipelineRun first"),
+        (1, "create Job first; status of PipelineRun first"),
+        (2, "status of PipelineRun first"),
+    ] {
+        let stopped = new.clone().after_some(&made, some);
+        // There is no Job without its plan.
+        assert_eq!((stopped.plan.is_some(), stopped.jobs.len()), (some > 0, usize::from(some > 1)), "{some}");
+        let goes_on = stopped.now();
+        assert_eq!(goes_on.to_string(), left);
+        let view = stopped.after(&goes_on);
+        assert_eq!((view.plan.as_ref(), &view.jobs), (whole.plan.as_ref(), &whole.jobs), "{some}");
+        assert_eq!(view.status(), whole.status(), "{some}");
+        assert_eq!(view.now(), Plan::nothing(), "{some}");
+    }
+}
+
+#[test]
+fn all_of_what_is_said_without_a_job_is_waited_for() {
+    assert_eq!(awaited(&Plan::nothing()), 0);
+    let missing = View { pipeline: None, ..view(json!({})) };
+    assert_eq!(awaited(&missing.now()), missing.now().actions.len());
+    let again = view(json!({"retry": {"limit": 1, "backoff": {"initial": "1s"}}})).begun();
+    let again = again.job_is("Failed", "BackoffLimitExceeded").ended_with(3, &failure("Unreachable", true, false));
+    let waits = again.now();
+    let again = again.after(&waits).at(now() + 1.seconds());
+    assert_eq!((again.actions.len(), awaited(&again)), (2, 1));
 }
 
 /// The arguments and the identity of the first attempt's worker.
@@ -468,7 +503,7 @@ fn a_run_waits_for_the_one_before_it() {
     );
     assert_eq!(view.now(), Plan::nothing());
     view.ahead = None;
-    assert_eq!(view.now().to_string(), "create ConfigMap first-plan");
+    assert_eq!(view.now().actions[0].to_string(), "create ConfigMap first-plan");
 }
 
 #[test]
@@ -504,7 +539,7 @@ fn a_run_is_of_the_pipeline_as_it_stands_when_that_is_valid() {
     assert_eq!(told(edited("True", 2, 1)).1, "WaitingForRevision");
     assert_eq!(told(edited("True", 2, 2)).1, "WaitingForRevision");
     // An edit that does not compile is no version: the one before it is run.
-    assert_eq!(edited("False", 2, 2).now().to_string(), "create ConfigMap first-plan");
+    assert_eq!(edited("False", 2, 2).now().actions[0].to_string(), "create ConfigMap first-plan");
     let none = View { revisions: Vec::new(), ..edited("False", 1, 1) };
     assert_eq!(told(none), (RunPhase::Failed, "Invalid".into(), "there is no input".into()));
     let kept = {
@@ -512,10 +547,7 @@ fn a_run_is_of_the_pipeline_as_it_stands_when_that_is_valid() {
         view.revisions.insert(0, Arc::new(revision::keep(view.pipeline.as_ref().expect("a Pipeline"), 5)));
         view
     };
-    let resolved = kept.now();
-    let made = kept.after(&resolved);
-    let planned = made.now();
-    assert_eq!(made.after(&planned).status().revision, Some(5));
+    assert_eq!(kept.begun().status().revision, Some(5));
 }
 
 #[test]

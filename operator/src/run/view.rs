@@ -64,6 +64,13 @@ fn place(run: &PipelineRun) -> (Option<jiff::Timestamp>, String) {
     (run.creation_timestamp().map(|time| time.0), run.name_any())
 }
 
+/// Whether another run of the same Pipeline goes before one that has no Job: it was there earlier, or has one already. Times of
+/// creation have whole seconds, so that of two of one second the later one may have the earlier place.
+fn goes_before(other: &PipelineRun, run: &PipelineRun, has_job: impl FnOnce() -> bool) -> bool {
+    let is_other = other.name_any() != run.name_any();
+    is_other && writes(other) && !is_over(other) && (place(other) < place(run) || has_job())
+}
+
 /// Looks at everything that a run touches.
 #[must_use]
 pub fn observe(world: &World, run: &Arc<PipelineRun>, settings: &Settings) -> View {
@@ -89,7 +96,8 @@ pub fn observe(world: &World, run: &Arc<PipelineRun>, settings: &Settings) -> Vi
     let waits = jobs.is_empty() && writes(run);
     let ahead = waits.then(|| {
         let others = world.runs.tied(&namespace, &Tie::Runs(pipeline_name.clone())).into_iter();
-        let before = others.filter(|other| writes(other) && !is_over(other) && place(other) < place(run));
+        let jobs = |other: &PipelineRun| world.jobs.tied(&namespace, &Tie::Owner(other.uid().unwrap_or_default()));
+        let before = others.filter(|other| goes_before(other, run, || !jobs(other).is_empty()));
         before.min_by_key(|other| place(other)).map(|other| other.name_any())
     });
     let plan = plan.filter(|plan| labels::is_owned(plan.as_ref(), &uid));
@@ -114,5 +122,41 @@ pub fn observe(world: &World, run: &Arc<PipelineRun>, settings: &Settings) -> Vi
         jobs,
         pods,
         ahead: ahead.flatten(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixture::object;
+
+    fn run(name: &str, second: u32, mode: &str, status: &str) -> PipelineRun {
+        object(json!({
+            "apiVersion": aggregator_crds::API_VERSION, "kind": "PipelineRun",
+            "metadata": {"name": name, "namespace": "demo", "creationTimestamp": format!("2026-11-29T10:00:0{second}Z")},
+            "spec": {"pipelineRef": {"name": "move"}, "mode": mode},
+            "status": {"conditions": [{"type": "Succeeded", "status": status, "reason": "Running"}]},
+        }))
+    }
+
+    #[test]
+    fn a_run_waits_for_those_that_were_there_before_and_for_one_that_has_begun() {
+        let own = run("b", 1, "Full", "Unknown");
+        for (other, has_job, goes) in [
+            (run("z", 0, "Full", "Unknown"), false, true),
+            (run("a", 1, "Incremental", "Unknown"), false, true),
+            // Of two that have not begun, one goes first.
+            (run("c", 1, "Full", "Unknown"), false, false),
+            (run("c", 1, "Full", "Unknown"), true, true),
+            (run("a", 2, "Full", "Unknown"), true, true),
+            // These are in nobody's way.
+            (run("a", 0, "DryRun", "Unknown"), true, false),
+            (run("a", 0, "Full", "False"), true, false),
+            (own.clone(), true, false),
+        ] {
+            assert_eq!(goes_before(&other, &own, || has_job), goes, "{:?}", other.metadata.name);
+        }
     }
 }
