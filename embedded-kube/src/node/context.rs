@@ -1,8 +1,9 @@
 //! What the runner of each Pod works with.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -26,7 +27,7 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     pub(crate) capacity: Capacity,
     pub(crate) home: Home,
-    pub(crate) logs: Index,
+    pub(crate) logs: Arc<Index>,
     /// The program that supervises containers.
     pub(crate) supervisor: PathBuf,
     /// Whether containers have mounts of their own.
@@ -34,9 +35,10 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The node's address.
+    /// The node's address: that of its port; without one, it is reached from this machine alone.
     pub(crate) fn address(&self) -> IpAddr {
-        self.options.endpoint.address.ip()
+        let endpoint = self.options.endpoint.as_ref();
+        endpoint.map_or(Ipv4Addr::LOCALHOST.into(), |endpoint| endpoint.address.ip())
     }
 
     /// What the downward API tells of a Pod.

@@ -21,10 +21,10 @@ pub(crate) fn labels(name: &str, own: &BTreeMap<String, String>) -> BTreeMap<Str
     each.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().chain(own.clone()).collect()
 }
 
-/// The Node's status, given its name and address, and its conditions as they were.
+/// The Node's status, given its name and address, the port of its logs if it has one, and its conditions as they were.
 pub(crate) fn status(
     (name, ip): (&str, IpAddr),
-    port: u16,
+    port: Option<u16>,
     has: &Capacity,
     ready: bool,
     before: &[NodeCondition],
@@ -39,12 +39,13 @@ pub(crate) fn status(
     .map(|(name, amount)| (name.to_owned(), Quantity(amount)))
     .into();
     let address = |kind: &str, address: String| NodeAddress { type_: kind.to_owned(), address };
+    let endpoint = |port: u16| NodeDaemonEndpoints { kubelet_endpoint: Some(DaemonEndpoint { port: port.into() }) };
     NodeStatus {
         addresses: Some(vec![address("InternalIP", ip.to_string()), address("Hostname", name.to_owned())]),
         allocatable: Some(capacity.clone()),
         capacity: Some(capacity),
         conditions: Some(conditions(ready, before, now)),
-        daemon_endpoints: Some(NodeDaemonEndpoints { kubelet_endpoint: Some(DaemonEndpoint { port: port.into() }) }),
+        daemon_endpoints: port.map(endpoint),
         node_info: Some(machine::info()),
         ..NodeStatus::default()
     }
@@ -95,6 +96,19 @@ mod tests {
         assert_eq!(times(&first), ("True".into(), 1, 1));
         assert_eq!(times(&second), ("True".into(), 1, 2));
         assert_eq!(times(&third), ("False".into(), 3, 3));
+    }
+
+    #[test]
+    fn a_node_without_a_port_tells_none() {
+        let has = Capacity { cpus: 2, memory: 1 << 30, storage: 1 << 40, pods: 10 };
+        let told = |port| {
+            let address = std::net::Ipv4Addr::LOCALHOST.into();
+            let status = status(("n", address), port, &has, true, &[], Timestamp::UNIX_EPOCH);
+            let endpoints = status.daemon_endpoints.and_then(|endpoints| endpoints.kubelet_endpoint);
+            (endpoints.map(|endpoint| endpoint.port), status.addresses.map(|addresses| addresses.len()))
+        };
+        assert_eq!(told(Some(10250)), (Some(10250), Some(2)));
+        assert_eq!(told(None), (None, Some(2)));
     }
 
     #[test]

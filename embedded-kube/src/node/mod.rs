@@ -15,6 +15,7 @@ mod options;
 mod pod;
 mod process;
 mod registration;
+pub(crate) mod served;
 mod server;
 pub(crate) mod spec;
 mod sweep;
@@ -32,23 +33,24 @@ use tokio_util::sync::CancellationToken;
 use crate::supervisor::PROBE;
 use context::Context;
 use home::Home;
+use registration::Registration;
 use server::Port;
 
 pub use error::Error;
+pub use log::{Logs, NoLog};
 pub use options::{Capacity, Endpoint, Options, View};
 pub use spec::program::Programs;
-#[cfg(feature = "api")]
 pub(crate) use spec::quantity;
 
 /// A node that is about to run.
 pub struct Node {
     context: Arc<Context>,
-    port: Port,
+    port: Option<Port>,
 }
 
 impl Node {
-    /// Takes the node's folder, ends what an earlier runner of it has left, and opens the port for logs. The client is
-    /// to be that of a user `system:node:NAME` in the group `system:nodes`.
+    /// Takes the node's folder, ends what an earlier runner of it has left, and opens the port for logs, if it is to have
+    /// one. The client is to be that of a user `system:node:NAME` in the group `system:nodes`.
     ///
     /// # Errors
     /// When something of the options cannot be used; see [`Error`].
@@ -76,11 +78,20 @@ impl Node {
             }
             (_, None) => true,
         };
-        let port = Port::open(&options.endpoint).await?;
+        let port = match &options.endpoint {
+            Some(endpoint) => Some(Port::open(endpoint).await?),
+            None => None,
+        };
         let capacity = options.capacity.clone().unwrap_or_else(|| machine::capacity(home.path()));
-        let logs = log::Index::default();
+        let logs = Arc::new(log::Index::default());
         let context = Context { client, options, capacity, home, logs, supervisor, mounts };
         Ok(Self { context: Arc::new(context), port })
+    }
+
+    /// The logs of its containers, for whoever is in the same process; also while it runs, and after.
+    #[must_use]
+    pub fn logs(&self) -> Logs {
+        Logs::of(&self.context.logs)
     }
 
     /// Runs Pods until the token is cancelled, and then ends every container. An API server that cannot be reached is
@@ -89,15 +100,20 @@ impl Node {
     /// # Errors
     /// When the log endpoint fails.
     pub async fn run(self, stop: CancellationToken) -> Result<(), Error> {
-        let address = self.context.options.endpoint.address;
-        let failed = |source| Error::Listen { address, source };
-        let port = self.port.number().map_err(failed)?;
-        let (registered, watched) = (Arc::clone(&self.context), Arc::clone(&self.context));
-        let served = tokio::spawn(self.port.serve(Arc::clone(&self.context)));
-        let registration = registration::Registration { context: &registered, port };
-        tokio::join!(registration.keep(&stop), watch::watch(watched, &stop));
-        served.abort();
-        Ok(())
+        let logs = self.logs();
+        let Self { context, port } = self;
+        let registration = Registration { context: &context, port: port.as_ref().map(Port::number) };
+        let served = async {
+            match port {
+                Some(port) => port.serve(logs).await,
+                None => std::future::pending().await,
+            }
+        };
+        let work = async { tokio::join!(registration.keep(&stop), watch::watch(Arc::clone(&context), &stop)) };
+        tokio::select! {
+            ended = served => ended,
+            ((), ()) = work => Ok(()),
+        }
     }
 }
 

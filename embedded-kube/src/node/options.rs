@@ -19,8 +19,9 @@ pub struct Options {
     pub data: PathBuf,
     /// Which programs Pods may run.
     pub programs: Programs,
-    /// Where the node serves the logs of its containers.
-    pub endpoint: Endpoint,
+    /// Where the node serves the logs of its containers. Without it, nobody outside this process reads them.
+    #[serde(default)]
+    pub endpoint: Option<Endpoint>,
     /// The folders of this machine that Pods may have as `hostPath` volumes, with everything in them.
     #[serde(default)]
     pub host_paths: Vec<PathBuf>,
@@ -114,7 +115,12 @@ fn ten_mebibytes() -> u64 {
 impl Options {
     /// A node with nothing but what it must have.
     #[must_use]
-    pub fn new(name: impl Into<String>, data: impl Into<PathBuf>, programs: Programs, endpoint: Endpoint) -> Self {
+    pub fn new(
+        name: impl Into<String>,
+        data: impl Into<PathBuf>,
+        programs: Programs,
+        endpoint: Option<Endpoint>,
+    ) -> Self {
         Self {
             name: name.into(),
             data: data.into(),
@@ -132,5 +138,22 @@ impl Options {
             shutdown_grace: ten_seconds(),
             supervisor: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_node_needs_no_port() {
+        let mut settings = json!({"name": "n", "data": "/d", "programs": {"images": {}}});
+        let options: Options = serde_json::from_value(settings.clone()).unwrap();
+        assert!(options.endpoint.is_none());
+        settings["endpoint"] = json!({"address": "127.0.0.1:0", "certificate": "c", "key": "k", "clients": "a"});
+        let options: Options = serde_json::from_value(settings).unwrap();
+        assert_eq!(options.endpoint.map(|endpoint| endpoint.clients), Some(PathBuf::from("a")));
     }
 }

@@ -30,8 +30,8 @@ const NAMESPACE: &str = "kube-node-lease";
 /// The node as it says that it is.
 pub(crate) struct Registration<'a> {
     pub(crate) context: &'a Context,
-    /// The port of the log endpoint.
-    pub(crate) port: u16,
+    /// The port of the log endpoint, if there is one.
+    pub(crate) port: Option<u16>,
 }
 
 impl Registration<'_> {

@@ -97,7 +97,9 @@ impl Pods {
         let (sender, seen) = channel(Some(Arc::clone(&pod)));
         let (context, stop) = (Arc::clone(&self.context), self.stop.clone());
         let task = self.tasks.spawn(async move {
-            sleep(delay).await;
+            if !delay.is_zero() {
+                sleep(delay).await;
+            }
             run(context, pod, seen, stop).await;
         });
         self.uids.insert(task.id(), uid.clone());

@@ -71,6 +71,36 @@ fn a_pod_that_is_late_fails() {
 }
 
 #[test]
+fn a_pod_that_somebody_has_failed_is_ended_and_not_started_again() {
+    let (plane, node) = (ControlPlane::shared(), node());
+    let namespace = plane.namespace();
+    let script = "trap 'exit 0' TERM; echo up; while true; do sleep 0.05; done";
+    namespace.apply(&pod("evicted", node.name(), script, &json!({"restartPolicy": "Always"})).to_string());
+    phase(&namespace, "evicted", "Running");
+    eventually("a trap", || (namespace.kubectl(["logs", "evicted"]) == "up\n").then_some(()));
+    let patch = r#"--patch={"status":{"phase":"Failed","reason":"Evicted","message":"no room"}}"#;
+    namespace.kubectl(["patch", "pod", "evicted", "--subresource=status", "--type=merge", patch]);
+    let ended = eventually("the end of its container", || {
+        Some(get(&namespace, "pod", "evicted")).filter(|pod| end(pod, 0).is_object())
+    });
+    let status = &ended["status"];
+    assert_eq!(
+        (&status["phase"], &status["reason"], &status["message"]),
+        (&json!("Failed"), &json!("Evicted"), &json!("no room"))
+    );
+    assert_eq!((&end(&ended, 0)["exitCode"], &end(&ended, 0)["reason"]), (&json!(0), &json!("Completed")));
+    assert_eq!(status["containerStatuses"][0]["restartCount"], 0);
+    let ready = status["conditions"].as_array().unwrap().iter().find(|condition| condition["type"] == "Ready").unwrap();
+    assert_eq!((&ready["status"], &ready["reason"]), (&json!("False"), &json!("PodFailed")));
+    assert_eq!(namespace.kubectl(["logs", "evicted"]), "up\n");
+    // Another one has come and gone by then.
+    namespace.apply(&pod("after", node.name(), "true", &json!({})).to_string());
+    phase(&namespace, "after", "Succeeded");
+    assert_eq!(get(&namespace, "pod", "evicted")["status"], ended["status"]);
+    namespace.kubectl(["delete", "pod", "evicted", "--timeout=20s"]);
+}
+
+#[test]
 fn a_pod_that_is_over_costs_nothing_more() {
     let plane = ControlPlane::shared();
     let node = plane.node("idle", &settings());

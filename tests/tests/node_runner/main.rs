@@ -1,4 +1,4 @@
-//! The node runner is to a real control plane what a kubelet is.
+//! The node runner is to a control plane what a kubelet is.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
 

@@ -26,7 +26,7 @@ fn what_is_not_on_the_list_is_not_run() {
     assert_eq!(message, "this node has no image \"tests/other:1\"; it has: tests/shell");
     assert_eq!(get(&namespace, "pod", "image")["status"]["phase"], "Pending");
     let error = namespace.ask(["logs", "image"]).unwrap_err();
-    assert!(error.contains("is waiting to start: ImagePullBackOff"), "{error}");
+    assert!(error.contains("is waiting to start: trying and failing to pull image"), "{error}");
     assert!(namespace.kubectl(["events"]).contains("this node has no image"));
 
     apply("command", json!({"command": ["/bin/ls"]}));

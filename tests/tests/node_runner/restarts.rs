@@ -32,17 +32,20 @@ fn a_runner_that_is_killed_leaves_nothing_and_says_so_in_its_next_life() {
     namespace.apply(&pod("once", node.name(), script, &json!({})).to_string());
     namespace.apply(&pod("again", node.name(), script, &json!({"restartPolicy": "OnFailure"})).to_string());
     namespace.apply(&pod("deleted", node.name(), script, &json!({"terminationGracePeriodSeconds": 1})).to_string());
-    for name in ["once", "again", "deleted"] {
+    namespace.apply(&pod("evicted", node.name(), script, &json!({"restartPolicy": "Always"})).to_string());
+    for name in ["once", "again", "deleted", "evicted"] {
         phase(&namespace, name, "Running");
         eventually("output", || (namespace.kubectl(["logs", name]) == "up\n").then_some(()));
     }
     // Of each Pod: a supervisor, the shell, and the child; and now and then what the shell runs.
-    assert!(processes(&node).len() >= 9, "{:?}", processes(&node));
+    assert!(processes(&node).len() >= 12, "{:?}", processes(&node));
 
     node.kill();
     eventually("the end of all processes", || processes(&node).is_empty().then_some(()));
     assert_eq!(get(&namespace, "pod", "once")["status"]["phase"], "Running");
     namespace.kubectl(["delete", "pod", "deleted", "--wait=false"]);
+    let patch = r#"--patch={"status":{"phase":"Failed","reason":"Evicted"}}"#;
+    namespace.kubectl(["patch", "pod", "evicted", "--subresource=status", "--type=merge", patch]);
 
     node.restart();
     let failed = phase(&namespace, "once", "Failed");
@@ -50,6 +53,12 @@ fn a_runner_that_is_killed_leaves_nothing_and_says_so_in_its_next_life() {
     assert_eq!(end(&failed, 0)["exitCode"], 137);
     // The log is still there.
     assert_eq!(namespace.kubectl(["logs", "once"]), "up\n");
+    let evicted = eventually("the end of what was given up meanwhile", || {
+        Some(get(&namespace, "pod", "evicted")).filter(|pod| end(pod, 0).is_object())
+    });
+    assert_eq!((&evicted["status"]["phase"], &evicted["status"]["reason"]), (&json!("Failed"), &json!("Evicted")));
+    assert_eq!(end(&evicted, 0)["reason"], "ContainerStatusUnknown");
+    assert_eq!(evicted["status"]["containerStatuses"][0]["restartCount"], 0);
     let again = eventually("a new start", || {
         let pod = get(&namespace, "pod", "again");
         (pod["status"]["containerStatuses"][0]["restartCount"] == 1).then_some(pod)
@@ -140,8 +149,7 @@ fn what_happens_while_the_api_server_does_not_answer_is_told_later() {
     let script = format!("while [ ! -e {} ]; do sleep 0.05; done; exit 4", go_on.display());
     namespace.apply(&pod("worker", node.name(), &script, &json!({})).to_string());
     phase(&namespace, "worker", "Running");
-    let (_, api_server) = plane.processes().find(|(part, _)| *part == "kube-apiserver").unwrap();
-    let api_server = api_server.id().to_string();
+    let api_server = plane.api_server().id().to_string();
     signal("-STOP", &api_server);
     std::fs::write(go_on, "").unwrap();
     eventually("the end of the container", || processes(&node).is_empty().then_some(()));

@@ -6,6 +6,9 @@ use k8s_openapi::api::core::v1::{self, ContainerState, ContainerStateTerminated,
 use super::Life;
 use super::container::{Container, Ended, Policy, Role, State};
 
+/// The reasons of a container that waits for its Pod: as the first, and where others come before.
+const CREATING: &str = "ContainerCreating";
+const INITIALIZING: &str = "PodInitializing";
 /// The reason of a container whose process is gone and whose end nobody has seen.
 pub(crate) const UNKNOWN: &str = "ContainerStatusUnknown";
 
@@ -22,29 +25,62 @@ impl Life {
                 list.into_iter().flatten()
             };
             let known = |init, name: &str| statuses(init).find(|status| status.name == name);
+            let alone = spec.init_containers.as_ref().is_none_or(Vec::is_empty);
+            let waits = if alone { CREATING } else { INITIALIZING };
             for container in spec.init_containers.iter().flatten() {
                 let helps = container.restart_policy.as_deref() == Some("Always");
                 let role = if helps { Role::Helper } else { Role::First };
                 let policy = Policy::of(role, container, spec);
-                containers.push(Container::of(container, role, policy, known(true, &container.name), now));
+                let status = known(true, &container.name);
+                containers.push(Container::of(container, role, policy, waits, status, now));
             }
             for container in &spec.containers {
                 let policy = Policy::of(Role::Main, container, spec);
-                containers.push(Container::of(container, Role::Main, policy, known(false, &container.name), now));
+                let status = known(false, &container.name);
+                containers.push(Container::of(container, Role::Main, policy, waits, status, now));
             }
         }
-        Self { containers, halted: false, failed: None }
+        let mut life = Self { containers, halted: false, failed: None, settled: None };
+        life.settle(pod);
+        life
+    }
+
+    /// Takes from the Pod what the API server says that has become of it: whoever has said so, it is over, and nothing of it
+    /// is started any more.
+    pub(crate) fn settle(&mut self, pod: &Pod) {
+        let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        self.settled = match phase {
+            Some("Succeeded") => Some("Succeeded"),
+            Some("Failed") => Some("Failed"),
+            // There is no way back.
+            _ => return,
+        };
+        self.halted = true;
     }
 }
 
+/// Whether the Pod's status has a container run.
+pub(crate) fn has_one_run(pod: &Pod) -> bool {
+    let lists = pod.status.iter().flat_map(|status| [&status.init_container_statuses, &status.container_statuses]);
+    let mut states = lists.flatten().flatten().filter_map(|status| status.state.as_ref());
+    states.any(|state| state.running.is_some())
+}
+
 impl Container {
-    fn of(spec: &v1::Container, role: Role, policy: Policy, status: Option<&ContainerStatus>, now: Timestamp) -> Self {
+    fn of(
+        spec: &v1::Container,
+        role: Role,
+        policy: Policy,
+        waits: &str,
+        status: Option<&ContainerStatus>,
+        now: Timestamp,
+    ) -> Self {
         let mut container = Self {
             name: spec.name.clone(),
             image: spec.image.clone().unwrap_or_default(),
             role,
             policy,
-            state: State::Waiting { reason: "PodInitializing".to_owned(), message: None },
+            state: State::Waiting { reason: waits.to_owned(), message: None },
             last: None,
             starts: 0,
             failures: 0,
@@ -111,6 +147,35 @@ mod tests {
         let roles: Vec<_> = life.containers.iter().map(|container| (container.name.as_str(), container.role)).collect();
         assert_eq!(roles, [("first", Role::First), ("help", Role::Helper), ("a", Role::Main), ("b", Role::Main)]);
         assert!(life.containers.iter().all(|container| container.starts == 0 && !container.is_running()));
+    }
+
+    #[test]
+    fn what_a_container_waits_for_depends_on_others() {
+        let reason = |pod: &Pod| match &Life::of(pod, at(5)).containers.last().unwrap().state {
+            State::Waiting { reason, .. } => reason.clone(),
+            other => panic!("{other:?}"),
+        };
+        let mut pod = pod("Never");
+        assert_eq!(reason(&pod), "PodInitializing");
+        pod.spec.as_mut().unwrap().init_containers = None;
+        assert_eq!(reason(&pod), "ContainerCreating");
+    }
+
+    #[test]
+    fn a_pod_that_is_over_for_the_api_server_is_over() {
+        let mut pod = pod("Always");
+        assert!(!has_one_run(&pod));
+        pod.status = serde_json::from_value(json!({
+            "phase": "Failed", "reason": "Evicted",
+            "containerStatuses": [{"name": "a", "image": "i", "imageID": "", "ready": true, "restartCount": 0,
+                "state": {"running": {"startedAt": "1970-01-01T00:00:03Z"}}}],
+        }))
+        .unwrap();
+        assert!(has_one_run(&pod));
+        let life = Life::of(&pod, at(9));
+        assert_eq!((life.settled, life.phase(), life.over()), (Some("Failed"), "Failed", true));
+        assert!(matches!(&life.containers[2].state, State::Ended(ended) if ended.reason == UNKNOWN));
+        assert!(life.next(at(9)).start.is_empty());
     }
 
     #[test]

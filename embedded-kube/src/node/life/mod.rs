@@ -18,6 +18,8 @@ pub(crate) struct Life {
     pub(crate) halted: bool,
     /// Why the Pod failed apart from its containers: a reason and a message.
     pub(crate) failed: Option<(String, String)>,
+    /// What the API server says that has become of the Pod: `Succeeded` or `Failed`, which is for good.
+    pub(crate) settled: Option<&'static str>,
 }
 
 #[cfg(test)]

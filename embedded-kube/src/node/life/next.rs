@@ -67,7 +67,8 @@ impl Life {
         if running {
             return false;
         }
-        self.failed.is_some() || self.containers.iter().any(failed) || mains.all(|container| container.done().is_some())
+        let settled = self.failed.is_some() || self.settled.is_some();
+        settled || self.containers.iter().any(failed) || mains.all(|container| container.done().is_some())
     }
 
     /// Whether the Pod has succeeded or failed for good, and none of its processes is left.
@@ -193,6 +194,32 @@ mod tests {
         assert_eq!(start(&life, 99), [0]);
         life.containers[0].wait("ContainerCreating", "not yet".into(), Some(at(100)));
         assert_eq!(life.next(at(99)), Next { wake: Some(at(100)), ..Next::default() });
+    }
+
+    #[test]
+    fn nothing_of_a_pod_is_started_that_somebody_has_ended() {
+        let mut pod = super::super::tests::pod("Always");
+        let mut life = Life::of(&pod, at(0));
+        started(&mut life, 0);
+        end(&mut life, 0, 0);
+        for place in [1, 2] {
+            started(&mut life, place);
+        }
+        pod.status = serde_json::from_value(serde_json::json!({"phase": "Failed", "reason": "Evicted"})).unwrap();
+        life.settle(&pod);
+        // The last was never started.
+        assert_eq!(life.next(at(3)), Next::default());
+        assert!(!life.over());
+        life.containers[2].end(ended(0, 3), DELAYS, false);
+        // Only the helper is left.
+        assert_eq!(life.next(at(3)).stop, [1]);
+        life.containers[1].end(ended(143, 3), DELAYS, false);
+        assert!(life.over());
+        assert_eq!(life.next(at(99)), Next::default());
+        // What the status says later changes nothing.
+        pod.status = None;
+        life.settle(&pod);
+        assert_eq!(life.settled, Some("Failed"));
     }
 
     #[test]

@@ -4,8 +4,12 @@ use super::Life;
 use super::container::{Container, Role, State};
 
 impl Life {
-    /// The phase, by a kubelet's rules, but that a Pod which is to fail fails only when its processes are gone.
+    /// The phase, by a kubelet's rules: what the API server says for good stays, and what we say for good is said when the
+    /// processes are gone.
     pub(crate) fn phase(&self) -> &'static str {
+        if let Some(phase) = self.settled {
+            return phase;
+        }
         if self.over() {
             return if self.failed.is_none() && self.mains().all(succeeded) { "Succeeded" } else { "Failed" };
         }
@@ -54,6 +58,18 @@ mod tests {
         failed.containers[2].state = State::Ended(ended(1, 3));
         assert_eq!(failed.phase(), "Failed");
         life.failed = Some(("DeadlineExceeded".into(), String::new()));
+        assert_eq!(life.phase(), "Failed");
+    }
+
+    #[test]
+    fn what_the_api_server_says_for_good_stays() {
+        let mut life = life("Always");
+        life.containers[0].start(at(1));
+        life.settled = Some("Failed");
+        assert_eq!(life.phase(), "Failed");
+        for container in &mut life.containers {
+            container.state = State::Ended(ended(0, 2));
+        }
         assert_eq!(life.phase(), "Failed");
     }
 

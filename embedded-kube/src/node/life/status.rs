@@ -85,7 +85,11 @@ impl Life {
         let initialized = self.containers.iter().all(past);
         let mains = || self.containers.iter().filter(|container| container.role == Role::Main);
         let ready = !over && initialized && mains().all(Container::is_running);
-        let unready = if over { "PodCompleted" } else { "ContainersNotReady" };
+        let unready = match phase {
+            "Succeeded" => "PodCompleted",
+            "Failed" => "PodFailed",
+            _ => "ContainersNotReady",
+        };
         let names: Vec<&str> = mains().filter(|main| !main.is_running()).map(|main| main.name.as_str()).collect();
         let message = format!("containers with unready status: [{}]", names.join(" "));
         let begun = self.containers.iter().any(|container| container.starts > 0);
@@ -198,7 +202,7 @@ mod tests {
         assert_eq!(over["phase"], "Failed");
         let end = json!({"exitCode": 3, "reason": "Error", "startedAt": "1970-01-01T00:00:03Z", "finishedAt": "1970-01-01T00:00:04Z"});
         assert_eq!(over["containerStatuses"][0]["state"]["terminated"], end);
-        assert_eq!(over["conditions"][2]["reason"], "PodCompleted");
+        assert_eq!(over["conditions"][2]["reason"], "PodFailed");
     }
 
     #[test]
@@ -215,6 +219,24 @@ mod tests {
         let status = status(&life, &pod);
         assert_eq!(status["conditions"][2]["lastTransitionTime"], "1970-01-01T00:00:01Z");
         assert_eq!(status["conditions"][1]["lastTransitionTime"], "1970-01-01T00:00:07Z");
+    }
+
+    #[test]
+    fn a_pod_that_somebody_has_ended_is_not_ready_and_keeps_its_reason() {
+        let mut pod = pod("Always");
+        pod.spec.as_mut().unwrap().init_containers = None;
+        let mut life = Life::of(&pod, at(0));
+        life.containers[0].start(at(1));
+        life.containers[1].start(at(1));
+        assert_eq!(status(&life, &pod)["conditions"][2]["status"], "True");
+        life.settled = Some("Failed");
+        let ending = status(&life, &pod);
+        assert_eq!((&ending["phase"], &ending["reason"]), (&json!("Failed"), &Value::Null));
+        assert_eq!(
+            (&ending["conditions"][2]["status"], &ending["conditions"][2]["reason"]),
+            (&json!("False"), &json!("PodFailed"))
+        );
+        assert!(ending["containerStatuses"][0]["state"]["running"].is_object(), "{ending}");
     }
 
     #[test]

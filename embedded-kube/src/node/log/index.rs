@@ -8,6 +8,9 @@ use tokio::sync::watch;
 
 use super::Progress;
 
+/// Why a container does not run of which nothing is known yet.
+pub(crate) const CREATING: &str = "ContainerCreating";
+
 /// A namespace and a Pod's name.
 type Place = (String, String);
 
@@ -43,16 +46,49 @@ pub(crate) struct Asked<'a> {
 }
 
 /// Why there is no such log.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoLog {
-    #[error("pod \"{0}\" is not on this node")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoLog {
+    /// The node does not run the Pod.
+    #[error("pod \"{0}\" does not exist")]
     Pod(String),
-    #[error("container \"{container}\" is not in pod \"{pod}\"")]
-    Container { pod: String, container: String },
-    #[error("container \"{container}\" in pod \"{pod}\" is waiting to start: {reason}")]
-    Waiting { pod: String, container: String, reason: String },
+    /// The Pod has no such container.
+    #[error("container \"{container}\" not found in pod \"{pod}\"")]
+    Container {
+        /// The Pod's name.
+        pod: String,
+        /// The container's.
+        container: String,
+    },
+    /// The container has not run yet.
+    #[error("container \"{container}\" in pod \"{pod}\" is waiting to start: {}", why(reason))]
+    Waiting {
+        /// The Pod's name.
+        pod: String,
+        /// The container's.
+        container: String,
+        /// What it waits for, as its status has it.
+        reason: String,
+    },
+    /// The container has run once at most.
     #[error("previous terminated container \"{container}\" in pod \"{pod}\" not found")]
-    Previous { pod: String, container: String },
+    Previous {
+        /// The Pod's name.
+        pod: String,
+        /// The container's.
+        container: String,
+    },
+    /// What is asked for of the log makes no sense.
+    #[error("{0}")]
+    Query(String),
+}
+
+/// What a kubelet calls a reason to wait.
+fn why(reason: &str) -> &str {
+    match reason {
+        "ErrImagePull" => "image can't be pulled",
+        "ImagePullBackOff" => "trying and failing to pull image",
+        other => other,
+    }
 }
 
 impl Index {
@@ -75,7 +111,7 @@ impl Index {
         if pod.0 != uid {
             *pod = (uid.to_owned(), HashMap::new());
         }
-        pod.1.insert(container.to_owned(), Entry { folder, run, waits: "PodInitializing".to_owned(), live });
+        pod.1.insert(container.to_owned(), Entry { folder, run, waits: CREATING.to_owned(), live });
     }
 
     /// Says why a container does not run.
@@ -131,7 +167,10 @@ mod tests {
         assert_eq!(find("c", false), Err(NoLog::Pod("p".into())));
         index.set(("n", "p"), "u", "c", home.path().to_owned(), 0, None);
         index.waits(("n", "p"), "c", "ImagePullBackOff");
-        let waits = "container \"c\" in pod \"p\" is waiting to start: ImagePullBackOff";
+        let waits = "container \"c\" in pod \"p\" is waiting to start: trying and failing to pull image";
+        assert_eq!(find("c", false).unwrap_err().to_string(), waits);
+        index.waits(("n", "p"), "c", "CreateContainerError");
+        let waits = "container \"c\" in pod \"p\" is waiting to start: CreateContainerError";
         assert_eq!(find("c", false).unwrap_err().to_string(), waits);
         assert!(matches!(find("d", false), Err(NoLog::Container { .. })));
         assert!(matches!(find("c", true), Err(NoLog::Previous { .. })));

@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::context::Context;
+use super::life::adopt::has_one_run;
 use super::life::{Ended, Life};
 use super::process::{Exit, Running};
 use super::spec::ignored::ignored;
@@ -92,10 +93,9 @@ pub(crate) async fn run(context: Arc<Context>, pod: Arc<Pod>, seen: watch::Recei
 impl Runner {
     async fn run(mut self, mut seen: watch::Receiver<Seen>, stop: CancellationToken) {
         self.index();
-        if self.is_terminal() {
-            // What has become of it is said. It only waits to be deleted.
-            self.life.halted = true;
-            self.said = Some(Value::Null);
+        if self.life.settled.is_some() {
+            // It only waits to be deleted. What has become of it is said, but of containers that were given up with it.
+            self.said = (!has_one_run(&self.pod)).then_some(Value::Null);
         } else {
             let ignored = ignored(&self.pod);
             if !ignored.is_empty() {
@@ -171,11 +171,6 @@ impl Runner {
         self.pod.metadata.deletion_timestamp.is_some()
     }
 
-    fn is_terminal(&self) -> bool {
-        let phase = self.pod.status.as_ref().and_then(|status| status.phase.as_deref());
-        matches!(phase, Some("Succeeded" | "Failed"))
-    }
-
     /// How long its containers may take to end.
     fn grace(&self) -> SignedDuration {
         let asked = self.pod.metadata.deletion_grace_period_seconds;
@@ -202,6 +197,7 @@ impl Runner {
             // Images are about all that may change.
             self.life.unblock();
         }
+        self.life.settle(&pod);
         self.pod = pod;
         // Its deletion may be tried again.
         self.delete_again = None;
@@ -213,7 +209,7 @@ impl Runner {
             self.stop_all(GONE_GRACE, now);
         } else if self.stopped {
             self.stop_all(self.grace().min(self.context.options.shutdown_grace), now);
-        } else if self.is_deleted() {
+        } else if self.is_deleted() || self.life.settled.is_some() {
             self.stop_all(self.grace(), now);
         } else if self.deadline().is_some_and(|deadline| deadline <= now) {
             let message = "Pod was active on the node longer than the specified deadline";

@@ -15,9 +15,9 @@ use super::order::Fault;
 use super::{Process, Runner};
 use crate::supervisor::Order;
 
-/// How long to wait for what is missing.
+/// How long to wait for what is missing: hardly at first, as what a Pod names often comes right after it.
 const RETRIES: Delays =
-    Delays { first: jiff::SignedDuration::from_millis(250), most: jiff::SignedDuration::from_secs(10) };
+    Delays { first: jiff::SignedDuration::from_millis(20), most: jiff::SignedDuration::from_secs(10) };
 /// The most bytes of a container's last words, and of the end of its log in their place.
 const WORDS: usize = 4096;
 const WORDS_OF_LOG: usize = 2048;
