@@ -1,11 +1,12 @@
-//! Parts of a cluster that run inside one program. So far: a node runner, which is to a real API server what a kubelet
-//! is, and runs the containers of Pods as processes of this machine.
+//! A Kubernetes cluster inside one program: the API on SQLite, the controllers that our programs need, and a node runner, which
+//! is to any API server what a kubelet is, and runs the containers of Pods as processes of this machine.
 //!
 //! It knows no kind of object but Kubernetes' own.
 
-#[cfg(feature = "api")]
 pub mod api;
 mod chain;
+pub mod cluster;
+mod listen;
 pub mod node;
 pub mod supervisor;
 

@@ -160,6 +160,23 @@ impl Refusal {
         Self::conflict(kind, name, why)
     }
 
+    /// It is not said which version is replaced, and it has to be.
+    #[must_use]
+    pub fn unversioned(kind: &Kind, name: &str) -> Self {
+        let cause = Cause {
+            reason: "FieldValueInvalid".into(),
+            message: "Invalid value: 0: must be specified for an update".into(),
+            field: "metadata.resourceVersion".into(),
+        };
+        // The real one knows no more than the resource here, and calls it the kind.
+        let message = format!("{} \"{name}\" is invalid: {}: {}", kind.resource(), cause.field, cause.message);
+        let mut refusal = Self::about(RefusalReason::Invalid, kind, name, message);
+        if let Some(details) = &mut refusal.details {
+            details.causes.push(cause);
+        }
+        refusal
+    }
+
     /// The object has these mistakes.
     #[must_use]
     pub fn invalid(kind: &Kind, name: &str, causes: Vec<Cause>) -> Self {

@@ -92,6 +92,17 @@ pub(super) fn reap(main: Pid) -> Option<WaitStatus> {
 pub(super) fn end(main: Pid) -> Option<WaitStatus> {
     let mut ended = None;
     loop {
+        // Most programs leave nobody behind, and then no other process of the machine need be looked at.
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Err(Errno::ECHILD) => return ended,
+            Ok(WaitStatus::StillAlive) | Err(_) => {}
+            Ok(status) => {
+                if status.pid() == Some(main) {
+                    ended = Some(status);
+                }
+                continue;
+            }
+        }
         for process in descendants() {
             // It may have ended meanwhile.
             kill(process, Signal::SIGKILL).unwrap_or_default();

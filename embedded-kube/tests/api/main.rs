@@ -27,6 +27,7 @@ async fn client() -> Client {
         issuer: issuer.expect("an issuer"),
         admission: Vec::new(),
         logs: None,
+        audit: None,
     };
     let api = Served::open(parts).await.expect("an API");
     Client::new(in_process(api), "demo")

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::api::{Cause, Details, Kind, Refusal, RefusalReason};
+use crate::api::{Cause, Kind, Refusal};
 
 /// The object, if it is the one that its configuration means: a configuration may name the UID and the version that it is for.
 /// What it leaves empty is as it was.
@@ -20,7 +20,7 @@ pub(super) fn kept(kind: &Kind, live: Option<&Value>, mut object: Value) -> Resu
     };
     match text(&object, "resourceVersion") {
         version if version == text(live, "resourceVersion") => {}
-        "" if kind.custom => return Err(without_version(kind, &name)),
+        "" if kind.custom => return Err(Refusal::unversioned(kind, &name)),
         "" => {}
         _ => return Err(Refusal::modified(kind, &name)),
     }
@@ -54,19 +54,4 @@ fn text<'a>(object: &'a Value, name: &str) -> &'a str {
 
 fn invalid(field: &str, message: String) -> Cause {
     Cause { reason: "FieldValueInvalid".into(), message, field: field.into() }
-}
-
-/// Custom kinds are never written blindly.
-fn without_version(kind: &Kind, name: &str) -> Refusal {
-    let message = "Invalid value: 0: must be specified for an update";
-    let cause = invalid("metadata.resourceVersion", message.to_owned());
-    let message = format!("{} \"{name}\" is invalid: {}: {message}", kind.resource(), cause.field);
-    let details = Details {
-        name: name.to_owned(),
-        group: kind.group.clone(),
-        kind: kind.plural.clone(),
-        causes: vec![cause],
-        ..Details::default()
-    };
-    Refusal { reason: RefusalReason::Invalid, message, details: Some(Box::new(details)) }
 }

@@ -7,10 +7,12 @@ use super::{default_to, items, items_mut, text};
 
 /// Where programs look for the token.
 const PLACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+/// How the name of the token's volume begins.
+const VOLUME: &str = "kube-api-access-";
 /// A token of an hour, and seven seconds by which it is known that nobody has chosen them.
 const SECONDS: i64 = 3607;
 
-/// Adds what plug-ins add; `suffix` is of five letters that no other volume of the Pod has at its end.
+/// Adds what plug-ins add; `suffix` is of five letters, by which the volume of the token is told from others.
 pub fn with_plugins(pod: &mut Value, account: &Value, suffix: &str) {
     let spec = &mut pod["spec"];
     if text(spec, "serviceAccountName").is_empty() {
@@ -25,10 +27,8 @@ pub fn with_plugins(pod: &mut Value, account: &Value, suffix: &str) {
         mount(spec, suffix);
     }
     for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
-        let bears = |one: &Value| {
-            let all = text(one, "key").is_empty() && one["operator"] == "Exists";
-            (all || one["key"] == key) && ["", "NoExecute"].contains(&text(one, "effect"))
-        };
+        let bears =
+            |one: &Value| ["", key].contains(&text(one, "key")) && ["", "NoExecute"].contains(&text(one, "effect"));
         if !items(spec, "tolerations").iter().any(bears) {
             let toleration = json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300});
             push(spec, "tolerations", toleration);
@@ -39,7 +39,9 @@ pub fn with_plugins(pod: &mut Value, account: &Value, suffix: &str) {
 }
 
 fn mount(spec: &mut Value, suffix: &str) {
-    let name = format!("kube-api-access-{suffix}");
+    // Somebody may have copied a Pod that has it already.
+    let there = items(spec, "volumes").iter().map(|volume| text(volume, "name")).find(|name| name.starts_with(VOLUME));
+    let (is_there, name) = (there.is_some(), there.map_or_else(|| format!("{VOLUME}{suffix}"), str::to_owned));
     let mut mounted = false;
     for list in ["initContainers", "containers"] {
         for container in items_mut(spec, list) {
@@ -50,7 +52,7 @@ fn mount(spec: &mut Value, suffix: &str) {
             mounted = true;
         }
     }
-    if !mounted {
+    if is_there || !mounted {
         return;
     }
     let namespace = json!({"apiVersion": "v1", "fieldPath": "metadata.namespace"});
@@ -84,5 +86,26 @@ mod tests {
         let mut pod = json!({"spec": {"containers": [{"name": "c"}]}});
         with_plugins(&mut pod, &json!({"automountServiceAccountToken": false}), "abcde");
         assert!(pod["spec"]["volumes"].is_null());
+    }
+
+    #[test]
+    fn a_copy_of_a_pod_has_one_volume_for_its_token() {
+        let mut pod = json!({"spec": {
+            "serviceAccountName": "worker", "initContainers": [{"name": "i"}], "containers": [{"name": "c"}],
+            "tolerations": [{"operator": "Exists"}],
+        }});
+        with_plugins(&mut pod, &json!({"imagePullSecrets": [{"name": "s"}]}), "abcde");
+        assert_eq!(pod["spec"]["serviceAccountName"], "worker");
+        assert_eq!(pod["spec"]["imagePullSecrets"], json!([{"name": "s"}]));
+        assert_eq!(pod["spec"]["tolerations"], json!([{"operator": "Exists"}]));
+        let mount = json!([{"name": "kube-api-access-abcde", "readOnly": true, "mountPath": PLACE}]);
+        for list in ["initContainers", "containers"] {
+            assert_eq!(pod["spec"][list][0]["volumeMounts"], mount);
+        }
+        assert_eq!(pod["spec"]["volumes"][0]["name"], "kube-api-access-abcde");
+        pod["spec"]["containers"][0]["volumeMounts"] = Value::Null;
+        with_plugins(&mut pod, &json!({}), "fghij");
+        assert_eq!(pod["spec"]["containers"][0]["volumeMounts"], mount);
+        assert_eq!(items(&pod["spec"], "volumes").len(), 1);
     }
 }

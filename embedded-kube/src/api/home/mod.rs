@@ -37,6 +37,9 @@ pub enum HomeError {
         #[source]
         source: rcgen::Error,
     },
+    /// There are no random numbers.
+    #[error("no key can be made: the system gives no random numbers")]
+    Random,
 }
 
 /// The folder.
@@ -67,6 +70,14 @@ impl Home {
         self.0.join("objects.sqlite")
     }
 
+    /// A folder in it, which is its owner's alone.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn folder(&self, name: &str) -> Result<Self, HomeError> {
+        Self::open(&self.0.join(name))
+    }
+
     /// A file of that name.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
@@ -74,7 +85,11 @@ impl Home {
     }
 
     /// The text of a file; what it is made of first, if it is not there. Nobody but its owner may read it.
-    fn once(&self, name: &str, make: impl FnOnce() -> Result<String, HomeError>) -> Result<String, HomeError> {
+    pub(crate) fn once(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<String, HomeError>,
+    ) -> Result<String, HomeError> {
         let path = self.file(name);
         match std::fs::read_to_string(&path) {
             Ok(text) => return Ok(text),

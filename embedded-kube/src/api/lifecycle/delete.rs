@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::{Kind, Refusal};
-use super::metadata::{finalizers, is_going, number, of, seconds, text};
+use super::metadata::{finalizers, is_full, is_going, number, of, seconds, text};
 
 /// The finalizers by which the garbage collector is asked what to do with dependents.
 const ORPHAN: &str = "orphan";
@@ -61,6 +61,9 @@ pub enum Deleted {
 /// When another object or version was meant.
 pub fn delete(kind: &Kind, object: &Value, options: &DeleteOptions, now: Timestamp) -> Result<Deleted, Refusal> {
     check(kind, object, options.preconditions.as_ref())?;
+    if is_full(object) {
+        return Ok(leaving(object, options, now));
+    }
     let mut marked = object.clone();
     if let Some(grace) = grace(kind, object, options) {
         match pending(object) {
@@ -92,6 +95,21 @@ pub fn delete(kind: &Kind, object: &Value, options: &DeleteOptions, now: Timesta
         }
     }
     Ok(if marked == *object { Deleted::Same(marked) } else { Deleted::Marked(marked) })
+}
+
+/// What becomes of a namespace in which there may be something: it goes when somebody says that there is nothing left.
+fn leaving(object: &Value, options: &DeleteOptions, now: Timestamp) -> Deleted {
+    let mut marked = object.clone();
+    let left = finalizers_for(object, options);
+    let metadata = of(&mut marked);
+    if left.is_empty() {
+        metadata.remove("finalizers");
+    } else {
+        metadata.insert("finalizers".into(), left.into());
+    }
+    metadata.entry("deletionTimestamp").or_insert_with(|| seconds(now).into());
+    marked["status"]["phase"] = "Terminating".into();
+    if marked == *object { Deleted::Same(marked) } else { Deleted::Marked(marked) }
 }
 
 fn check(kind: &Kind, object: &Value, wanted: Option<&Preconditions>) -> Result<(), Refusal> {
@@ -242,6 +260,19 @@ mod tests {
             panic!("it has a finalizer");
         };
         assert_eq!(background["metadata"]["finalizers"], json!(["x"]));
+    }
+
+    #[test]
+    fn a_namespace_stays_until_it_is_empty() {
+        let full = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a"},
+                          "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}});
+        let Deleted::Marked(marked) = done("namespaces", &full, &json!({})) else { panic!("it may be full") };
+        assert_eq!(marked["metadata"], json!({"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"}));
+        assert_eq!(marked["status"]["phase"], "Terminating");
+        assert_eq!(done("namespaces", &marked, &json!({})), Deleted::Same(marked.clone()));
+        let mut empty = full.clone();
+        empty["spec"]["finalizers"] = json!([]);
+        assert!(matches!(done("namespaces", &empty, &json!({})), Deleted::Gone(_)));
     }
 
     #[test]

@@ -29,6 +29,17 @@ pub(super) fn finalizers(object: &Value) -> Vec<String> {
     all.filter_map(|one| one.as_str().map(str::to_owned)).collect()
 }
 
+/// Whether something holds an object back that is to go: its finalizers, or those of a namespace, which its spec has.
+pub(super) fn is_held(object: &Value) -> bool {
+    !finalizers(object).is_empty() || is_full(object)
+}
+
+/// Whether it is a namespace of which nobody has said yet that it is empty.
+pub(super) fn is_full(object: &Value) -> bool {
+    let is_namespace = object["kind"] == "Namespace" && object["apiVersion"] == "v1";
+    is_namespace && object["spec"]["finalizers"].as_array().is_some_and(|all| !all.is_empty())
+}
+
 pub(super) fn is_going(object: &Value) -> bool {
     !text(object, "deletionTimestamp").is_empty()
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::{Cause, Kind, Refusal};
 use super::create::is_counted;
-use super::metadata::{copy, finalizers, is_going, number, of, text};
+use super::metadata::{copy, finalizers, is_going, is_held, number, of, text};
 
 /// Which part of an object a request writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ impl Updated {
     #[must_use]
     pub fn of(old: &Value, new: Value) -> Self {
         let over = is_going(old) && number(old, "deletionGracePeriodSeconds").unwrap_or(0) == 0;
-        if over && finalizers(&new).is_empty() {
+        if over && !is_held(&new) {
             return Self::Gone(new);
         }
         if *old == new { Self::Same } else { Self::Changed(new) }
@@ -231,5 +231,18 @@ mod tests {
         new["metadata"]["finalizers"] = json!([]);
         let without = update(&kind(), &old, new, Part::Main).expect("it is taken");
         assert!(matches!(Updated::of(&old, without), Updated::Gone(_)));
+    }
+
+    #[test]
+    fn a_namespace_goes_when_it_is_said_to_be_empty() {
+        let with = |finalizers: Value| {
+            json!({"apiVersion": "v1", "kind": "Namespace", "spec": {"finalizers": finalizers},
+                   "metadata": {"name": "a", "deletionTimestamp": "2026-01-02T00:00:00Z"}})
+        };
+        let old = with(json!(["kubernetes"]));
+        let mut told = old.clone();
+        told["status"]["phase"] = "Terminating".into();
+        assert!(matches!(Updated::of(&old, told), Updated::Changed(_)));
+        assert!(matches!(Updated::of(&old, with(json!([]))), Updated::Gone(_)));
     }
 }

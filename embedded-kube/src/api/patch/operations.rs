@@ -13,6 +13,8 @@ use super::unfit;
 const MOST: usize = 10_000;
 /// Bytes that copies of one patch may add.
 const COPIED: usize = 3 * 1024 * 1024;
+/// How deep what a patch puts somewhere may be nested there.
+const DEEPEST: usize = 100;
 
 /// An operation of a JSON patch, as it came: what is the matter with one is only found when its turn comes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -81,13 +83,16 @@ impl Operation {
                 Some(())
             }
             // A member that is not there yet is added.
-            "replace" => match Place::of(object, path)? {
-                place @ Place::Member(_) => act(object, add_at(&place, self.value.clone())),
-                place @ Place::Item { .. } => {
-                    let replace = ReplaceOperation { path: place.pointer()?, value: self.value.clone() };
-                    act(object, PatchOperation::Replace(replace))
+            "replace" => {
+                fits(path, &self.value)?;
+                match Place::of(object, path)? {
+                    place @ Place::Member(_) => act(object, add_at(&place, self.value.clone())),
+                    place @ Place::Item { .. } => {
+                        let replace = ReplaceOperation { path: place.pointer()?, value: self.value.clone() };
+                        act(object, PatchOperation::Replace(replace))
+                    }
                 }
-            },
+            }
             "move" => {
                 let from = self.from.as_deref()?;
                 let value = look(object, from)?;
@@ -166,6 +171,19 @@ impl Place {
     }
 }
 
+/// What is put there may not nest objects until nobody can read them.
+fn fits(path: &str, value: &Value) -> Option<()> {
+    (path.split('/').count() + depth(value) <= DEEPEST).then_some(())
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 fn length(list: &Value) -> usize {
     list.as_array().map_or(0, Vec::len)
 }
@@ -195,6 +213,7 @@ fn look(object: &Value, path: &str) -> Option<Value> {
 }
 
 fn add(object: &mut Value, path: &str, value: Value) -> Option<()> {
+    fits(path, &value)?;
     let place = Place::of(object, path)?;
     act(object, add_at(&place, value))
 }

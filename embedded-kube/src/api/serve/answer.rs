@@ -39,6 +39,11 @@ impl Answer {
         Self::new(StatusCode::OK, content, body)
     }
 
+    /// Nothing, of what will be there.
+    pub(super) fn nothing_yet() -> Self {
+        Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: Body::empty() }
+    }
+
     /// Text.
     pub(super) fn text(text: &'static str) -> Self {
         Self::new(StatusCode::OK, "text/plain; charset=utf-8", Body::from(text))

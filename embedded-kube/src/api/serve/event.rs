@@ -1,6 +1,8 @@
 //! Events: kept once, and served in two groups with other names for the same fields
 //! (<https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/>).
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::super::Kind;
@@ -41,6 +43,11 @@ pub(super) fn kept(kind: &Kind, object: Value) -> Value {
 /// An object as a kind shows it.
 pub(super) fn shown(kind: &Kind, object: Value) -> Value {
     if is_new(kind) { renamed(object, "events.k8s.io/v1", |(new, old)| (old, new)) } else { object }
+}
+
+/// An object as a kind shows it, where it is only looked at.
+pub(super) fn seen<'a>(kind: &Kind, object: &'a Value) -> Cow<'a, Value> {
+    if is_new(kind) { Cow::Owned(shown(kind, object.clone())) } else { Cow::Borrowed(object) }
 }
 
 type Pair = (&'static str, &'static str);

@@ -6,10 +6,15 @@
 //! ```
 
 mod answer;
+mod audit;
+mod bind;
 mod body;
 mod event;
+mod evict;
 mod form;
 mod guard;
+mod port;
+mod quota;
 mod read;
 mod registry;
 mod review;
@@ -23,6 +28,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Uri};
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::access::{Index, Issuer, Tokens, User};
 use super::follow::Pages;
@@ -32,6 +38,8 @@ use super::schema::Schemas;
 use super::store::{Store, StoreError};
 use super::{Kind, Refusal, RefusalReason, discovery};
 
+pub use audit::Audit;
+pub use port::{Port, PortError};
 pub use service::{Service, in_process};
 
 use answer::Answer;
@@ -74,6 +82,8 @@ pub struct Parts {
     pub admission: Vec<Arc<dyn Admission>>,
     /// Who has the logs of containers, if anybody has.
     pub logs: Option<Arc<dyn Logs>>,
+    /// Where requests are written down, if anywhere.
+    pub audit: Option<Audit>,
 }
 
 /// The API. Cheap to clone.
@@ -92,6 +102,9 @@ struct Inner {
     roles: RwLock<Index>,
     admission: Vec<Arc<dyn Admission>>,
     logs: Option<Arc<dyn Logs>>,
+    audit: Option<Audit>,
+    /// Watches end with it.
+    closed: CancellationToken,
 }
 
 /// A request, whose body has arrived.
@@ -114,7 +127,7 @@ impl Api {
     /// # Errors
     /// When the default roles cannot be written.
     pub async fn open(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { store, tokens, issuer, admission, logs } = parts;
+        let Parts { store, tokens, issuer, admission, logs, audit } = parts;
         let registry = Registry::of(&store);
         let openapi = OpenApi::new(&registry.with_schemas());
         let api = Self(Arc::new(Inner {
@@ -128,6 +141,8 @@ impl Api {
             roles: RwLock::default(),
             admission,
             logs,
+            audit,
+            closed: CancellationToken::new(),
         }));
         api.seed().await?;
         Ok(api)
@@ -135,8 +150,26 @@ impl Api {
 
     /// Answers a request.
     pub async fn answer(&self, asked: Asked) -> Response<Body> {
-        let answer = self.answered(&asked).await;
-        answer.unwrap_or_else(|refusal| Answer::refusal(&refusal)).response(&asked.method)
+        let answered = self.answered(&asked).await;
+        let refusal = answered.as_ref().err().cloned();
+        let answer = answered.unwrap_or_else(|refusal| Answer::refusal(&refusal)).response(&asked.method);
+        if let Some(audit) = &self.0.audit
+            && let Ok(user) = self.who(&asked, Timestamp::now())
+        {
+            audit.note(&asked, &user, answer.status(), refusal.as_ref());
+        }
+        answer
+    }
+
+    /// Ends every watch, so that whoever has one looks for another server.
+    pub fn close(&self) {
+        self.0.closed.cancel();
+    }
+
+    /// The kind with that name in a group and version, if it is served.
+    #[must_use]
+    pub fn kind(&self, api_version: &str, name: &str) -> Option<Kind> {
+        self.registry().named(api_version, name).cloned()
     }
 
     async fn answered(&self, asked: &Asked) -> Result<Answer, Refusal> {

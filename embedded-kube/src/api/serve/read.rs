@@ -24,6 +24,8 @@ use super::{Api, Asked, event};
 
 /// How long a watch is open when the client says nothing of it, in seconds: from, and how much more at most.
 const WATCH_SECONDS: u64 = 1800;
+/// The longest that a watch is open, in seconds.
+const LONGEST_WATCH: u64 = 24 * 60 * 60;
 
 /// Which objects of a list are wanted.
 #[derive(Clone)]
@@ -50,7 +52,7 @@ impl Selection {
         if self.is_all() {
             return true;
         }
-        let object = shown(&self.kind, stored);
+        let object = event::seen(&self.kind, &stored.object);
         self.labels.matches(&object) && self.fields.matches(&self.kind, &object)
     }
 
@@ -107,7 +109,8 @@ impl Api {
                     return Err(Refusal::new(RefusalReason::InternalError, message));
                 };
                 let log = logs.log(&stored.object, asked.uri.query().unwrap_or_default()).await?;
-                return Ok(Answer::stream("text/plain", log));
+                let bound = stored.object["spec"]["nodeName"].as_str().is_some_and(|node| !node.is_empty());
+                return Ok(if bound { Answer::stream("text/plain", log) } else { Answer::nothing_yet() });
             }
             Some(_) => return Err(unknown_part()),
         }
@@ -176,7 +179,8 @@ impl Api {
             }
             Some(version) => self.0.store.watch(&resource, version).map(|watch| (watch, None)),
         };
-        let seconds = options.timeout_seconds.filter(|seconds| *seconds > 0).unwrap_or(WATCH_SECONDS);
+        let seconds =
+            options.timeout_seconds.filter(|seconds| *seconds > 0).unwrap_or(WATCH_SECONDS).min(LONGEST_WATCH);
         let form = Form { kind: kind.clone(), shape, first: true };
         let stream = match followed {
             Err(expired) => {
@@ -189,11 +193,15 @@ impl Api {
                 let time = Duration::from_secs(seconds);
                 let bookmarks = (options.bookmarks, starts);
                 let follow = Follow::new(followed, path.namespace.clone(), selects, bookmarks, time);
-                let lines = stream::unfold((follow, form), |(mut follow, mut form)| async move {
-                    let told = follow.next().await?;
+                let closed = self.0.closed.clone();
+                let lines = stream::unfold((follow, form, closed), |(mut follow, mut form, closed)| async move {
+                    let told = tokio::select! {
+                        () = closed.cancelled() => None,
+                        told = follow.next() => told,
+                    }?;
                     let line = form.line(&told);
                     form.first = false;
-                    Some((Ok::<_, std::convert::Infallible>(line), (follow, form)))
+                    Some((Ok::<_, std::convert::Infallible>(line), (follow, form, closed)))
                 });
                 Body::from_stream(lines)
             }

@@ -28,6 +28,10 @@ impl Api {
         let of = if asks_token { &request } else { kind };
         let bytes = body::json(of, &asked.headers, &asked.body)?;
         let sent: Value = serde_json::from_slice(&bytes).map_err(|error| Refusal::bad_request(error.to_string()))?;
+        let plain = |field: &str| matches!(sent.get(field), None | Some(Value::Null | Value::Object(_)));
+        if !sent.is_object() || !plain("metadata") || !plain("spec") {
+            return Err(Refusal::bad_request(format!("this is no {}", of.kind)));
+        }
         let lookup = Lookup(&self.0.store);
         let guard = &self.0.guard;
         let namespace = path.namespace.as_deref().unwrap_or_default();

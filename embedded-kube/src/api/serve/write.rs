@@ -1,9 +1,16 @@
 //! Makes, changes and removes objects.
 
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::StatusCode;
 use http::header::USER_AGENT;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::super::access::{User, Write, escalation};
 use super::super::apply::{self, Manager};
@@ -12,15 +19,24 @@ use super::super::lifecycle::{self, DeleteOptions, Deleted, Part, Updated};
 use super::super::patch::{self, PatchBody};
 use super::super::request::{FieldValidation, ResourcePath, Verb, WriteOptions, query};
 use super::super::schema::{Strictness, strict_error};
-use super::super::store::{Change, Expected, Key, NotWritten, StoreError, Stored};
+use super::super::store::{Change, Expected, Key, NotWritten, Resource, StoreError, Stored};
 use super::super::{Cause, Kind, Refusal, RefusalReason};
 use super::answer::Answer;
 use super::read::{not_allowed, unknown_part};
 use super::registry::{definitions, key};
-use super::{Api, Asked, body, event};
+use super::{Api, Asked, body, event, quota};
 
 /// How often a change is made again that met another one.
-const AGAIN: usize = 20;
+pub(super) const AGAIN: usize = 20;
+/// The most bytes of an object, as etcd has it.
+const KEPT: usize = 3 << 19;
+/// How deep an object may be nested: what is stored has to be read again, which goes 128 levels deep.
+const DEEPEST: usize = 120;
+/// The ServiceAccount of Pods that name none. It comes soon after its namespace, and that long it is waited for.
+const ACCOUNT: &str = "default";
+const SOON: Duration = Duration::from_millis(1500);
+/// Kinds that are built in and never replaced blindly, by a request that does not say which version it replaces.
+const VERSIONED: [&str; 2] = ["customresourcedefinitions", "leases"];
 
 /// A write, with everything that goes along.
 pub(super) struct Asking<'a> {
@@ -88,7 +104,8 @@ impl Api {
         }
         match verb {
             Verb::Create if path.name.is_none() => self.done(&asking, self.create(&asking).await?),
-            Verb::Create if asking.part() == "binding" => self.bind(&asking).await,
+            Verb::Create if is_pod(kind) && asking.part() == "binding" => self.bind(&asking).await,
+            Verb::Create if is_pod(kind) && asking.part() == "eviction" => self.evict(&asking).await,
             Verb::Update | Verb::Patch => {
                 let known = match asking.part() {
                     "" | "finalize" => true,
@@ -122,9 +139,8 @@ impl Api {
         if there.object["metadata"]["deletionTimestamp"].is_null() {
             return Ok(());
         }
-        let what = format!("unable to create new content in namespace {namespace} because it is being terminated");
-        let message = format!("{} \"{name}\" is forbidden: {what}", asking.kind.resource());
-        let mut refusal = Refusal::about(RefusalReason::Forbidden, asking.kind, name, message);
+        let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let mut refusal = forbidden(asking.kind, name, &why);
         if let Some(details) = &mut refusal.details {
             details.causes.push(Cause {
                 reason: "NamespaceTerminating".into(),
@@ -153,14 +169,20 @@ impl Api {
             let mut begun =
                 lifecycle::begin(kind, object.clone(), asking.namespace(), (&random.to_string(), seed), asking.now)?;
             let name = begun["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-            self.check_namespace(asking, &name)?;
+            self.check_namespace(asking, called(&object))?;
             if begun["metadata"].get("managedFields").is_none() {
                 begun = apply::tracked(kind, None, begun, &asking.manager(), asking.now);
+            }
+            if is_pod(kind) {
+                let suffix = lifecycle::generated_name("", random.as_u64_pair().1);
+                self.complete(asking, called(&object), &mut begun, &suffix).await?;
             }
             self.admit(asking, &mut begun, None)?;
             let admitted = self.0.schemas.created(kind, begun)?;
             warnings.extend(admitted.warnings);
+            self.check_quotas(asking, &admitted.object)?;
             let new = self.defined(kind, admitted.object, asking.now);
+            check_size(asking.asked, &new)?;
             if asking.options.dry_run {
                 return Ok(Done { object: new, warnings, created: true });
             }
@@ -176,19 +198,45 @@ impl Api {
         }
     }
 
+    /// Adds what plug-ins of the real one add to a new Pod, whose ServiceAccount has to be there.
+    async fn complete(&self, asking: &Asking<'_>, called: &str, pod: &mut Value, suffix: &str) -> Result<(), Refusal> {
+        let namespace = asking.namespace();
+        let name = pod["spec"]["serviceAccountName"].as_str().filter(|name| !name.is_empty()).unwrap_or(ACCOUNT);
+        let Some(account) = self.account(namespace, name).await else {
+            let why =
+                format!("error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found");
+            return Err(forbidden(asking.kind, called, &why));
+        };
+        builtin::with_plugins(pod, &account.object, suffix);
+        Ok(())
+    }
+
+    /// A ServiceAccount; the one that each namespace gets is waited for.
+    async fn account(&self, namespace: &str, name: &str) -> Option<Arc<Stored>> {
+        let resource = Resource { group: String::new(), plural: "serviceaccounts".into() };
+        let key = Key { resource: resource.clone(), namespace: namespace.to_owned(), name: name.to_owned() };
+        let there = self.0.store.get(&key);
+        if there.is_some() || name != ACCOUNT {
+            return there;
+        }
+        // From here on, nothing comes unnoticed.
+        let (_, mut watch) = self.0.store.list_and_watch(&resource, Some(namespace));
+        let comes = async {
+            loop {
+                let there = self.0.store.get(&key);
+                if there.is_some() || !matches!(watch.next().await, Ok(Some(_))) {
+                    return there;
+                }
+            }
+        };
+        timeout(SOON, comes).await.ok().flatten()
+    }
+
     async fn update(&self, asking: &Asking<'_>) -> Result<Done, Refusal> {
         let Asking { asked, kind, .. } = asking;
         let bytes = body::json(kind, &asked.headers, &asked.body)?;
         let decoded = self.0.schemas.decoded(kind, &bytes, asking.strictness())?;
         let given = decoded.object["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty());
-        if !given && kind.custom {
-            let cause = Cause {
-                reason: "FieldValueInvalid".into(),
-                message: "Invalid value: 0: must be specified for an update".into(),
-                field: "metadata.resourceVersion".into(),
-            };
-            return Err(Refusal::invalid(kind, asking.name(), vec![cause]));
-        }
         if self.0.store.get(&asking.key(asking.name())).is_none() && kind.plural == "leases" {
             return self.make(asking, decoded.object, decoded.warnings).await;
         }
@@ -207,7 +255,9 @@ impl Api {
             && self.0.store.get(&asking.key(asking.name())).is_none()
         {
             let mut configuration = configuration.clone();
-            if configuration["metadata"]["name"].is_null() {
+            if matches!(configuration["metadata"], Value::Null | Value::Object(_))
+                && configuration["metadata"]["name"].is_null()
+            {
                 configuration["metadata"]["name"] = asking.name().into();
             }
             let object = apply::applied(kind, None, &configuration, &manager, force, *now)?;
@@ -255,7 +305,11 @@ impl Api {
             let mut warnings: Vec<String> = warnings.iter().cloned().chain(strict).collect();
             let part = if asking.part() == "status" { Part::Status } else { Part::Main };
             let managed = new["metadata"].get("managedFields").cloned();
+            let blind = new["metadata"]["resourceVersion"].as_str().is_none_or(str::is_empty);
             let mut new = lifecycle::update(kind, &live, new, part)?;
+            if blind && (kind.custom || VERSIONED.contains(&kind.plural.as_str())) {
+                return Err(Refusal::unversioned(kind, name));
+            }
             if settled {
                 if let Some(managed) = managed {
                     new["metadata"]["managedFields"] = managed;
@@ -267,6 +321,7 @@ impl Api {
             let admitted = self.0.schemas.updated(kind, new, &live, asking.part())?;
             warnings.extend(admitted.warnings);
             let object = self.defined(kind, apply::settled(&live, admitted.object), *now);
+            check_size(asking.asked, &object)?;
             let (change, object) = match Updated::of(&live, object) {
                 Updated::Same => return Ok(Done { object: live, warnings, created: false }),
                 Updated::Changed(object) => (Change::Put(event::kept(kind, object.clone())), object),
@@ -290,6 +345,10 @@ impl Api {
 
     /// Looks at what is about to be written: nobody grants what they do not have, and what the caller has to say.
     fn admit(&self, asking: &Asking<'_>, object: &mut Value, old: Option<&Value>) -> Result<(), Refusal> {
+        if is_deeper(object, DEEPEST) {
+            let message = format!("the object is nested more than {DEEPEST} levels deep");
+            return Err(Refusal::bad_request(message));
+        }
         let Asking { kind, user, .. } = asking;
         if kind.group == "rbac.authorization.k8s.io" {
             let write =
@@ -302,12 +361,15 @@ impl Api {
         Ok(())
     }
 
-    /// A definition with what the server says of it.
+    /// A definition or a quota with what the server says of it.
     fn defined(&self, kind: &Kind, mut object: Value, now: Timestamp) -> Value {
         if kind.kind == "CustomResourceDefinition" {
             let others: Vec<Value> =
                 self.0.store.list(&definitions(), None).items.iter().map(|it| it.object.clone()).collect();
             object["status"] = builtin::accepted(&object, &others, &now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        }
+        if quota::is_quota(kind) {
+            object["status"] = self.quota_status(&object);
         }
         object
     }
@@ -322,27 +384,6 @@ impl Api {
             let mut roles = self.0.roles.write().unwrap_or_else(std::sync::PoisonError::into_inner);
             if removed { roles.remove(&stored.object) } else { roles.put(&stored.object) }
         }
-    }
-
-    /// A Pod goes to a node.
-    async fn bind(&self, asking: &Asking<'_>) -> Result<Answer, Refusal> {
-        let binding: Value =
-            serde_json::from_slice(&asking.asked.body).map_err(|error| Refusal::bad_request(error.to_string()))?;
-        let node = binding["target"]["name"].as_str().unwrap_or_default().to_owned();
-        let name = asking.name();
-        let bound = self.change(asking, AGAIN, &[], |live| {
-            let there = live["spec"]["nodeName"].as_str().unwrap_or_default();
-            if !there.is_empty() {
-                let why = format!("pod {name} is already assigned to node \"{there}\"");
-                return Err(Refusal::conflict(asking.kind, name, &why));
-            }
-            let mut pod = live.clone();
-            pod["spec"]["nodeName"] = node.clone().into();
-            Ok((pod, false))
-        });
-        bound.await?;
-        let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
-        Ok(Answer::object(StatusCode::CREATED, &status))
     }
 
     async fn delete(&self, asking: &Asking<'_>) -> Result<Answer, Refusal> {
@@ -363,7 +404,12 @@ impl Api {
     }
 
     /// Removes an object, or marks it. Gives it back as it is then, and whether it is gone.
-    async fn remove(&self, asking: &Asking<'_>, key: &Key, options: &DeleteOptions) -> Result<(Value, bool), Refusal> {
+    pub(super) async fn remove(
+        &self,
+        asking: &Asking<'_>,
+        key: &Key,
+        options: &DeleteOptions,
+    ) -> Result<(Value, bool), Refusal> {
         let (kind, name) = (asking.kind, key.name.as_str());
         let dry = asking.options.dry_run || options.dry_run.iter().any(|what| what == "All");
         for _ in 0..AGAIN {
@@ -449,6 +495,40 @@ impl Api {
     }
 }
 
+fn is_pod(kind: &Kind) -> bool {
+    kind.plural == "pods" && kind.group.is_empty()
+}
+
+/// Whether a value is nested deeper than so many levels.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Object(fields) => levels == 0 || fields.values().any(|it| is_deeper(it, levels - 1)),
+        Value::Array(items) => levels == 0 || items.iter().any(|it| is_deeper(it, levels - 1)),
+        _ => false,
+    }
+}
+
+/// An object is not larger than etcd lets it be, which tells clients to make it smaller.
+fn check_size(asked: &Asked, object: &Value) -> Result<(), Refusal> {
+    // Whoever sends little makes nothing large.
+    if asked.body.len() < KEPT / 2 || object.to_string().len() <= KEPT {
+        return Ok(());
+    }
+    Err(Refusal::new(RefusalReason::Unknown, "etcdserver: request is too large"))
+}
+
+/// What a new object is called before it has a name.
+fn called(object: &Value) -> &str {
+    let of = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
+    if of("name").is_empty() { of("generateName") } else { of("name") }
+}
+
+/// An object that must not be there.
+fn forbidden(kind: &Kind, name: &str, why: &str) -> Refusal {
+    let message = format!("{} \"{name}\" is forbidden: {why}", kind.resource());
+    Refusal::about(RefusalReason::Forbidden, kind, name, message)
+}
+
 /// Whether its name was made up here.
 fn is_generated(object: &Value) -> bool {
     object["metadata"]["name"].as_str().is_none_or(str::is_empty)
@@ -472,7 +552,7 @@ fn delete_options(asking: &Asking<'_>) -> Result<DeleteOptions, Refusal> {
 }
 
 /// Why a change was not made.
-fn unwritten(kind: &Kind, name: &str, error: NotWritten, creates: bool) -> Refusal {
+pub(super) fn unwritten(kind: &Kind, name: &str, error: NotWritten, creates: bool) -> Refusal {
     match error {
         NotWritten::Unexpected(_) if creates => Refusal::already_exists(kind, name),
         NotWritten::Unexpected(None) => Refusal::not_found(kind, name),

@@ -1,0 +1,106 @@
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+
+use super::super::{Api, Asked, Parts};
+use crate::api::access::{Issuer, Tokens, User};
+use crate::api::store::Store;
+
+const ISSUER: &str = "https://kubernetes.default.svc";
+
+async fn api() -> Api {
+    let key = Issuer::generate().expect("a key");
+    let parts = Parts {
+        store: Store::open(None).expect("a store"),
+        tokens: Tokens::default(),
+        issuer: Issuer::new(ISSUER, vec![ISSUER.into()], &key).expect("an issuer"),
+        admission: Vec::new(),
+        logs: None,
+        audit: None,
+    };
+    let api = Api::open(parts).await.expect("an API");
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}});
+    assert_eq!(ask(&api, Method::POST, "/api/v1/namespaces", &namespace).await.0, 201);
+    api
+}
+
+async fn ask(api: &Api, method: Method, path: &str, object: &Value) -> (u16, Value) {
+    let root = User { name: "root".into(), groups: vec!["system:masters".into()], ..User::default() };
+    let uri = path.parse().expect("a path");
+    let body = if object.is_null() { Bytes::new() } else { Bytes::from(object.to_string()) };
+    let answer = api.answer(Asked { method, uri, headers: HeaderMap::new(), body, certified: Some(root) }).await;
+    let status = answer.status().as_u16();
+    let told = answer.into_body().collect().await.expect("an answer").to_bytes();
+    (status, serde_json::from_slice(&told).expect("JSON"))
+}
+
+const PODS: &str = "/api/v1/namespaces/n/pods";
+
+fn pod(metadata: &Value, account: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": metadata,
+        "spec": {"serviceAccountName": account, "containers": [{"name": "c", "image": "i"}]},
+    })
+}
+
+async fn add_account(api: &Api, name: &str) {
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}});
+    let (status, told) = ask(api, Method::POST, "/api/v1/namespaces/n/serviceaccounts", &account).await;
+    assert_eq!(status, 201, "{told}");
+}
+
+#[tokio::test]
+async fn a_pod_has_a_service_account_and_its_token() {
+    let api = api().await;
+    for (metadata, called) in [(json!({"name": "a"}), "a"), (json!({"generateName": "a-"}), "a-")] {
+        let (status, told) = ask(&api, Method::POST, PODS, &pod(&metadata, "worker")).await;
+        let why = "error looking up service account n/worker: serviceaccount \"worker\" not found";
+        assert_eq!((status, &told["reason"]), (403, &json!("Forbidden")));
+        assert_eq!(told["message"], format!("pods \"{called}\" is forbidden: {why}"));
+        assert_eq!(told["details"], json!({"name": called, "kind": "pods"}));
+    }
+    add_account(&api, "worker").await;
+    let wanted = pod(&json!({"name": "a"}), "worker");
+    let (status, dry) = ask(&api, Method::POST, &format!("{PODS}?dryRun=All"), &wanted).await;
+    assert_eq!((status, dry["spec"]["volumes"].as_array().map(Vec::len)), (201, Some(1)), "{dry}");
+    assert_eq!(ask(&api, Method::GET, &format!("{PODS}/a"), &Value::Null).await.0, 404);
+    let (status, made) = ask(&api, Method::POST, PODS, &wanted).await;
+    assert_eq!(status, 201, "{made}");
+    let spec = &made["spec"];
+    let volume = spec["volumes"][0]["name"].as_str().unwrap_or_default();
+    assert!(volume.strip_prefix("kube-api-access-").is_some_and(|end| end.len() == 5), "{volume}");
+    assert_eq!(spec["containers"][0]["volumeMounts"][0]["name"], volume);
+    assert_eq!((&spec["serviceAccount"], &spec["priority"]), (&json!("worker"), &json!(0)));
+    assert_eq!(spec["tolerations"].as_array().map(Vec::len), Some(2));
+    // What nobody has sent is nobody's.
+    let owned = &made["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"];
+    assert!(owned.get("f:containers").is_some() && owned.get("f:volumes").is_none(), "{owned}");
+}
+
+#[tokio::test]
+async fn the_service_account_of_a_new_namespace_is_waited_for() {
+    let api = api().await;
+    let wanted = pod(&json!({"name": "a"}), "");
+    let ((status, made), ()) = tokio::join!(ask(&api, Method::POST, PODS, &wanted), add_account(&api, "default"));
+    assert_eq!((status, &made["spec"]["serviceAccountName"]), (201, &json!("default")), "{made}");
+}
+
+#[tokio::test]
+async fn what_is_never_replaced_blindly_needs_a_version() {
+    let api = api().await;
+    let path = "/apis/coordination.k8s.io/v1/namespaces/n/leases/l";
+    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"}, "spec": {}});
+    assert_eq!(ask(&api, Method::PUT, path, &lease).await.0, 201, "a replaced Lease need not be there");
+    let (status, told) = ask(&api, Method::PUT, path, &lease).await;
+    let what = "metadata.resourceVersion: Invalid value: 0: must be specified for an update";
+    assert_eq!((status, &told["details"]["kind"]), (422, &json!("leases")));
+    assert_eq!(told["message"], format!("leases.coordination.k8s.io \"l\" is invalid: {what}"));
+
+    let path = "/api/v1/namespaces/n/configmaps/m";
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"k": "v"}});
+    assert_eq!(ask(&api, Method::PUT, path, &map).await.0, 404);
+    ask(&api, Method::POST, "/api/v1/namespaces/n/configmaps", &map).await;
+    let (status, told) = ask(&api, Method::PUT, path, &map).await;
+    assert_eq!((status, &told["data"]["k"]), (200, &json!("v")));
+}
