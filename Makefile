@@ -15,18 +15,31 @@ help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## Collect, join, aggregate and deliver open data from three places, twice, and check the result
+demo: ## Collect, join, aggregate and deliver open data on a cluster in one process, twice, and check the result
 	@scripts/setup demo
 	@scripts/demo/run
 
+.PHONY: up
+up: ## Start a cluster in one process for the same samples, which is kept in .demo/cluster, until Ctrl-C
+	@scripts/setup demo
+	cargo build --workspace --locked --quiet
+	@scripts/demo/up
+
 .PHONY: test
-test: ## Run every test, and the demo as the last one
+test: ## Run every test, those of the operator also on the embedded cluster, and the demo as the last one
 	@scripts/setup test
 	cargo test --workspace --locked
+	AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test control_plane --test node_runner --test cluster
 	python3 -m unittest discover --start-directory scripts
 	python3 -m unittest discover --start-directory scripts/bench
 	python3 -m unittest discover --start-directory scripts/kubelet
 	@scripts/demo/run
+
+.PHONY: test-embedded
+test-embedded: export AGGREGATOR_PLANE := embedded
+test-embedded: ## Run the tests that have a Kubernetes control plane on the embedded cluster
+	@scripts/setup test
+	cargo test --workspace --locked --test control_plane --test node_runner --test cluster
 
 .PHONY: test-matrix
 test-matrix: export AGGREGATOR_KUBERNETES := 1.34
@@ -38,18 +51,13 @@ test-matrix: ## Run the tests that have a Kubernetes control plane on the oldest
 test-kubelet: ## Run a sample on a real kubelet with containerd, as root, if AGGREGATOR_KUBELET=yes
 	@scripts/kubelet/run
 
-.PHONY: test-api
-test-api: ## Compare the embedded API, which is being built, with a real Kubernetes API server
-	@scripts/setup test
-	cargo test --locked --package aggregator-embedded-kube --features api
-
 .PHONY: lint
 lint: ## Check formatting, lints, documentation, scripts, and what the repository may not contain
 	@scripts/setup lint
 	@scripts/lint
 
 .PHONY: control-plane
-control-plane: ## Start a Kubernetes control plane with a node and the operator, until Ctrl-C
+control-plane: ## Start the published Kubernetes control plane with a node and the operator, until Ctrl-C
 	@scripts/setup test
 	cargo build --workspace --locked --bins --examples
 	@CARGO_MANIFEST_DIR="$(CURDIR)/tests" "$(CARGO_TARGET_DIR)/debug/examples/control-plane"
@@ -80,11 +88,17 @@ bench-operator: build ## Measure the operator of dist/aggregator with thousands 
 	cargo build --workspace --locked --bins --examples
 	@CARGO_MANIFEST_DIR="$(CURDIR)/cli" "$(CARGO_TARGET_DIR)/debug/examples/bench-operator" $(or $(BENCH),--write)
 
+.PHONY: bench-embedded
+bench-embedded: build ## Measure aggregator up of dist/aggregator: start, writes, watchers, fires, kills; BENCH="…" as above
+	cargo build --release --locked --package aggregator-cli --example bench-embedded
+	@CARGO_MANIFEST_DIR="$(CURDIR)/cli" "$(CARGO_TARGET_DIR)/release/examples/bench-embedded" $(or $(BENCH),--write)
+
 .PHONY: soak
 soak: ## Kill runs at every point of every world, and at KILLS random moments (1000) for every pair: hours
 	@scripts/setup test
 	AGGREGATOR_POINTS=all cargo test --workspace --locked --test cli -- --nocapture points::
 	AGGREGATOR_KILLS=$(or $(KILLS),1000) cargo test --workspace --locked --test cli -- --nocapture moments::
+	AGGREGATOR_KILLS=200 cargo test --workspace --locked --test cli -- --nocapture up_kills::
 
 .PHONY: fuzz
 fuzz: ## Make inputs up for every fuzz target, or TARGET, for SECONDS each (60)
@@ -92,5 +106,5 @@ fuzz: ## Make inputs up for every fuzz target, or TARGET, for SECONDS each (60)
 	@scripts/fuzz $(or $(SECONDS),60) $(TARGET)
 
 .PHONY: clean-demo
-clean-demo: ## Remove what the demo made, and the data it fetched
+clean-demo: ## Remove what make demo and make up have made, and the cluster that make up keeps
 	rm -rf .demo

@@ -6,6 +6,7 @@
 
 pub mod collector;
 pub mod control_plane;
+pub mod figures;
 pub mod folder;
 pub mod gateway;
 pub mod golden;

@@ -1,6 +1,6 @@
-//! The control plane that tests start is a real one.
+//! The control plane that tests start is a real one, or does what a real one does.
 
-use aggregator_tests::control_plane::{ControlPlane, Release};
+use aggregator_tests::control_plane::{ControlPlane, Plane, Release};
 use aggregator_tests::wait::eventually;
 use serde_json::Value;
 
@@ -24,8 +24,12 @@ spec:
 fn a_job_has_a_pod_that_goes_with_it() {
     let plane = ControlPlane::shared();
     let version = plane.kubectl(["version"]);
-    for part in ["Client", "Server"] {
-        let told = format!("{part} Version: v{}.", Release::chosen().minor());
+    let (server, log) = match Plane::chosen() {
+        Plane::Real => (Release::chosen(), "kube-scheduler"),
+        Plane::Embedded => (Release::newest(), "embedded-kube"),
+    };
+    for (part, release) in [("Client", Release::chosen()), ("Server", server)] {
+        let told = format!("{part} Version: v{}.", release.minor());
         assert!(version.contains(&told), "{told} is not in:\n{version}");
     }
 
@@ -49,7 +53,8 @@ fn a_job_has_a_pod_that_goes_with_it() {
     eventually("no Pod", || namespace.kubectl(["get", "pods", "--output=name"]).is_empty().then_some(()));
     // The rest of the namespace is still there, and what a failing test prints has it.
     let dump = namespace.dump();
-    for part in ["text: Grüß Gott", "FailedScheduling", "SuccessfulCreate", "== the log of kube-scheduler"] {
+    let log = format!("== the log of {log}");
+    for part in ["text: Grüß Gott", "FailedScheduling", "SuccessfulCreate", &log] {
         assert!(dump.contains(part), "{part} is not in:\n{dump}");
     }
 }

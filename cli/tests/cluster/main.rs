@@ -1,4 +1,4 @@
-//! The operator on a real control plane: objects in, runs out.
+//! The operator on a control plane, the real one or the embedded one: objects in, runs out.
 
 mod arrivals;
 mod audit;

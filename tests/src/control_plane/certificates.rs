@@ -1,4 +1,5 @@
-//! Who the parts and the administrator are: an authority of the control plane's own, certificates and kubeconfigs.
+//! Who the parts, the administrator and the nodes are: an authority of the control plane's own, certificates and
+//! kubeconfigs.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -64,6 +65,14 @@ pub(super) fn write(home: &Path, url: &str) -> Issuer<'static, KeyPair> {
     kubeconfig(&authority, home, url, CONTROLLER_MANAGER, None);
     kubeconfig(&authority, home, url, SCHEDULER, None);
     authority
+}
+
+/// An authority that somebody else has written.
+pub(super) fn read(certificate: &Path, key: &Path) -> Issuer<'static, KeyPair> {
+    let text =
+        |file: &Path| std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let key = KeyPair::from_pem(&text(key)).unwrap();
+    Issuer::from_ca_cert_pem(&text(certificate), key).unwrap()
 }
 
 /// Who a node is, as files.

@@ -1,11 +1,15 @@
-//! A private Kubernetes control plane: etcd, API server, controller manager and scheduler of the published release, on
-//! a free loopback port, with certificates of its own. Pods stay pending until a test starts a [`Node`].
+//! A private Kubernetes control plane on a free loopback port, with certificates of its own: etcd, API server,
+//! controller manager and scheduler of the published release, or [all of that inside one program](Plane). Pods stay
+//! pending until a test starts a [`Node`].
 
 mod audit;
 mod certificates;
+mod embedded;
 mod namespace;
 mod node;
 mod parts;
+mod plane;
+mod program;
 mod release;
 
 use std::ffi::OsStr;
@@ -29,6 +33,7 @@ pub use audit::Request;
 pub use certificates::Identity;
 pub use namespace::Namespace;
 pub use node::Node;
+pub use plane::Plane;
 pub use release::Release;
 
 /// A running control plane. Dropping it ends the processes and removes their files.
@@ -62,33 +67,70 @@ impl ControlPlane {
     /// Starts a control plane.
     ///
     /// # Panics
-    /// When the program is not built, or a part ends or is not ready in time.
+    /// When a program is not built, or a part ends or is not ready in time.
     #[must_use]
     pub fn start() -> Self {
-        let mut plane = Self::bare();
-        // Not before: it gives up when the API server is not there for ten seconds.
-        plane.spawn("kube-controller-manager", parts::controller_manager(plane.home.path()));
-        plane.spawn("kube-scheduler", parts::scheduler(plane.home.path()));
+        Self::of(Plane::chosen(), true)
+    }
+
+    /// Starts a real one, whichever tests are to have.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn real() -> Self {
+        Self::of(Plane::Real, true)
+    }
+
+    /// Starts the embedded one, whichever tests are to have.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    #[must_use]
+    pub fn embedded() -> Self {
+        Self::of(Plane::Embedded, true)
+    }
+
+    /// Starts a control plane without controllers and scheduler: nothing comes about in it by itself, and a test may do
+    /// their work.
+    ///
+    /// # Panics
+    /// When a program is not built, or a part ends or is not ready in time.
+    #[must_use]
+    pub fn bare() -> Self {
+        Self::of(Plane::chosen(), false)
+    }
+
+    fn of(plane: Plane, controllers: bool) -> Self {
+        let home = tempfile::Builder::new().prefix("aggregator-kube-").tempdir().unwrap();
+        match plane {
+            Plane::Real => Self::of_parts(home, controllers),
+            Plane::Embedded => Self::of_one(home, controllers),
+        }
+    }
+
+    fn of_parts(home: TempDir, controllers: bool) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let authority = certificates::write(home.path(), &url(port));
+        audit::write_policy(home.path());
+        let program = Release::chosen().program();
+        let mut plane = Self { program, port, parts: Vec::new(), namespaces: AtomicU32::new(0), authority, home };
+        plane.spawn("etcd", parts::etcd(plane.home.path()));
+        plane.spawn(parts::API_SERVER, parts::api_server(plane.home.path(), port));
+        plane.wait_until_ready();
+        if controllers {
+            // Not before: it gives up when the API server is not there for ten seconds.
+            plane.spawn("kube-controller-manager", parts::controller_manager(plane.home.path()));
+            plane.spawn("kube-scheduler", parts::scheduler(plane.home.path()));
+        }
         plane
     }
 
-    /// Starts a control plane without controller manager and scheduler: nothing comes about in it by itself, and a test
-    /// may do their work.
-    ///
-    /// # Panics
-    /// When the program is not built, or a part ends or is not ready in time.
-    #[must_use]
-    pub fn bare() -> Self {
-        let program = Release::chosen().program();
-        let home = tempfile::Builder::new().prefix("aggregator-kube-").tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let authority = certificates::write(home.path(), &format!("https://127.0.0.1:{port}"));
-        audit::write_policy(home.path());
-        let mut plane = Self { program, port, parts: Vec::new(), namespaces: AtomicU32::new(0), authority, home };
-        plane.spawn("etcd", parts::etcd(plane.home.path()));
-        plane.spawn("kube-apiserver", parts::api_server(plane.home.path(), port));
-        plane.wait_until_ready();
-        plane
+    fn of_one(home: TempDir, controllers: bool) -> Self {
+        let program = kubectl();
+        let embedded::Started { process, port, authority } = embedded::start(home.path(), controllers);
+        let parts = vec![(embedded::PART, process)];
+        Self { program, port, parts, namespaces: AtomicU32::new(0), authority, home }
     }
 
     fn spawn(&mut self, part: &'static str, arguments: Vec<String>) {
@@ -124,7 +166,8 @@ impl ControlPlane {
         }
     }
 
-    /// The program whose sub-commands the parts are, and `kubectl`.
+    /// The program of the published release: its sub-command `kubectl` is for either control plane, and the parts of the
+    /// real one are others.
     #[must_use]
     pub fn program(&self) -> &Path {
         &self.program
@@ -133,7 +176,7 @@ impl ControlPlane {
     /// Where the API server is.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("https://127.0.0.1:{}", self.port)
+        url(self.port)
     }
 
     /// The certificate of the authority by which servers of the control plane are known, as a PEM file.
@@ -169,7 +212,18 @@ impl ControlPlane {
         audit::requests(self.home.path(), user)
     }
 
-    /// The program's processes, by the names of the parts.
+    /// The process that answers requests.
+    ///
+    /// # Panics
+    /// When there is none, which is a mistake in here.
+    #[must_use]
+    pub fn api_server(&self) -> &Process {
+        let answers = |part: &str| [parts::API_SERVER, embedded::PART].contains(&part);
+        let found = self.processes().find(|(part, _)| answers(part));
+        found.map(|(_, process)| process).expect("each control plane has one")
+    }
+
+    /// The processes of the control plane, by the names of the parts.
     pub fn processes(&self) -> impl Iterator<Item = (&'static str, &Process)> {
         self.parts.iter().map(|(part, process)| (*part, process))
     }
@@ -259,6 +313,20 @@ impl ControlPlane {
         let logs = self.processes().map(|(part, process)| format!("== the log of {part}\n{}", process.log(60)));
         logs.collect()
     }
+}
+
+/// The program of the published release, whose sub-command `kubectl` is kubectl.
+///
+/// # Panics
+/// When it is not built.
+#[must_use]
+pub fn kubectl() -> PathBuf {
+    Release::chosen().program()
+}
+
+/// Where the API server is that has that port.
+fn url(port: u16) -> String {
+    format!("https://127.0.0.1:{port}")
 }
 
 /// A file of the control plane's, as an argument.

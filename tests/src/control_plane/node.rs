@@ -1,13 +1,12 @@
 //! A node of a control plane's, whose Pods are processes of this machine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
+use super::program::program;
 use super::{ControlPlane, file};
-use crate::folder;
 use crate::process::Process;
 use crate::wait::{PATIENCE, eventually};
 
@@ -141,28 +140,4 @@ impl Drop for Node {
             eprintln!("== the log of the node {}\n{}", self.name, self.log());
         }
     }
-}
-
-/// The program, which cargo has built beside the running test. Cargo does so when it tests the whole workspace, and not
-/// when it is asked for one test of another package.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).expect("cargo puts tests two folders deep");
-    let program = folder.join("embedded-kube");
-    let advice = "build it first: `cargo build --workspace`";
-    let built = program.metadata().and_then(|metadata| metadata.modified());
-    let built = built.unwrap_or_else(|error| panic!("{}: {error}; {advice}", program.display()));
-    let changed = newest(&folder::workspace().join("embedded-kube/src"));
-    assert!(built >= changed, "{} is older than its sources; {advice}", program.display());
-    program
-}
-
-/// When the last of the files below a folder was changed.
-fn newest(folder: &Path) -> SystemTime {
-    let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
-    let times = entries.map(|entry| {
-        let metadata = entry.metadata().unwrap();
-        if metadata.is_dir() { newest(&entry.path()) } else { metadata.modified().unwrap() }
-    });
-    times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use super::{audit, certificates, file};
 
+/// The part that answers requests.
+pub(super) const API_SERVER: &str = "kube-apiserver";
 /// Where Pods find the API server: the first address of the Services. Only a node can lead them there.
 pub(super) const SERVICE: &str = "10.0.0.1";
 

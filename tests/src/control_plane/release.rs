@@ -25,11 +25,20 @@ impl Release {
     /// When there is none of that name.
     #[must_use]
     pub fn chosen() -> Self {
-        let newest = Self::of(NEWEST);
+        let newest = Self::newest();
         match std::env::var(VARIABLE) {
             Ok(minor) if !minor.is_empty() && minor != newest.minor => Self::of(&minor),
             _ => newest,
         }
+    }
+
+    /// The newest, which the embedded control plane says that it is.
+    ///
+    /// # Panics
+    /// When its list cannot be read.
+    #[must_use]
+    pub fn newest() -> Self {
+        Self::of(NEWEST)
     }
 
     fn of(modules: &str) -> Self {
