@@ -67,6 +67,8 @@ pub(crate) enum Command {
     Preview(PreviewArgs),
     /// Run a Pipeline: read its sources, write its sinks, account for every row
     #[command(after_help = help::RUN)]
+    #[command(mut_arg("files", |files| files.required(false).required_unless_present("name")))]
+    #[command(mut_arg("kubeconfig", |file| file.requires("name")), mut_arg("context", |name| name.requires("name")))]
     Run(RunArgs),
     /// Run the tests inside Transformations, and the *.test.yaml files beside Pipelines
     #[command(after_help = help::TEST)]
@@ -81,6 +83,27 @@ pub(crate) enum Command {
     #[command(after_help = help::CODEGEN)]
     #[command(override_usage = "aggregator codegen -f <PATH>... --transformation <NAME> --to <LANGUAGE>")]
     Codegen(CodegenArgs),
+    /// Start a whole cluster in this process: API, operator and a node, to try things out
+    #[command(after_help = help::UP)]
+    Up(UpArgs),
+    /// Show objects of a server, once or as they change
+    #[command(after_help = help::GET)]
+    Get(GetArgs),
+    /// Show all that is known of objects of a server, and what helps
+    #[command(after_help = help::DESCRIBE)]
+    Describe(DescribeArgs),
+    /// Make objects of a server what manifests say
+    #[command(after_help = help::APPLY)]
+    Apply(ApplyArgs),
+    /// Delete objects of a server
+    #[command(after_help = help::DELETE)]
+    Delete(DeleteArgs),
+    /// Show what the Pods of a run say
+    #[command(after_help = help::LOGS)]
+    Logs(LogsArgs),
+    /// Write what a server holds as manifests that another one takes
+    #[command(after_help = help::EXPORT)]
+    Export(ExportArgs),
     /// Watch a Kubernetes cluster and run what its objects ask for
     #[command(after_help = help::OPERATOR)]
     Operator(OperatorArgs),
@@ -138,8 +161,39 @@ pub(crate) struct State {
     pub(crate) state: PathBuf,
 }
 
+/// Which server.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Server {
+    /// The file that says where the server is; without it: KUBECONFIG, ~/.kube/config, or the Pod's ServiceAccount
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The context of that file; without it: the current one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+}
+
+/// Which server, and which namespace of it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct At {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// The namespace; without it: the context's, or default
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+}
+
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
+    /// A Pipeline of a server, instead of manifests
+    // Hidden: whoever has forgotten -f should not be shown two ways at once.
+    #[arg(value_name = "NAME", hide = true)]
+    #[arg(conflicts_with_all = ["files", "pipeline", "secrets", "memory", "shard", "report"])]
+    pub(crate) name: Option<String>,
+    /// Wait for the end of a run on a server, and show it
+    #[arg(long, requires = "name")]
+    pub(crate) wait: bool,
+    #[command(flatten)]
+    pub(crate) server: Server,
     #[command(flatten)]
     pub(crate) selection: Selection,
     /// What is read and written, see below
@@ -298,9 +352,153 @@ pub(crate) enum Language {
 }
 
 #[derive(Clone, Debug, Args)]
+pub(crate) struct GetArgs {
+    /// A kind and names, or KIND/NAME; without names: all objects of the kind
+    #[arg(required = true, value_name = "KIND[/NAME]")]
+    pub(crate) objects: Vec<String>,
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Those of all namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub(crate) all_namespaces: bool,
+    /// Only those with these labels, as team=shop,tier!=test
+    #[arg(short = 'l', long, value_name = "LABELS")]
+    pub(crate) selector: Option<String>,
+    /// Go on, and show what changes
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    /// Show all columns
+    #[arg(long)]
+    pub(crate) wide: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DescribeArgs {
+    /// A kind and names, or KIND/NAME; without names: all objects of the kind
+    #[arg(required = true, value_name = "KIND[/NAME]")]
+    pub(crate) objects: Vec<String>,
+    #[command(flatten)]
+    pub(crate) at: At,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Ask the server what it would do, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Take over fields that others have set to something else
+    #[arg(long)]
+    pub(crate) force_conflicts: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeleteArgs {
+    /// A kind and names, or KIND/NAME
+    #[arg(value_name = "KIND[/NAME]")]
+    pub(crate) objects: Vec<String>,
+    /// The objects of these manifests; may be repeated
+    #[arg(short = 'f', long = "file", value_name = "PATH", num_args = 1..)]
+    #[arg(required_unless_present = "objects", conflicts_with = "objects")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Of a kind, those with these labels, as team=shop,tier!=test
+    #[arg(short = 'l', long, value_name = "LABELS", conflicts_with = "files")]
+    pub(crate) selector: Option<String>,
+    /// Wait until they are gone
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true)]
+    #[arg(default_value_t = true, default_missing_value = "true")]
+    pub(crate) wait: bool,
+    /// How long that may take, as 2m
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_time)]
+    pub(crate) timeout: std::time::Duration,
+    /// Pass over what is not there
+    #[arg(long)]
+    pub(crate) ignore_not_found: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// A run, or pod/NAME, job/NAME, or pipeline/NAME for its latest run
+    #[arg(value_name = "[KIND/]NAME")]
+    pub(crate) object: String,
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Go on until the run ends, over all of its attempts
+    #[arg(short, long, conflicts_with = "previous")]
+    pub(crate) follow: bool,
+    /// Only the last lines of each Pod
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(0..))]
+    pub(crate) tail: Option<i64>,
+    /// Only what is younger, as 10m
+    #[arg(long, value_name = "DURATION", value_parser = parse_time)]
+    pub(crate) since: Option<std::time::Duration>,
+    /// The container, in a Pod of several
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) container: Option<String>,
+    /// What the container said before it was started anew
+    #[arg(long)]
+    pub(crate) previous: bool,
+    /// The time of each line
+    #[arg(long)]
+    pub(crate) timestamps: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// A kind and names, or KIND/NAME; without: Connectors, Transformations, Pipelines, Schedules, and their Namespaces
+    #[arg(value_name = "KIND[/NAME]")]
+    pub(crate) objects: Vec<String>,
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// Those of all namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub(crate) all_namespaces: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UpArgs {
+    /// The folder of the cluster's objects, keys and logs: the next start finds everything there
+    #[arg(long, value_name = "DIR", default_value = ".aggregator/cluster", conflicts_with = "ephemeral")]
+    pub(crate) data_dir: PathBuf,
+    /// Keep nothing: objects are in memory, and everything is gone at the end
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+    /// The port on 127.0.0.1; 0 is any free one. Without it: the one of last time, if it is free
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// What a new cluster begins with: nothing, or a Pipeline that runs every 30 seconds
+    #[arg(long, value_enum, value_name = "SEED", default_value_t = Seed::None)]
+    pub(crate) seed: Seed,
+    /// Apply the manifests of a folder, now and whenever they change
+    #[arg(long, value_name = "DIR")]
+    pub(crate) watch: Option<PathBuf>,
+    /// A folder that Connectors may name; may be repeated. Without it: this one, and that of --watch
+    #[arg(long, value_name = "DIR")]
+    pub(crate) allow_host_paths: Vec<PathBuf>,
+    /// Where relative paths of Connectors start. Without it: in the folder of --watch, or this one
+    #[arg(long, value_name = "DIR")]
+    pub(crate) host_path_base: Option<PathBuf>,
+}
+
+/// What a new cluster begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Seed {
+    Demo,
+    None,
+}
+
+/// The image of the workers' containers, unless something else is said.
+pub(crate) const WORKER_IMAGE: &str = concat!("aggregator.dev/aggregator:", env!("CARGO_PKG_VERSION"));
+
+#[derive(Clone, Debug, Args)]
 pub(crate) struct OperatorArgs {
     /// The image of the workers' containers
-    #[arg(long, value_name = "IMAGE", default_value = concat!("aggregator.dev/aggregator:", env!("CARGO_PKG_VERSION")))]
+    #[arg(long, value_name = "IMAGE", default_value = WORKER_IMAGE)]
     pub(crate) worker_image: String,
     /// The program that the image runs, with leading arguments
     #[arg(long, value_name = "WORD", num_args = 1.., default_value = "aggregator")]

@@ -9,9 +9,9 @@ First steps, in a folder with manifests (docs/first-pipeline.md makes one):
 
 Exit codes:
   0    done
-  1    the run failed
+  1    the run failed, or a server refused something
   2    wrong usage, or an invalid manifest
-  3    a connector could not be reached
+  3    a connector or a server could not be reached
   4    a quality rule or the reject budget was broken
   130  interrupted";
 
@@ -49,7 +49,13 @@ Examples:
   aggregator run -f . --state state --shard 0/4    the first of four processes
   aggregator run -f . --backfill 2026-01-01/2026-02-01    January once more
 
-Ctrl-C stops a run; the next one goes on from where it can.";
+Ctrl-C stops a run; the next one goes on from where it can.
+
+A Pipeline of a server (`aggregator up`, or a cluster) is run there by its name,
+with --mode, --param, --backfill, --namespace, --kubeconfig and --context:
+  aggregator run turnover                  start it
+  aggregator run turnover -n shop --wait   wait for its end, and show the ledger
+Ctrl-C then stops the waiting, and not the run.";
 
 pub(crate) const TEST: &str = "\
 Examples:
@@ -95,6 +101,63 @@ pub(crate) const CODEGEN: &str = "\
 Examples:
   aggregator codegen -f . --transformation clean-flight --to sql
   aggregator codegen -f . --transformation clean-flight --to polars > clean.py";
+
+pub(crate) const UP: &str = "\
+Not for production: Pods are processes of yours with no walls between them.
+It prints what to type next. Ctrl-C ends it, a second one at once.
+
+Examples:
+  aggregator up                            again what is in .aggregator/cluster
+  aggregator up --ephemeral --seed demo    something to look at, gone at the end
+  aggregator up --watch pipelines          manifests applied as they change";
+
+pub(crate) const GET: &str = "\
+Kinds have their plural, singular or short names, as pipelines, pipeline, apipe.
+
+Examples:
+  aggregator get pipelines                 with a server of `aggregator up`, too
+  aggregator get pipelineruns -n shop -w   go on with what changes
+  aggregator get pipeline/turnover connector/orders
+  aggregator get pods -A -l aggregator.dev/run --wide
+  aggregator get pipeline turnover -o json
+
+As YAML: `aggregator export pipeline turnover`.";
+
+pub(crate) const DESCRIBE: &str = "\
+Examples:
+  aggregator describe pipelinerun turnover-x7k2p
+  aggregator describe connectors -n shop
+
+Values of Secrets are not shown.";
+
+pub(crate) const APPLY: &str = "\
+All files are read and checked before anything is written. What the server
+refuses does not stop the rest; the exit code tells.
+
+Examples:
+  aggregator apply -f .
+  aggregator apply -f pipeline.yaml --dry-run
+  aggregator apply -f . -n shop --force-conflicts";
+
+pub(crate) const DELETE: &str = "\
+Examples:
+  aggregator delete pipelinerun turnover-x7k2p
+  aggregator delete -f pipeline.yaml
+  aggregator delete pipelineruns -l aggregator.dev/pipeline=shop --wait=false";
+
+pub(crate) const LOGS: &str = "\
+Examples:
+  aggregator logs turnover-x7k2p           the run's current attempt
+  aggregator logs -f pipeline/turnover     its latest run, until that ends
+  aggregator logs job/nightly --tail 20 --since 10m";
+
+pub(crate) const EXPORT: &str = "\
+Examples:
+  aggregator export -n shop > shop.yaml
+  aggregator export -A > all.yaml
+  aggregator export pipeline turnover      one, with nothing of the server
+
+Secrets are never exported; those that Connectors need are named in a comment.";
 
 pub(crate) const OPERATOR: &str = "\
 It reaches the cluster as kubectl does: by KUBECONFIG or ~/.kube/config, or as the ServiceAccount of its Pod.

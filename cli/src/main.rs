@@ -13,6 +13,7 @@ mod telemetry;
 
 use std::process::ExitCode;
 
+use aggregator_embedded_kube::supervisor;
 use clap::Parser;
 
 use crate::args::{Arguments, Command};
@@ -26,6 +27,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const STACK_BYTES: usize = 16 * 1024 * 1024;
 
 fn main() -> ExitCode {
+    // A container of `aggregator up` is supervised by this program, in a process of one thread.
+    if let Some(code) = supervisor::take_over() {
+        return code;
+    }
     let arguments = Arguments::parse();
     let (telemetry, unsent) = telemetry::start(&arguments);
     small_pages();
@@ -79,6 +84,13 @@ async fn dispatch(arguments: Arguments, telemetry: Telemetry) -> Result<u8, Fail
         Command::Connectors(args) => commands::connectors::connectors(args, global).await,
         Command::Functions(args) => commands::functions::functions(&args, global),
         Command::Codegen(args) => commands::codegen::codegen(&args, global),
+        Command::Up(args) => commands::up::up(&args, global, &telemetry).await,
+        Command::Get(args) => commands::objects::get::get(args, global).await,
+        Command::Describe(args) => commands::objects::describe::describe(args, global).await,
+        Command::Apply(args) => commands::objects::apply::apply(args, global).await,
+        Command::Delete(args) => commands::objects::delete::delete(args, global).await,
+        Command::Logs(args) => commands::objects::logs::logs(args).await,
+        Command::Export(args) => commands::objects::export::export(args, global).await,
         Command::Operator(args) => commands::operator::operator(args, global, &telemetry).await,
         Command::Worker(args) => commands::worker::worker(args, &telemetry).await,
         Command::Completions(args) => commands::completions::completions(&args),

@@ -83,7 +83,7 @@ fn read_tests(files: &Files) -> Result<Vec<ManifestText>, Failure> {
 }
 
 /// The wanted files below a folder. Names that begin with a dot or `_aggregator` are our own or somebody's secrets.
-fn walk(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn walk(folder: &Path, wanted: fn(&Path) -> bool) -> Result<Vec<PathBuf>, Failure> {
     let hidden = |entry: &walkdir::DirEntry| {
         let name = entry.file_name().to_string_lossy();
         entry.depth() > 0 && (name.starts_with('.') || name.starts_with("_aggregator"))
@@ -102,12 +102,12 @@ fn is_test(path: &Path) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(".test.yaml"))
 }
 
-fn is_manifest(path: &Path) -> bool {
+pub(crate) fn is_manifest(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str());
     matches!(ending, Some("yaml" | "yml" | "json")) && !is_test(path)
 }
 
-fn read_file(path: &Path) -> Result<ManifestText, Failure> {
+pub(crate) fn read_file(path: &Path) -> Result<ManifestText, Failure> {
     let size = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
     if size > MAX_BYTES {
         return Err(Failure::usage(

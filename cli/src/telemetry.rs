@@ -64,7 +64,7 @@ pub(crate) fn start(arguments: &Arguments) -> (Telemetry, Unsent) {
 fn service(command: &Command) -> Option<&'static str> {
     match command {
         Command::Run(_) => Some("aggregator"),
-        Command::Operator(_) => Some("aggregator-operator"),
+        Command::Operator(_) | Command::Up(_) => Some("aggregator-operator"),
         Command::Worker(worker) if matches!(worker.command, WorkerCommand::Run(_)) => Some("aggregator-worker"),
         _ => None,
     }

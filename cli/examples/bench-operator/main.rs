@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aggregator_tests::control_plane::ControlPlane;
+use aggregator_tests::figures;
 use clap::Parser;
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
@@ -67,14 +68,14 @@ struct Options {
 }
 
 /// The CPU time that the processes of the control plane have used.
-fn control_plane(plane: &ControlPlane) -> Outcome<Duration> {
-    plane.processes().map(|(_, process)| operator::cpu(process.id())).sum()
+fn control_plane(plane: &ControlPlane) -> Duration {
+    plane.processes().map(|(_, process)| figures::cpu(process.id())).sum()
 }
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
     let options = Options::parse();
-    let load = page::load()?;
+    let load = figures::load();
     println!("starting the control plane …");
     let plane = Arc::new(ControlPlane::start());
     plane.install();
@@ -86,16 +87,16 @@ async fn main() -> Outcome<()> {
     objects.create(&client).await?;
 
     let settled = ready::Watch::begin(&client).await?;
-    let others = control_plane(&plane)?;
+    let others = control_plane(&plane);
     let mut operator = Operator::start(&options.program, &plane.kubeconfig())?;
     println!("the operator starts …");
     let cold = settled.all_ready(objects.waiting()).await?;
     let used = operator.usage()?;
-    let cold = Cold { time: cold, own: used.cpu, writes: used.writes, others: control_plane(&plane)? - others };
+    let cold = Cold { time: cold, own: used.cpu, writes: used.writes, others: control_plane(&plane) - others };
     println!("{}", cold.words());
     // What the last statuses have made it look at again.
     tokio::time::sleep(Duration::from_secs(15)).await;
-    let at_rest = operator.memory()?;
+    let at_rest = operator.memory();
     let before = operator.usage()?;
     println!("at rest for {} s …", options.rest);
     tokio::time::sleep(Duration::from_secs(options.rest)).await;
@@ -108,14 +109,14 @@ async fn main() -> Outcome<()> {
     let Fires { latencies, runs, seconds } = fires::measure(&client, &objects, &options).await?;
     println!("{} Pods begin …", options.reactions);
     let begins = reaction::begins(&client, &runs, options.reactions).await?;
-    let most = operator.memory()?;
+    let most = operator.memory();
     operator.still_works()?;
 
-    let figures = Figures { cold, at_rest, most, rest, edits, latencies, begins, fire_seconds: seconds };
-    let text = page::text(&options, &objects, &figures, load)?;
+    let measured = Figures { cold, at_rest, most, rest, edits, latencies, begins, fire_seconds: seconds };
+    let text = page::text(&options, &objects, &measured, load);
     println!("\n{text}");
     if options.write {
-        page::write(&text)?;
+        figures::write("operator", &text);
     }
     Ok(())
 }

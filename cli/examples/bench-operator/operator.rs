@@ -5,14 +5,12 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use aggregator_tests::figures::{self, Memory};
 use aggregator_tests::process::Process;
 use aggregator_tests::wait::eventually;
 use tempfile::TempDir;
 
 use crate::Outcome;
-
-/// Clock ticks in a second, as `/proc` counts them on every Linux.
-const TICKS: f64 = 100.0;
 
 /// An operator for the whole cluster, under a Lease, as it is installed.
 pub(crate) struct Operator {
@@ -35,13 +33,6 @@ pub(crate) struct Spent {
     time: Duration,
 }
 
-/// Resident memory, in bytes.
-#[derive(Clone, Copy)]
-pub(crate) struct Memory {
-    pub(crate) now: u64,
-    pub(crate) most: u64,
-}
-
 impl Usage {
     pub(crate) fn since(self, before: &Self) -> Spent {
         Spent {
@@ -57,15 +48,6 @@ impl Spent {
     pub(crate) fn cpu_percent(&self) -> f64 {
         100.0 * self.cpu.as_secs_f64() / self.time.as_secs_f64()
     }
-}
-
-/// The CPU time that a process has used.
-pub(crate) fn cpu(process: u32) -> Outcome<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name may hold spaces; after it, user and system time are the twelfth and thirteenth fields.
-    let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default().split_whitespace();
-    let ticks = fields.skip(11).take(2).map(str::parse::<u32>).sum::<Result<u32, _>>()?;
-    Ok(Duration::from_secs_f64(f64::from(ticks) / TICKS))
 }
 
 impl Operator {
@@ -103,17 +85,11 @@ impl Operator {
         let metrics = self.metrics()?;
         let writes = metrics.lines().filter(|line| line.starts_with("aggregator_operator_writes_total{"));
         let counts = writes.map(|line| line.rsplit(' ').next().unwrap_or_default().parse::<u64>());
-        Ok(Usage { cpu: cpu(self.process.id())?, writes: counts.sum::<Result<u64, _>>()?, at: Instant::now() })
+        Ok(Usage { cpu: figures::cpu(self.process.id()), writes: counts.sum::<Result<u64, _>>()?, at: Instant::now() })
     }
 
-    pub(crate) fn memory(&self) -> Outcome<Memory> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let field = |name: &str| -> Outcome<u64> {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such field")?;
-            let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-            Ok(kibibytes * 1024)
-        };
-        Ok(Memory { now: field("VmRSS:")?, most: field("VmHWM:")? })
+    pub(crate) fn memory(&self) -> Memory {
+        figures::memory(self.process.id())
     }
 
     /// Fails when it has ended meanwhile.

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use aggregator_tests::folder;
+use aggregator_tests::figures::{Memory, at, head, mebibytes, row, times};
 
+use crate::Options;
 use crate::objects::Objects;
-use crate::operator::{Memory, Spent};
-use crate::{Options, Outcome};
-
-const BEGIN: &str = "<!-- operator: begin -->";
-const END: &str = "<!-- operator: end -->";
+use crate::operator::Spent;
 
 /// How the operator's start went.
 pub(crate) struct Cold {
@@ -47,65 +44,29 @@ pub(crate) struct Figures {
     pub(crate) fire_seconds: f64,
 }
 
-/// The load average of the last minute.
-pub(crate) fn load() -> Outcome<f64> {
-    Ok(std::fs::read_to_string("/proc/loadavg")?.split(' ').next().unwrap_or_default().parse()?)
-}
-
-/// So many hundredths of the times are no longer than this.
-fn at(times: &[Duration], hundredths: usize) -> Duration {
-    let mut sorted = times.to_vec();
-    sorted.sort();
-    sorted.get((sorted.len() * hundredths).div_ceil(100).saturating_sub(1)).copied().unwrap_or_default()
-}
-
-fn milliseconds(time: Duration) -> String {
-    format!("{} ms", time.as_millis())
-}
-
-fn mebibytes(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
-}
-
-fn verdict(holds: bool) -> &'static str {
-    if holds { "holds" } else { "**missed**" }
-}
-
 /// All of it, as GitHub's Markdown.
-pub(crate) fn text(options: &Options, objects: &Objects, figures: &Figures, load: f64) -> Outcome<String> {
-    let Figures { cold, at_rest, most, rest, edits, latencies, begins, fire_seconds } = figures;
-    let version = std::process::Command::new(options.program.canonicalize()?).arg("--version").output()?;
-    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
-    let today = jiff::Zoned::now().date();
-    let row =
-        |what: &str, must: &str, is: String, holds: bool| format!("| {what} | {must} | {is} | {} |\n", verdict(holds));
-    let times = |times: &[Duration]| {
-        let [middle, ninety_nine, longest] = [50, 99, 100].map(|hundredths| milliseconds(at(times, hundredths)));
-        format!("median {middle}, p99 {ninety_nine}, longest {longest}")
-    };
-    let mut text = format!(
-        "Measured on {today} with {version}: {}; load average when it began {load:.2}.\n\n| what | must be | is | verdict |\n|---|---|---|---|\n",
-        objects.words()
-    );
+pub(crate) fn text(options: &Options, objects: &Objects, measured: &Figures, load: f64) -> String {
+    let Figures { cold, at_rest, most, rest, edits, latencies, begins, fire_seconds } = measured;
+    let mut text = head(jiff::Zoned::now().date(), &options.program, &objects.words(), load);
     text += &row(
         "from the operator's start until all are Ready",
         "≤ 60 s",
-        cold.words(),
-        cold.time <= Duration::from_secs(60),
+        &cold.words(),
+        Some(cold.time <= Duration::from_secs(60)),
     );
     text += &row(
         "its resident memory then, and the most of the whole run",
         "≤ 150 MiB",
-        format!("{:.0} MiB, {:.0} MiB", mebibytes(at_rest.now), mebibytes(most.most)),
-        mebibytes(most.most) <= 150.0,
+        &format!("{:.0} MiB, {:.0} MiB", mebibytes(at_rest.now), mebibytes(most.most)),
+        Some(mebibytes(most.most) <= 150.0),
     );
     text += &row(
         &format!("CPU time while nothing changes, for {} s", options.rest),
         "≤ 1 % of a core",
-        format!("{:.2} %", rest.cpu_percent()),
-        rest.cpu_percent() <= 1.0,
+        &format!("{:.2} %", rest.cpu_percent()),
+        Some(rest.cpu_percent() <= 1.0),
     );
-    text += &row("writes meanwhile, its Lease left out", "0", rest.writes.to_string(), rest.writes == 0);
+    text += &row("writes meanwhile, its Lease left out", "0", &rest.writes.to_string(), Some(rest.writes == 0));
     let p99 = at(latencies, 99);
     text += &row(
         &format!(
@@ -114,31 +75,21 @@ pub(crate) fn text(options: &Options, objects: &Objects, figures: &Figures, load
             options.rate
         ),
         "p99 ≤ 2 s",
-        times(latencies),
-        p99 <= Duration::from_secs(2),
+        &times(latencies),
+        Some(p99 <= Duration::from_secs(2)),
     );
     let soon = Duration::from_millis(500);
     text += &row(
         &format!("from the edit of a Pipeline to its conditions, {} times", edits.len()),
         "≤ 500 ms",
-        times(edits),
-        at(edits, 99) <= soon,
+        &times(edits),
+        Some(at(edits, 99) <= soon),
     );
     text += &row(
         &format!("from the begin of a Pod to its run's phase, {} times", begins.len()),
         "≤ 500 ms",
-        times(begins),
-        at(begins, 99) <= soon,
+        &times(begins),
+        Some(at(begins, 99) <= soon),
     );
-    Ok(text)
-}
-
-/// Puts it between the marks.
-pub(crate) fn write(text: &str) -> Outcome<()> {
-    let page = folder::workspace().join("docs/benchmarks.md");
-    let before = std::fs::read_to_string(&page)?;
-    let (head, rest) = before.split_once(BEGIN).ok_or("the page has no mark where the figures begin")?;
-    let (_, tail) = rest.split_once(END).ok_or("the page has no mark where they end")?;
-    std::fs::write(&page, format!("{head}{BEGIN}\n{text}{END}{tail}"))?;
-    Ok(())
+    text
 }

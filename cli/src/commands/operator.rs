@@ -65,7 +65,7 @@ pub(crate) async fn operator(args: OperatorArgs, global: &Global, telemetry: &Te
 }
 
 /// What workers are told of logs and traces, by the variables of their containers: what the operator was told itself.
-fn variables(format: LogFormat, headers: Option<String>) -> Vec<Variable> {
+pub(super) fn variables(format: LogFormat, headers: Option<String>) -> Vec<Variable> {
     let text = |name: &str, value: String| Variable::Text { name: name.to_owned(), value };
     let mut variables = Vec::new();
     if format == LogFormat::Json {

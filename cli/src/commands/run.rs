@@ -18,6 +18,10 @@ use crate::telemetry::Telemetry;
 use crate::{manifests, output, progress, report};
 
 pub(crate) async fn run(args: RunArgs, global: &Global, telemetry: &Telemetry) -> Result<u8, Failure> {
+    if let Some(pipeline) = args.name.clone() {
+        // What a server runs, its own workers trace.
+        return Box::pin(super::objects::start::run(&pipeline, args, global)).await;
+    }
     let manifests = Arc::new(manifests::load(&args.selection.files)?);
     let (namespace, pipeline) = manifests::select(&manifests, &args.selection)?;
     telemetry.say("namespace", &namespace);
