@@ -7,10 +7,16 @@ mod checkpoint;
 mod csv;
 mod http;
 mod json;
+mod kinds;
 mod manifests;
 mod options;
+mod patches;
 mod postgres;
+mod protobuf;
 mod reading;
+mod requests;
+mod rules;
+mod selectors;
 
 /// A target: a name, which is that of its corpus, and what is done with an input.
 pub struct Target {
@@ -22,13 +28,18 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 11] = [
     Target { name: "manifests", run: manifests::run },
     Target { name: "csv", run: csv::run },
     Target { name: "json", run: json::run },
     Target { name: "postgres", run: postgres::run },
     Target { name: "checkpoint", run: checkpoint::run },
     Target { name: "http", run: http::run },
+    Target { name: "patches", run: patches::run },
+    Target { name: "selectors", run: selectors::run },
+    Target { name: "rules", run: rules::run },
+    Target { name: "protobuf", run: protobuf::run },
+    Target { name: "requests", run: requests::run },
 ];
 
 /// The target of that name.

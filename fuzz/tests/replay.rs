@@ -68,3 +68,28 @@ fn checkpoint() {
 fn http() {
     expect("http", &["refused", "endless", "one page", "pages"]);
 }
+
+#[test]
+fn patches() {
+    expect("patches", &["no object", "no patch", "refused", "nothing", "changed"]);
+}
+
+#[test]
+fn selectors() {
+    expect("selectors", &["refused", "everything", "selected", "left out"]);
+}
+
+#[test]
+fn rules() {
+    expect("rules", &["no text", "dear", "no rule", "no such object", "does not hold", "holds"]);
+}
+
+#[test]
+fn protobuf() {
+    expect("protobuf", &["broken", "of another kind", "a question", "refused", "taken"]);
+}
+
+#[test]
+fn requests() {
+    expect("requests", &["no request", "nothing there", "refused", "read", "watched", "wrote"]);
+}
