@@ -76,7 +76,8 @@ const OWN: &str = "aggregator_telemetry";
 /// What is logged.
 fn level(verbose: u8) -> &'static str {
     match verbose {
-        0 => "error,aggregator_telemetry=warn",
+        // What goes wrong with a server is told by the command.
+        0 => "error,kube_client=off,aggregator_telemetry=warn",
         1 => "aggregator_worker=debug,aggregator_compiler=debug,info",
         _ => "trace",
     }

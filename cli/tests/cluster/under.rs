@@ -72,6 +72,8 @@ fn another_pod_follows_one_that_is_evicted() {
     let project = lasting(RETRY);
     going(&project, "first");
     let pod = pod_of(&project, "first");
+    let uid = |pod: &str| project.get("pod", pod)["metadata"]["uid"].clone();
+    let evicted = uid(&pod);
     let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}});
     project.write("eviction.json", &eviction.to_string());
     let path = format!("/api/v1/namespaces/{}/pods/{pod}/eviction", project.namespace.name());
@@ -81,7 +83,7 @@ fn another_pod_follows_one_that_is_evicted() {
     assert_whole(&project, &run);
     // The Job's own replacement is no other attempt.
     assert_eq!((&run["status"]["attempt"], project.list("jobs").len()), (&json!(1), 1), "{run}");
-    assert_ne!(pod_of(&project, "first"), pod);
+    assert_ne!(uid(&pod_of(&project, "first")), evicted);
 }
 
 #[test]

@@ -122,6 +122,10 @@ impl Compiler<'_> {
             return None;
         };
         let Some(stream) = catalogue.stream(name).cloned() else {
+            // A pattern is no stream that anybody has found, and may have columns all the same.
+            if let (true, Declared::Columns(stream)) = (at.damaged.is_empty(), declared::stream(kind, name)) {
+                return stream.schema().ok().map(|schema| (stream, schema));
+            }
             let names: Vec<String> = catalogue.streams.iter().map(|stream| stream.name.clone()).collect();
             if open_ended(name, kind) || catalogue.truncated {
                 let message =

@@ -159,7 +159,8 @@ mod tests {
             causes: Vec::new(),
             retry_after_seconds: 0,
         });
-        Trouble::Refused(Box::new(Status { code, message: "no".into(), details, ..Status::default() }))
+        let reason = if code == 404 { "NotFound".to_owned() } else { String::new() };
+        Trouble::Refused(Box::new(Status { code, message: "no".into(), reason, details, ..Status::default() }))
     }
 
     #[test]

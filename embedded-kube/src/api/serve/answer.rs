@@ -44,6 +44,11 @@ impl Answer {
         Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: Body::empty() }
     }
 
+    /// A document that is no text.
+    pub(super) fn bytes(document: Vec<u8>, content: &str) -> Self {
+        Self::new(StatusCode::OK, content, Body::from(document))
+    }
+
     /// Text.
     pub(super) fn text(text: &'static str) -> Self {
         Self::new(StatusCode::OK, "text/plain; charset=utf-8", Body::from(text))

@@ -1,6 +1,6 @@
 //! Who asks, and whether they may.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use http::header::AUTHORIZATION;
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::Refusal;
 use super::super::access::{
-    Attributes, Authentication, Authority, Impersonation, Issuer, Objects, Pods, Resource, Target, Tokens, User, wanted,
+    Attributes, Authentication, Authority, Impersonation, Index, Issuer, Objects, Pods, Resource, Target, Tokens, User, wanted,
 };
 use super::super::request::{ResourcePath, Verb};
 use super::super::store::{Key, Resource as Kept, Store};
@@ -25,6 +25,28 @@ impl Guard {
     pub(super) fn new(tokens: Tokens, issuer: Issuer) -> Self {
         Self { tokens, issuer, impersonation: Impersonation::default() }
     }
+}
+
+/// The group of roles.
+const ROLES: &str = "rbac.authorization.k8s.io";
+
+/// The roles and bindings of a store, now and from now on: whoever sees one there may count on its rights.
+pub(super) fn roles(store: &Store) -> Arc<RwLock<Index>> {
+    let index = Arc::new(RwLock::new(Index::default()));
+    let kept = Arc::clone(&index);
+    store.observe(move |stored, removed| {
+        if stored.key.resource.group == ROLES {
+            let mut index = kept.write().unwrap_or_else(PoisonError::into_inner);
+            if removed { index.remove(&stored.object) } else { index.put(&stored.object) }
+        }
+    });
+    for plural in ["roles", "clusterroles", "rolebindings", "clusterrolebindings"] {
+        let resource = Kept { group: ROLES.to_owned(), plural: plural.to_owned() };
+        for stored in store.list(&resource, None).items {
+            index.write().unwrap_or_else(PoisonError::into_inner).put(&stored.object);
+        }
+    }
+    index
 }
 
 /// Looks objects up in a store.

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::{Index, Issuer, Tokens, User};
 use super::follow::Pages;
-use super::openapi::OpenApi;
+use super::openapi::{self, OpenApi};
 use super::request::{Document, Target, query};
 use super::schema::Schemas;
 use super::store::{Store, StoreError};
@@ -99,7 +99,8 @@ struct Inner {
     schemas: Schemas,
     pages: Pages,
     guard: Guard,
-    roles: RwLock<Index>,
+    /// Who may what: changed before anybody sees that a role has.
+    roles: Arc<RwLock<Index>>,
     admission: Vec<Arc<dyn Admission>>,
     logs: Option<Arc<dyn Logs>>,
     audit: Option<Audit>,
@@ -130,6 +131,7 @@ impl Api {
         let Parts { store, tokens, issuer, admission, logs, audit } = parts;
         let registry = Registry::of(&store);
         let openapi = OpenApi::new(&registry.with_schemas());
+        let roles = guard::roles(&store);
         let api = Self(Arc::new(Inner {
             store,
             registry: RwLock::new(Arc::new(registry)),
@@ -138,7 +140,7 @@ impl Api {
             schemas: Schemas::default(),
             pages: Pages::default(),
             guard: Guard::new(tokens, issuer),
-            roles: RwLock::default(),
+            roles,
             admission,
             logs,
             audit,
@@ -211,7 +213,10 @@ impl Api {
         let not_found = || Answer::nothing_there();
         Ok(match document {
             Document::Health => Answer::text("ok"),
-            Document::OpenApiV2 => not_found(),
+            Document::OpenApiV2 if accept.is_some_and(|accept| accept.contains("protobuf")) => {
+                Answer::bytes(openapi::second_encoded(VERSION), openapi::PROTOBUF)
+            }
+            Document::OpenApiV2 => Answer::tagged(&openapi::second(VERSION), &asked.headers, "application/json"),
             Document::OpenApi { group, version } => {
                 let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
                 let options = query(&asked.uri)?;

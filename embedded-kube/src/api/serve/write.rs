@@ -189,7 +189,7 @@ impl Api {
             let change = Change::Put(event::kept(kind, new));
             match self.0.store.write(asking.key(&name), Expected::Absent, change).await {
                 Ok(stored) => {
-                    self.after(&stored, false);
+                    self.after(&stored);
                     return Ok(Done { object: stored.object.clone(), warnings, created: true });
                 }
                 Err(NotWritten::Unexpected(_)) if tries < AGAIN && is_generated(&object) => warnings.clear(),
@@ -330,10 +330,9 @@ impl Api {
             if asking.options.dry_run {
                 return Ok(Done { object, warnings, created: false });
             }
-            let removes = matches!(change, Change::Remove(_));
             match self.0.store.write(there.key.clone(), Expected::Version(there.version), change).await {
                 Ok(stored) => {
-                    self.after(&stored, removes);
+                    self.after(&stored);
                     return Ok(Done { object: stored.object.clone(), warnings, created: false });
                 }
                 Err(NotWritten::Unexpected(_)) if left > 0 => {}
@@ -375,14 +374,9 @@ impl Api {
     }
 
     /// What follows from a write.
-    pub(super) fn after(&self, stored: &Stored, removed: bool) {
-        let resource = &stored.key.resource;
-        if *resource == definitions() {
+    fn after(&self, stored: &Stored) {
+        if stored.key.resource == definitions() {
             self.redefine();
-        }
-        if resource.group == "rbac.authorization.k8s.io" {
-            let mut roles = self.0.roles.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if removed { roles.remove(&stored.object) } else { roles.put(&stored.object) }
         }
     }
 
@@ -424,7 +418,7 @@ impl Api {
             }
             match self.0.store.write(key.clone(), Expected::Version(there.version), change).await {
                 Ok(stored) => {
-                    self.after(&stored, gone);
+                    self.after(&stored);
                     return Ok((stored.object.clone(), gone));
                 }
                 Err(NotWritten::Unexpected(_)) => {}
@@ -482,13 +476,6 @@ impl Api {
             match self.0.store.write(key(kind, None, &name), Expected::Absent, Change::Put(made)).await {
                 Ok(_) | Err(NotWritten::Unexpected(_) | NotWritten::Closed) => {}
                 Err(NotWritten::Store(error)) => return Err(error),
-            }
-        }
-        for plural in ["roles", "clusterroles", "rolebindings", "clusterrolebindings"] {
-            let resource =
-                super::super::store::Resource { group: "rbac.authorization.k8s.io".into(), plural: plural.into() };
-            for stored in self.0.store.list(&resource, None).items {
-                self.after(&stored, false);
             }
         }
         Ok(())

@@ -16,7 +16,7 @@ mod tests;
 mod writer;
 
 use std::path::Path;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -26,13 +26,14 @@ pub use disk::StoreError;
 pub use log::{Event, EventKind, Expired, Watch};
 
 use memory::Memory;
-use writer::{Order, Writer};
+use writer::{Observer, Order, Writer};
 
 /// All objects. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     memory: Arc<RwLock<Memory>>,
     writer: Arc<Writer>,
+    observer: Arc<OnceLock<Observer>>,
 }
 
 /// Objects, and the version at which they were so.
@@ -66,8 +67,17 @@ impl Store {
     pub fn open(file: Option<&Path>) -> Result<Self, StoreError> {
         let disk = disk::Disk::open(file)?;
         let memory = Arc::new(RwLock::new(Memory::load(&disk)?));
-        let writer = Arc::new(Writer::start(disk, Arc::clone(&memory))?);
-        Ok(Self { memory, writer })
+        let observer = Arc::default();
+        let writer = Arc::new(Writer::start(disk, Arc::clone(&memory), Arc::clone(&observer))?);
+        Ok(Self { memory, writer, observer })
+    }
+
+    /// Tells somebody of each change, and whether it removes the object, before anybody else can know of it. There can be
+    /// one; a second one is told nothing.
+    pub fn observe(&self, observer: impl Fn(&Stored, bool) + Send + Sync + 'static) {
+        if self.observer.set(Box::new(observer)).is_err() {
+            tracing::error!("the store has an observer already: this is a mistake of the program");
+        }
     }
 
     /// The version of the last change.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
@@ -24,6 +24,9 @@ pub(super) struct Order {
     pub(super) answer: oneshot::Sender<Result<Arc<Stored>, NotWritten>>,
 }
 
+/// Who is told of changes before anybody sees them.
+pub(super) type Observer = Box<dyn Fn(&Stored, bool) + Send + Sync>;
+
 /// The thread, and the way to it. When the last one who could ask is gone, it ends after what was asked before.
 pub(super) struct Writer {
     orders: Mutex<Option<Sender<Order>>>,
@@ -31,9 +34,14 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(disk: Disk, memory: Arc<RwLock<Memory>>) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        disk: Disk,
+        memory: Arc<RwLock<Memory>>,
+        observer: Arc<OnceLock<Observer>>,
+    ) -> Result<Self, StoreError> {
         let (sender, orders) = channel();
-        let thread = std::thread::Builder::new().name("store".into()).spawn(move || serve(disk, &memory, &orders));
+        let work = move || serve(disk, &memory, &observer, &orders);
+        let thread = std::thread::Builder::new().name("store".into()).spawn(work);
         let thread = thread.map_err(StoreError::Thread)?;
         Ok(Self { orders: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
@@ -54,11 +62,11 @@ impl Drop for Writer {
     }
 }
 
-fn serve(mut disk: Disk, memory: &RwLock<Memory>, orders: &Receiver<Order>) {
+fn serve(mut disk: Disk, memory: &RwLock<Memory>, observer: &OnceLock<Observer>, orders: &Receiver<Order>) {
     while let Ok(first) = orders.recv() {
         let mut batch = vec![first];
         batch.extend(orders.try_iter().take(TOGETHER - 1));
-        write(&mut disk, memory, batch);
+        write(&mut disk, memory, observer.get(), batch);
     }
 }
 
@@ -66,7 +74,7 @@ fn serve(mut disk: Disk, memory: &RwLock<Memory>, orders: &Receiver<Order>) {
 type Made = (Event, oneshot::Sender<Result<Arc<Stored>, NotWritten>>);
 
 /// Makes changes, in their order: all that can be made at once, or, when the disk refuses, none.
-fn write(disk: &mut Disk, memory: &RwLock<Memory>, batch: Vec<Order>) {
+fn write(disk: &mut Disk, memory: &RwLock<Memory>, observer: Option<&Observer>, batch: Vec<Order>) {
     let mut made: Vec<Made> = Vec::with_capacity(batch.len());
     // What the changes before have made of objects, before anybody sees it.
     let mut ahead: HashMap<Key, Option<Arc<Stored>>> = HashMap::new();
@@ -96,6 +104,9 @@ fn write(disk: &mut Disk, memory: &RwLock<Memory>, batch: Vec<Order>) {
     drop(rows);
     match written {
         Ok(()) => {
+            if let Some(observe) = observer {
+                made.iter().for_each(|(event, _)| observe(&event.stored, event.is_removal()));
+            }
             memory::write(memory).take(made.iter().map(|(event, _)| event.clone()).collect());
             for (event, answer) in made {
                 tell(answer, Ok(event.stored));
