@@ -76,7 +76,14 @@ fn asked(text: &[u8]) -> Option<Asked> {
     }
     let root = User { name: "root".into(), groups: vec!["system:masters".into()], ..User::default() };
     let certified = (!headers.contains_key(AUTHORIZATION)).then_some(root);
-    Some(Asked { method, uri, headers, body: Bytes::copy_from_slice(body), certified })
+    Some(Asked {
+        method,
+        uri,
+        headers,
+        body: Bytes::copy_from_slice(body),
+        certified,
+        warned: std::sync::Mutex::default(),
+    })
 }
 
 /// An answer, as far as it had come when it was waited for.

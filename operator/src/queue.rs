@@ -46,7 +46,7 @@ struct Place {
 struct Order {
     places: HashMap<Arc<Key>, Place>,
     /// Who waits, by tickets. One that has gone to another lane has left a ticket behind, which counts no more.
-    waiting: BTreeMap<(Lane, Kind), VecDeque<(u64, Arc<Key>)>>,
+    waiting: BTreeMap<(Lane, Kind), Waiting>,
     /// Who comes back at a time of its own.
     later: BTreeMap<(Instant, u64), (Arc<Key>, Lane)>,
     /// How many are looked at.
@@ -140,6 +140,9 @@ impl Order {
         }
     }
 }
+
+/// Who waits, each with its place, the first in front.
+type Waiting = VecDeque<(u64, Arc<Key>)>;
 
 /// Who is looked at next.
 #[derive(Debug, Default)]

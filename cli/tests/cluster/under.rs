@@ -269,7 +269,8 @@ fn a_column_that_was_dropped_at_its_source_is_named() {
     project.namespace.kubectl(["patch", "pipeline", "move", "--type=merge", "--patch", &patch.to_string()]);
     project.namespace.kubectl(["wait", "pipeline/move", "--for=condition=Ready", "--timeout=60s"]);
     project.run("first", "move");
-    assert_eq!(project.ended("first")["status"]["totals"]["written"], 1);
+    let run = project.ended("first");
+    assert_eq!(run["status"]["totals"]["written"], 1, "{run}");
 
     shop.execute("ALTER TABLE orders DROP COLUMN paid");
     project.run("second", "move");

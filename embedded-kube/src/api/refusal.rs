@@ -5,6 +5,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::Kind;
+use super::schema::go;
+use super::schema::mistake::invalid_text;
+use super::schema::path::Path;
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -139,6 +142,13 @@ impl Refusal {
         Self::about(RefusalReason::NotFound, kind, name, format!("{} \"{name}\" not found", kind.resource()))
     }
 
+    /// That cannot be done with objects of a custom kind.
+    #[must_use]
+    pub fn not_supported(kind: &Kind, verb: &str) -> Self {
+        let message = format!("{verb} is not supported on resources of kind \"{}\"", kind.resource());
+        Self::about(RefusalReason::MethodNotAllowed, kind, "", message)
+    }
+
     /// There is one already.
     #[must_use]
     pub fn already_exists(kind: &Kind, name: &str) -> Self {
@@ -180,12 +190,6 @@ impl Refusal {
     /// The object has these mistakes.
     #[must_use]
     pub fn invalid(kind: &Kind, name: &str, causes: Vec<Cause>) -> Self {
-        let texts: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
-        let what = match texts.as_slice() {
-            [] => String::new(),
-            [one] => format!(": {one}"),
-            several => format!(": [{}]", several.join(", ")),
-        };
         let details = Details {
             name: name.to_owned(),
             group: kind.group.clone(),
@@ -193,7 +197,42 @@ impl Refusal {
             causes,
             ..Details::default()
         };
-        let message = format!("{} \"{name}\" is invalid{what}", kind.qualified());
+        Self::mistaken(&kind.qualified(), details)
+    }
+
+    /// The options of the request, which are of that kind, have these mistakes.
+    #[must_use]
+    pub fn wrong_options(kind: &str, causes: Vec<Cause>) -> Self {
+        let group = "meta.k8s.io";
+        let details = Details { group: group.to_owned(), kind: kind.to_owned(), causes, ..Details::default() };
+        Self::mistaken(&format!("{kind}.{group}"), details)
+    }
+
+    /// What a patch, or what it has made of an object, is nothing that can be read.
+    #[must_use]
+    pub fn wrong_patch(value: &str, why: &str) -> Self {
+        let causes = vec![invalid_text(&Path::of("patch"), value, why)];
+        Self::mistaken("", Details { causes, ..Details::default() })
+    }
+
+    /// No such kind is known where it was read.
+    #[must_use]
+    pub fn unregistered(version: &str, kind: &str) -> Self {
+        let (kind, version) = (go::quoted(kind), go::quoted(version));
+        // The place is one in the program of the real one, which clients have seen for years.
+        let place = "pkg/runtime/scheme.go:111";
+        Self::bad_request(format!("no kind {kind} is registered for version {version} in scheme \"{place}\""))
+    }
+
+    fn mistaken(what: &str, details: Details) -> Self {
+        let causes = details.causes.iter();
+        let texts: Vec<String> = causes.map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+        let mistakes = match texts.as_slice() {
+            [] => String::new(),
+            [one] => format!(": {one}"),
+            several => format!(": [{}]", several.join(", ")),
+        };
+        let message = format!("{what} \"{}\" is invalid{mistakes}", details.name);
         Self { reason: RefusalReason::Invalid, message, details: Some(Box::new(details)) }
     }
 

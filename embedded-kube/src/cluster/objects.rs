@@ -1,5 +1,7 @@
 //! What is there from the beginning.
 
+use std::sync::Mutex;
+
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -43,7 +45,8 @@ pub(super) async fn apply(api: &Api, object: &Value) -> Result<(), ClusterError>
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, APPLY);
     let body = Bytes::from(object.to_string());
-    let answer = api.answer(Asked { method: Method::PATCH, uri, headers, body, certified: Some(owner()) }).await;
+    let (certified, warned) = (Some(owner()), Mutex::default());
+    let answer = api.answer(Asked { method: Method::PATCH, uri, headers, body, certified, warned }).await;
     if answer.status().is_success() {
         return Ok(());
     }

@@ -14,7 +14,7 @@ use super::context::PATIENCE;
 use super::spec::Problem;
 use super::spec::references::{Objects, References};
 
-/// Fetches the objects. Those that are not there, or may not be read, are left out.
+/// Fetches the objects. Those that are not there are left out.
 pub(crate) async fn objects(client: &Client, namespace: &str, names: &References) -> Result<Objects, Problem> {
     let mut found = Objects::default();
     for name in &names.secrets {
@@ -33,8 +33,7 @@ where
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
     match timeout(PATIENCE, api.get_opt(name)).await {
         Ok(Ok(found)) => Ok(found),
-        // The API server lets a node read what its Pods name, and may learn late of a Pod.
-        Ok(Err(kube::Error::Api(status))) if status.code == 403 => Ok(None),
+        // Also when it may not be read: the API server lets a node read what its Pods name, and may learn late of a Pod.
         Ok(Err(error)) => Err(Problem::Missing(format!("the {} {name:?} cannot be read: {error}", K::kind(&())))),
         Err(_) => Err(late(&format!("the {} {name:?}", K::kind(&())))),
     }

@@ -286,6 +286,16 @@ pub(crate) fn has_condition(object: &Value, condition: &str) -> bool {
     all.is_some_and(|all| all.iter().any(|one| one["type"] == condition && one["status"] == "True"))
 }
 
+/// What kubectl has put out, its lines sorted: what happens in the same second, or in several containers, has no order.
+pub(crate) fn in_any_order(mut answer: Value) -> Value {
+    let text = answer["out"]["text"].as_str().unwrap_or_default();
+    let mut lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
+    // How long ago it was comes first.
+    lines.sort_by_key(|line| line.split_once(' ').map(|(_, rest)| rest.trim_start().to_owned()));
+    answer["out"] = json!({"text": lines.join("\n")});
+    answer
+}
+
 /// An answer without who has written which field.
 pub(crate) fn without_managers(mut answer: Value) -> Value {
     if let Some(metadata) = answer.pointer_mut("/body/metadata").and_then(Value::as_object_mut) {

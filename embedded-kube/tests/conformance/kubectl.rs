@@ -119,7 +119,10 @@ fn told(line: &str, code: Option<i32>, output: &[u8], errors: &[u8]) -> Value {
     let output = text(output);
     let value = if is_structured(&words(line)) { read(&output) } else { None };
     let output = value.unwrap_or_else(|| json!({"text": output}));
-    json!({"code": code, "out": output, "err": {"text": text(errors)}})
+    let errors = text(errors);
+    // What its library notes of watches, for whoever works on it, is a matter of moments.
+    let errors: Vec<&str> = errors.lines().filter(|line| !line.contains(" reflector.go:")).collect();
+    json!({"code": code, "out": output, "err": {"text": errors.join("\n")}})
 }
 
 /// One document as it is, several as a list.

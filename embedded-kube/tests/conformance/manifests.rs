@@ -171,7 +171,7 @@ pub(crate) fn definitions() -> [Value; 2] {
                 "type": "object",
                 "required": ["from", "to"],
                 "properties": {"from": {"type": "integer"}, "to": {"type": "integer"}},
-                "x-kubernetes-validations": [{"rule": "self.from < self.to", "messageExpression": "'from ' + string(self.from) + ' to ' + string(self.to) + ' is no season'", "fieldPath": ".from"}],
+                "x-kubernetes-validations": [{"rule": "self.from < self.to", "messageExpression": "self.from == self.to ? 'a season has a beginning and an end' : 'a season begins before it ends'", "fieldPath": ".from"}],
             },
         },
         "x-kubernetes-validations": [

@@ -29,6 +29,8 @@ static UID: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"));
 static TIME: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(?:Z|[+-]\d{2}:\d{2})"));
+/// An object in a message, written as Go writes texts.
+static OBJECT: LazyLock<Regex> = LazyLock::new(|| pattern(r#"Invalid value: ("\{(?:[^"\\]|\\.)*\}")"#));
 /// A word that is an age or a duration, as kubectl has it.
 static AGE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(\()?(?:\d+[smhdy])+(\))?$"));
 /// What else is replaced, and by what, in this order.
@@ -37,13 +39,17 @@ static OTHERS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"(?s)-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\s*", "<certificate>"),
         (r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", "<token>"),
         (r"\b[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} [+-]\d{4}", "<now>"),
-        (r"\b\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}\.\d+ [+-]\d{4}", "<now>"),
+        (r"\b\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(?:\.\d+)? [+-]\d{4}", "<now>"),
         (r"\b127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
         (r"\bkube-api-access-[a-z0-9]{5}\b", "kube-api-access-*****"),
+        // The name of an object that was not made.
+        (r"\bA_[bcdfghjklmnpqrstvwxz2456789]{5}\b", "A_*****"),
         (r"\.[0-9a-f]{16}\b", ".<16>"),
         (r"\bhash=[0-9A-F]{128}\b", "hash=<hash>"),
         (r"\bX509SHA256=[0-9a-f]{64}\b", "X509SHA256=<hash>"),
         (r#"([Rr]esource ?[Vv]ersion"?: *"?)[1-9]\d*"#, "$1<version>"),
+        (r"ResourceVersion in record \(\d+\)", "ResourceVersion in record (<version>)"),
+        (r"(?m)^([IWE])\d{4} \d{2}:\d{2}:\d{2}\.\d+ +\d+ ", "$1<now> "),
         (r"too old resource version: \d+ \(\d+\)", "too old resource version: <version> (<version>)"),
         (r"Too large resource version: \d+, current: \d+", "Too large resource version: <version>, current: <version>"),
         (r"\S*/(kubectl-edit-)\w+(\.yaml)", "$1<file>$2"),
@@ -127,9 +133,23 @@ impl Masks {
         masked.collect::<Map<String, Value>>().into()
     }
 
+    /// A message with the objects in it: the fields of one are in no order.
+    fn with_objects(&self, text: &str) -> String {
+        let told = OBJECT.replace_all(text, |found: &Captures<'_>| {
+            let object =
+                serde_json::from_str::<String>(&found[1]).and_then(|text| serde_json::from_str::<Value>(&text));
+            match object {
+                Ok(object) => format!("Invalid value: {:?}", sorted(self.answer(object)).to_string()),
+                Err(_) => found[0].to_owned(),
+            }
+        });
+        told.into_owned()
+    }
+
     fn text(&self, text: &str) -> String {
+        let text = self.with_objects(text);
         let mut text = UID
-            .replace_all(text, |found: &Captures<'_>| {
+            .replace_all(&text, |found: &Captures<'_>| {
                 self.uids.get(&found[0]).cloned().unwrap_or_else(|| "<uid>".to_owned())
             })
             .into_owned();
@@ -145,6 +165,19 @@ impl Masks {
             }
         }
         text
+    }
+}
+
+/// A value with the fields of each object in the order of their names.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<String, Value> =
+                fields.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            fields.into_iter().collect::<Map<String, Value>>().into()
+        }
+        Value::Array(values) => values.into_iter().map(sorted).collect(),
+        other => other,
     }
 }
 
@@ -215,6 +248,16 @@ mod tests {
                 "other": "<uid> 127.0.0.1:<port> kube-api-access-*****",
             })
         );
+    }
+
+    #[test]
+    fn objects_in_messages_are_the_same_in_any_order() {
+        let message = |object: &str| Masks::default().answer(json!(format!("patch: Invalid value: {object:?}: no")));
+        let told = message(r#"{"metadata":{"resourceVersion":"12","name":"a"},"data":{"k":"\"v\""}}"#);
+        assert_eq!(told, message(r#"{"data":{"k":"\"v\""},"metadata":{"name":"a","resourceVersion":"7"}}"#));
+        assert_ne!(told, message(r#"{"data":{"k":"w"},"metadata":{"name":"a","resourceVersion":"7"}}"#));
+        let torn = json!("Invalid value: \"{a}\": no");
+        assert_eq!(Masks::default().answer(torn.clone()), torn);
     }
 
     #[test]

@@ -106,7 +106,7 @@ async fn placed(
             Some(_) if document.name().is_empty() => wrong.push(nameless(&document)),
             Some(kind) => match namespace(&document, kind, given, &connection.namespace) {
                 Ok(namespace) => placed.push(Placed { kind: kind.clone(), namespace, document }),
-                Err(diagnostic) => wrong.push(diagnostic),
+                Err(diagnostic) => wrong.push(*diagnostic),
             },
         }
     }
@@ -130,7 +130,12 @@ fn nameless(document: &Document) -> Diagnostic {
 }
 
 /// The namespace of an object: its own, or the one that is meant. A given one overrides none.
-fn namespace(document: &Document, kind: &Kind, given: Option<&str>, usual: &str) -> Result<Option<String>, Diagnostic> {
+fn namespace(
+    document: &Document,
+    kind: &Kind,
+    given: Option<&str>,
+    usual: &str,
+) -> Result<Option<String>, Box<Diagnostic>> {
     if !kind.namespaced {
         return Ok(None);
     }
@@ -139,7 +144,7 @@ fn namespace(document: &Document, kind: &Kind, given: Option<&str>, usual: &str)
         (own, Some(given)) if own != given => {
             let what = format!("it belongs to the namespace `{own}`, and --namespace says `{given}`");
             let diagnostic = Diagnostic::error("WrongNamespace", what);
-            Err(diagnostic.help("leave one of the two out").at(document.place("metadata.namespace")))
+            Err(Box::new(diagnostic.help("leave one of the two out").at(document.place("metadata.namespace"))))
         }
         (own, _) => Ok(Some(own.to_owned())),
     }

@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn manifests_stand_in_an_order_that_works_and_does_not_change() {
-        let mut manifests = vec![
+        let mut manifests = [
             manifest("Pipeline", "a", "x"),
             manifest("Connector", "b", "x"),
             manifest("Connector", "a", "y"),

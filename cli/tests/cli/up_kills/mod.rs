@@ -96,7 +96,7 @@ impl Known {
         self.newest = version;
         let there: BTreeMap<String, ConfigMap> = list.items.into_iter().map(|it| (it.name_any(), it)).collect();
         // Each is asked.
-        self.writers.iter_mut().fold(false, |done, writer| writer.check(&there) || done)
+        self.writers.iter_mut().filter_map(|writer| writer.check(&there).then_some(())).count() > 0
     }
 
     /// Lets everybody go on.

@@ -40,6 +40,12 @@ fn parts(group: &str, kind: &str) -> Value {
             "deprecatedLastTimestamp": null,
             "eventTime": null,
         }),
+        ("authentication.k8s.io", "TokenRequest") => json!({
+            "spec": {"audiences": null, "boundObjectRef": null},
+            "status": {"token": "", "expirationTimestamp": null},
+        }),
+        ("authentication.k8s.io", "TokenReview") => json!({"spec": {}, "status": {"user": {}}}),
+        ("authorization.k8s.io", _) => json!({"spec": {}, "status": {"allowed": false}}),
         ("apps", "ControllerRevision") => json!({"revision": 0}),
         ("coordination.k8s.io", "Lease") => json!({"spec": {}}),
         ("", "ResourceQuota") => json!({"spec": {}, "status": {}}),

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{items, quantity, text};
 use crate::api::Cause;
+use crate::api::schema::go;
 use crate::api::schema::mistake::{duplicate, forbidden, invalid, invalid_text, not_found, not_supported, required};
 use crate::api::schema::names;
 use crate::api::schema::path::Path;
@@ -17,6 +18,44 @@ pub(super) fn check(containers: &[Value], volumes: &[&str], path: &Path) -> Vec<
         let name = &container["name"];
         if containers[..place].iter().any(|other| other["name"] == *name) {
             causes.push(duplicate(&path.child("name"), name));
+        }
+    }
+    causes
+}
+
+/// What is said of variables that hide others.
+pub(super) fn warnings(spec: &Value, path: &Path) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for list in ["initContainers", "containers"] {
+        for (place, container) in items(spec, list).iter().enumerate() {
+            let path = path.child(list).index(place).child("env");
+            let variables = items(container, "env");
+            for (place, variable) in variables.iter().enumerate() {
+                let (name, value) = (text(variable, "name"), text(variable, "value"));
+                let reference = format!("$({name})");
+                let hides = variables[..place].iter().any(|other| text(other, "name") == name);
+                let keeps = variable["valueFrom"].is_null() && value != reference && value.contains(&reference);
+                if hides && !keeps {
+                    let (path, name) = (path.index(place), go::quoted(name));
+                    let what = "which may be dropped when using apply";
+                    warnings.push(format!("{path}: hides previous definition of {name}, {what}"));
+                }
+            }
+        }
+    }
+    warnings
+}
+
+/// What may be in a Pod's containers only when no template made it.
+pub(super) fn check_of_pod(spec: &Value, path: &Path) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for list in ["containers", "initContainers"] {
+        for (place, container) in items(spec, list).iter().enumerate() {
+            let image = text(container, "image");
+            if image.trim() != image {
+                let path = path.child(list).index(place).child("image");
+                causes.push(invalid_text(&path, image, "must not have leading or trailing whitespace"));
+            }
         }
     }
     causes

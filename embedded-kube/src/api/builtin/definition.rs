@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kube::core::Version;
 use serde_json::{Map, Value, json};
 
 use super::{default_to, immutable, items, text};
@@ -14,6 +15,7 @@ use crate::api::{Cause, Column, Kind, Refusal};
 
 const COLUMN_TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
 const ONE_SCHEMA: &str = "versions with different schemas are not served here, because nothing is converted: leave one version, or give all the same schema";
+const SIMPLE_PATH: &str = "must be a simple json path starting with .";
 const NO_WEBHOOK: &str = "conversion by webhook is not served here: leave one version, or give all the same schema";
 
 /// Fills in names that follow from others.
@@ -75,10 +77,12 @@ pub(super) fn check(object: &Value, old: Option<&Value>) -> Vec<Cause> {
         // What all versions have alike is told of the definition.
         causes.extend(version_name(text(first, "name"), &path.child("version")));
         let status = versions.iter().any(|version| version["subresources"]["status"].is_object());
+        causes.extend(check_scale(&first["subresources"]["scale"], &path.child("subresources")));
         let schema = &first["schema"]["openAPIV3Schema"];
         if schema.is_object() {
             causes.extend(structural::check(schema, status, &path.child("validation.openAPIV3Schema")));
         }
+        causes.extend(check_selectable(first, &path));
         let alike = |version: &Value| version["additionalPrinterColumns"] == first["additionalPrinterColumns"];
         if versions.iter().all(alike) {
             causes.extend(check_columns(first, &path));
@@ -94,7 +98,12 @@ pub(super) fn check(object: &Value, old: Option<&Value>) -> Vec<Cause> {
         causes.push(invalid(&list, &spec["versions"], "must contain unique version names"));
     }
     if versions.iter().filter(|version| version["storage"] == true).count() != 1 {
-        causes.push(invalid(&list, &spec["versions"], "must have exactly one version marked as storage version"));
+        let detail = "must have exactly one version marked as storage version";
+        causes.push(Cause {
+            reason: "FieldValueInvalid".into(),
+            message: format!("Invalid value: {}: {detail}", versions_shown(versions)),
+            field: list.to_string(),
+        });
     }
     causes.extend(check_names(&spec["names"], &path.child("names")));
     if let Some(old) = old {
@@ -104,14 +113,114 @@ pub(super) fn check(object: &Value, old: Option<&Value>) -> Vec<Cause> {
         causes.extend(immutable(&spec["group"], &old["group"], &path.child("group")));
         causes.extend(immutable(&spec["names"]["plural"], &old["names"]["plural"], &path.child("names.plural")));
     }
-    if text(&spec["conversion"], "strategy") == "Webhook" {
-        causes.push(forbidden(&path.child("conversion.strategy"), NO_WEBHOOK));
-    }
+    causes.extend(check_conversion(&spec["conversion"], &path.child("conversion")));
     let schema = |version: &Value| version["schema"]["openAPIV3Schema"].clone();
     if let Some(first) = versions.first()
         && versions.iter().any(|version| schema(version) != schema(first))
     {
         causes.push(forbidden(&list, ONE_SCHEMA));
+    }
+    causes
+}
+
+/// Versions in which objects were stored stay in the list.
+pub(super) fn check_stored(object: &Value) -> Vec<Cause> {
+    let path = Path::of("status.storedVersions");
+    let stored = items(&object["status"], "storedVersions");
+    if stored.is_empty() {
+        return vec![invalid(&path, &Value::Null, "must have at least one stored version")];
+    }
+    let versions = items(&object["spec"], "versions");
+    let gone = |name: &Value| !versions.iter().any(|version| version["name"] == *name);
+    let gone = stored.iter().enumerate().filter(|(_, name)| gone(name));
+    gone.map(|(place, name)| {
+        let it = name.as_str().unwrap_or_default();
+        let detail = format!(
+            "missing from spec.versions; {it} was previously a storage version, and must remain in spec.versions until \
+             a storage migration ensures no data remains persisted in {it} and removes {it} from status.storedVersions"
+        );
+        invalid_text(&path.index(place), it, &detail)
+    })
+    .collect()
+}
+
+/// Versions as the API server has them within itself: what they have alike is not in them.
+fn versions_shown(versions: &[Value]) -> String {
+    let shown = versions.iter().map(|version| {
+        let is = |field: &str| version[field] == true;
+        format!(
+            "{{\"Name\":{},\"Served\":{},\"Storage\":{},\"Deprecated\":{},\"DeprecationWarning\":{},\"Schema\":null,\
+             \"Subresources\":null,\"AdditionalPrinterColumns\":null,\"SelectableFields\":null}}",
+            go::json(&version["name"]),
+            is("served"),
+            is("storage"),
+            is("deprecated"),
+            go::json(&version["deprecationWarning"]),
+        )
+    });
+    format!("[{}]", shown.collect::<Vec<_>>().join(","))
+}
+
+fn check_conversion(conversion: &Value, path: &Path) -> Vec<Cause> {
+    if text(conversion, "strategy") != "Webhook" {
+        return Vec::new();
+    }
+    let webhook = &conversion["webhook"];
+    let mut causes = Vec::new();
+    if !webhook["clientConfig"].is_object() {
+        causes.push(required(&path.child("webhookClientConfig"), "required when strategy is set to Webhook"));
+    }
+    if items(webhook, "conversionReviewVersions").is_empty() {
+        causes.push(required(&path.child("conversionReviewVersions"), ""));
+    }
+    if causes.is_empty() {
+        causes.push(forbidden(&path.child("strategy"), NO_WEBHOOK));
+    }
+    causes
+}
+
+/// Where the number of replicas would be.
+fn check_scale(scale: &Value, path: &Path) -> Vec<Cause> {
+    if !scale.is_object() {
+        return Vec::new();
+    }
+    let mut causes = Vec::new();
+    for (field, below) in [("specReplicasPath", ".spec"), ("statusReplicasPath", ".status")] {
+        let place = path.child("scale").child(field);
+        match text(scale, field) {
+            "" => causes.push(required(&place, "")),
+            of if !of.starts_with('.') => causes.push(invalid_text(&place, of, SIMPLE_PATH)),
+            of if !of.starts_with(&format!("{below}.")) => {
+                causes.push(invalid_text(&place, of, &format!("should be a json path under {below}")));
+            }
+            _ => {}
+        }
+    }
+    causes
+}
+
+/// Fields by which objects can be selected are there, and are simple ones.
+fn check_selectable(version: &Value, path: &Path) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for (place, field) in items(version, "selectableFields").iter().enumerate() {
+        let path = path.child("selectableFields").index(place).child("jsonPath");
+        let of = text(field, "jsonPath");
+        if of.is_empty() {
+            causes.push(required(&path, ""));
+            continue;
+        }
+        let start = &version["schema"]["openAPIV3Schema"];
+        let words = of.strip_prefix('.').unwrap_or(of).split('.');
+        let found = words.fold(start, |schema, word| &schema["properties"][word]);
+        if found.is_null() {
+            causes.push(invalid_text(&path, of, "is an invalid path: does not refer to a valid field"));
+        } else if of.starts_with(".metadata.") {
+            causes.push(invalid_text(&path, of, "must not point to fields in metadata"));
+        } else if !matches!(text(found, "type"), "string" | "boolean" | "integer") {
+            let detail = "must point to a field of type string, boolean or integer. Enum string fields and strings with \
+                 formats are allowed.";
+            causes.push(invalid_text(&path, of, detail));
+        }
     }
     causes
 }
@@ -149,7 +258,7 @@ fn check_columns(version: &Value, path: &Path) -> Vec<Cause> {
         match text(column, "jsonPath") {
             "" => causes.push(required(&path.child("JSONPath"), "")),
             of if !of.starts_with('.') => {
-                causes.push(invalid_text(&path.child("JSONPath"), of, "must be a simple json path starting with ."));
+                causes.push(invalid_text(&path.child("JSONPath"), of, SIMPLE_PATH));
             }
             _ => {}
         }
@@ -255,6 +364,78 @@ fn column(of: &Value) -> Column {
         priority: of["priority"].as_i64().and_then(|priority| i32::try_from(priority).ok()).unwrap_or_default(),
         json_path: text(of, "jsonPath").to_owned(),
     }
+}
+
+/// What is said of a version that is not to be used any more.
+#[must_use]
+pub fn deprecation(definition: &Value, version: &str) -> Option<String> {
+    let spec = &definition["spec"];
+    let versions = items(spec, "versions");
+    let own = versions.iter().find(|one| one["name"] == version && one["deprecated"] == true)?;
+    if let Some(warning) = own["deprecationWarning"].as_str() {
+        return Some(warning.to_owned());
+    }
+    let (group, kind) = (text(spec, "group"), text(&spec["names"], "kind"));
+    let rank = |name: &str| Version::parse(name).priority();
+    let served = versions.iter().filter(|one| one["served"] == true && one["deprecated"] != true);
+    let better = served.map(|one| text(one, "name")).filter(|name| rank(name) > rank(version));
+    let better = better.max_by_key(|name| rank(name));
+    let instead = better.map(|name| format!("; use {group}/{name} {kind}")).unwrap_or_default();
+    Some(format!("{group}/{version} {kind} is deprecated{instead}"))
+}
+
+/// What a definition goes through that is to go, after everything of its kind: a condition with its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// It has been asked for.
+    Pending,
+    /// Its objects are being deleted.
+    InProgress,
+    /// There are none any more.
+    Completed,
+}
+
+/// What keeps a definition until its objects are gone.
+pub const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// A definition with how far it is in going. `now` is as `2026-11-29T21:00:00Z`.
+#[must_use]
+pub fn leaving(definition: &Value, how: Leaving, now: &str) -> Value {
+    let (status, reason, message) = match how {
+        Leaving::Pending => (
+            "True",
+            "InstanceDeletionPending",
+            "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon",
+        ),
+        Leaving::InProgress => ("True", "InstanceDeletionInProgress", "CustomResource deletion is in progress"),
+        Leaving::Completed => ("False", "InstanceDeletionCompleted", "removed all instances"),
+    };
+    let mut object = definition.clone();
+    let mut conditions = items(&object["status"], "conditions").to_vec();
+    conditions.retain(|one| one["type"] != "Terminating");
+    let old = items(&object["status"], "conditions").iter().find(|one| one["type"] == "Terminating");
+    let old = old.filter(|old| old["status"] == status);
+    let since = old.map_or_else(|| Value::from(now), |old| old["lastTransitionTime"].clone());
+    conditions.push(json!({
+        "type": "Terminating", "status": status, "lastTransitionTime": since, "reason": reason, "message": message,
+    }));
+    object["status"]["conditions"] = conditions.into();
+    let mut finalizers = items(&object["metadata"], "finalizers").to_vec();
+    finalizers.retain(|one| one != CLEANUP);
+    if how == Leaving::Completed {
+        match object["metadata"].as_object_mut() {
+            Some(fields) if finalizers.is_empty() => fields.shift_remove("finalizers"),
+            Some(fields) => fields.insert("finalizers".into(), finalizers.into()),
+            None => None,
+        };
+        return object;
+    }
+    finalizers.push(CLEANUP.into());
+    object["metadata"]["finalizers"] = finalizers.into();
+    if object["metadata"]["deletionTimestamp"].is_null() {
+        object["metadata"]["deletionTimestamp"] = now.into();
+    }
+    object
 }
 
 /// The status of a definition among others: which names it has got, and whether it is served. `now` is as `2026-11-29T21:00:00Z`.
@@ -373,6 +554,9 @@ mod tests {
         let refusal = of_definition(&object).unwrap_err();
         assert!(refusal.message.ends_with(&format!("is invalid: spec.versions: Forbidden: {ONE_SCHEMA}")), "{refusal}");
         object["spec"]["conversion"] = json!({"strategy": "Webhook"});
+        let missing = of_definition(&object).unwrap_err();
+        assert!(missing.message.contains("spec.conversion.conversionReviewVersions: Required value"), "{missing}");
+        object["spec"]["conversion"]["webhook"] = json!({"clientConfig": {}, "conversionReviewVersions": ["v1"]});
         assert!(of_definition(&object).unwrap_err().message.contains(NO_WEBHOOK));
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use k8s_openapi::api::{
     apps::v1::ControllerRevision,
-    authentication::v1::{SelfSubjectReview, TokenReview},
+    authentication::v1::{SelfSubjectReview, TokenRequest, TokenReview},
     authorization::v1::{
         LocalSubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview,
     },
@@ -40,6 +40,7 @@ fn generated(structure: &str) -> Schema {
         "apiextensions.CustomResourceDefinition" => of::<CustomResourceDefinition>(),
         "apps.ControllerRevision" => of::<ControllerRevision>(),
         "authentication.SelfSubjectReview" => of::<SelfSubjectReview>(),
+        "authentication.TokenRequest" => of::<TokenRequest>(),
         "authentication.TokenReview" => of::<TokenReview>(),
         "authorization.LocalSubjectAccessReview" => of::<LocalSubjectAccessReview>(),
         "authorization.SelfSubjectAccessReview" => of::<SelfSubjectAccessReview>(),

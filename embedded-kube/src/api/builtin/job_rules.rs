@@ -3,11 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::pod;
-use super::{immutable, items, text};
+use super::{immutable, items, items_mut, keep, keep_in, text};
 use crate::api::Cause;
 use crate::api::schema::metadata;
 use crate::api::schema::mistake::{
-    duplicate, invalid, invalid_text, invalid_unseen, not_supported, required, too_many,
+    duplicate, invalid, invalid_text, invalid_unseen, not_supported, required, too_long, too_many,
 };
 use crate::api::schema::names;
 use crate::api::schema::path::Path;
@@ -24,7 +24,7 @@ pub(super) fn check(object: &Value, old: Option<&Value>) -> Vec<Cause> {
     }
     causes.extend(check_spec(spec, &path));
     if let Some(old) = old {
-        causes.extend(changed(spec, &old["spec"], &path));
+        causes.extend(changed(spec, old, &path));
     }
     causes.extend(hostnames(object));
     causes
@@ -82,6 +82,21 @@ fn matches(selector: &Value, labels: &Value) -> bool {
     equal && expressions
 }
 
+/// Who runs a Job has a name of a domain.
+fn managed_by(manager: &str, path: &Path) -> Vec<Cause> {
+    let mut causes = match manager.split_once('/') {
+        None if manager.is_empty() => vec![required(path, "")],
+        Some((host, rest)) if !host.is_empty() && !rest.is_empty() => {
+            names::subdomain(host).into_iter().map(|what| invalid_text(path, host, &what)).collect()
+        }
+        _ => vec![invalid_text(path, manager, "must be a domain-prefixed path (such as \"acme.io/foo\")")],
+    };
+    if manager.len() > 63 {
+        causes.push(too_long(path, 63));
+    }
+    causes
+}
+
 fn check_spec(spec: &Value, path: &Path) -> Vec<Cause> {
     let mut causes = Vec::new();
     let number = |name: &str| spec[name].as_i64();
@@ -100,6 +115,9 @@ fn check_spec(spec: &Value, path: &Path) -> Vec<Cause> {
     }
     if number("maxFailedIndexes").is_some() && number("backoffLimitPerIndex").is_none() {
         causes.push(required(&path.child("backoffLimitPerIndex"), "when maxFailedIndexes is specified"));
+    }
+    if let Some(manager) = spec["managedBy"].as_str() {
+        causes.extend(managed_by(manager, &path.child("managedBy")));
     }
     let mode = text(spec, "completionMode");
     if !["", "NonIndexed", "Indexed"].contains(&mode) {
@@ -263,7 +281,8 @@ fn quoted(known: &[&str]) -> String {
 }
 
 /// Hardly anything of what a Job runs may change.
-fn changed(new: &Value, old: &Value, path: &Path) -> Vec<Cause> {
+fn changed(new: &Value, old_job: &Value, path: &Path) -> Vec<Cause> {
+    let old = &old_job["spec"];
     let mut causes = Vec::new();
     if text(new, "completionMode") != "Indexed" {
         causes.extend(immutable(&new["completions"], &old["completions"], &path.child("completions")));
@@ -272,13 +291,38 @@ fn changed(new: &Value, old: &Value, path: &Path) -> Vec<Cause> {
         causes.push(invalid(&path.child("completions"), &new["completions"], detail));
     }
     causes.extend(immutable(&new["selector"], &old["selector"], &path.child("selector")));
-    if old["suspend"] != true {
-        causes.extend(immutable(&new["template"], &old["template"], &path.child("template")));
-    }
+    causes.extend(changed_template(&new["template"], old_job, &path.child("template")));
     for name in ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"] {
         causes.extend(immutable(&new[name], &old[name], &path.child(name)));
     }
     causes
+}
+
+/// While a Job is suspended and none of its Pods runs, it may change where they are to run, and what they ask for.
+fn changed_template(new: &Value, old_job: &Value, path: &Path) -> Option<Cause> {
+    let (old, status) = (&old_job["spec"]["template"], &old_job["status"]);
+    let suspended = old_job["spec"]["suspend"] == true;
+    let rests = status["active"].as_i64().unwrap_or_default() == 0;
+    if !(suspended && rests && (status["startTime"].is_null() || is(old_job, "Suspended"))) {
+        return immutable(new, old, path);
+    }
+    let (new, mut like_new) = (&new["spec"], old["spec"].clone());
+    for name in ["nodeSelector", "tolerations", "schedulingGates"] {
+        keep(&mut like_new, new, name);
+    }
+    keep_in(&mut like_new, new, "affinity", "nodeAffinity");
+    let is_empty = |spec: &Value| spec["affinity"].as_object().is_none_or(Map::is_empty);
+    if is_empty(&like_new) && is_empty(new) {
+        keep(&mut like_new, new, "affinity");
+    }
+    for list in ["containers", "initContainers"] {
+        for (container, other) in items_mut(&mut like_new, list).zip(items(new, list)) {
+            if container["name"] == other["name"] {
+                keep(container, other, "resources");
+            }
+        }
+    }
+    immutable(new, &like_new, &path.child("spec"))
 }
 
 /// Pods of an indexed Job are called by the Job and their index.
@@ -292,55 +336,125 @@ fn hostnames(object: &Value) -> Option<Cause> {
     wrong.then(|| invalid_text(&Path::of("metadata.name"), name, &detail))
 }
 
-/// What the status of a Job may say.
+/// Whether a Job has a condition.
+fn is(job: &Value, condition: &str) -> bool {
+    items(&job["status"], "conditions").iter().any(|one| one["type"] == condition && one["status"] == "True")
+}
+
+/// What the status of a Job may say. Most of it is looked at only if it has changed: a spec that has may have made it wrong.
 pub(super) fn status(object: &Value, old: &Value) -> Vec<Cause> {
-    let (status, path) = (&object["status"], Path::of("status"));
-    let is = |object: &Value, name: &str| {
-        items(&object["status"], "conditions").iter().any(|one| one["type"] == name && one["status"] == "True")
-    };
-    let mut causes = Vec::new();
+    let path = Path::of("status");
+    let mut causes = numbers(&object["status"], &path);
+    causes.extend(ends(object, old, &path));
+    causes.extend(steps(object, old, &path));
+    causes
+}
+
+/// Numbers of Pods are numbers.
+fn numbers(status: &Value, path: &Path) -> Vec<Cause> {
+    let names = ["active", "succeeded", "failed", "ready", "terminating"].into_iter();
+    let below = names.filter_map(|name| Some((name, status[name].as_i64().filter(|number| *number < 0)?)));
+    below
+        .map(|(name, number)| invalid(&path.child(name), &number.into(), "must be greater than or equal to 0"))
+        .collect()
+}
+
+/// What goes with the end of a Job.
+fn ends(object: &Value, old: &Value, path: &Path) -> Vec<Cause> {
+    let (status, before) = (&object["status"], &old["status"]);
     let (complete, failed) = (is(object, "Complete"), is(object, "Failed"));
-    let conditions = path.child("conditions");
-    let mut refuse = |when: bool, what: &str| {
-        if when {
-            causes.push(invalid_unseen(&conditions, what));
-        }
-    };
-    let turned = is(old, "Complete") != complete || is(old, "Failed") != failed;
-    refuse(turned && complete && failed, "cannot set Complete=True and Failed=true conditions");
-    let target = is(object, "FailureTarget");
-    refuse(turned && failed && !target, "cannot set Failed=True condition without the FailureTarget=true condition");
-    let met = is(object, "SuccessCriteriaMet");
-    refuse(
-        turned && complete && !met,
-        "cannot set Complete=True condition without the SuccessCriteriaMet=true condition",
-    );
-    for name in ["Failed", "Complete", "FailureTarget"] {
-        let disabled = is(old, name) && !is(object, name);
-        refuse(disabled, &format!("cannot disable the terminal {name}=True condition"));
-    }
+    let (target, met) = (is(object, "FailureTarget"), is(object, "SuccessCriteriaMet"));
     let finished = complete || failed;
-    if turned && finished {
-        if let Some(active) = status["active"].as_i64().filter(|active| *active > 0) {
-            causes.push(invalid(&path.child("active"), &active.into(), "active>0 is invalid for finished job"));
-        }
-        if status["startTime"].is_null() {
-            causes.push(required(&path.child("startTime"), "startTime is required for finished job"));
+    let turned = |condition: &str| is(object, condition) != is(old, condition);
+    let completes = turned("Complete");
+    let ends = finished != (is(old, "Complete") || is(old, "Failed"));
+    let changed = |name: &str| status[name] != before[name];
+    let number = |name: &str| status[name].as_i64().unwrap_or_default();
+    let mut causes = Vec::new();
+    let refused = |what: &str| invalid_unseen(&path.child("conditions"), what);
+    if (completes || turned("Failed")) && complete && failed {
+        causes.push(refused("cannot set Complete=True and Failed=true conditions"));
+    }
+    if (completes || turned("FailureTarget")) && complete && target {
+        causes.push(refused("cannot set Complete=True and FailureTarget=true conditions"));
+    }
+    let completion = path.child("completionTime");
+    if completes || changed("completionTime") {
+        match (status["completionTime"].is_null(), complete) {
+            (false, false) => {
+                let detail = "cannot set completionTime when there is no Complete=True condition";
+                causes.push(invalid(&completion, &status["completionTime"], detail));
+            }
+            (true, true) => causes.push(required(&completion, "completionTime is required for Complete jobs")),
+            _ => {}
         }
     }
-    if turned && complete && status["completionTime"].is_null() {
-        causes.push(required(&path.child("completionTime"), "completionTime is required for Complete jobs"));
+    if let (Some(start), Some(end)) = (status["startTime"].as_str(), status["completionTime"].as_str())
+        && (changed("startTime") || changed("completionTime"))
+        && end < start
+    {
+        causes.push(invalid(&completion, &status["completionTime"], "must be equal to or after `startTime`"));
     }
+    if (turned("Failed") || changed("failedIndexes")) && failed && !target {
+        causes.push(refused("cannot set Failed=True condition without the FailureTarget=true condition"));
+    }
+    if (completes || turned("SuccessCriteriaMet")) && complete && !met {
+        causes.push(refused("cannot set Complete=True condition without the SuccessCriteriaMet=true condition"));
+    }
+    if (ends || changed("active")) && finished && number("active") > 0 {
+        causes.push(invalid(&path.child("active"), &status["active"], "active>0 is invalid for finished job"));
+    }
+    let idle = object["spec"]["suspend"] == true && object["spec"]["completions"] == 0;
+    if (ends || changed("startTime")) && !idle && finished && status["startTime"].is_null() {
+        causes.push(required(&path.child("startTime"), "startTime is required for finished job"));
+    }
+    if (ends || changed("terminating")) && finished && number("terminating") > 0 {
+        causes.push(invalid(
+            &path.child("terminating"),
+            &status["terminating"],
+            "terminating>0 is invalid for finished job",
+        ));
+    }
+    if (changed("ready") || changed("active")) && !status["ready"].is_null() && number("ready") > number("active") {
+        causes.push(invalid(&path.child("ready"), &status["ready"], "cannot set more ready pods than active"));
+    }
+    if met && failed {
+        causes.push(refused("cannot set SuccessCriteriaMet=True and Failed=true conditions"));
+    }
+    if met && target {
+        causes.push(refused("cannot set SuccessCriteriaMet=True and FailureTarget=true conditions"));
+    }
+    causes
+}
+
+/// What a Job that has come so far does not go back on.
+fn steps(object: &Value, old: &Value, path: &Path) -> Vec<Cause> {
+    let (status, before) = (&object["status"], &old["status"]);
+    let mut causes = Vec::new();
+    let refused = |what: &str| invalid_unseen(&path.child("conditions"), what);
+    for name in ["Failed", "Complete", "FailureTarget"] {
+        if is(old, name) && !is(object, name) {
+            causes.push(refused(&format!("cannot disable the terminal {name}=True condition")));
+        }
+    }
+    let spec = &object["spec"];
+    let shrinks = spec["completionMode"] == "Indexed" && spec["completions"] == spec["parallelism"];
     for name in ["failed", "succeeded"] {
-        let number = |object: &Value| object["status"][name].as_i64().unwrap_or_default();
-        if number(object) < number(old) {
+        let number = |status: &Value| status[name].as_i64().unwrap_or_default();
+        if number(status) < number(before) && !(name == "succeeded" && shrinks) {
             let detail = format!("cannot decrease the {name} counter");
-            causes.push(invalid(&path.child(name), &number(object).into(), &detail));
+            causes.push(invalid(&path.child(name), &number(status).into(), &detail));
         }
     }
-    if !status["completionTime"].is_null() && !complete {
-        let detail = "cannot set completionTime when there is no Complete=True condition";
-        causes.push(invalid(&path.child("completionTime"), &status["completionTime"], detail));
+    let moved = |name: &str| !status[name].is_null() && !before[name].is_null() && status[name] != before[name];
+    if moved("completionTime") {
+        causes.push(invalid(&path.child("completionTime"), &status["completionTime"], "field is immutable"));
+    }
+    if is(old, "SuccessCriteriaMet") && !is(object, "SuccessCriteriaMet") {
+        causes.push(refused("cannot disable the SuccessCriteriaMet=True condition"));
+    }
+    if is(old, "Complete") && !is(old, "SuccessCriteriaMet") && is(object, "SuccessCriteriaMet") {
+        causes.push(refused("cannot set SuccessCriteriaMet=True for Job already has Complete=true conditions"));
     }
     causes
 }

@@ -106,9 +106,19 @@ pub(super) fn all() -> Vec<Kind> {
     KINDS.iter().map(kind).collect()
 }
 
+/// What a token is asked for with, at a part of a ServiceAccount.
+const TOKEN: Row =
+    ("authentication.k8s.io", "TokenRequest", "serviceaccounts", "", "", true, false, "authentication.TokenRequest");
+
+/// What a token is asked for with.
+pub(super) fn token_request() -> Kind {
+    kind(&TOKEN)
+}
+
 /// The structure that a built-in kind is.
 pub(super) fn structure(kind: &Kind) -> Option<&'static str> {
-    KINDS.iter().find(|row| row.0 == kind.group && row.1 == kind.kind).map(|row| row.7)
+    let mut all = KINDS.iter().chain([&TOKEN]);
+    all.find(|row| row.0 == kind.group && row.1 == kind.kind).map(|row| row.7)
 }
 
 fn kind((group, name, plural, short, categories, namespaced, status, _): &Row) -> Kind {

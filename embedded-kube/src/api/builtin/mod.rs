@@ -3,10 +3,12 @@
 mod containers;
 pub(crate) mod decode;
 mod definition;
+mod event;
 mod inlined;
 mod job;
 mod job_rules;
 mod kinds;
+mod limits;
 mod moment;
 mod plain;
 mod plugins;
@@ -27,13 +29,24 @@ use super::schema::tree::Tree;
 use super::schema::{Admitted, keep_system_fields, metadata, mistake, names};
 use super::{Cause, Kind, Refusal};
 
-pub use definition::{accepted, of_definition};
-pub use plugins::with_plugins;
+pub use definition::{CLEANUP, Leaving, accepted, deprecation, leaving, of_definition};
+pub(crate) use event::NAMES as EVENT_NAMES;
+pub use plugins::{bear_lost_nodes, with_plugins};
+
+/// For how many seconds a token is, if nobody says how long.
+const HOUR: i64 = 60 * 60;
 
 /// The built-in kinds, without schemas and columns: a schema is large, and [`schema`] builds it when it is needed.
 #[must_use]
 pub fn kinds() -> Vec<Kind> {
     kinds::all()
+}
+
+/// What a token of a ServiceAccount is asked for with, which is no kind that can be asked for.
+#[must_use]
+pub(crate) fn token_request() -> Kind {
+    let kind = kinds::token_request();
+    Kind { schema: schema(&kind), ..kind }
 }
 
 /// The schema of a kind: that of a built-in one is built once, when it is first asked for.
@@ -59,6 +72,7 @@ fn fill_in(kind: &Kind, object: &mut Value) {
         "Pod" => pod_defaults::pod(object),
         "Job" => job::fill_in(object),
         "Secret" => plain::secret(object),
+        "TokenRequest" => default_to(&mut object["spec"], "expirationSeconds", HOUR),
         "Namespace" => plain::namespace(object),
         "LimitRange" => plain::limit_range(object),
         "NetworkPolicy" => plain::network_policy(object),
@@ -76,6 +90,7 @@ pub(crate) fn create(kind: &Kind, mut object: Value) -> Result<Admitted, Refusal
         "Job" => job::prepare(&mut object),
         "Namespace" => plain::new_namespace(&mut object),
         "ResourceQuota" => object["status"] = json!({}),
+        "Node" => plain::new_node(&mut object),
         "CustomResourceDefinition" => definition::prepare(&mut object),
         _ => {}
     }
@@ -96,7 +111,12 @@ pub(crate) fn create(kind: &Kind, mut object: Value) -> Result<Admitted, Refusal
     }
     causes.extend(own_rules(kind, &object, None));
     match kind.kind.as_str() {
-        "Job" => warnings.extend(job::warnings(&object)),
+        "Pod" => warnings.extend(containers::warnings(&object["spec"], &Path::of("spec"))),
+        "Job" => {
+            warnings.extend(job::warnings(&object));
+            let template = &object["spec"]["template"]["spec"];
+            warnings.extend(containers::warnings(template, &Path::of("spec.template.spec")));
+        }
         "CustomResourceDefinition" => warnings.extend(definition::warnings(&object)),
         _ => {}
     }
@@ -165,6 +185,8 @@ pub(crate) fn update(kind: &Kind, mut object: Value, old: &Value, subresource: &
         causes.extend(plain::namespace_status(&object));
     } else if kind.kind == "Job" {
         causes.extend(job_rules::status(&object, old));
+    } else if kind.kind == "ResourceQuota" {
+        causes.extend(limits::check_quota_status(&object));
     }
     if kind.kind != "CustomResourceDefinition" {
         causes = once(causes);
@@ -202,11 +224,19 @@ fn own_rules(kind: &Kind, object: &Value, old: Option<&Value>) -> Vec<Cause> {
         "Job" => job_rules::check(object, old),
         "ConfigMap" => plain::check_config_map(object, old),
         "Secret" => plain::check_secret(object, old),
+        "Event" => event::check(kind, object, old),
         "Lease" => plain::check_lease(object),
+        "LimitRange" => limits::check_limit_range(object),
+        "ResourceQuota" => limits::check_quota(object),
+        "NetworkPolicy" => plain::check_network_policy(object),
         "ControllerRevision" => plain::check_revision(object, old),
         "Role" | "ClusterRole" => roles::check_role(object, kind.namespaced),
         "RoleBinding" | "ClusterRoleBinding" => roles::check_binding(object, old, kind.namespaced),
-        "CustomResourceDefinition" => definition::check(object, old),
+        "CustomResourceDefinition" => {
+            let mut causes = definition::check(object, old);
+            causes.extend(definition::check_stored(object));
+            causes
+        }
         _ => Vec::new(),
     }
 }
@@ -214,6 +244,7 @@ fn own_rules(kind: &Kind, object: &Value, old: Option<&Value>) -> Vec<Cause> {
 fn name_rule(kind: &Kind) -> names::Rule {
     match kind.kind.as_str() {
         "Namespace" => names::short,
+        "Event" if kind.group.is_empty() => names::path_segment,
         "Role" | "ClusterRole" | "RoleBinding" | "ClusterRoleBinding" => names::role,
         _ => names::any,
     }
@@ -229,6 +260,10 @@ fn decided(kind: &Kind, object: Value, causes: Vec<Cause>, warnings: Vec<String>
         return Ok(Admitted { object, warnings });
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    if kind.kind == "Event" {
+        // To the API server, events of both groups are those of the core.
+        return Err(mistake::refusal(&Kind { group: String::new(), ..kind.clone() }, name, causes));
+    }
     Err(mistake::refusal(kind, name, causes))
 }
 

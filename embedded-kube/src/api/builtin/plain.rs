@@ -80,6 +80,54 @@ pub(super) fn network_policy(object: &mut Value) {
     }
 }
 
+pub(super) fn check_network_policy(object: &Value) -> Vec<Cause> {
+    let path = Path::of("spec.policyTypes");
+    let known = ["Ingress", "Egress"];
+    let types = items(&object["spec"], "policyTypes");
+    if types.len() > known.len() {
+        return vec![invalid(&path, &object["spec"]["policyTypes"], "may not specify more than two policyTypes")];
+    }
+    let unknown = types.iter().enumerate().filter(|(_, name)| !known.iter().any(|known| *name == known));
+    unknown.map(|(place, name)| not_supported(&path.index(place), name, &known)).collect()
+}
+
+/// A new node is kept free until somebody has seen that it is ready.
+pub(super) fn new_node(object: &mut Value) {
+    let taint = json!({"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"});
+    let spec = &mut object["spec"];
+    if spec.is_null() {
+        *spec = json!({});
+    }
+    if spec["taints"].is_null() {
+        spec["taints"] = json!([]);
+    }
+    if let Some(taints) = spec["taints"].as_array_mut()
+        && !taints.iter().any(|other| other["key"] == taint["key"] && other["effect"] == taint["effect"])
+    {
+        taints.push(taint);
+    }
+    let status = &mut object["status"];
+    if status.is_null() {
+        *status = json!({});
+    }
+    // What the structures always have.
+    default_to(status, "daemonEndpoints", json!({"kubeletEndpoint": {"Port": 0}}));
+    let names = [
+        "machineID",
+        "systemUUID",
+        "bootID",
+        "kernelVersion",
+        "osImage",
+        "containerRuntimeVersion",
+        "kubeletVersion",
+        "kubeProxyVersion",
+        "operatingSystem",
+        "architecture",
+    ];
+    let empty: Map<String, Value> = names.into_iter().map(|name| (name.to_owned(), json!(""))).collect();
+    default_to(status, "nodeInfo", empty);
+}
+
 fn bytes(value: &Value) -> usize {
     serde_json::from_value::<ByteString>(value.clone()).map_or(0, |bytes| bytes.0.len())
 }

@@ -26,6 +26,15 @@ pub fn with_plugins(pod: &mut Value, account: &Value, suffix: &str) {
     if wanted != Some(false) {
         mount(spec, suffix);
     }
+    bear_lost_nodes(pod);
+    let spec = &mut pod["spec"];
+    default_to(spec, "priority", 0);
+    default_to(spec, "preemptionPolicy", "PreemptLowerPriority");
+}
+
+/// A Pod bears for a while that its node is gone, unless it says otherwise; also when it is changed.
+pub fn bear_lost_nodes(pod: &mut Value) {
+    let spec = &mut pod["spec"];
     for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
         let bears =
             |one: &Value| ["", key].contains(&text(one, "key")) && ["", "NoExecute"].contains(&text(one, "effect"));
@@ -34,8 +43,6 @@ pub fn with_plugins(pod: &mut Value, account: &Value, suffix: &str) {
             push(spec, "tolerations", toleration);
         }
     }
-    default_to(spec, "priority", 0);
-    default_to(spec, "preemptionPolicy", "PreemptLowerPriority");
 }
 
 fn mount(spec: &mut Value, suffix: &str) {

@@ -17,6 +17,16 @@ const CHANGEABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].ima
 pub(super) fn prepare(object: &mut Value) {
     let class = quality(&object["spec"]);
     object["status"] = json!({"phase": "Pending", "qosClass": class});
+    if !items(&object["spec"], "schedulingGates").is_empty() {
+        object["status"]["conditions"] = json!([{
+            "type": "PodScheduled",
+            "status": "False",
+            "lastProbeTime": null,
+            "lastTransitionTime": object["metadata"]["creationTimestamp"],
+            "reason": "SchedulingGated",
+            "message": "Scheduling is blocked due to non-empty scheduling gates",
+        }]);
+    }
 }
 
 /// How well a Pod is served: by what its containers ask for.
@@ -45,6 +55,7 @@ fn quality(spec: &Value) -> &'static str {
 pub(super) fn check(object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let path = Path::of("spec");
     let mut causes = check_spec(&object["spec"], &path);
+    causes.extend(containers::check_of_pod(&object["spec"], &path));
     match old {
         None if !items(&object["spec"], "ephemeralContainers").is_empty() => {
             causes.push(forbidden(&path.child("ephemeralContainers"), "cannot be set on create"));
@@ -92,6 +103,48 @@ pub(super) fn check_spec(spec: &Value, path: &Path) -> Vec<Cause> {
     if let Some(seconds) = spec["activeDeadlineSeconds"].as_i64().filter(|seconds| !(1..=most).contains(seconds)) {
         let detail = "must be between 1 and 2147483647, inclusive";
         causes.push(invalid(&path.child("activeDeadlineSeconds"), &seconds.into(), detail));
+    }
+    causes.extend(tolerations(items(spec, "tolerations"), &path.child("tolerations")));
+    causes
+}
+
+fn tolerations(tolerations: &[Value], path: &Path) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for (place, toleration) in tolerations.iter().enumerate() {
+        let path = path.index(place);
+        let (key, operator, value) = (text(toleration, "key"), text(toleration, "operator"), text(toleration, "value"));
+        let effect = text(toleration, "effect");
+        if !key.is_empty() {
+            let wrong = names::qualified(key).into_iter();
+            causes.extend(wrong.map(|what| invalid_text(&path.child("key"), key, &what)));
+        } else if operator != "Exists" {
+            let why = "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
+            causes.push(invalid_text(&path.child("operator"), operator, why));
+        }
+        if !toleration["tolerationSeconds"].is_null() && effect != "NoExecute" {
+            let why = "effect must be 'NoExecute' when `tolerationSeconds` is set";
+            causes.push(invalid_text(&path.child("effect"), effect, why));
+        }
+        match operator {
+            "" | "Equal" => {
+                let wrong = names::label_value(value);
+                if !wrong.is_empty() {
+                    causes.push(invalid_text(&path.child("operator"), value, &wrong.join(";")));
+                }
+            }
+            "Exists" => {
+                if !value.is_empty() {
+                    let why = "value must be empty when `operator` is 'Exists'";
+                    causes.push(invalid_text(&path.child("operator"), value, why));
+                }
+            }
+            "Lt" | "Gt" => {}
+            _ => causes.push(not_supported(&path.child("operator"), &operator.into(), &["Equal", "Exists"])),
+        }
+        if !["", "NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&effect) {
+            let known = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+            causes.push(not_supported(&path.child("effect"), &effect.into(), &known));
+        }
     }
     causes
 }

@@ -72,6 +72,10 @@ pub(super) fn check_binding(object: &Value, old: Option<&Value>, namespaced: boo
     // The API server shows its own names of the fields.
     let own = |role: &Value| json!({"APIGroup": role["apiGroup"], "Kind": role["kind"], "Name": role["name"]});
     causes.extend(old.and_then(|old| immutable(&own(role), &own(&old["roleRef"]), &path)));
+    // What is missing is told last.
+    for (place, _) in items(object, "subjects").iter().enumerate().filter(|(_, who)| text(who, "name").is_empty()) {
+        causes.push(required(&Path::of("subjects").index(place).child("name"), ""));
+    }
     if name.is_empty() {
         causes.push(required(&path.child("name"), ""));
     }
@@ -81,9 +85,6 @@ pub(super) fn check_binding(object: &Value, old: Option<&Value>, namespaced: boo
 fn check_subject(subject: &Value, namespaced: bool, path: &Path) -> Vec<Cause> {
     let mut causes = Vec::new();
     let (name, group) = (text(subject, "name"), text(subject, "apiGroup"));
-    if name.is_empty() {
-        causes.push(required(&path.child("name"), ""));
-    }
     match text(subject, "kind") {
         "ServiceAccount" => {
             if !name.is_empty() {

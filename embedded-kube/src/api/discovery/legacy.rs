@@ -1,9 +1,11 @@
 //! The documents of one group or version each, which clients ask for that do not know the one of everything.
 
+use std::cmp::Reverse;
+
 use serde_json::{Value, json};
 
 use super::super::Kind;
-use super::order::{self, GroupVersion, group_versions};
+use super::order::{self, GroupVersion, group_versions, priority};
 use super::resource::{subresources, verbs};
 
 /// `/api`: the versions of the core group. `address` is where the API is served, as `127.0.0.1:6443`.
@@ -24,6 +26,11 @@ pub fn api_groups(kinds: &[Kind]) -> Value {
     let mut groups: Vec<&str> =
         versions.iter().map(|version| version.group).filter(|group| !group.is_empty()).collect();
     groups.dedup();
+    // Of groups of one priority, the first is the one whose version is: `v1.z.com` comes before `v1alpha1.a.com`.
+    groups.sort_by_cached_key(|group| {
+        let own = versions.iter().filter(|version| version.group == *group);
+        (Reverse(priority(group)), own.map(|version| format!("{}.{group}", version.version)).min())
+    });
     let groups: Vec<Value> = groups.into_iter().map(|group| described(group, &versions)).collect();
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }

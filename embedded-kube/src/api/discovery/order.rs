@@ -58,7 +58,7 @@ pub fn group_versions(kinds: &[Kind]) -> Vec<GroupVersion<'_>> {
 
 /// How early a group comes
 /// (<https://github.com/kubernetes/kubernetes/blob/master/pkg/controlplane/apiserver/aggregator.go>).
-fn priority(group: &str) -> u32 {
+pub(super) fn priority(group: &str) -> u32 {
     match group {
         "" => 18000,
         "apps" => 17800,

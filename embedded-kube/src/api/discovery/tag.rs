@@ -11,7 +11,7 @@ pub fn etag(document: &[u8]) -> String {
 /// Whether the client has the document of that tag already, by its header `If-None-Match`: then 304 is the whole answer.
 #[must_use]
 pub fn unchanged(if_none_match: Option<&str>, etag: &str) -> bool {
-    let known = |tag: &str| tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')) == Some(etag);
+    let known = |tag: &str| tag == "*" || tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')) == Some(etag);
     if_none_match.is_some_and(|tags| tags.split(',').any(|tag| known(tag.trim().trim_start_matches("W/"))))
 }
 
@@ -26,6 +26,7 @@ mod tests {
         assert!(tag.starts_with("27C74670ADB75075FAD058D5CEAF7B20"), "{tag}");
         assert!(unchanged(Some(&format!("\"{tag}\"")), &tag));
         assert!(unchanged(Some(&format!("\"x\", W/\"{tag}\"")), &tag));
+        assert!(unchanged(Some("*"), &tag));
         assert!(!unchanged(Some(&tag), &tag));
         assert!(!unchanged(Some("\"x\""), &tag));
         assert!(!unchanged(None, &tag));

@@ -144,7 +144,7 @@ impl Told {
             Self::Modified(stored) => json!({"type": "MODIFIED", "object": form(stored)}),
             Self::Deleted(stored) => json!({"type": "DELETED", "object": form(stored)}),
             Self::Bookmark(version, ends_start) => {
-                let mut metadata = json!({"resourceVersion": version.to_string(), "creationTimestamp": null});
+                let mut metadata = json!({"resourceVersion": version.to_string()});
                 if *ends_start {
                     metadata["annotations"] = json!({ INITIAL_EVENTS_END: "true" });
                 }

@@ -4,6 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeError, Engine};
+
+use super::super::schema::go;
 use super::super::store::{Listed, Stored};
 use super::super::{Refusal, RefusalReason};
 
@@ -58,7 +62,7 @@ impl Pages {
     /// # Errors
     /// When that is too long ago, or the token is none of ours.
     pub fn next(&self, token: &str, limit: Option<usize>) -> Result<Page, Refusal> {
-        let number = parse(token).ok_or_else(|| Refusal::bad_request("continue key is not valid: unrecognized"))?;
+        let number = parse(token).ok_or_else(|| Refusal::bad_request(unread(token)))?;
         let kept = self.kept();
         let rest = kept.lists.iter().find(|rest| rest.number == number && rest.since.elapsed() < LIFE);
         let rest = rest.map(|rest| (rest.version, rest.items.clone()));
@@ -95,6 +99,23 @@ fn parse(token: &str) -> Option<u64> {
     u64::from_str_radix(token, 16).ok()
 }
 
+/// Why a token is none, in the words of the API server, whose own are JSON in base64.
+fn unread(token: &str) -> String {
+    let why = match URL_SAFE_NO_PAD.decode(token) {
+        Err(DecodeError::InvalidByte(at, _)) => format!("illegal base64 data at input byte {at}"),
+        Err(_) => format!("illegal base64 data at input byte {}", token.len()),
+        Ok(bytes) => match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            None => "unexpected end of JSON input".to_owned(),
+            Some(b'{') => "server does not recognize this encoded version".to_owned(),
+            Some(byte) => {
+                let letter = go::quoted(&char::from(*byte).to_string());
+                format!("invalid character '{}' looking for beginning of value", letter.trim_matches('"'))
+            }
+        },
+    };
+    format!("invalid continue token: continue key is not valid: {why}")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -127,7 +148,8 @@ mod tests {
         let last = pages.next(&second.continue_token, None).expect("a page");
         assert_eq!((names(&last).as_str(), last.continue_token.as_str()), ("4", ""));
         assert_eq!(pages.first(listed(2), Some(2)).continue_token, "");
-        assert!(pages.next("nonsense", None).is_err());
+        let unread = pages.next("nonsense", None).expect_err("it is none").message;
+        assert!(unread.ends_with("invalid character '\\u009e' looking for beginning of value"), "{unread}");
         let refused = pages.next("ff", None).expect_err("it is not there");
         assert_eq!(refused.reason, RefusalReason::Expired);
     }

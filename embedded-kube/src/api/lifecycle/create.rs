@@ -53,7 +53,7 @@ pub fn begin(
     }
     if !text(&object, "resourceVersion").is_empty() {
         let message = "resourceVersion should not be set on objects to be created";
-        return Err(Refusal::new(RefusalReason::InternalError, message));
+        return Err(Refusal::new(RefusalReason::Unknown, message));
     }
     let (name, begin) = (text(&object, "name").to_owned(), text(&object, "generateName").to_owned());
     let metadata = of(&mut object);
@@ -79,10 +79,10 @@ pub fn begin(
     metadata.insert("creationTimestamp".into(), metadata::seconds(now).into());
     if is_counted(kind) {
         metadata.insert("generation".into(), 1.into());
-    } else if !kind.custom {
-        metadata.remove("generation");
     }
+    // Whoever registers a node says how it is.
     if kind.status
+        && kind.plural != "nodes"
         && let Value::Object(fields) = &mut object
     {
         fields.remove("status");

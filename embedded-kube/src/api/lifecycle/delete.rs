@@ -76,7 +76,7 @@ pub fn delete(kind: &Kind, object: &Value, options: &DeleteOptions, now: Timesta
     }
     let left = finalizers_for(object, options);
     if left == finalizers(object) && left.is_empty() && pending(&marked).is_none() {
-        return Ok(Deleted::Gone(object.clone()));
+        return Ok(Deleted::Gone(marked));
     }
     let metadata = of(&mut marked);
     if left.is_empty() {
@@ -290,6 +290,7 @@ mod tests {
         assert!(matches!(done("pods", &marked, &json!({"gracePeriodSeconds": 0})), Deleted::Gone(_)));
         let mut over = pod.clone();
         over["status"]["phase"] = "Succeeded".into();
-        assert!(matches!(done("pods", &over, &json!({})), Deleted::Gone(_)));
+        let Deleted::Gone(last) = done("pods", &over, &json!({})) else { panic!("it is over") };
+        assert_eq!((number(&last, "deletionGracePeriodSeconds"), number(&last, "generation")), (Some(0), Some(2)));
     }
 }

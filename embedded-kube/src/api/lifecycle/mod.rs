@@ -8,4 +8,4 @@ mod update;
 
 pub use create::{begin, generated_name};
 pub use delete::{DeleteOptions, Deleted, delete};
-pub use update::{Part, Updated, update};
+pub use update::{Part, Updated, meant, named, update};

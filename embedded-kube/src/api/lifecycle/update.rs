@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::super::{Cause, Kind, Refusal};
+use super::super::store::Key;
+use super::super::{Kind, Refusal};
 use super::create::is_counted;
-use super::metadata::{copy, finalizers, is_going, is_held, number, of, text};
+use super::metadata::{copy, is_going, is_held, number, of, text};
 
 /// Which part of an object a request writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub enum Updated {
 /// What an object becomes when a request wants it to be `new`, before that is looked over; its managed fields are settled.
 ///
 /// # Errors
-/// When another object or another version of it was meant, or finalizers are added to one that goes.
+/// When another object or another version of it was meant.
 pub fn update(kind: &Kind, old: &Value, mut new: Value, part: Part) -> Result<Value, Refusal> {
     let name = text(old, "name");
     let own = text(&new, "namespace");
@@ -38,16 +39,7 @@ pub fn update(kind: &Kind, old: &Value, mut new: Value, part: Part) -> Result<Va
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
     }
-    if !text(&new, "name").is_empty() && text(&new, "name") != name {
-        let message =
-            format!("the name of the object ({}) does not match the name on the URL ({name})", text(&new, "name"));
-        return Err(Refusal::bad_request(message));
-    }
-    let uid = text(&new, "uid");
-    if !uid.is_empty() && uid != text(old, "uid") {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", text(old, "uid"));
-        return Err(Refusal::conflict(kind, name, &why));
-    }
+    named(&new, name)?;
     let version = text(&new, "resourceVersion");
     if !version.is_empty() && version != text(old, "resourceVersion") {
         return Err(Refusal::modified(kind, name));
@@ -69,34 +61,65 @@ pub fn update(kind: &Kind, old: &Value, mut new: Value, part: Part) -> Result<Va
     } else if kind.status {
         set(&mut new, "status", old.get("status").cloned());
     }
-    for field in ["name", "namespace", "uid", "creationTimestamp", "generation", "resourceVersion", "selfLink"] {
+    for field in ["name", "namespace", "creationTimestamp", "generation", "resourceVersion", "selfLink"] {
         copy(old, &mut new, field);
+    }
+    // Another one is a mistake, which is told with the others.
+    if text(&new, "uid").is_empty() {
+        copy(old, &mut new, "uid");
     }
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
         copy(old, &mut new, field);
-    }
-    if is_going(old) {
-        let before = finalizers(old);
-        let added: Vec<String> = finalizers(&new).into_iter().filter(|one| !before.contains(one)).collect();
-        if !added.is_empty() {
-            let list: Vec<String> = added.iter().map(|one| format!("{one:?}")).collect();
-            let cause = Cause {
-                reason: "FieldValueForbidden".into(),
-                message: format!(
-                    "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers \
-                     []string{{{}}}",
-                    list.join(", ")
-                ),
-                field: "metadata.finalizers".into(),
-            };
-            return Err(Refusal::invalid(kind, name, vec![cause]));
-        }
     }
     if is_counted(kind) && is_another_version(kind, old, &new) {
         let generation = number(old, "generation").unwrap_or(0) + 1;
         of(&mut new).insert("generation".into(), generation.into());
     }
     Ok(new)
+}
+
+/// Whether an object has the name that the path of the request has.
+///
+/// # Errors
+/// When it has another one.
+pub fn named(object: &Value, name: &str) -> Result<(), Refusal> {
+    match text(object, "name") {
+        "" => Ok(()),
+        own if own == name => Ok(()),
+        own => {
+            let message = format!("the name of the object ({own}) does not match the name on the URL ({name})");
+            Err(Refusal::bad_request(message))
+        }
+    }
+}
+
+/// Whether who replaces an object means the one that is there.
+///
+/// # Errors
+/// When they mean one of that name that was there before.
+pub fn meant(kind: &Kind, key: &Key, old: &Value, new: &Value) -> Result<(), Refusal> {
+    let (is, meant) = (text(old, "uid"), text(new, "uid"));
+    if meant.is_empty() || meant == is {
+        return Ok(());
+    }
+    // The real one says it in the words of what keeps its objects, and where it does.
+    let why = format!(
+        "StorageError: invalid object, Code: 4, Key: {}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in \
+         precondition: {meant}, UID in object meta: {is}",
+        place(kind, key)
+    );
+    Err(Refusal::conflict(kind, &key.name, &why))
+}
+
+/// Where the real one keeps an object.
+fn place(kind: &Kind, Key { namespace, name, .. }: &Key) -> String {
+    let resource = match (kind.group.as_str(), kind.plural.as_str()) {
+        ("", "nodes") => "minions".to_owned(),
+        (group, plural) if kind.custom || group == "apiextensions.k8s.io" => format!("{group}/{plural}"),
+        (_, plural) => plural.to_owned(),
+    };
+    let parts = ["registry", resource.as_str(), namespace.as_str(), name.as_str()];
+    parts.into_iter().filter(|part| !part.is_empty()).flat_map(|part| ["/", part]).collect()
 }
 
 fn set(object: &mut Value, field: &str, value: Option<Value>) {
@@ -143,6 +166,7 @@ mod tests {
 
     use serde_json::json;
 
+    use super::super::super::store::Resource;
     use super::*;
 
     fn kind() -> Kind {
@@ -212,8 +236,18 @@ mod tests {
         };
         let modified = refused(&|new| new["metadata"]["resourceVersion"] = "6".into());
         assert!(modified.contains("the object has been modified"), "{modified}");
-        let other = refused(&|new| new["metadata"]["uid"] = "other".into());
-        assert!(other.contains("UID in precondition: other, UID in object meta: u"), "{other}");
+        let mut other = old();
+        other["metadata"]["uid"] = "other".into();
+        let resource = Resource { group: "example.com".into(), plural: "widgets".into() };
+        let key = Key { resource, namespace: "n".into(), name: "a".into() };
+        assert!(meant(&kind(), &key, &old(), &old()).is_ok());
+        let other = meant(&kind(), &key, &old(), &other).expect_err("it is refused").message;
+        assert_eq!(
+            other,
+            "Operation cannot be fulfilled on widgets.example.com \"a\": StorageError: invalid object, Code: 4, Key: \
+             /registry/example.com/widgets/n/a, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in \
+             precondition: other, UID in object meta: u"
+        );
         let name = refused(&|new| new["metadata"]["name"] = "b".into());
         assert_eq!(name, "the name of the object (b) does not match the name on the URL (a)");
     }
@@ -225,9 +259,6 @@ mod tests {
         old["metadata"]["deletionGracePeriodSeconds"] = 0.into();
         old["metadata"]["finalizers"] = json!(["x"]);
         let mut new = old.clone();
-        new["metadata"]["finalizers"] = json!(["x", "y"]);
-        let added = update(&kind(), &old, new.clone(), Part::Main).expect_err("it is refused").message;
-        assert!(added.ends_with("found new finalizers []string{\"y\"}"), "{added}");
         new["metadata"]["finalizers"] = json!([]);
         let without = update(&kind(), &old, new, Part::Main).expect("it is taken");
         assert!(matches!(Updated::of(&old, without), Updated::Gone(_)));

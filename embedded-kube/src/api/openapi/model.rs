@@ -27,6 +27,10 @@ pub(super) fn of(kind: &Kind, builtins: &Map<String, Value>) -> Value {
     let mut schema = (*kind.schema).clone();
     embed(&mut schema, builtins);
     common(&mut schema, "ObjectMeta", builtins);
+    if let Some(metadata) = schema["properties"]["metadata"].as_object_mut() {
+        // What is defined has no defaults of Go's types.
+        metadata.remove("default");
+    }
     schema
 }
 
@@ -46,6 +50,13 @@ pub(super) fn list(kind: &Kind, name: &str, builtins: &Map<String, Value>) -> Va
         "x-kubernetes-group-version-kind": [identity(kind, "List")],
     });
     common(&mut schema, "ListMeta", builtins);
+    if let Some(metadata) = schema["properties"]["metadata"].as_object_mut().filter(|_| kind.custom) {
+        metadata.remove("default");
+        metadata.insert(
+            "description".into(),
+            format!("Standard list metadata. More info: {CONVENTIONS}#types-kinds").into(),
+        );
+    }
     schema
 }
 
@@ -71,6 +82,9 @@ fn embed(schema: &mut Value, builtins: &Map<String, Value>) {
     }
     for property in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
         embed(property, builtins);
+    }
+    if schema.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) && schema.get("anyOf").is_none() {
+        schema["anyOf"] = json!([{"type": "integer"}, {"type": "string"}]);
     }
     if schema.get("x-kubernetes-embedded-resource") == Some(&Value::Bool(true)) {
         common(schema, "ObjectMeta", builtins);

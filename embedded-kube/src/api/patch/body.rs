@@ -42,10 +42,14 @@ impl PatchBody {
 }
 
 fn unknown(kind: &Kind) -> Refusal {
-    let accepted: &[&str] =
-        if kind.custom { &[OPERATIONS, MERGE, APPLY] } else { &[OPERATIONS, MERGE, STRATEGIC, APPLY] };
+    if !kind.custom {
+        // Of built-in kinds, the real one's router says so, which knows no details, and tells that there are none.
+        let refusal = Refusal::new(RefusalReason::UnsupportedMediaType, "415: Unsupported Media Type");
+        return Refusal { details: Some(Box::default()), ..refusal };
+    }
     let message = "the body of the request was in an unknown format - accepted media types include: ";
-    Refusal::new(RefusalReason::UnsupportedMediaType, format!("{message}{}", accepted.join(", ")))
+    let accepted = [OPERATIONS, MERGE, APPLY].join(", ");
+    Refusal::new(RefusalReason::UnsupportedMediaType, format!("{message}{accepted}"))
 }
 
 fn json(bytes: &[u8]) -> Result<Value, Refusal> {
@@ -84,7 +88,7 @@ fn yaml(bytes: &[u8]) -> Result<Value, Refusal> {
 }
 
 /// How Go says that a JSON value is of another type than it should be.
-pub(super) fn not_of_type(value: &Value, expected: &str) -> String {
+pub(in crate::api) fn not_of_type(value: &Value, expected: &str) -> String {
     let found = match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

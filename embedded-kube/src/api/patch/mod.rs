@@ -20,7 +20,8 @@ use serde_json::Value;
 
 use super::{Kind, Refusal, RefusalReason};
 
-pub(super) use go::{printed, type_name};
+pub(super) use body::not_of_type;
+pub(super) use go::{printed, type_name, unrestored};
 
 pub use body::PatchBody;
 pub use operations::Operation;

@@ -1,10 +1,11 @@
 //! What a request says beside its patch.
 
-use crate::api::{Cause, Details, Refusal, RefusalReason};
+use crate::api::Refusal;
+use crate::api::request::manager_mistakes;
+use crate::api::schema::mistake::{forbidden, required};
+use crate::api::schema::path::Path;
 
 use super::PatchBody;
-
-const LONGEST: usize = 128;
 
 /// Whether `fieldManager` and `force`, as the query has them, go with the patch.
 ///
@@ -12,37 +13,13 @@ const LONGEST: usize = 128;
 /// When a configuration is applied by nobody, something else is forced, or the manager has an impossible name.
 pub fn checked_options(patch: &PatchBody, field_manager: &str, force: Option<bool>) -> Result<(), Refusal> {
     let mut causes = Vec::new();
-    let mut refuse = |field: &str, reason: &str, message: String| {
-        causes.push(Cause { reason: reason.into(), message, field: field.into() });
-    };
     if matches!(patch, PatchBody::Apply(_)) {
         if field_manager.is_empty() {
-            let message = "Required value: is required for apply patch";
-            refuse("fieldManager", "FieldValueRequired", message.into());
+            causes.push(required(&Path::of("fieldManager"), "is required for apply patch"));
         }
     } else if force.is_some() {
-        let message = "Forbidden: may not be specified for non-apply patch";
-        refuse("force", "FieldValueForbidden", message.into());
+        causes.push(forbidden(&Path::of("force"), "may not be specified for non-apply patch"));
     }
-    if field_manager.len() > LONGEST {
-        let message = format!("Too long: may not be more than {LONGEST} bytes");
-        refuse("fieldManager", "FieldValueTooLong", message);
-    }
-    for (position, letter) in field_manager.char_indices().filter(|(_, letter)| letter.is_control()) {
-        let code = u32::from(letter);
-        let message =
-            format!("Invalid value: {field_manager:?}: invalid character U+{code:04X} (at position {position})");
-        refuse("fieldManager", "FieldValueInvalid", message);
-    }
-    if causes.is_empty() {
-        return Ok(());
-    }
-    let texts: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
-    let what = if let [one] = texts.as_slice() { one.clone() } else { format!("[{}]", texts.join(", ")) };
-    let details = Details { group: "meta.k8s.io".into(), kind: "PatchOptions".into(), causes, ..Details::default() };
-    Err(Refusal {
-        reason: RefusalReason::Invalid,
-        message: format!("PatchOptions.meta.k8s.io \"\" is invalid: {what}"),
-        details: Some(Box::new(details)),
-    })
+    causes.extend(manager_mistakes(field_manager));
+    if causes.is_empty() { Ok(()) } else { Err(Refusal::wrong_options("PatchOptions", causes)) }
 }

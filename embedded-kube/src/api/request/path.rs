@@ -1,6 +1,7 @@
 //! Paths and verbs (<https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris>).
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +120,7 @@ impl Target {
     /// What a path names; None when it is nothing that is served.
     #[must_use]
     pub fn of(path: &str) -> Option<Self> {
+        let path = percent_decode_str(path).decode_utf8_lossy();
         let words: Vec<&str> = path.trim_matches('/').split('/').collect();
         let document = |document| Some(Self::Document(document));
         match words.as_slice() {
@@ -202,6 +204,7 @@ mod tests {
         assert_eq!(resource("/api/v1/namespaces/demo/status"), " v1 - namespaces demo status");
         assert_eq!(resource("/apis/batch/v1/namespaces/demo/jobs/"), "batch v1 demo jobs - -");
         assert_eq!(resource("/apis/example.com/v1/widgets/a/status"), "example.com v1 - widgets a status");
+        assert_eq!(resource("/api/v1/namespaces/demo/pods/%61%20b"), " v1 demo pods a b -");
         assert_eq!(resource("/api/v1/namespaces/demo/pods/a/log/more"), "None");
         assert_eq!(resource("/api/v1/namespaces//pods"), "None");
         assert_eq!(resource("/metrics"), "None");

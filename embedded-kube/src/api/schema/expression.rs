@@ -7,6 +7,27 @@ pub(crate) fn read(text: &str) -> Option<Regex> {
     Regex::new(&translated(text)).ok()
 }
 
+/// What is wrong with an expression, as Go puts what is wrong most often; nothing if nothing is.
+pub(crate) fn wrong(text: &str) -> Option<String> {
+    let error = Regex::new(&translated(text)).err()?.to_string();
+    let from = |place: Option<usize>| &text[place.unwrap_or_default()..];
+    let (what, which) = if error.contains("unclosed group") {
+        ("missing closing )", text)
+    } else if error.contains("unopened group") {
+        ("unexpected )", text)
+    } else if error.contains("unclosed character class") {
+        ("missing closing ]", from(text.rfind('[')))
+    } else if error.contains("missing expression") {
+        let first = text.find(['*', '+', '?']).unwrap_or_default();
+        ("missing argument to repetition operator", text.get(first..=first).unwrap_or(text))
+    } else if error.contains("look-around") {
+        ("invalid or unsupported Perl syntax", from(text.find("(?")))
+    } else {
+        ("invalid escape sequence", text)
+    };
+    Some(format!("error parsing regexp: {what}: `{which}`"))
+}
+
 /// `\d` and its like mean ASCII in Go; in a class, `[` and doubled signs mean nothing there.
 fn translated(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -86,5 +107,8 @@ mod tests {
             assert!(!expression.is_match(other), "{text} {other}");
         }
         assert!(read("(?=a)").is_none());
+        assert_eq!(wrong("(").as_deref(), Some("error parsing regexp: missing closing ): `(`"));
+        assert_eq!(wrong("a[b").as_deref(), Some("error parsing regexp: missing closing ]: `[b`"));
+        assert_eq!(wrong("ab*"), None);
     }
 }

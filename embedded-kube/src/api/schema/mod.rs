@@ -110,8 +110,12 @@ impl Schemas {
     /// It cannot be read, it is of another kind, or it is not strict enough.
     pub fn decoded(&self, kind: &Kind, body: &[u8], strictness: Strictness) -> Result<Admitted, Refusal> {
         let document: Tree = serde_json::from_slice(body).map_err(|error| {
+            let error = if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() };
             unrecognized(kind, &format!("couldn't get version/kind; json parse error: {error}"), body)
         })?;
+        if let Some(what) = no_object(&document) {
+            return Err(unrecognized(kind, &format!("couldn't get version/kind; json parse error: {what}"), body));
+        }
         let says = |name: &str| match document.field(name) {
             None => Ok(""),
             Some(field) => field.text().ok_or_else(|| {
@@ -121,7 +125,8 @@ impl Schemas {
         };
         let (version, name) = (says("apiVersion")?, says("kind")?);
         if kind.custom && name.is_empty() {
-            return Err(Refusal::bad_request("Object 'Kind' is missing in 'unstructured object has no kind'"));
+            let what = format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(body));
+            return Err(unrecognized(kind, &what, body));
         }
         let wanted = kind.api_version();
         let version = if version.is_empty() { wanted.as_str() } else { version };
@@ -145,11 +150,7 @@ impl Schemas {
             return Err(Refusal::bad_request(what));
         }
         if !kind.custom && (version != wanted || name != kind.kind) {
-            return Err(cannot(&format!(
-                "no kind {} is registered for version {}",
-                go::quoted(name),
-                go::quoted(version)
-            )));
+            return Err(cannot(&other_kind(kind, name, version)));
         }
         let (name, own_version) = (name.to_owned(), own_version.to_owned());
         let cannot = |what: &str| {
@@ -258,6 +259,20 @@ fn unrecognized(kind: &Kind, what: &str, body: &[u8]) -> Refusal {
     ))
 }
 
+/// What is said of an object of another kind than that of the path.
+fn other_kind(kind: &Kind, name: &str, version: &str) -> String {
+    if builtin::kinds().iter().any(|known| known.kind == name && known.api_version() == version) {
+        let own_version = version.rsplit('/').next().unwrap_or_default();
+        let package = match kind.group.split('.').next() {
+            None | Some("") => "core",
+            Some(package) => package,
+        };
+        return format!("converting ({own_version}.{name}) to ({package}.{}): unknown conversion", kind.kind);
+    }
+    let (name, version) = (go::quoted(name), go::quoted(version));
+    format!("no kind {name} is registered for version {version} in scheme \"pkg/runtime/scheme.go:111\"")
+}
+
 /// The beginning of a body.
 fn summary(body: &[u8]) -> String {
     let more = if body.len() > 30 { " ..." } else { "" };
@@ -273,13 +288,29 @@ fn summary(body: &[u8]) -> String {
 }
 
 fn not_text(field: &Tree, name: &str) -> String {
-    let what = match field {
+    let what = called(field);
+    format!("json: cannot unmarshal {what} into Go struct field .{name} of type string")
+}
+
+/// What is said of a body that is no object, and so has no field that says what it is.
+fn no_object(document: &Tree) -> Option<String> {
+    if matches!(document, Tree::Object(_) | Tree::Plain(Value::Null)) {
+        return None;
+    }
+    let fields = r#"APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"""#;
+    let what = called(document);
+    Some(format!("json: cannot unmarshal {what} into Go value of type struct {{ {fields} }}"))
+}
+
+/// What Go calls a value of JSON.
+fn called(value: &Tree) -> &'static str {
+    match value {
         Tree::Plain(Value::Bool(_)) => "bool",
+        Tree::Plain(Value::String(_)) => "string",
         Tree::Plain(_) => "number",
         Tree::List(_) => "array",
         Tree::Object(_) => "object",
-    };
-    format!("json: cannot unmarshal {what} into Go struct field .{name} of type string")
+    }
 }
 
 /// `1.0` is stored as `1`.

@@ -84,12 +84,11 @@ impl Answer {
 
     fn by_tag(body: Bytes, tag: &str, asked: &HeaderMap, content: &str) -> Self {
         let known = asked.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-        let (status, body) = if discovery::unchanged(known, tag) {
-            (StatusCode::NOT_MODIFIED, Body::empty())
+        let mut answer = if discovery::unchanged(known, tag) {
+            Self { status: StatusCode::NOT_MODIFIED, headers: HeaderMap::new(), body: Body::empty() }
         } else {
-            (StatusCode::OK, Body::from(body))
+            Self::new(StatusCode::OK, content, Body::from(body))
         };
-        let mut answer = Self::new(status, content, body);
         answer.headers.insert(ETAG, header(&format!("\"{tag}\"")));
         answer.headers.insert(http::header::VARY, HeaderValue::from_static("Accept"));
         answer.headers.insert(CACHE_CONTROL, HeaderValue::from_static("public"));

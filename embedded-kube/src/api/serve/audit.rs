@@ -76,8 +76,8 @@ fn event(asked: &Asked, user: &User, status: StatusCode, refusal: Option<&Refusa
 fn what(asked: &Asked) -> (String, Option<ResourcePath>) {
     let method = || asked.method.as_str().to_ascii_lowercase();
     let Some(Target::Resource(path)) = Target::of(asked.uri.path()) else { return (method(), None) };
-    let watches = query(&asked.uri)
-        .is_ok_and(|words| path.name.is_none() && words.get("watch").is_some_and(|word| word == "true" || word == "1"));
+    let words = query(&asked.uri);
+    let watches = path.name.is_none() && words.get("watch").is_some_and(|word| word == "true" || word == "1");
     let verb = Verb::of(&asked.method, path.name.is_some(), watches);
     (verb.map_or_else(method, |verb| verb.as_str().to_owned()), Some(path))
 }
@@ -95,7 +95,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(ACTS_AS, http::HeaderValue::from_static("ann"));
         let uri = "/apis/batch/v1/namespaces/n/jobs?watch=true".parse().expect("a path");
-        let asked = Asked { method: Method::GET, uri, headers, body: Bytes::new(), certified: None };
+        let warned = Mutex::default();
+        let asked = Asked { method: Method::GET, uri, headers, body: Bytes::new(), certified: None, warned };
         let user = User { name: "root".into(), ..User::default() };
         let refusal = Refusal::new(RefusalReason::Forbidden, "no");
         let told = event(&asked, &user, StatusCode::FORBIDDEN, Some(&refusal));
@@ -117,8 +118,8 @@ mod tests {
         for path in ["/version", "/api/v1/namespaces/n/configmaps/c"] {
             let audit = Audit::open(&file).expect("a file");
             let uri = path.parse().expect("a path");
-            let asked =
-                Asked { method: Method::GET, uri, headers: HeaderMap::new(), body: Bytes::new(), certified: None };
+            let (headers, warned) = (HeaderMap::new(), Mutex::default());
+            let asked = Asked { method: Method::GET, uri, headers, body: Bytes::new(), certified: None, warned };
             audit.note(&asked, &User::default(), StatusCode::OK, None);
         }
         let text = std::fs::read_to_string(&file).expect("text");

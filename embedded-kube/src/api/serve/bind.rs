@@ -65,7 +65,6 @@ fn bound(mut pod: Value, binding: &Value, now: Timestamp) -> Result<Value, Strin
     pod["spec"]["nodeName"] = text(binding, "/target/name").into();
     let condition = json!({
         "type": CONDITION,
-        "observedGeneration": pod["metadata"]["generation"],
         "status": "True",
         "lastProbeTime": null,
         "lastTransitionTime": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
@@ -94,7 +93,7 @@ mod tests {
         assert_eq!((&there["spec"]["nodeName"], &there["metadata"]["generation"]), (&json!("n"), &json!(1)));
         assert_eq!(
             there["status"]["conditions"],
-            json!([{"type": CONDITION, "observedGeneration": 1, "status": "True", "lastProbeTime": null,
+            json!([{"type": CONDITION, "status": "True", "lastProbeTime": null,
                     "lastTransitionTime": "1970-01-01T00:00:00Z"}])
         );
         assert_eq!(of(&there), Err("pod p is already assigned to node \"n\"".to_owned()));

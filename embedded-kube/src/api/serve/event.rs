@@ -6,20 +6,13 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::super::Kind;
+use super::super::builtin::EVENT_NAMES;
 use super::super::store::Resource;
 
 const NEW: &str = "events.k8s.io";
 
-/// What the newer group calls a field, and what the older does.
-const NAMES: [(&str, &str); 7] = [
-    ("regarding", "involvedObject"),
-    ("note", "message"),
-    ("reportingController", "reportingComponent"),
-    ("deprecatedSource", "source"),
-    ("deprecatedFirstTimestamp", "firstTimestamp"),
-    ("deprecatedLastTimestamp", "lastTimestamp"),
-    ("deprecatedCount", "count"),
-];
+/// What the older group says even if it is empty, and the newer does not.
+const ALWAYS: [&str; 2] = ["reportingComponent", "reportingInstance"];
 
 /// Where objects of a kind are kept.
 pub(super) fn resource(kind: &Kind) -> Resource {
@@ -37,12 +30,39 @@ fn is_new(kind: &Kind) -> bool {
 
 /// An object as it is kept.
 pub(super) fn kept(kind: &Kind, object: Value) -> Value {
-    if is_new(kind) { renamed(object, "v1", |(new, old)| (new, old)) } else { object }
+    if !is_new(kind) {
+        return object;
+    }
+    let mut kept = renamed(object, "v1", |(new, old)| (new, old));
+    if let Some(fields) = kept.as_object_mut() {
+        for name in ALWAYS {
+            fields.entry(name).or_insert_with(|| "".into());
+        }
+    }
+    kept
 }
 
 /// An object as a kind shows it.
-pub(super) fn shown(kind: &Kind, object: Value) -> Value {
-    if is_new(kind) { renamed(object, "events.k8s.io/v1", |(new, old)| (old, new)) } else { object }
+pub(super) fn shown(kind: &Kind, mut object: Value) -> Value {
+    if kind.custom {
+        // It may have been written in another version of its kind, which has the same schema.
+        let version = kind.api_version();
+        if object["apiVersion"] != version.as_str() {
+            object["apiVersion"] = version.into();
+        }
+        return object;
+    }
+    if !is_new(kind) {
+        return object;
+    }
+    if let Some(fields) = object.as_object_mut() {
+        for name in ALWAYS {
+            if fields.get(name).is_some_and(|value| value == "") {
+                fields.shift_remove(name);
+            }
+        }
+    }
+    renamed(object, "events.k8s.io/v1", |(new, old)| (old, new))
 }
 
 /// An object as a kind shows it, where it is only looked at.
@@ -54,7 +74,7 @@ type Pair = (&'static str, &'static str);
 
 fn renamed(object: Value, api_version: &str, way: impl Fn(Pair) -> Pair) -> Value {
     let Value::Object(fields) = object else { return object };
-    let names: Vec<Pair> = NAMES.into_iter().map(way).collect();
+    let names: Vec<Pair> = EVENT_NAMES.into_iter().map(way).collect();
     let rename = |name: String| {
         let to = names.iter().find(|(from, _)| *from == name).map(|(_, to)| (*to).to_owned());
         to.unwrap_or(name)
@@ -78,5 +98,15 @@ mod tests {
         assert_eq!(old["involvedObject"]["kind"], "Pod");
         assert_eq!((&old["message"], &old["apiVersion"]), (&json!("it starts"), &json!("v1")));
         assert_eq!(renamed(old, "events.k8s.io/v1", |(new, old)| (old, new)), new);
+    }
+
+    #[test]
+    fn only_the_older_form_says_what_is_empty() {
+        let kinds = super::super::super::builtin::kinds();
+        let kind = kinds.iter().find(|kind| is_new(kind)).expect("a kind");
+        let new = json!({"apiVersion": "events.k8s.io/v1", "note": "it starts"});
+        let old = kept(kind, new.clone());
+        assert_eq!((&old["reportingComponent"], &old["reportingInstance"]), (&json!(""), &json!("")));
+        assert_eq!(shown(kind, old), new);
     }
 }

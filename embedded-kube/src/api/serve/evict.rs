@@ -28,6 +28,9 @@ impl Api {
             given => serde_json::from_value(given.clone()).map_err(bad)?,
         };
         let name = asking.path.name.as_deref().unwrap_or_default();
+        if sent["metadata"]["name"] != name {
+            return Err(Refusal::bad_request("name in URL does not match name in Eviction object"));
+        }
         let key = key(asking.kind, asking.path.namespace.as_deref(), name);
         let dry = asking.options.dry_run || options.dry_run.iter().any(|what| what == "All");
         let mut tries = if dry { 0 } else { AGAIN };

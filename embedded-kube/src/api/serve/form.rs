@@ -29,7 +29,7 @@ impl Shape {
         let form = negotiate(accept, endpoint, kind.custom)?;
         let (include, printer) = match form {
             Form::Table(_) => {
-                let options = query(&asked.uri)?;
+                let options = query(&asked.uri);
                 let include = Include::parse(options.get("includeObject").map(String::as_str))?;
                 (include, Some(Printer::new(kind)))
             }
@@ -71,7 +71,9 @@ impl Shape {
     /// # Errors
     /// When one object was wanted.
     pub(super) fn list(&self, kind: &Kind, page: &Page, counts: bool) -> Result<Value, Refusal> {
-        let list = list(kind, page, counts);
+        // Rows say of what kind their objects are.
+        let bare = !kind.custom && self.include != Include::Object;
+        let list = list(kind, page, counts, bare);
         match (self.form, &self.printer) {
             (Form::Table(version), Some(printer)) => {
                 Ok(printer.list(&list, self.options(version, true), Timestamp::now()))
@@ -88,11 +90,11 @@ pub(super) fn shown(kind: &Kind, stored: &Stored) -> Value {
     event::shown(kind, stored.object.clone())
 }
 
-fn list(kind: &Kind, page: &Page, counts: bool) -> Value {
+fn list(kind: &Kind, page: &Page, counts: bool, bare: bool) -> Value {
     let items = page.items.iter().map(|stored| {
         let mut object = shown(kind, stored);
         // Objects of a list of a built-in kind do not say what they are.
-        if let (false, Value::Object(fields)) = (kind.custom, &mut object) {
+        if let (true, Value::Object(fields)) = (bare, &mut object) {
             fields.remove("apiVersion");
             fields.remove("kind");
         }

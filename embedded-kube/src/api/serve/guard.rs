@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::super::Refusal;
 use super::super::access::{
-    Attributes, Authentication, Authority, Impersonation, Index, Issuer, Objects, Pods, Resource, Target, Tokens, User, wanted,
+    Attributes, Authentication, Authority, Impersonation, Index, Issuer, Objects, Pods, Resource, Target, Tokens, User,
+    wanted,
 };
 use super::super::request::{ResourcePath, Verb};
 use super::super::store::{Key, Resource as Kept, Store};
@@ -120,19 +121,30 @@ impl Api {
         path: &ResourcePath,
         fields: Vec<(String, String)>,
     ) -> Result<User, Refusal> {
-        let named = fields.iter().find(|(field, _)| field == "metadata.name").map(|(_, name)| name.clone());
-        let resource = Resource {
-            namespace: match path.plural.as_str() {
-                // A namespace is in itself, as rights have it.
-                "namespaces" if path.group.is_empty() => path.name.clone().unwrap_or_default(),
-                _ => path.namespace.clone().unwrap_or_default(),
-            },
-            group: path.group.clone(),
-            resource: path.plural.clone(),
-            subresource: path.subresource.clone().unwrap_or_default(),
-            name: path.name.clone().or(named).unwrap_or_default(),
-            fields,
-        };
-        self.check(asked, user, verb.as_str(), Target::Resource(resource))
+        self.check(asked, user, verb.as_str(), target(path, fields))
     }
+
+    /// Whether somebody, who has been found to be whom they act as, may also do that with objects.
+    pub(super) fn check_also(&self, user: &User, verb: Verb, path: &ResourcePath) -> Result<(), Refusal> {
+        let verb = verb.as_str().to_owned();
+        let attributes = Attributes { user: user.clone(), verb, target: target(path, Vec::new()) };
+        self.with_authority(|authority| authority.check(&attributes))
+    }
+}
+
+/// What is to be done something with, as rights have it.
+fn target(path: &ResourcePath, fields: Vec<(String, String)>) -> Target {
+    let named = fields.iter().find(|(field, _)| field == "metadata.name").map(|(_, name)| name.clone());
+    Target::Resource(Resource {
+        namespace: match path.plural.as_str() {
+            // A namespace is in itself, as rights have it.
+            "namespaces" if path.group.is_empty() => path.name.clone().unwrap_or_default(),
+            _ => path.namespace.clone().unwrap_or_default(),
+        },
+        group: path.group.clone(),
+        resource: path.plural.clone(),
+        subresource: path.subresource.clone().unwrap_or_default(),
+        name: path.name.clone().or(named).unwrap_or_default(),
+        fields,
+    })
 }

@@ -9,6 +9,7 @@ mod answer;
 mod audit;
 mod bind;
 mod body;
+mod definitions;
 mod event;
 mod evict;
 mod form;
@@ -36,7 +37,7 @@ use super::openapi::{self, OpenApi};
 use super::request::{Document, Target, query};
 use super::schema::Schemas;
 use super::store::{Store, StoreError};
-use super::{Kind, Refusal, RefusalReason, discovery};
+use super::{Kind, Refusal, discovery};
 
 pub use audit::Audit;
 pub use port::{Port, PortError};
@@ -120,6 +121,19 @@ pub struct Asked {
     pub body: Bytes,
     /// Whom the client's certificate is for, or who asks within this process.
     pub certified: Option<User>,
+    /// What the client is warned of even if the request is refused.
+    pub warned: Mutex<Vec<String>>,
+}
+
+impl Asked {
+    /// Warns of this, and of nothing else, should the request be refused.
+    fn warn(&self, warnings: &[String]) {
+        *self.warned.lock().unwrap_or_else(PoisonError::into_inner) = warnings.to_vec();
+    }
+
+    fn refused(&self, refusal: &Refusal) -> Answer {
+        Answer::refusal(refusal).warning(&self.warned.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Api {
@@ -147,6 +161,7 @@ impl Api {
             closed: CancellationToken::new(),
         }));
         api.seed().await?;
+        api.resume_definitions().await;
         Ok(api)
     }
 
@@ -154,7 +169,7 @@ impl Api {
     pub async fn answer(&self, asked: Asked) -> Response<Body> {
         let answered = self.answered(&asked).await;
         let refusal = answered.as_ref().err().cloned();
-        let answer = answered.unwrap_or_else(|refusal| Answer::refusal(&refusal)).response(&asked.method);
+        let answer = answered.unwrap_or_else(|refusal| asked.refused(&refusal)).response(&asked.method);
         if let Some(audit) = &self.0.audit
             && let Ok(user) = self.who(&asked, Timestamp::now())
         {
@@ -179,7 +194,7 @@ impl Api {
         let user = self.who(asked, now)?;
         let Some(target) = Target::of(asked.uri.path()) else {
             self.check_path(&user, asked)?;
-            return Ok(Answer::nothing_there());
+            return self.nothing_at(asked.uri.path());
         };
         match target {
             Target::Document(document) => {
@@ -191,12 +206,22 @@ impl Api {
     }
 
     fn document(&self, asked: &Asked, document: &Document) -> Result<Answer, Refusal> {
-        if asked.method != Method::GET && asked.method != Method::HEAD {
-            let message = "the server does not allow this method on the requested resource";
-            return Err(Refusal::new(RefusalReason::MethodNotAllowed, message));
-        }
         let registry = self.registry();
         let kinds = registry.kinds();
+        let reads = asked.method == Method::GET;
+        match document {
+            // Other documents are given whatever the method is.
+            Document::Core | Document::Version if !reads => return Err(read::not_allowed()),
+            Document::Resources { group, version } if group.is_empty() || registry.is_built_in(group, version) => {
+                if !registry.is_built_in(group, version) {
+                    return self.nothing_at(asked.uri.path());
+                }
+                if !reads {
+                    return Err(read::not_allowed());
+                }
+            }
+            _ => {}
+        }
         let accept = asked.headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
         let endpoint = match document {
             Document::Core => discovery::Endpoint::Core,
@@ -219,10 +244,13 @@ impl Api {
             Document::OpenApiV2 => Answer::tagged(&openapi::second(VERSION), &asked.headers, "application/json"),
             Document::OpenApi { group, version } => {
                 let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
-                let options = query(&asked.uri)?;
+                let options = query(&asked.uri);
                 Answer::openapi(self.openapi().document(&path, options.get("hash").map(String::as_str)), &asked.headers)
             }
-            Document::OpenApiIndex => Answer::tagged(&self.openapi().index(), &asked.headers, "application/json"),
+            Document::OpenApiIndex => {
+                // The real one leaves it to Go's library to say what it is.
+                Answer::tagged(&self.openapi().index(), &asked.headers, "text/plain; charset=utf-8")
+            }
             _ => {
                 let form = discovery::negotiate(accept, endpoint, custom)?;
                 let aggregated = form == discovery::Form::Aggregated;

@@ -1,9 +1,9 @@
 //! The kinds that are served now.
 
+use super::super::Kind;
 use super::super::builtin;
 use super::super::request::ResourcePath;
 use super::super::store::{Key, Resource, Store};
-use super::super::{Kind, Refusal, RefusalReason};
 
 /// The kinds that are served now.
 pub(super) struct Registry {
@@ -42,18 +42,18 @@ impl Registry {
     }
 
     /// The kind of a path, with its schema.
-    ///
-    /// # Errors
-    /// When none is served there.
-    pub(super) fn find(&self, path: &ResourcePath) -> Result<Kind, Refusal> {
+    pub(super) fn find(&self, path: &ResourcePath) -> Option<Kind> {
         let mut found = self
             .kinds
             .iter()
             .filter(|kind| kind.group == path.group && kind.version == path.version && kind.plural == path.plural);
-        let kind = found
-            .find(|kind| kind.namespaced || path.namespace.is_none())
-            .ok_or_else(|| Refusal::new(RefusalReason::NotFound, "the server could not find the requested resource"))?;
-        Ok(Kind { schema: builtin::schema(kind), ..kind.clone() })
+        let kind = found.find(|kind| kind.namespaced || path.namespace.is_none())?;
+        Some(Kind { schema: builtin::schema(kind), ..kind.clone() })
+    }
+
+    /// Whether a version of a group has built-in kinds.
+    pub(super) fn is_built_in(&self, group: &str, version: &str) -> bool {
+        self.kinds.iter().any(|kind| !kind.custom && kind.group == group && kind.version == version)
     }
 
     /// The kind with that name in a group and version.

@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Mutex;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::super::access::User;
 use super::super::{Refusal, RefusalReason};
@@ -58,12 +59,17 @@ where
             let body = match Limited::new(body, LARGEST).collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(error) => {
-                    let message = format!("the request cannot be read: {error}; it may have {LARGEST} bytes");
-                    let refusal = Refusal::new(RefusalReason::RequestEntityTooLarge, message);
+                    let refusal = if error.is::<LengthLimitError>() {
+                        let message = format!("Request entity too large: limit is {LARGEST}");
+                        Refusal::new(RefusalReason::RequestEntityTooLarge, message)
+                    } else {
+                        Refusal::bad_request(format!("the request cannot be read: {error}"))
+                    };
                     return Ok(Answer::refusal(&refusal).response(&head.method));
                 }
             };
-            let asked = Asked { method: head.method, uri: head.uri, headers: head.headers, body, certified };
+            let warned = Mutex::default();
+            let asked = Asked { method: head.method, uri: head.uri, headers: head.headers, body, certified, warned };
             Ok(api.answer(asked).await)
         })
     }

@@ -15,13 +15,16 @@ use tokio::time::timeout;
 use super::super::access::{User, Write, escalation};
 use super::super::apply::{self, Manager};
 use super::super::builtin;
+use super::super::discovery::Endpoint;
 use super::super::lifecycle::{self, DeleteOptions, Deleted, Part, Updated};
 use super::super::patch::{self, PatchBody};
-use super::super::request::{FieldValidation, ResourcePath, Verb, WriteOptions, query};
+use super::super::request::{FieldValidation, ResourcePath, Verb, WriteOptions, deletion, query};
 use super::super::schema::{Strictness, strict_error};
 use super::super::store::{Change, Expected, Key, NotWritten, Resource, StoreError, Stored};
 use super::super::{Cause, Kind, Refusal, RefusalReason};
 use super::answer::Answer;
+use super::definitions::{going, is_definition};
+use super::form::Shape;
 use super::read::{not_allowed, unknown_part};
 use super::registry::{definitions, key};
 use super::{Api, Asked, body, event, quota};
@@ -35,8 +38,24 @@ const DEEPEST: usize = 120;
 /// The ServiceAccount of Pods that name none. It comes soon after its namespace, and that long it is waited for.
 const ACCOUNT: &str = "default";
 const SOON: Duration = Duration::from_millis(1500);
+/// Kinds whose objects are given back when they go; of others, it is said that they are gone.
+const GIVEN_BACK: [&str; 4] = ["namespaces", "pods", "resourcequotas", "serviceaccounts"];
+/// Namespaces that always are.
+const IMMORTAL: [&str; 3] = ["default", "kube-public", "kube-system"];
 /// Kinds that are built in and never replaced blindly, by a request that does not say which version it replaces.
 const VERSIONED: [&str; 2] = ["customresourcedefinitions", "leases"];
+
+/// Kinds that are built in and whose objects are made by who replaces one that is not there.
+const MADE: [(&str, &str); 8] = [
+    ("", "events"),
+    ("", "limitranges"),
+    ("coordination.k8s.io", "leases"),
+    ("events.k8s.io", "events"),
+    ("rbac.authorization.k8s.io", "clusterrolebindings"),
+    ("rbac.authorization.k8s.io", "clusterroles"),
+    ("rbac.authorization.k8s.io", "rolebindings"),
+    ("rbac.authorization.k8s.io", "roles"),
+];
 
 /// A write, with everything that goes along.
 pub(super) struct Asking<'a> {
@@ -65,16 +84,50 @@ impl Asking<'_> {
         key(self.kind, self.path.namespace.as_deref(), name)
     }
 
-    fn manager(&self) -> Manager {
+    /// Who writes.
+    pub(super) fn manager(&self) -> Manager {
         let agent = self.asked.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         Manager::named(&self.options.field_manager, agent, self.part())
     }
 
-    fn strictness(&self) -> Strictness {
+    /// What becomes of fields that nobody knows.
+    pub(super) fn strictness(&self) -> Strictness {
         match self.options.field_validation {
             FieldValidation::Ignore => Strictness::Ignore,
             FieldValidation::Warn => Strictness::Warn,
             FieldValidation::Strict => Strictness::Strict,
+        }
+    }
+}
+
+/// How a changed object has come about.
+enum Way<'a> {
+    /// The request has it.
+    Whole,
+    /// A configuration was applied, which also settles its managed fields.
+    Applied,
+    /// By a patch of what is written.
+    Patched,
+    /// By that patch, which was merged by kind.
+    Merged(&'a Value),
+}
+
+impl Way<'_> {
+    /// What has come about cannot be read.
+    fn unread(&self, object: &Value, why: &str) -> Refusal {
+        match self {
+            Self::Whole | Self::Applied => Refusal::bad_request(why),
+            Self::Patched => Refusal::wrong_patch(&object.to_string(), why),
+            Self::Merged(patch) => Refusal::wrong_patch(&patch::printed(patch), &patch::unrestored(why)),
+        }
+    }
+
+    /// It has fields that nobody knows, and was to have none.
+    fn unknown(&self, object: &Value, why: &str) -> Refusal {
+        match self {
+            Self::Whole | Self::Applied => Refusal::bad_request(format!("failed to create typed patch object: {why}")),
+            Self::Patched => Refusal::wrong_patch(&object.to_string(), why),
+            Self::Merged(patch) => Refusal::wrong_patch(&patch::printed(patch), why),
         }
     }
 }
@@ -97,13 +150,19 @@ impl Api {
         verb: Verb,
         now: Timestamp,
     ) -> Result<Answer, Refusal> {
-        let options = WriteOptions::of(&query(&asked.uri)?)?;
+        let options = WriteOptions::of(&query(&asked.uri), verb)?;
         let asking = Asking { asked, user, kind, path, options, now };
         if let Some(answer) = self.reviewed(&asking, verb).await? {
             return Ok(answer);
         }
+        // Nothing is written when the answer could not be given.
+        let endpoint = if verb == Verb::DeleteCollection { Endpoint::List } else { Endpoint::Object };
+        let shape = Shape::of(asked, kind, endpoint)?;
         match verb {
-            Verb::Create if path.name.is_none() => self.done(&asking, self.create(&asking).await?),
+            Verb::Create if path.name.is_none() => {
+                let made = self.create(&asking).await?;
+                done(&asking, &shape, made)
+            }
             Verb::Create if is_pod(kind) && asking.part() == "binding" => self.bind(&asking).await,
             Verb::Create if is_pod(kind) && asking.part() == "eviction" => self.evict(&asking).await,
             Verb::Update | Verb::Patch => {
@@ -113,21 +172,16 @@ impl Api {
                     _ => false,
                 };
                 if !known {
-                    return Err(unknown_part());
+                    return Err(unknown_part(kind, asking.name()));
                 }
-                let done = if verb == Verb::Update { self.update(&asking).await? } else { self.patch(&asking).await? };
-                self.done(&asking, done)
+                let changed =
+                    if verb == Verb::Update { self.update(&asking).await? } else { self.patch(&asking).await? };
+                done(&asking, &shape, changed)
             }
             Verb::Delete => self.delete(&asking).await,
             Verb::DeleteCollection => self.delete_all(&asking).await,
             _ => Err(not_allowed()),
         }
-    }
-
-    fn done(&self, asking: &Asking<'_>, done: Done) -> Result<Answer, Refusal> {
-        let Done { object, warnings, created } = done;
-        let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-        Ok(Answer::object(status, &event::shown(asking.kind, object)).warning(&warnings))
     }
 
     /// The namespace of a new object is there, and is not about to go.
@@ -161,6 +215,7 @@ impl Api {
     /// Makes an object.
     async fn make(&self, asking: &Asking<'_>, object: Value, mut warnings: Vec<String>) -> Result<Done, Refusal> {
         let kind = asking.kind;
+        asking.asked.warn(&warnings);
         let mut tries = 0;
         loop {
             tries += 1;
@@ -170,6 +225,7 @@ impl Api {
                 lifecycle::begin(kind, object.clone(), asking.namespace(), (&random.to_string(), seed), asking.now)?;
             let name = begun["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             self.check_namespace(asking, called(&object))?;
+            self.check_definition(kind, called(&object))?;
             if begun["metadata"].get("managedFields").is_none() {
                 begun = apply::tracked(kind, None, begun, &asking.manager(), asking.now);
             }
@@ -181,21 +237,35 @@ impl Api {
             let admitted = self.0.schemas.created(kind, begun)?;
             warnings.extend(admitted.warnings);
             self.check_quotas(asking, &admitted.object)?;
-            let new = self.defined(kind, admitted.object, asking.now);
+            let new = self.counted(kind, admitted.object);
             check_size(asking.asked, &new)?;
             if asking.options.dry_run {
+                if self.0.store.get(&asking.key(&name)).is_some() {
+                    return Err(self.already_there(asking, &name));
+                }
                 return Ok(Done { object: new, warnings, created: true });
             }
             let change = Change::Put(event::kept(kind, new));
             match self.0.store.write(asking.key(&name), Expected::Absent, change).await {
                 Ok(stored) => {
-                    self.after(&stored);
+                    self.after(&stored).await;
                     return Ok(Done { object: stored.object.clone(), warnings, created: true });
                 }
                 Err(NotWritten::Unexpected(_)) if tries < AGAIN && is_generated(&object) => warnings.clear(),
+                Err(NotWritten::Unexpected(_)) => return Err(self.already_there(asking, &name)),
                 Err(error) => return Err(unwritten(kind, &name, error, true)),
             }
         }
+    }
+
+    /// There is an object of that name already; whether it will go is said, too.
+    fn already_there(&self, asking: &Asking<'_>, name: &str) -> Refusal {
+        let mut refusal = Refusal::already_exists(asking.kind, name);
+        let there = self.0.store.get(&asking.key(name));
+        if there.is_some_and(|there| !there.object["metadata"]["deletionTimestamp"].is_null()) {
+            refusal.message.insert_str(0, "object is being deleted: ");
+        }
+        refusal
     }
 
     /// Adds what plug-ins of the real one add to a new Pod, whose ServiceAccount has to be there.
@@ -236,12 +306,25 @@ impl Api {
         let Asking { asked, kind, .. } = asking;
         let bytes = body::json(kind, &asked.headers, &asked.body)?;
         let decoded = self.0.schemas.decoded(kind, &bytes, asking.strictness())?;
+        if is_generated(&decoded.object) {
+            let name = asking.name();
+            let why = format!("the name of the object ({name} based on URL) was undeterminable: name must be provided");
+            return Err(Refusal::bad_request(why));
+        }
         let given = decoded.object["metadata"]["resourceVersion"].as_str().is_some_and(|version| !version.is_empty());
-        if self.0.store.get(&asking.key(asking.name())).is_none() && kind.plural == "leases" {
+        let makes = !kind.custom && MADE.contains(&(kind.group.as_str(), kind.plural.as_str()));
+        if makes && self.0.store.get(&asking.key(asking.name())).is_none() {
+            lifecycle::named(&decoded.object, asking.name())?;
+            self.check_also(asking.user, Verb::Create, asking.path)?;
             return self.make(asking, decoded.object, decoded.warnings).await;
         }
         let tries = if given { 1 } else { AGAIN };
-        self.change(asking, tries, &decoded.warnings, |_| Ok((decoded.object.clone(), false))).await
+        let key = asking.key(asking.name());
+        self.change(asking, tries, &decoded.warnings, &Way::Whole, |live| {
+            lifecycle::meant(kind, &key, live, &decoded.object)?;
+            Ok(decoded.object.clone())
+        })
+        .await
     }
 
     async fn patch(&self, asking: &Asking<'_>) -> Result<Done, Refusal> {
@@ -261,48 +344,74 @@ impl Api {
                 configuration["metadata"]["name"] = asking.name().into();
             }
             let object = apply::applied(kind, None, &configuration, &manager, force, *now)?;
-            let (object, warnings) = self.strict(asking, &object)?;
+            let (mut object, warnings) = self.strict(asking, &object, &Way::Applied)?;
+            lifecycle::named(&object, asking.name())?;
+            self.check_also(asking.user, Verb::Create, asking.path)?;
+            // Whatever version is meant, there is none yet.
+            if let Some(metadata) = object["metadata"].as_object_mut() {
+                metadata.shift_remove("resourceVersion");
+            }
             return self.make(asking, object, warnings).await;
         }
-        self.change(asking, AGAIN, &[], |live| match &patch {
-            PatchBody::Apply(configuration) => {
-                Ok((apply::applied(kind, Some(live), configuration, &manager, force, *now)?, true))
-            }
-            patch => Ok((patch::patched(kind, live, patch)?, false)),
+        let way = match &patch {
+            PatchBody::Apply(_) => Way::Applied,
+            PatchBody::Strategic(patch) => Way::Merged(patch),
+            PatchBody::Merge(_) | PatchBody::Operations(_) => Way::Patched,
+        };
+        self.change(asking, AGAIN, &[], &way, |live| match &patch {
+            PatchBody::Apply(configuration) => apply::applied(kind, Some(live), configuration, &manager, force, *now),
+            patch => patch::patched(kind, live, patch),
         })
         .await
     }
 
     /// An object that was put together here, as one of its kind.
-    fn strict(&self, asking: &Asking<'_>, object: &Value) -> Result<(Value, Vec<String>), Refusal> {
-        let converted = self.0.schemas.converted(asking.kind, object).map_err(Refusal::bad_request)?;
+    fn strict(&self, asking: &Asking<'_>, object: &Value, way: &Way<'_>) -> Result<(Value, Vec<String>), Refusal> {
+        if let Some(why) = self.other_kind(asking.kind, object).filter(|_| matches!(way, Way::Patched)) {
+            return Err(way.unread(object, &why));
+        }
+        let converted = self.0.schemas.converted(asking.kind, object).map_err(|why| way.unread(object, &why))?;
         match asking.strictness() {
             Strictness::Strict if !converted.strict.is_empty() => {
-                let message = strict_error(&converted.strict);
-                Err(Refusal::new(RefusalReason::BadRequest, format!("failed to create typed patch object: {message}")))
+                Err(way.unknown(object, &strict_error(&converted.strict)))
             }
             Strictness::Warn => Ok((converted.object, converted.strict)),
             _ => Ok((converted.object, Vec::new())),
         }
     }
 
-    /// Changes an object to what `wanted` makes of it as it is, which also says whether its managed fields are settled. One
-    /// that changes in between is looked at again.
+    /// Why an object that a patch has made another kind's of cannot be that: the real one reads it as what it says it is.
+    fn other_kind(&self, kind: &Kind, object: &Value) -> Option<String> {
+        let said = |name: &str| object[name].as_str().unwrap_or_default();
+        let (version, name) = (said("apiVersion"), said("kind"));
+        if kind.custom || version.is_empty() || name.is_empty() || (version == kind.api_version() && name == kind.kind)
+        {
+            return None;
+        }
+        match self.registry().named(version, name).filter(|other| !other.custom) {
+            Some(other) => self.0.schemas.converted(other, object).err(),
+            None => Some(Refusal::unregistered(version, name).message),
+        }
+    }
+
+    /// Changes an object to what `wanted` makes of it as it is. One that changes in between is looked at again.
     async fn change(
         &self,
         asking: &Asking<'_>,
         tries: usize,
         warnings: &[String],
-        wanted: impl Fn(&Value) -> Result<(Value, bool), Refusal>,
+        way: &Way<'_>,
+        wanted: impl Fn(&Value) -> Result<Value, Refusal>,
     ) -> Result<Done, Refusal> {
         let Asking { kind, now, .. } = asking;
         let name = asking.name();
         for left in (0..tries).rev() {
             let there = self.0.store.get(&asking.key(name)).ok_or_else(|| Refusal::not_found(kind, name))?;
             let live = event::shown(kind, there.object.clone());
-            let (new, settled) = wanted(&live)?;
-            let (new, strict) = self.strict(asking, &new)?;
+            let new = wanted(&live)?;
+            let (new, strict) = self.strict(asking, &new, way)?;
             let mut warnings: Vec<String> = warnings.iter().cloned().chain(strict).collect();
+            asking.asked.warn(&warnings);
             let part = if asking.part() == "status" { Part::Status } else { Part::Main };
             let managed = new["metadata"].get("managedFields").cloned();
             let blind = new["metadata"]["resourceVersion"].as_str().is_none_or(str::is_empty);
@@ -310,7 +419,10 @@ impl Api {
             if blind && (kind.custom || VERSIONED.contains(&kind.plural.as_str())) {
                 return Err(Refusal::unversioned(kind, name));
             }
-            if settled {
+            if is_pod(kind) && asking.part().is_empty() {
+                builtin::bear_lost_nodes(&mut new);
+            }
+            if matches!(way, Way::Applied) {
                 if let Some(managed) = managed {
                     new["metadata"]["managedFields"] = managed;
                 }
@@ -320,7 +432,7 @@ impl Api {
             self.admit(asking, &mut new, Some(&live))?;
             let admitted = self.0.schemas.updated(kind, new, &live, asking.part())?;
             warnings.extend(admitted.warnings);
-            let object = self.defined(kind, apply::settled(&live, admitted.object), *now);
+            let object = self.counted(kind, apply::settled(&live, admitted.object));
             check_size(asking.asked, &object)?;
             let (change, object) = match Updated::of(&live, object) {
                 Updated::Same => return Ok(Done { object: live, warnings, created: false }),
@@ -332,7 +444,7 @@ impl Api {
             }
             match self.0.store.write(there.key.clone(), Expected::Version(there.version), change).await {
                 Ok(stored) => {
-                    self.after(&stored);
+                    self.after(&stored).await;
                     return Ok(Done { object: stored.object.clone(), warnings, created: false });
                 }
                 Err(NotWritten::Unexpected(_)) if left > 0 => {}
@@ -360,13 +472,8 @@ impl Api {
         Ok(())
     }
 
-    /// A definition or a quota with what the server says of it.
-    fn defined(&self, kind: &Kind, mut object: Value, now: Timestamp) -> Value {
-        if kind.kind == "CustomResourceDefinition" {
-            let others: Vec<Value> =
-                self.0.store.list(&definitions(), None).items.iter().map(|it| it.object.clone()).collect();
-            object["status"] = builtin::accepted(&object, &others, &now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-        }
+    /// A quota with what is counted of it.
+    fn counted(&self, kind: &Kind, mut object: Value) -> Value {
         if quota::is_quota(kind) {
             object["status"] = self.quota_status(&object);
         }
@@ -374,9 +481,9 @@ impl Api {
     }
 
     /// What follows from a write.
-    fn after(&self, stored: &Stored) {
+    async fn after(&self, stored: &Stored) {
         if stored.key.resource == definitions() {
-            self.redefine();
+            self.defined(&stored.key).await;
         }
     }
 
@@ -384,7 +491,7 @@ impl Api {
         let options = delete_options(asking)?;
         let name = asking.name();
         let (object, gone) = self.remove(asking, &asking.key(name), &options).await?;
-        if !gone {
+        if !gone || (asking.kind.group.is_empty() && GIVEN_BACK.contains(&asking.kind.plural.as_str())) {
             return Ok(Answer::object(StatusCode::OK, &event::shown(asking.kind, object)));
         }
         let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
@@ -406,9 +513,16 @@ impl Api {
     ) -> Result<(Value, bool), Refusal> {
         let (kind, name) = (asking.kind, key.name.as_str());
         let dry = asking.options.dry_run || options.dry_run.iter().any(|what| what == "All");
+        if kind.group.is_empty() && kind.plural == "namespaces" && IMMORTAL.contains(&name) {
+            return Err(forbidden(kind, name, "this namespace may not be deleted"));
+        }
         for _ in 0..AGAIN {
             let there = self.0.store.get(key).ok_or_else(|| Refusal::not_found(kind, name))?;
-            let (change, object, gone) = match lifecycle::delete(kind, &there.object, options, asking.now)? {
+            let mut deleted = lifecycle::delete(kind, &there.object, options, asking.now)?;
+            if is_definition(kind) {
+                deleted = going(&there.object, deleted, asking.now);
+            }
+            let (change, object, gone) = match deleted {
                 Deleted::Same(object) => return Ok((object, false)),
                 Deleted::Marked(object) => (Change::Put(object.clone()), object, false),
                 Deleted::Gone(object) => (Change::Remove(object.clone()), object, true),
@@ -418,7 +532,7 @@ impl Api {
             }
             match self.0.store.write(key.clone(), Expected::Version(there.version), change).await {
                 Ok(stored) => {
-                    self.after(&stored);
+                    self.after(&stored).await;
                     return Ok((stored.object.clone(), gone));
                 }
                 Err(NotWritten::Unexpected(_)) => {}
@@ -434,9 +548,9 @@ impl Api {
         use super::super::selector::{FieldSelector, LabelSelector};
         let kind = asking.kind;
         let options = delete_options(asking)?;
-        let list = ListOptions::of(&query(&asking.asked.uri)?)?;
+        let list = ListOptions::of(&query(&asking.asked.uri))?;
         let labels = LabelSelector::parse(&list.label_selector)?;
-        let fields = FieldSelector::parse(&list.field_selector, kind, &[])?;
+        let fields = FieldSelector::parse(&list.field_selector, kind, &self.selectable(kind))?;
         let listed = self.0.store.list(&event::resource(kind), asking.path.namespace.as_deref());
         let mut items = Vec::new();
         for stored in listed.items {
@@ -482,6 +596,14 @@ impl Api {
     }
 }
 
+/// The answer with what was written.
+fn done(asking: &Asking<'_>, shape: &Shape, done: Done) -> Result<Answer, Refusal> {
+    let Done { object, warnings, created } = done;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let object = shape.object(asking.kind, &event::shown(asking.kind, object), true)?;
+    Ok(Answer::object(status, &object).warning(&warnings))
+}
+
 fn is_pod(kind: &Kind) -> bool {
     kind.plural == "pods" && kind.group.is_empty()
 }
@@ -516,26 +638,18 @@ fn forbidden(kind: &Kind, name: &str, why: &str) -> Refusal {
     Refusal::about(RefusalReason::Forbidden, kind, name, message)
 }
 
-/// Whether its name was made up here.
+/// Whether it came without a name, for which one is made up if it is new.
 fn is_generated(object: &Value) -> bool {
     object["metadata"]["name"].as_str().is_none_or(str::is_empty)
 }
 
 fn delete_options(asking: &Asking<'_>) -> Result<DeleteOptions, Refusal> {
-    let body = &asking.asked.body;
-    let mut options: DeleteOptions = if body.is_empty() {
-        DeleteOptions::default()
-    } else {
-        serde_json::from_slice(body).map_err(|error| Refusal::bad_request(error.to_string()))?
-    };
-    let query = query(&asking.asked.uri)?;
-    if options.grace_period_seconds.is_none() {
-        options.grace_period_seconds = query.get("gracePeriodSeconds").and_then(|text| text.parse().ok());
+    let Asking { asked, kind, .. } = asking;
+    let query = query(&asked.uri);
+    if asked.body.is_empty() {
+        return deletion(&[], &query);
     }
-    if options.propagation_policy.is_none() {
-        options.propagation_policy = query.get("propagationPolicy").cloned();
-    }
-    Ok(options)
+    deletion(&body::json(kind, &asked.headers, &asked.body)?, &query)
 }
 
 /// Why a change was not made.

@@ -1,12 +1,21 @@
 //! `kubectl label`, `annotate`, `edit`, `replace`, `set`, and changes of nodes.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::case::{Case, case};
 use crate::manifests::{binding, boat, config, idle_pod, labelled, object, secret, suspended_job, user, with};
 
 pub(super) fn cases() -> Vec<Case> {
     [labels(), edits(), replacements(), nodes()].into_iter().flatten().collect()
+}
+
+/// Lines that kubectl puts out as they come, in no order.
+fn in_any_order(mut answer: Value) -> Value {
+    let mut lines: Vec<String> =
+        answer["out"]["text"].as_str().unwrap_or_default().lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    answer["out"]["text"] = lines.join("\n").into();
+    answer
 }
 
 fn labels() -> Vec<Case> {
@@ -24,7 +33,8 @@ fn labels() -> Vec<Case> {
             .kubectl("label configmaps -l x=1 y=2")
             .kubectl("label configmaps --all z=3 --overwrite")
             .kubectl("get configmaps -l x=1 --show-labels")
-            .kubectl("label configmap a --list"),
+            .kubectl("label configmap a --list")
+            .seen(in_any_order),
         case("label-for-show")
             .create([config("a")])
             .kubectl("label configmap a x=y --dry-run=server")

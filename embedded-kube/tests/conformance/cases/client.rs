@@ -277,18 +277,20 @@ async fn discovered(stage: Stage) -> Value {
 
 async fn awaited(stage: Stage) -> Value {
     let jobs: Api<Job> = Api::namespaced(stage.plane.client.clone(), &stage.namespace);
-    let done = patiently(await_condition(jobs.clone(), "j", conditions::is_job_completed())).await.expect("no error");
+    let done = Box::pin(patiently(await_condition(jobs.clone(), "j", conditions::is_job_completed())))
+        .await
+        .expect("no error");
     let job = done.expect("it is there");
     let gone = DeleteParams::foreground();
     jobs.delete("j", &gone).await.expect("it is there");
     let uid = job.uid().expect("a UID");
-    patiently(await_condition(jobs.clone(), "j", conditions::is_deleted(&uid))).await.expect("no error");
+    Box::pin(patiently(await_condition(jobs.clone(), "j", conditions::is_deleted(&uid)))).await.expect("no error");
     json!([job.status.and_then(|status| status.succeeded), told(jobs.get_opt("j").await)])
 }
 
 async fn logged(stage: Stage) -> Value {
     let pods: Api<Pod> = Api::namespaced(stage.plane.client.clone(), &stage.namespace);
-    patiently(await_condition(pods.clone(), "p", conditions::is_pod_running())).await.expect("no error");
+    Box::pin(patiently(await_condition(pods.clone(), "p", conditions::is_pod_running()))).await.expect("no error");
     let follow = LogParams { follow: true, ..LogParams::default() };
     let mut stream = Box::pin(pods.log_stream("p", &follow).await.expect("a log"));
     let mut text = String::new();
@@ -339,6 +341,10 @@ pub(super) fn cases() -> Vec<Case> {
             .code("a watcher", |stage| Box::pin(followed(stage, watcher::Config::default()))),
         case("client-watcher-that-streams")
             .create(two())
+            // It is content with what the server remembers, which may be late.
+            .until_that("{core}/configmaps?labelSelector=x&resourceVersion=0", "has both", |maps| {
+                maps["items"].as_array().is_some_and(|items| items.len() == 2)
+            })
             .code("a watcher", |stage| Box::pin(followed(stage, watcher::Config::default().streaming_lists()))),
         case("client-controller")
             .create([boat("a", &json!({}))])

@@ -48,9 +48,9 @@ fn good() -> Vec<Case> {
                 json!({"port": 80, "tags": ["a", "b"], "flags": {"x": true}, "length": 0.5, "launched": "2001-02-03T04:05:06Z"}),
                 json!({"port": "http", "length": 1e3, "crew": 9, "color": "red", "season": {"from": 1, "to": 2}}),
                 json!({"extra": {"a": 1.0, "b": 12_345_678_901_i64, "c": [], "d": {}, "e": ""}}),
-                json!({"crew": 3.0}),
             ],
         ),
+        posted("custom-number-without-a-fraction", &[json!({"crew": 3.0})]),
         case("custom-without-a-namespace")
             .post(
                 "/apis/example.com/v1/buoys",
@@ -148,8 +148,10 @@ fn changing() -> Vec<Case> {
             ))
             .accepting(path, "application/json;as=Table;v=v1;g=meta.k8s.io")
             .accepting(path, "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io")
-            .accepting(path, "application/vnd.kubernetes.protobuf")
             .accepting(path, "application/vnd.kubernetes.protobuf,application/json"),
+        case("custom-in-protobuf")
+            .create([boat("a", &json!({}))])
+            .accepting(path, "application/vnd.kubernetes.protobuf"),
         case("custom-objects-and-strange-keys")
             .create([boat("a", &json!({"extra": {"a/b": {"c.d": {"$ref": "x", "": 1, "__proto__": 2}}}}))])
             .json_patch(path, json!([{"op": "replace", "path": "/spec/extra/a~1b/c.d/$ref", "value": "y"}]))

@@ -52,6 +52,29 @@ fn served(mut answer: Value) -> Value {
     answer
 }
 
+/// The resources of a document by their names: those that are defined come in any order.
+fn by_name(mut answer: Value) -> Value {
+    if let Some(resources) = answer.pointer_mut("/body/resources").and_then(Value::as_array_mut) {
+        resources.sort_by_key(|resource| resource["name"].to_string());
+    }
+    answer
+}
+
+/// Of a document of schemas, what clients go by: which schema each kind has, and what can be done where.
+fn schemas(mut answer: Value) -> Value {
+    let body = &mut answer["body"];
+    let operation = |it: &Value| json!([it["x-kubernetes-action"], it["x-kubernetes-group-version-kind"]]);
+    for path in body["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
+        let operations = path.as_object().into_iter().flatten().filter(|(name, _)| *name != "parameters");
+        *path = operations.map(|(name, it)| (name.clone(), operation(it))).collect();
+    }
+    if let Some(schemas) = body["components"]["schemas"].as_object_mut() {
+        schemas.retain(|name, _| name.starts_with("com.example."));
+    }
+    body["info"] = Value::Null;
+    answer
+}
+
 /// Of a text with a kind in each line, those of the closed list.
 fn served_lines(mut answer: Value) -> Value {
     let text = answer["out"]["text"].as_str().unwrap_or_default();
@@ -94,7 +117,7 @@ fn without_values(mut answer: Value) -> Value {
     let (mut lines, mut values): (Vec<&str>, bool) = (Vec::new(), false);
     for line in text.lines() {
         let begins = line.starts_with("ENUM:") || line.trim_start().starts_with("Possible enum values:");
-        if begins && lines.last().is_some_and(|last| last.is_empty()) {
+        if begins && lines.last().is_some_and(|last| last.trim().is_empty()) {
             lines.pop();
         }
         values = begins || (values && !line.trim().is_empty());
@@ -115,8 +138,12 @@ fn documents() -> Vec<Case> {
         case("document-of-the-core").get("/api/v1").seen(served),
         case("document-of-jobs").get("/apis/batch/v1").seen(served),
         case("document-of-roles").get("/apis/rbac.authorization.k8s.io/v1").seen(served),
-        case("document-of-our-kinds").get("/apis/aggregator.dev/v1alpha1").get("/apis/aggregator.dev"),
-        case("document-of-boats").get("/apis/example.com/v1").get("/apis/example.com").get("/apis/example.com/"),
+        case("document-of-our-kinds").get("/apis/aggregator.dev/v1alpha1").seen(by_name).get("/apis/aggregator.dev"),
+        case("document-of-boats")
+            .get("/apis/example.com/v1")
+            .seen(by_name)
+            .get("/apis/example.com")
+            .get("/apis/example.com/"),
         case("document-of-groups").get("/apis").seen(groups),
         case("document-of-everything").accepting("/apis", AGGREGATED).seen(groups),
         case("document-of-what-is-not-there")
@@ -140,12 +167,13 @@ fn documents() -> Vec<Case> {
                 answer["body"]["paths"]["api/v1"].is_object()
             ])
         }),
-        case("document-of-the-schemas-of-boats").get("/openapi/v3/apis/example.com/v1"),
+        case("document-of-the-schemas-of-boats").get("/openapi/v3/apis/example.com/v1").seen(schemas),
         case("document-of-old-schemas").get("/openapi/v2").seen(|answer| answer["status"].clone()),
         case("document-of-health").get("/healthz").get("/livez").get("/readyz").get("/healthz/ping"),
         case("document-that-is-put")
             .post("/api/v1", json!({}))
             .post("/apis", json!({}))
+            .seen(groups)
             .post("/version", json!({}))
             .delete("/apis/example.com", Value::Null),
     ]

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, case};
+use crate::case::{Case, case, in_any_order};
 use crate::manifests::{job, suspended_job, with};
 
 /// A Job with its conditions in the order of their names.
@@ -59,7 +59,8 @@ pub(super) fn cases() -> Vec<Case> {
             .until_that("{core}/events", "tell that it is done", |events| {
                 events.to_string().contains(r#""reason":"Completed""#)
             })
-            .kubectl("events --for job/j --no-headers"),
+            .kubectl("events --for job/j --no-headers")
+            .seen(in_any_order),
         case("job-that-goes-by-itself")
             .create([job("j", "exit 0", &json!({"ttlSecondsAfterFinished": 1}))])
             .until_gone(path)

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, case};
+use crate::case::{Case, case, in_any_order};
 use crate::manifests::{config, idle_pod, job, pod, with};
 use crate::request::Request;
 
@@ -60,6 +60,7 @@ pub(super) fn cases() -> Vec<Case> {
             .kubectl("logs p")
             .kubectl("logs p -c two")
             .kubectl("logs p --all-containers --prefix")
+            .seen(in_any_order)
             .get("{core}/pods/p/log"),
         case("log-that-is-followed")
             .create([pod("p", "echo one; while [ ! -e {home}/go-on ]; do sleep 0.05; done; echo two; printf end")])

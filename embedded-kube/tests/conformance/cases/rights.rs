@@ -174,6 +174,8 @@ fn identities() -> Vec<Case> {
 }
 
 fn refusals() -> Vec<Case> {
+    let lease = "/apis/coordination.k8s.io/v1/namespaces/{ns}/leases/l";
+    let held = object("coordination.k8s.io/v1", "Lease", "l", &json!({"spec": {"holderIdentity": "a"}}));
     vec![
         with_reader("refused-by-kubectl")
             .kubectl("get configmaps")
@@ -256,6 +258,23 @@ fn refusals() -> Vec<Case> {
             })
             .kubectl("get boat a --as=ann")
             .kubectl("auth can-i update boats.example.com --subresource=status --as=ann"),
+        case("objects-that-come-by-replacing")
+            .create([
+                object("v1", "ServiceAccount", "a", &json!({})),
+                object("rbac.authorization.k8s.io/v1", "Role", "writes", &json!({"rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["update", "patch"]}]})),
+                binding("writes", "writes", &account("a")),
+            ])
+            .allowed("system:serviceaccount:{ns}:a", "update", "coordination.k8s.io/leases")
+            .ask(Request::new("PUT", lease).json(&held))
+            .by("a")
+            .ask(
+                Request::new("PATCH", &format!("{lease}?fieldManager=a"))
+                    .body("application/apply-patch+yaml", held.to_string()),
+            )
+            .by("a")
+            .ask(Request::new("PUT", lease).json(&held))
+            .ask(Request::new("PUT", "{rbac}/roles/reads").json(&reader("Role", "reads", &["pods"])))
+            .ask(Request::new("PUT", "{core}/configmaps/none").json(&config("none"))),
         case("rights-that-are-taken-away")
             .create([reader("Role", "reads", &["configmaps"]), binding("reads", "reads", &user("ann"))])
             .allowed("ann", "list", "configmaps")

@@ -154,7 +154,8 @@ fn rest(object: &Value, of_a_run: bool) -> Value {
         }
         if let Some(status) = fields.get_mut("status").and_then(Value::as_object_mut) {
             status.retain(|name, _| {
-                !SHOWN.contains(&name.as_str()) && !(of_a_run && SHOWN_OF_A_RUN.contains(&name.as_str()))
+                let name = name.as_str();
+                !(SHOWN.contains(&name) || of_a_run && SHOWN_OF_A_RUN.contains(&name))
             });
         }
         fields.retain(|_, field| !field.as_object().is_some_and(serde_json::Map::is_empty));

@@ -57,7 +57,7 @@ pub(crate) async fn logs(args: LogsArgs) -> Result<u8, Failure> {
     };
     if args.follow {
         let followed = Followed { labels, attempt, until };
-        follow::follow(&connection, &pods, &followed, &args).await?;
+        Box::pin(follow::follow(&connection, &pods, &followed, &args)).await?;
         return Ok(0);
     }
     // What is not followed is of one attempt.

@@ -69,8 +69,8 @@ mod tests {
         let ended = json!({"terminated": {"exitCode": 0}});
         let state = |pod: &Pod, name| (has_begun(pod, name), is_over(pod, name));
         assert_eq!(state(&pod("Pending", &[]), None), (false, false));
-        assert_eq!(state(&pod("Pending", &[waits.clone()]), None), (false, false));
-        assert_eq!(state(&pod("Running", &[runs.clone()]), None), (true, false));
+        assert_eq!(state(&pod("Pending", std::slice::from_ref(&waits)), None), (false, false));
+        assert_eq!(state(&pod("Running", std::slice::from_ref(&runs)), None), (true, false));
         assert_eq!(state(&pod("Running", &[ended.clone(), runs]), None), (true, false));
         assert_eq!(state(&pod("Running", &[ended.clone(), waits]), Some("c0")), (true, true));
         assert_eq!(state(&pod("Succeeded", &[ended]), None), (true, true));

@@ -199,8 +199,9 @@ fn validations(schema: &Value, path: &Path, causes: &mut Vec<Cause>) {
     let skip_first = list(schema, "allOf").first().is_some_and(|first| first["anyOf"] == either);
     nested_lists(schema, skip_any, skip_first, path, causes);
     let pattern = text(schema, "pattern");
-    if !pattern.is_empty() && expression::read(pattern).is_none() {
-        causes.push(invalid_text(&path.child("pattern"), pattern, "must be a valid regular expression, but isn't"));
+    if let Some(wrong) = expression::wrong(pattern) {
+        let detail = format!("must be a valid regular expression, but isn't: {wrong}");
+        causes.push(invalid_text(&path.child("pattern"), pattern, &detail));
     }
 }
 

@@ -4,9 +4,30 @@ use serde_json::Value;
 
 use super::{list, text};
 use crate::api::Cause;
+use crate::api::schema::go;
 use crate::api::schema::mistake::{invalid, invalid_text, not_supported, required};
 use crate::api::schema::path::Path;
 use crate::api::schema::rules::Rules;
+
+/// A rule as the API server has it within itself.
+fn shown(rule: &Value) -> String {
+    let text = |field: &str| go::json(&text(rule, field).into());
+    format!(
+        "{{\"Rule\":{},\"Message\":{},\"MessageExpression\":{},\"Reason\":{},\"FieldPath\":{},\"OptionalOldSelf\":{}}}",
+        text("rule"),
+        text("message"),
+        text("messageExpression"),
+        go::json(&rule["reason"]),
+        text("fieldPath"),
+        go::json(&rule["optionalOldSelf"]),
+    )
+}
+
+/// What the compiler says, and as the API server's one lays it out.
+fn compiler_words(error: &str) -> String {
+    let said = error.find("ERROR: ").map_or(error, |place| &error[place..]);
+    said.replace("\n| ", "\n | ")
+}
 
 /// What is wrong with the rules of a place.
 pub(super) fn rules(schema: &Value, path: &Path, causes: &mut Vec<Cause>) {
@@ -40,7 +61,11 @@ pub(super) fn rules(schema: &Value, path: &Path, causes: &mut Vec<Cause>) {
     let compiled = Rules::read(&schema["x-kubernetes-validations"]);
     for (place, error) in compiled.broken() {
         let path = path.child("x-kubernetes-validations").index(place).child("rule");
-        causes.push(invalid(&path, &all[place], &format!("compilation failed: {error}")));
+        causes.push(Cause {
+            reason: "FieldValueInvalid".into(),
+            message: format!("Invalid value: {}: compilation failed: {}", shown(&all[place]), compiler_words(error)),
+            field: path.to_string(),
+        });
     }
     for (place, rule) in all.iter().enumerate() {
         if !rule["optionalOldSelf"].is_null() && !compiled.compares(place) {

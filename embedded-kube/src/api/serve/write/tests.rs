@@ -1,3 +1,5 @@
+use std::sync::Mutex;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
@@ -5,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::{Api, Asked, Parts};
 use crate::api::access::{Issuer, Tokens, User};
-use crate::api::store::Store;
+use crate::api::store::{Key, Resource, Store};
 
 const ISSUER: &str = "https://kubernetes.default.svc";
 
@@ -29,7 +31,8 @@ async fn ask(api: &Api, method: Method, path: &str, object: &Value) -> (u16, Val
     let root = User { name: "root".into(), groups: vec!["system:masters".into()], ..User::default() };
     let uri = path.parse().expect("a path");
     let body = if object.is_null() { Bytes::new() } else { Bytes::from(object.to_string()) };
-    let answer = api.answer(Asked { method, uri, headers: HeaderMap::new(), body, certified: Some(root) }).await;
+    let (headers, warned) = (HeaderMap::new(), Mutex::default());
+    let answer = api.answer(Asked { method, uri, headers, body, certified: Some(root), warned }).await;
     let status = answer.status().as_u16();
     let told = answer.into_body().collect().await.expect("an answer").to_bytes();
     (status, serde_json::from_slice(&told).expect("JSON"))
@@ -103,4 +106,52 @@ async fn what_is_never_replaced_blindly_needs_a_version() {
     ask(&api, Method::POST, "/api/v1/namespaces/n/configmaps", &map).await;
     let (status, told) = ask(&api, Method::PUT, path, &map).await;
     assert_eq!((status, &told["data"]["k"]), (200, &json!("v")));
+}
+
+#[tokio::test]
+async fn a_definition_goes_after_everything_of_its_kind() {
+    let api = api().await;
+    let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Namespaced", "names": {"plural": "things", "kind": "Thing"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "deprecated": true,
+                "schema": {"openAPIV3Schema": {"type": "object"}}}],
+        },
+    });
+    let (status, made) = ask(&api, Method::POST, definitions, &definition).await;
+    assert_eq!((status, &made["status"]["conditions"]), (201, &Value::Null), "it is accepted after that");
+    let path = "/apis/example.com/v1/namespaces/n/things";
+    let thing = |name: &str| {
+        let metadata = json!({"name": name, "finalizers": ["example.com/hold"]});
+        json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": metadata})
+    };
+    assert_eq!(ask(&api, Method::POST, path, &thing("a")).await.0, 201, "it is served when the answer is there");
+    let resource = |group: &str, plural: &str| Resource { group: group.into(), plural: plural.into() };
+    let own = Key { resource: resource("example.com", "things"), namespace: "n".into(), name: "a".into() };
+    let (_, mut things) = api.0.store.list_and_watch(&own.resource, None);
+
+    let of_definition = format!("{definitions}/things.example.com");
+    let (status, told) = ask(&api, Method::DELETE, &of_definition, &Value::Null).await;
+    assert_eq!((status, &told["status"]["conditions"][2]["reason"]), (200, &json!("InstanceDeletionPending")));
+    assert_eq!(told["metadata"]["finalizers"], json!(["customresourcecleanup.apiextensions.k8s.io"]));
+    let (status, told) = ask(&api, Method::POST, path, &thing("b")).await;
+    let why = "create not allowed while custom resource definition is terminating";
+    assert_eq!(status, 403);
+    assert_eq!(told["message"], format!("things.example.com \"b\" is forbidden: {why}"));
+
+    things.next().await.expect("it was not slow").expect("the store is open");
+    let mut there = api.0.store.get(&own).expect("a finalizer keeps it").object.clone();
+    assert!(there["metadata"]["deletionTimestamp"].is_string(), "{there}");
+    there["metadata"]["finalizers"] = json!([]);
+    let definition = resource("apiextensions.k8s.io", "customresourcedefinitions");
+    let (_, mut watch) = api.0.store.list_and_watch(&definition, None);
+    assert_eq!(ask(&api, Method::PUT, &format!("{path}/a"), &there).await.0, 200);
+    let key = Key { resource: definition, namespace: String::new(), name: "things.example.com".into() };
+    while api.0.store.get(&key).is_some() {
+        watch.next().await.expect("it was not slow").expect("the store is open");
+    }
+    assert_eq!(ask(&api, Method::GET, &of_definition, &Value::Null).await.0, 404);
 }
