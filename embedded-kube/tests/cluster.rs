@@ -101,7 +101,8 @@ async fn watches_end_with_the_cluster() {
     let cluster = Cluster::start(options(None)).await.expect("a cluster");
     let api: Api<ConfigMap> = Api::namespaced(client(&cluster, "root").await, "demo");
     api.create(&PostParams::default(), &config_map("seen")).await.expect("it is new");
-    let mut events = api.watch(&WatchParams::default(), "0").await.expect("a watch").boxed();
+    let mut events =
+        api.watch(&WatchParams::default().fields("metadata.name=seen"), "0").await.expect("a watch").boxed();
     let first = events.try_next().await.expect("an event").expect("an event");
     assert!(matches!(&first, WatchEvent::Added(map) if map.metadata.name.as_deref() == Some("seen")), "{first:?}");
     let begun = std::time::Instant::now();

@@ -1,6 +1,7 @@
 //! The objects that a Pod names, and tokens of its ServiceAccount, from the API server.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec};
@@ -13,6 +14,10 @@ use tokio::time::timeout;
 use super::context::PATIENCE;
 use super::spec::Problem;
 use super::spec::references::{Objects, References};
+
+/// The pauses between looks at what may not be read yet: they double.
+const FIRST_LOOK: Duration = Duration::from_millis(10);
+const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// Fetches the objects. Those that are not there are left out.
 pub(crate) async fn objects(client: &Client, namespace: &str, names: &References) -> Result<Objects, Problem> {
@@ -31,11 +36,20 @@ where
     K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
     let api: Api<K> = Api::namespaced(client.clone(), namespace);
-    match timeout(PATIENCE, api.get_opt(name)).await {
-        Ok(Ok(found)) => Ok(found),
-        // Also when it may not be read: the API server lets a node read what its Pods name, and may learn late of a Pod.
-        Ok(Err(error)) => Err(Problem::Missing(format!("the {} {name:?} cannot be read: {error}", K::kind(&())))),
-        Err(_) => Err(late(&format!("the {} {name:?}", K::kind(&())))),
+    let mut pause = FIRST_LOOK;
+    loop {
+        match timeout(PATIENCE, api.get_opt(name)).await {
+            Ok(Ok(found)) => return Ok(found),
+            // The API server lets a node read what its Pods name, and learns of a Pod a little later than the node.
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 && pause < LAST_LOOK => {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            Ok(Err(error)) => {
+                return Err(Problem::Missing(format!("the {} {name:?} cannot be read: {error}", K::kind(&()))));
+            }
+            Err(_) => return Err(late(&format!("the {} {name:?}", K::kind(&())))),
+        }
     }
 }
 

@@ -48,7 +48,6 @@ pub(crate) const ALLOWED: &[Allowed] = &[
         "body.serverAddress*",
         "it is asked in process, too, without a port",
     ),
-    anywhere("discovery/document-of-old-schemas", "*", "kubectl does without the older form of schemas"),
     anywhere("discovery/versions-by-kubectl", "*", "it says that it is the embedded one, and has no Services"),
     anywhere(
         "discovery/explain-what-a-field-may-be",
@@ -102,7 +101,6 @@ pub(crate) const ALLOWED: &[Allowed] = &[
     says("applying/apply-a-pod", "err", "  *", LINES),
     says("applying/apply-a-pod", "err", "- *", LINES),
     says("applying/apply-a-pod", "err", "+ *", LINES),
-    says("applying/apply-a-pod", "err", "", LINES),
     says("changes/set-an-image", "err", "*Invalid value: {*field is immutable*", INNER),
     says("changes/replace-by-force", "err", "*Invalid value: {*field is immutable*", INNER),
     says("patches/strategic-patch-of-a-job", "body.*message", "*Invalid value: {*field is immutable*", INNER),

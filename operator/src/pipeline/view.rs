@@ -36,7 +36,7 @@ pub struct View {
 pub fn observe(world: &World, pipeline: &Arc<Pipeline>, settings: &Settings) -> View {
     let namespace = pipeline.namespace().unwrap_or_default();
     let mut runs = world.runs.tied(&namespace, &Tie::Runs(pipeline.name_any()));
-    runs.sort_by_key(|run| std::cmp::Reverse((run.creation_timestamp().map(|time| time.0), run.name_any())));
+    runs.sort_by_key(|run| std::cmp::Reverse(place(run)));
     let connectors = world.connectors.named(&namespace, run::connectors_of(&pipeline.spec));
     let transformations = world.transformations.named(&namespace, run::transformations_of(&pipeline.spec));
     let check = || {
@@ -76,4 +76,11 @@ fn version<K: Resource>(object: &K) -> String {
     let metadata = object.meta();
     let generation = metadata.generation.unwrap_or_default();
     format!("{} {} {generation}", object.name_any(), metadata.uid.as_deref().unwrap_or_default())
+}
+
+/// Where a run stands among those of its Pipeline. Times of creation have whole seconds; of two of one second, the one that
+/// ended later came later, as they run one after the other.
+fn place(run: &PipelineRun) -> (Option<jiff::Timestamp>, bool, Option<jiff::Timestamp>, String) {
+    let ended = run.status.as_ref().and_then(|status| status.completion_time);
+    (run.creation_timestamp().map(|time| time.0), ended.is_none(), ended, run.name_any())
 }

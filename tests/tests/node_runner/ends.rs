@@ -92,7 +92,9 @@ fn a_pod_that_somebody_has_failed_is_ended_and_not_started_again() {
     assert_eq!(status["containerStatuses"][0]["restartCount"], 0);
     let ready = status["conditions"].as_array().unwrap().iter().find(|condition| condition["type"] == "Ready").unwrap();
     assert_eq!((&ready["status"], &ready["reason"]), (&json!("False"), &json!("PodFailed")));
-    assert_eq!(namespace.kubectl(["logs", "evicted"]), "up\n");
+    // The shell may say of a program of its own that this was ended, too.
+    let log = namespace.kubectl(["logs", "evicted"]);
+    assert_eq!(log.matches("up").count(), 1, "{log}");
     // Another one has come and gone by then.
     namespace.apply(&pod("after", node.name(), "true", &json!({})).to_string());
     phase(&namespace, "after", "Succeeded");

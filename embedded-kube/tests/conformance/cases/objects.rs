@@ -234,7 +234,8 @@ fn wrong() -> Vec<Case> {
             .post("{core}/pods", idle_pod(&"x".repeat(254)))
             .post("{rbac}/roles", reader("Role", "a/b", &["pods"])),
         case("wrong-labels")
-            .post("{core}/configmaps", with(config("a"), &json!({"metadata": {"labels": {"a b": "c", "d": "e f"}}})))
+            .post("{core}/configmaps", with(config("a"), &json!({"metadata": {"labels": {"a b": "c"}}})))
+            .post("{core}/configmaps", with(config("a"), &json!({"metadata": {"labels": {"d": "e f"}}})))
             .post("{core}/configmaps", with(config("a"), &json!({"metadata": {"annotations": {"-": "c"}}})))
             .post("{core}/configmaps", with(config("a"), &json!({"metadata": {"labels": {"a": 1}}})))
             .post("{core}/configmaps", with(config("a"), &json!({"metadata": {"annotations": {"a": "x".repeat(262_145)}}}))),
