@@ -41,6 +41,12 @@ test-embedded: ## Run the tests that have a Kubernetes control plane on the embe
 	@scripts/setup test
 	cargo test --workspace --locked --test control_plane --test node_runner --test cluster
 
+.PHONY: test-conformance
+test-conformance: ## Do the same 518 times to the embedded cluster and to a real control plane, and compare every field
+	@scripts/setup test
+	cargo test --workspace --locked --no-run
+	cargo test --workspace --locked --test conformance -- --nocapture
+
 .PHONY: test-matrix
 test-matrix: export AGGREGATOR_KUBERNETES := 1.34
 test-matrix: ## Run the tests that have a Kubernetes control plane on the oldest release that is supported, 1.34
