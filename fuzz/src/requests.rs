@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use aggregator_embedded_kube::api::access::{Issuer, Tokens, User};
+use aggregator_embedded_kube::api::access::User;
 use aggregator_embedded_kube::api::builtin;
 use aggregator_embedded_kube::api::serve::{Api, Asked, Parts};
 use aggregator_embedded_kube::api::store::{Change, Expected, Key, Resource, Store, Stored};
@@ -220,16 +220,7 @@ impl Place {
 
 async fn opened() -> (Api, Store) {
     let store = Store::open(None).expect("a store");
-    let key = Issuer::generate().expect("a key");
-    let issuer = Issuer::new("https://kubernetes.default.svc", vec!["https://kubernetes.default.svc".into()], &key);
-    let parts = Parts {
-        store: store.clone(),
-        tokens: Tokens::default(),
-        issuer: issuer.expect("an issuer"),
-        admission: Vec::new(),
-        logs: None,
-        audit: None,
-    };
+    let parts = Parts::over(store.clone()).expect("a key");
     (Api::open(parts).await.expect("an API"), store)
 }
 

@@ -24,6 +24,25 @@ impl Block {
         self.words.iter().skip(1).any(|it| it == word)
     }
 
+    /// The commands of a terminal that it shows, each a line behind `$ `, and what each put out.
+    ///
+    /// # Panics
+    /// When it begins with something else.
+    #[must_use]
+    pub fn commands(&self) -> Vec<(&str, String)> {
+        let mut all: Vec<(&str, String)> = Vec::new();
+        for line in self.text.lines() {
+            if let Some(command) = line.strip_prefix("$ ") {
+                all.push((command, String::new()));
+            } else {
+                let (_, output) = all.last_mut().expect("a block begins with a command");
+                output.push_str(line);
+                output.push('\n');
+            }
+        }
+        all
+    }
+
     /// The language; empty without one.
     #[must_use]
     pub fn language(&self) -> &str {

@@ -174,7 +174,7 @@ impl Reader {
     /// Types in the second terminal. Gives what the page should say, or what differs.
     fn second_terminal(&mut self, block: &Block, update: bool) -> Result<String, String> {
         let mut lines = String::new();
-        for (command, wanted) in commands(block) {
+        for (command, wanted) in block.commands() {
             let found = self.follow(command, &wanted, block.is("fails"), update)?;
             lines.push_str(&format!("$ {command}\n{found}"));
         }
@@ -243,20 +243,6 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("a copy");
         }
     }
-}
-
-/// Each command of a block, and what it put out.
-fn commands(block: &Block) -> Vec<(&str, String)> {
-    let mut all: Vec<(&str, String)> = Vec::new();
-    for line in block.text.lines() {
-        if let Some(command) = line.strip_prefix("$ ") {
-            all.push((command, String::new()));
-        } else {
-            let (_, output) = all.last_mut().expect("a block begins with a command");
-            output.push_str(&format!("{line}\n"));
-        }
-    }
-    all
 }
 
 /// Looks again until it is as the page says.

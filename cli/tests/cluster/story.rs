@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use aggregator_tests::folder;
 use aggregator_tests::golden::difference;
-use aggregator_tests::page::{Block, blocks};
+use aggregator_tests::page::blocks;
 use aggregator_tests::wait::{PATIENCE, eventually};
 
 use crate::project::Project;
@@ -113,20 +113,6 @@ fn shown(project: &Project, text: &str) -> String {
     lines.collect()
 }
 
-/// The lines of a block: each command, and what it put out.
-fn commands(block: &Block) -> Vec<(&str, String)> {
-    let mut all: Vec<(&str, String)> = Vec::new();
-    for line in block.text.lines() {
-        if let Some(command) = line.strip_prefix("$ ") {
-            all.push((command, String::new()));
-        } else {
-            let (_, output) = all.last_mut().expect("a block begins with a command");
-            output.push_str(&format!("{line}\n"));
-        }
-    }
-    all
-}
-
 /// Does what a command says, as at a shell's prompt.
 fn type_in(path: &Path, command: &str) -> Result<String, String> {
     let search = format!("{}:{}", path.display(), std::env::var("PATH").unwrap_or_default());
@@ -161,7 +147,7 @@ fn kubectl_shows_what_the_page_says() {
             }
             ("console", _) if block.is("kubectl") => {
                 let mut lines = String::new();
-                for (command, wanted) in commands(&block) {
+                for (command, wanted) in block.commands() {
                     outputs += 1;
                     let found = follow(&project, &programs, command, &wanted, update)
                         .unwrap_or_else(|problem| panic!("{}:{}: {problem}", page.display(), block.line));

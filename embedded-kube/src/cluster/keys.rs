@@ -12,8 +12,6 @@ use crate::api::home::{Home, HomeError};
 const ACCOUNTS: &str = "serviceaccounts.key";
 /// The folder of the users' tokens.
 const TOKENS: &str = "tokens";
-/// Who signs tokens, and for whom they are.
-const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// By what users and ServiceAccounts are known.
 pub(super) struct Keys {
@@ -30,7 +28,7 @@ impl Keys {
         let made = || Issuer::generate().map(|key| STANDARD.encode(key)).map_err(|_| HomeError::Random);
         let key = home.once(ACCOUNTS, made)?;
         let key = STANDARD.decode(key.trim()).map_err(|_| failed(KeyError::Key))?;
-        let issuer = Issuer::new(ISSUER, vec![ISSUER.to_owned()], &key).map_err(failed)?;
+        let issuer = Issuer::of_cluster(&key).map_err(failed)?;
         let folder = home.folder(TOKENS)?;
         let mut tokens = Tokens::default();
         let mut named = Vec::new();

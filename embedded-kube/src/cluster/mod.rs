@@ -63,12 +63,14 @@ impl Cluster {
     /// # Errors
     /// See [`ClusterError`].
     pub async fn start(options: Options) -> Result<Self, ClusterError> {
-        let temporary = match &options.data {
-            Some(_) => None,
-            None => Some(tempfile::Builder::new().prefix("embedded-kube-").tempdir().map_err(ClusterError::Temporary)?),
+        let (home, temporary) = match &options.data {
+            Some(path) => (Home::open(path)?, None),
+            None => {
+                let made = tempfile::Builder::new().prefix("embedded-kube-").tempdir();
+                let folder = made.map_err(ClusterError::Temporary)?;
+                (Home::open(folder.path())?, Some(folder))
+            }
         };
-        let path = options.data.as_deref().or(temporary.as_ref().map(TempDir::path));
-        let home = Home::open(path.unwrap_or_else(|| Path::new(".")))?;
         let lock = Lock::take(&home)?;
         let authority = Authority::open(&home)?;
         let keys = Keys::open(&home, &options.users)?;

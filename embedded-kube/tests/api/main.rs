@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aggregator_embedded_kube::api::access::{Issuer, Tokens};
 use aggregator_embedded_kube::api::serve::{Api as Served, Parts, in_process};
 use aggregator_embedded_kube::api::store::Store;
 use aggregator_tests::folder;
@@ -18,17 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 async fn client() -> Client {
-    let store = Store::open(None).expect("a store");
-    let key = Issuer::generate().expect("a key");
-    let issuer = Issuer::new("https://kubernetes.default.svc", vec!["https://kubernetes.default.svc".into()], &key);
-    let parts = Parts {
-        store,
-        tokens: Tokens::default(),
-        issuer: issuer.expect("an issuer"),
-        admission: Vec::new(),
-        logs: None,
-        audit: None,
-    };
+    let parts = Parts::over(Store::open(None).expect("a store")).expect("a key");
     let api = Served::open(parts).await.expect("an API");
     Client::new(in_process(api), "demo")
 }

@@ -19,7 +19,6 @@ mod writer;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use aggregator_embedded_kube::api::access::{Issuer, Tokens};
 use aggregator_embedded_kube::api::serve::{Api as Served, Parts, in_process};
 use aggregator_embedded_kube::api::store::{Change as Write, Expected, Key, Resource, Store};
 use futures::future::join_all;
@@ -44,16 +43,7 @@ const ALIKE: usize = 3;
 const LAST: &str = "last";
 
 async fn served(store: Store) -> Client {
-    let key = Issuer::generate().expect("a key");
-    let issuer = Issuer::new("https://kubernetes.default.svc", vec!["https://kubernetes.default.svc".into()], &key);
-    let parts = Parts {
-        store,
-        tokens: Tokens::default(),
-        issuer: issuer.expect("an issuer"),
-        admission: Vec::new(),
-        logs: None,
-        audit: None,
-    };
+    let parts = Parts::over(store).expect("a key");
     Client::new(in_process(Served::open(parts).await.expect("an API")), "demo")
 }
 

@@ -84,3 +84,29 @@ fn place(run: &PipelineRun) -> (Option<jiff::Timestamp>, bool, Option<jiff::Time
     let ended = run.status.as_ref().and_then(|status| status.completion_time);
     (run.creation_timestamp().map(|time| time.0), ended.is_none(), ended, run.name_any())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixture::object;
+
+    fn run(name: &str, second: u32, ended: Option<u32>) -> PipelineRun {
+        object(json!({
+            "apiVersion": aggregator_crds::API_VERSION, "kind": "PipelineRun",
+            "metadata": {"name": name, "namespace": "demo", "creationTimestamp": format!("2026-11-29T10:00:0{second}Z")},
+            "spec": {"pipelineRef": {"name": "move"}},
+            "status": {"completionTime": ended.map(|second| format!("2026-11-29T10:00:0{second}Z"))},
+        }))
+    }
+
+    #[test]
+    fn runs_of_one_second_are_in_the_order_of_their_ends() {
+        let mut runs =
+            [run("a", 1, None), run("b", 1, Some(3)), run("c", 1, Some(2)), run("d", 0, Some(5)), run("e", 2, Some(4))];
+        runs.sort_by_key(place);
+        let names: Vec<String> = runs.iter().map(ResourceExt::name_any).collect();
+        assert_eq!(names, ["d", "c", "b", "a", "e"]);
+    }
+}

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Where `kubectl apply` keeps the whole object once more, with all of its values.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// An object without what is for the server only, and without the values of a Secret.
 pub(super) fn masked(mut object: Value) -> Value {

@@ -11,7 +11,7 @@ const BEFORE: [&[&str]; 5] = [
 const AFTER: [&str; 6] = ["Connector", "Transformation", "Checkpoint", "Pipeline", "Schedule", "PipelineRun"];
 
 /// Where a kind stands in the order.
-pub(super) fn rank(group: &str, kind: &str) -> usize {
+pub(crate) fn rank(group: &str, kind: &str) -> usize {
     if group == aggregator_crds::GROUP {
         let place = AFTER.iter().position(|known| *known == kind);
         return BEFORE.len() + 1 + place.unwrap_or(0);

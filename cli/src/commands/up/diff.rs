@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::commands::objects::mask::LAST_APPLIED;
+
 /// The longest value that is shown whole.
 const WIDEST: usize = 60;
 /// The most fields that are shown of an object.
@@ -10,8 +12,6 @@ const MOST: usize = 20;
 const HIDDEN: &str = "(hidden)";
 /// What stands for a field that is not there.
 const NOTHING: &str = "(none)";
-/// What `kubectl apply` keeps in this annotation is the object once more, and may be a Secret.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// A field that differs.
 struct Change<'a> {

@@ -9,6 +9,7 @@ use aggregator_compiler::manifest::{ManifestText, Manifests};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
+use crate::commands::objects::order::rank;
 use crate::failure::Failure;
 use crate::manifests;
 
@@ -76,17 +77,15 @@ fn understood(texts: &[ManifestText]) -> Content {
             Err(mistake) => content.mistakes.push(mistake),
         }
     }
-    content.objects.sort_by_key(|manifest| rank(&manifest.object));
+    content.objects.sort_by_key(|manifest| place(&manifest.object));
     content
 }
 
-/// What others are in, or are made by, is made before them.
-fn rank(object: &Value) -> u8 {
-    match object["kind"].as_str() {
-        Some("CustomResourceDefinition") => 0,
-        Some("Namespace") => 1,
-        _ => 2,
-    }
+/// Each is made after what it needs.
+fn place(object: &Value) -> usize {
+    let text = |field: &str| object[field].as_str().unwrap_or_default();
+    let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
+    rank(group, text("kind"))
 }
 
 fn documents(text: &ManifestText) -> Result<Vec<Manifest>, String> {

@@ -15,6 +15,9 @@ const SPKI: [u8; 26] = [
     0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
 
+/// Who gives out the tokens of a cluster, and for whom they are: its API server.
+const CLUSTER: &str = "https://kubernetes.default.svc";
+
 /// Who gives out ServiceAccounts' tokens.
 pub struct Issuer {
     name: String,
@@ -65,6 +68,14 @@ impl Issuer {
             verifying: DecodingKey::from_ec_der(point),
             key_id: URL_SAFE_NO_PAD.encode(hash),
         })
+    }
+
+    /// The issuer of a cluster, by the name that every cluster gives it, for its API server.
+    ///
+    /// # Errors
+    /// When the key is none.
+    pub fn of_cluster(key: &[u8]) -> Result<Self, KeyError> {
+        Self::new(CLUSTER, vec![CLUSTER.to_owned()], key)
     }
 
     /// Its name.

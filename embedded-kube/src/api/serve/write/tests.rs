@@ -6,21 +6,11 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use super::super::{Api, Asked, Parts};
-use crate::api::access::{Issuer, Tokens, User};
+use crate::api::access::User;
 use crate::api::store::{Key, Resource, Store};
 
-const ISSUER: &str = "https://kubernetes.default.svc";
-
 async fn api() -> Api {
-    let key = Issuer::generate().expect("a key");
-    let parts = Parts {
-        store: Store::open(None).expect("a store"),
-        tokens: Tokens::default(),
-        issuer: Issuer::new(ISSUER, vec![ISSUER.into()], &key).expect("an issuer"),
-        admission: Vec::new(),
-        logs: None,
-        audit: None,
-    };
+    let parts = Parts::over(Store::open(None).expect("a store")).expect("a key");
     let api = Api::open(parts).await.expect("an API");
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}});
     assert_eq!(ask(&api, Method::POST, "/api/v1/namespaces", &namespace).await.0, 201);
