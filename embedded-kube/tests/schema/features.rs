@@ -159,6 +159,7 @@ pub(crate) fn bodies(version: &str) -> Vec<(&'static str, String)> {
     let mut bodies = vec![
         ("nothing", object(json!({})).to_string()),
         ("the least", object(json!({"needed": "x"})).to_string()),
+        ("a list for a moment", with("time", json!([]))),
         ("no spec", json!({"apiVersion": version, "kind": "Feature", "metadata": {"name": "a"}}).to_string()),
         (
             "duplicates",

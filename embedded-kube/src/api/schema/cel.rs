@@ -58,6 +58,21 @@ pub(crate) fn value(value: &Value, schema: &Schema, whole: bool) -> Cel {
     }
 }
 
+/// Whether there is a list where the schema has a text with a format: validation lets it pass (go-openapi's checker of
+/// types leaves both to that of formats), and rules cannot read it.
+pub(crate) fn holds_unreadable(value: &Value, schema: &Schema) -> bool {
+    match value {
+        Value::Array(_) if schema.is("string") && !schema.raw_format.is_empty() => true,
+        Value::Array(items) => {
+            schema.items.as_deref().is_some_and(|of| items.iter().any(|item| holds_unreadable(item, of)))
+        }
+        Value::Object(fields) => {
+            fields.iter().any(|(name, field)| schema.field(name).is_some_and(|of| holds_unreadable(field, of)))
+        }
+        _ => false,
+    }
+}
+
 fn object(fields: &Fields<String, Value>, schema: &Schema, whole: bool) -> Cel {
     let mut map = HashMap::new();
     let mut insert = |name: &str, value| map.insert(Key::String(Arc::new(name.to_owned())), value);

@@ -195,7 +195,10 @@ fn evaluate(
                     verdict.causes.push(cause);
                 }
             }
-            Err(error) => verdict.causes.push(mistake::invalid(path, &type_name, &not_evaluated(&error, rule))),
+            Err(error) => {
+                let detail = not_evaluated(&error, rule, cel::holds_unreadable(value, schema));
+                verdict.causes.push(mistake::invalid(path, &type_name, &detail));
+            }
         }
     }
 }
@@ -232,7 +235,9 @@ fn computed(rule: &CompilationResult, scope: &Context<'_>) -> Option<String> {
     one_line.then(|| text.to_owned())
 }
 
-fn not_evaluated(error: &ExecutionError, rule: &CompilationResult) -> String {
+/// Why a rule has no answer. What is `unreadable` is no value at all to the real server, which says so instead of
+/// trying to compare it.
+fn not_evaluated(error: &ExecutionError, rule: &CompilationResult, unreadable: bool) -> String {
     let rule_text = message(rule).unwrap_or_else(|| rule.rule.rule.trim());
     match error {
         ExecutionError::NoSuchKey(key) => format!("no such key: {key} evaluating rule: {rule_text}"),
@@ -242,6 +247,14 @@ fn not_evaluated(error: &ExecutionError, rule: &CompilationResult) -> String {
         ExecutionError::DivisionByZero(_) => format!("division by zero evaluating rule: {rule_text}"),
         ExecutionError::RemainderByZero(_) => format!("modulus by zero evaluating rule: {rule_text}"),
         ExecutionError::Overflow(..) => format!("integer overflow evaluating rule: {rule_text}"),
+        ExecutionError::NoSuchOverload
+        | ExecutionError::UnsupportedBinaryOperator(..)
+        | ExecutionError::ValuesNotComparable(..)
+        | ExecutionError::UnexpectedType { .. }
+            if unreadable =>
+        {
+            format!("invalid data, expected string, got []interface {{}} evaluating rule: {rule_text}")
+        }
         ExecutionError::NoSuchOverload
         | ExecutionError::UnsupportedBinaryOperator(..)
         | ExecutionError::ValuesNotComparable(..)
@@ -317,6 +330,22 @@ mod tests {
                 "first: Invalid value: \"b\": failed rule: oldSelf.hasValue() || self == 'a'",
             ],
         );
+    }
+
+    /// A list passes for a text with a format, as the published validator has it, and is then no value to a rule.
+    #[test]
+    fn a_list_in_place_of_a_moment_cannot_be_compared() {
+        let schema = Schema::read(&json!({
+            "type": "object",
+            "properties": {"time": {"type": "string", "format": "date-time"}},
+            "x-kubernetes-validations": [
+                {"rule": "self.time > timestamp('2020-01-01T00:00:00Z')", "message": "too early"},
+            ],
+        }));
+        let verdict = check(&schema, &json!({"time": []}), None);
+        let told: Vec<_> = verdict.causes.iter().map(|cause| cause.message.as_str()).collect();
+        let told_is = "Invalid value: \"object\": invalid data, expected string, got []interface {} evaluating rule: too early";
+        assert_eq!(told, [told_is]);
     }
 
     #[test]
