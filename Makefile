@@ -12,7 +12,7 @@ export CARGO_TARGET_DIR RUST_MIN_STACK
 
 .PHONY: help
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Collect, join, aggregate and deliver open data on a cluster in one process, twice, and check the result
@@ -29,7 +29,7 @@ up: ## Start a cluster in one process for the same samples, which is kept in .de
 test: ## Run every test, those of the operator also on the embedded cluster, and the demo as the last one
 	@scripts/setup test
 	cargo test --workspace --locked
-	AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test control_plane --test node_runner --test cluster
+	AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test control_plane --test node_runner --test cluster --test faults
 	python3 -m unittest discover --start-directory scripts
 	python3 -m unittest discover --start-directory scripts/bench
 	python3 -m unittest discover --start-directory scripts/kubelet
@@ -39,19 +39,18 @@ test: ## Run every test, those of the operator also on the embedded cluster, and
 test-embedded: export AGGREGATOR_PLANE := embedded
 test-embedded: ## Run the tests that have a Kubernetes control plane on the embedded cluster
 	@scripts/setup test
-	cargo test --workspace --locked --test control_plane --test node_runner --test cluster
+	cargo test --workspace --locked --test control_plane --test node_runner --test cluster --test faults
 
 .PHONY: test-conformance
 test-conformance: ## Do the same 518 times to the embedded cluster and to a real control plane, and compare every field
 	@scripts/setup test
-	cargo test --workspace --locked --no-run
 	cargo test --workspace --locked --test conformance -- --nocapture
 
 .PHONY: test-matrix
 test-matrix: export AGGREGATOR_KUBERNETES := 1.34
 test-matrix: ## Run the tests that have a Kubernetes control plane on the oldest release that is supported, 1.34
 	@scripts/setup test
-	cargo test --workspace --locked --test control_plane --test program --test node_runner --test cluster
+	cargo test --workspace --locked --test control_plane --test program --test node_runner --test cluster --test faults
 
 .PHONY: test-kubelet
 test-kubelet: ## Run a sample on a real kubelet with containerd, as root, if AGGREGATOR_KUBELET=yes
@@ -100,11 +99,30 @@ bench-embedded: build ## Measure aggregator up of dist/aggregator: start, writes
 	@CARGO_MANIFEST_DIR="$(CURDIR)/cli" "$(CARGO_TARGET_DIR)/release/examples/bench-embedded" $(or $(BENCH),--write)
 
 .PHONY: soak
-soak: ## Kill runs at every point of every world, and at KILLS random moments (1000) for every pair: hours
+# Other numbers each time, unless a SEED is given; `make test` has the same every time.
+soak: export SEED ?= clock
+soak: ## Kill runs at every point of every world and at KILLS random moments (1000) for every pair, and the operator at every write: hours
 	@scripts/setup test
 	AGGREGATOR_POINTS=all cargo test --workspace --locked --test cli -- --nocapture points::
 	AGGREGATOR_KILLS=$(or $(KILLS),1000) cargo test --workspace --locked --test cli -- --nocapture moments::
 	AGGREGATOR_KILLS=200 cargo test --workspace --locked --test cli -- --nocapture up_kills::
+	AGGREGATOR_FAULTS=all cargo test --workspace --locked --test faults -- --nocapture
+	AGGREGATOR_ROUNDS=100 cargo test --workspace --locked --test cluster -- --nocapture leaders::
+	AGGREGATOR_QUIET=600 cargo test --workspace --locked --test cluster -- --nocapture chaos::quiet
+	AGGREGATOR_ACTIONS=10000 cargo test --workspace --locked --test cluster -- --nocapture walks::
+	cargo test --workspace --locked --test schema --test patches --test access --test discovery --test watching -- --nocapture
+
+.PHONY: reliability
+reliability: export AGGREGATOR_RELIABILITY := $(CARGO_TARGET_DIR)/reliability.jsonl
+reliability: ## Run the tests of docs/reliability.md, and write its figures
+	@scripts/setup test
+	@rm -f "$(AGGREGATOR_RELIABILITY)"
+	cargo build --workspace --locked --bins --examples
+	cargo test --workspace --locked --lib -- model:: clock:: schedule::
+	cargo test --workspace --locked --test faults -- --nocapture
+	cargo test --workspace --locked --test cluster -- --nocapture leaders:: chaos:: fires:: walks::
+	AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test faults -- --nocapture
+	@CARGO_MANIFEST_DIR="$(CURDIR)/operator" "$(CARGO_TARGET_DIR)/debug/examples/reliability"
 
 .PHONY: fuzz
 fuzz: ## Make inputs up for every fuzz target, or TARGET, for SECONDS each (60)

@@ -627,6 +627,9 @@ pub(crate) struct WorkerProbeArgs {
     /// The ConfigMap that keeps the catalogue
     #[arg(long, value_name = "NAME")]
     pub(crate) catalogue: String,
+    /// The generation of its spec, which the catalogue is of
+    #[arg(long, value_name = "N")]
+    pub(crate) generation: i64,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -39,8 +39,9 @@ use crate::{connector, labels, pipeline, run, schedule, traces, transformation};
 
 /// How soon an object is looked at again whose last write the caches have not seen.
 const UNSEEN: Duration = Duration::from_millis(50);
-/// How soon after a conflict.
+/// How soon after a conflict, and how late after many in a row: a cache that lags for long brings one with every look.
 const CONFLICT: Duration = Duration::from_millis(100);
+const CONFLICTS: Duration = Duration::from_secs(5);
 /// The pauses after failures in a row.
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(5 * 60);
@@ -48,6 +49,9 @@ const LONGEST: Duration = Duration::from_secs(5 * 60);
 const UNTOLD: Duration = Duration::from_secs(5);
 /// How many failures come before an object's condition tells of the next one.
 const TELL_AFTER: u32 = 2;
+/// How soon an object is looked at again that goes, or of which something goes. When the API server says that what is to be
+/// deleted is not there, and it is (say, because a proxy answers), no watch will ever tell that it is gone.
+const GOES: Duration = Duration::from_secs(10);
 /// Everything is looked at again after this time, should a change have been missed.
 const RESYNC: Duration = Duration::from_secs(60 * 60);
 
@@ -214,6 +218,7 @@ struct Context {
     /// How many objects of each kind may be planned at a time.
     planners: BTreeMap<Kind, Semaphore>,
     failures: Mutex<HashMap<Key, u32>>,
+    conflicts: Mutex<HashMap<Key, u32>>,
     metrics: Metrics,
     leadership: Leadership,
     events: Recorder,
@@ -245,6 +250,7 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
         acts: AtomicBool::default(),
         planners: planners(),
         failures: Mutex::default(),
+        conflicts: Mutex::default(),
         metrics: metrics.clone(),
         leadership,
         traces,
@@ -417,13 +423,19 @@ async fn bring_further<K: Reconciled>(
         // Others may come first now.
         Done::All if !later.is_empty() => Ok(unseen(Lane::Ordinary)),
         Done::All => {
-            let after = plan.again.unwrap_or(RESYNC).min(RESYNC);
+            let after = again(&plan);
             // A Schedule comes back for its next fire.
             let fires = K::KIND == Kind::Schedule && plan.again.is_some();
             let presses = fires || (K::KIND == Kind::PipelineRun && is_awaited(&context.world, key));
             Ok(Again { after, lane: if presses { Lane::Pressing } else { Lane::Ordinary } })
         }
     }
+}
+
+/// How soon an object is looked at again, when nothing changes, once a plan for it was carried out.
+fn again(plan: &Plan) -> Duration {
+    let deletes = plan.actions.iter().any(|action| matches!(action, Action::Delete { .. }));
+    plan.again.unwrap_or(RESYNC).min(if deletes { GOES } else { RESYNC })
 }
 
 /// What is known of an object, and what is to be done for it now.
@@ -531,12 +543,17 @@ impl Context {
     /// Its failures are forgotten.
     fn forgive(&self, key: &Key) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.conflicts.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
     /// A look has failed: when the next one is due.
     fn failed(&self, key: &Key, error: &ReconcileError, lane: Lane) -> Again {
         if let ReconcileError::Execute(ExecuteError::Conflict(_)) = error {
-            return Again { after: CONFLICT, lane };
+            let mut all = self.conflicts.lock().unwrap_or_else(PoisonError::into_inner);
+            let conflicts = all.entry(key.clone()).or_default();
+            let after = CONFLICT.saturating_mul(2u32.saturating_pow(*conflicts)).min(CONFLICTS);
+            *conflicts += 1;
+            return Again { after, lane };
         }
         let failures = {
             let mut all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
@@ -617,5 +634,24 @@ impl Context {
         if let Err(error) = self.events.publish(&event, &object.object_ref(&())).await {
             tracing::warn!(error = words(&error), reason = event.reason, "an Event could not be made");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::api::ObjectMeta;
+
+    use super::*;
+    use crate::action::Target;
+
+    #[test]
+    fn what_was_deleted_is_looked_for_once_more() {
+        let target = Target::of(Kind::Connector, &ObjectMeta::default());
+        let deletes = Plan::nothing().then(Action::Delete { target, foreground: false });
+        assert_eq!(again(&deletes), GOES);
+        let soon = Duration::from_secs(3);
+        assert_eq!(again(&deletes.again_in(soon)), soon);
+        assert_eq!(again(&Plan::nothing()), RESYNC);
+        assert_eq!(again(&Plan::nothing().again_in(2 * RESYNC)), RESYNC);
     }
 }

@@ -23,6 +23,11 @@ use crate::world::World;
 
 /// How long the worker may take to stop, in seconds.
 pub const GRACE: i64 = 5;
+/// How long after a Job's end it is taken for what is not seen yet that none of its Pods is seen: each kind has a watch of its
+/// own. Otherwise somebody has deleted it.
+const UNSEEN: Duration = Duration::from_secs(10);
+/// How long the end of a Pod may be unseen whose Job has ended: a watch that has died in silence is noticed after 235 s.
+const UNHEARD: Duration = Duration::from_secs(5 * 60);
 
 /// Why something is not known, or does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +45,8 @@ pub enum Progress<T> {
     Going,
     /// The worker cannot begin.
     Stuck(Why),
+    /// It has ended, and nobody has heard how: that is waited for, for so long.
+    Unheard(Duration),
     /// It said this.
     Said(T),
     /// It ended without a word.
@@ -119,7 +126,7 @@ impl Errands {
 
     /// How an errand goes; its worker's last words are JSON of that type.
     #[must_use]
-    pub fn progress<T: DeserializeOwned>(&self, job: &Job, deadline: i64) -> Progress<T> {
+    pub fn progress<T: DeserializeOwned>(&self, job: &Job, deadline: i64, now: Timestamp) -> Progress<T> {
         let of_job = || self.pods.iter().filter(|pod| labels::is_owned(pod.as_ref(), &job.uid().unwrap_or_default()));
         if let Some(said) = of_job().find_map(|pod| serde_json::from_str::<T>(worker::message(pod)?).ok()) {
             return Progress::Said(said);
@@ -131,7 +138,12 @@ impl Errands {
                     message: format!("it took longer than {deadline} seconds"),
                 });
             }
-            return Progress::Lost(match of_job().find(|pod| worker::has_ended(pod)).map(|pod| worker::death(pod)) {
+            let death = of_job().find(|pod| worker::has_ended(pod)).map(|pod| worker::death(pod));
+            let patience = if of_job().next().is_some() { UNHEARD } else { UNSEEN };
+            if let Some(left) = left(job, patience, now).filter(|_| death.is_none()) {
+                return Progress::Unheard(left);
+            }
+            return Progress::Lost(match death {
                 Some(death) => Why { reason: death.reason, message: death.message },
                 None => {
                     let message = format!("it ended: {}", condition.message.clone().unwrap_or_default());
@@ -178,4 +190,50 @@ pub struct Errand<'a> {
     pub worker: Worker<'a>,
     /// The longest it may take, in seconds.
     pub deadline: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use aggregator_crds::transformation::TestsOutcome;
+    use jiff::ToSpan;
+    use serde_json::json;
+
+    use super::*;
+    use crate::fixture::object;
+
+    fn end() -> Timestamp {
+        "2026-11-29T10:00:00Z".parse().expect("a time")
+    }
+
+    /// A Job that has ended.
+    fn job() -> Job {
+        let ended = json!({"type": "Complete", "status": "True", "lastTransitionTime": end()});
+        object(json!({"metadata": {"name": "j", "uid": "uid-job"}, "status": {"conditions": [ended]}}))
+    }
+
+    fn seconds_left(errands: &Errands, now: Timestamp) -> Option<u64> {
+        match errands.progress::<TestsOutcome>(&job(), 300, now) {
+            Progress::Unheard(left) => Some(left.as_secs()),
+            Progress::Lost(why) => {
+                assert_eq!(why.reason, Reason::OutcomeLost);
+                None
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_job_may_be_seen_before_that_of_its_pod() {
+        let mut errands = Errands::default();
+        let seen = [0, 9, 10, 20].map(|late| seconds_left(&errands, end() + late.seconds()));
+        assert_eq!(seen, [Some(10), Some(1), None, None], "without a Pod");
+        errands.pod_is(json!({"phase": "Running"}));
+        let seen = [0, 236, 300].map(|late| seconds_left(&errands, end() + late.seconds()));
+        assert_eq!(seen, [Some(300), Some(64), None], "with one of which something is not seen yet");
+        errands.worker_said(&json!({"passed": 1, "failed": 0}));
+        let said = TestsOutcome { passed: 1, failed: 0, first: None };
+        assert_eq!(errands.progress(&job(), 300, end()), Progress::Said(said));
+        errands.pod_is(json!({"phase": "Failed"}));
+        assert_eq!(seconds_left(&errands, end()), None, "it has nothing to say any more");
+    }
 }

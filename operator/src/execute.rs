@@ -97,6 +97,12 @@ pub(crate) fn words(error: &kube::Error) -> String {
     }
 }
 
+/// Whether a patch was for another object of that name: its UID is a field that may not be changed.
+fn is_another(status: &Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 422 && causes.any(|cause| cause.field == "metadata.uid")
+}
+
 fn ends_with_its_namespace(status: &Status) -> bool {
     let mut causes = status.details.iter().flat_map(|details| &details.causes);
     causes.any(|cause| cause.reason == "NamespaceTerminating")
@@ -140,10 +146,11 @@ impl Written {
     /// Whether the writes that come next were planned from something else than what is there.
     ///
     /// A run's Job is made from its plan. One that was there already, and not seen when the run was looked at, may be of
-    /// another version of the Pipeline: the Job is planned anew when that plan is seen.
+    /// another version of the Pipeline: the Job is planned anew when that plan is seen. So may a revision of a Pipeline, of
+    /// which the status would say that it is kept.
     #[must_use]
     pub fn belies_the_plan(&self) -> bool {
-        matches!(self, Self::Version { kind: Kind::ConfigMap, found: true, .. })
+        matches!(self, Self::Version { kind: Kind::ConfigMap | Kind::ControllerRevision, found: true, .. })
     }
 }
 
@@ -158,7 +165,9 @@ pub async fn execute(client: &Client, action: &Action) -> Result<Written, Execut
 
 async fn write(client: &Client, action: &Action) -> Result<Written, ExecuteError> {
     let failed = |source: kube::Error| match &source {
-        kube::Error::Api(status) if status.code == 409 => ExecuteError::Conflict(action.to_string()),
+        kube::Error::Api(status) if status.code == 409 || is_another(status) => {
+            ExecuteError::Conflict(action.to_string())
+        }
         _ => ExecuteError::Api { action: action.to_string(), source: Box::new(source) },
     };
     match action {
@@ -285,16 +294,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_plan_that_was_there_already_may_be_another_one_than_was_thought() {
+    fn only_what_was_made_of_a_version_may_be_another_one_than_was_thought() {
         let of = |kind| Written::Version { kind, name: "it".into(), resource_version: "7".into(), found: false };
         assert!(!of(Kind::ConfigMap).belies_the_plan(), "it was made just now");
         assert!(of(Kind::ConfigMap).found().belies_the_plan());
+        assert!(of(Kind::ControllerRevision).found().belies_the_plan());
         // These are told from their owner alone, or from a plan that was seen.
-        for kind in [Kind::Job, Kind::PipelineRun, Kind::ControllerRevision] {
+        for kind in [Kind::Job, Kind::PipelineRun] {
             assert!(!of(kind).found().belies_the_plan(), "{kind:?}");
         }
         let gone = Written::Gone { kind: Kind::ConfigMap, name: "it".into(), uid: "uid".into() };
         assert_eq!(gone.clone().found(), gone);
         assert!(!gone.belies_the_plan());
+    }
+
+    #[test]
+    fn a_patch_for_another_object_of_that_name_is_a_conflict() {
+        let refused = |field: &str| -> Status {
+            let cause = json!({"reason": "FieldValueInvalid", "message": "field is immutable", "field": field});
+            let details = json!({"name": "first", "kind": "jobs", "causes": [cause]});
+            let status = json!({"status": "Failure", "reason": "Invalid", "code": 422, "details": details});
+            serde_json::from_value(status).expect("a status")
+        };
+        assert!(is_another(&refused("metadata.uid")));
+        assert!(!is_another(&refused("spec.template")));
     }
 }

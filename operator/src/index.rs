@@ -122,11 +122,13 @@ struct Entry<K> {
 struct Held<K> {
     objects: HashMap<Mark, Entry<K>>,
     by_tie: HashMap<Mark, Vec<Mark>>,
+    /// The newest version that the watch has told of, of any object since its last list, or in that.
+    newest: u128,
 }
 
 impl<K> Default for Held<K> {
     fn default() -> Self {
-        Self { objects: HashMap::new(), by_tie: HashMap::new() }
+        Self { objects: HashMap::new(), by_tie: HashMap::new(), newest: 0 }
     }
 }
 
@@ -136,7 +138,14 @@ fn mark_of<K: Resource>(object: &K) -> Mark {
 }
 
 impl<K: Tied> Held<K> {
+    /// The watch has told of a version of an object, be it the last one.
+    fn told(&mut self, object: &K) {
+        let version = object.meta().resource_version.as_ref().and_then(|version| version.parse().ok());
+        self.newest = self.newest.max(version.unwrap_or(0));
+    }
+
     fn put(&mut self, object: Arc<K>) {
+        self.told(object.as_ref());
         let mark = mark_of(object.as_ref());
         let namespace = object.meta().namespace.as_deref().unwrap_or_default();
         let mut ties: Vec<Mark> = object.ties().iter().map(|tie| tie.mark(namespace)).collect();
@@ -210,9 +219,24 @@ impl<K> Objects<K> {
     pub fn all(&self) -> Vec<Arc<K>> {
         self.held().objects.values().map(|entry| Arc::clone(&entry.object)).collect()
     }
+
+    /// The newest version that the watch has told of: what has happened up to it is known. Versions of a kind are numbers that
+    /// grow, whatever objects they are of.
+    #[must_use]
+    pub(crate) fn newest(&self) -> u128 {
+        self.held().newest
+    }
 }
 
 impl<K: Tied> Objects<K> {
+    /// Those of a watch that has listed these.
+    #[cfg(test)]
+    pub(crate) fn of(objects: impl IntoIterator<Item = Arc<K>>) -> Self {
+        let mut held = Held::default();
+        objects.into_iter().for_each(|object| held.put(object));
+        Self(Arc::new(RwLock::new(held)))
+    }
+
     /// The objects of a namespace that have this tie, by name.
     #[must_use]
     pub fn tied(&self, namespace: &str, tie: &Tie) -> Vec<Arc<K>> {
@@ -244,7 +268,11 @@ impl<K: Tied> Objects<K> {
                 let object = kept(object);
                 self.holding().put(object);
             }
-            Ok(Event::Delete(object)) => self.holding().take(&mark_of(object)),
+            Ok(Event::Delete(object)) => {
+                let mut held = self.holding();
+                held.told(object);
+                held.take(&mark_of(object));
+            }
             Ok(Event::Init) => list = Held::default(),
             Ok(Event::InitApply(object)) => {
                 // Most of what is listed anew is known.
@@ -324,6 +352,33 @@ mod tests {
         events.push(InitDone);
         let objects = after(events).await;
         assert_eq!((of(&objects, "orders"), of(&objects, "returns")), (vec!["d".to_owned()], Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn it_is_known_up_to_which_version_everything_is_told() {
+        use Event::{Apply, Delete, Init, InitApply, InitDone};
+        let version = |name: &str, version: &str| {
+            let mut schedule = schedule(name, "orders");
+            schedule.metadata.resource_version = Some(version.into());
+            schedule
+        };
+        let mut events = Vec::new();
+        for (event, newest) in [
+            (Init, 0),
+            (InitApply(version("a", "7")), 0),
+            (InitApply(version("b", "5")), 0),
+            (InitDone, 7),
+            (Apply(version("b", "9")), 9),
+            (Delete(version("b", "10")), 10),
+            (Apply(version("a", "no number")), 10),
+            // What a list has not may have come and gone while nobody watched.
+            (Init, 10),
+            (InitApply(version("a", "8")), 10),
+            (InitDone, 8),
+        ] {
+            events.push(event);
+            assert_eq!(after(events.clone()).await.newest(), newest, "{events:?}");
+        }
     }
 
     #[tokio::test]

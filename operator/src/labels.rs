@@ -21,6 +21,9 @@ pub const ATTEMPT: &str = "aggregator.dev/attempt";
 /// The fire that made a run, in RFC 3339: an annotation.
 pub const FIRE: &str = "aggregator.dev/fire";
 
+/// The generation of a Connector that a catalogue is of: an annotation.
+pub const GENERATION: &str = "aggregator.dev/generation";
+
 /// The labels of a child.
 #[must_use]
 pub fn labels<const N: usize>(own: [(&str, &str); N]) -> BTreeMap<String, String> {

@@ -8,6 +8,7 @@ use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Resource;
 use serde_json::Value;
 
+use crate::labels;
 use crate::worker::MANIFESTS;
 
 /// Where `kubectl apply` keeps the whole object once more.
@@ -57,11 +58,13 @@ impl Lean for ConfigMap {
 }
 
 impl Lean for ControllerRevision {
-    /// Every Pipeline has some, and few are read: a spec as text takes a tenth of the room that it takes as a tree. Nobody asks
-    /// for their labels.
+    /// Every Pipeline has some, and few are read: a spec as text takes a tenth of the room that it takes as a tree. Only one that
+    /// was taken from its owner is known by its labels.
     fn lean(&mut self) {
         metadata(self);
-        self.metadata.labels = None;
+        if labels::controller(self).is_some() {
+            self.metadata.labels = None;
+        }
         if !self.data.0.is_string() {
             self.data.0 = Value::String(self.data.0.to_string());
         }
@@ -111,6 +114,10 @@ mod tests {
         let kept = [std::sync::Arc::new(lean)];
         let newest = PipelineRevisionRef { name: "move".into(), revision: None };
         assert!(revision::asked(&kept, &newest).is_some());
+        let mut taken = whole.clone();
+        taken.metadata.owner_references = None;
+        taken.lean();
+        assert_eq!(taken.metadata.labels, whole.metadata.labels, "nothing else says whose it was");
     }
 
     #[test]

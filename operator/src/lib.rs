@@ -21,6 +21,8 @@ pub mod labels;
 pub mod leader;
 pub mod lean;
 pub mod metrics;
+#[cfg(test)]
+mod model;
 pub mod names;
 pub mod news;
 pub mod pipeline;

@@ -65,7 +65,11 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
             keys.extend(steps.iter().map(|step| Key::of(Kind::Transformation, step.as_ref())));
         }
         Changed::Revision(revision) => {
-            if let Some(pipeline) = owner(revision.as_ref(), "Pipeline", Kind::Pipeline) {
+            // One that somebody has taken from its owner says by its label whose it was.
+            let namespace = revision.namespace().unwrap_or_default();
+            let name = labels::label(revision.as_ref(), labels::PIPELINE).to_owned();
+            let labelled = (!name.is_empty()).then_some(Key { kind: Kind::Pipeline, namespace, name });
+            if let Some(pipeline) = owner(revision.as_ref(), "Pipeline", Kind::Pipeline).or(labelled) {
                 keys.extend(unfinished(world, &pipeline.namespace, &pipeline.name));
                 keys.insert(pipeline);
             }

@@ -67,6 +67,8 @@ pub struct NeverFilled;
 /// The objects of one watch, and whether they have been listed.
 #[derive(Clone)]
 struct Watched<K: Cached> {
+    /// The namespace that is watched, or all.
+    namespace: Option<String>,
     objects: Objects<K>,
     listed: watch::Receiver<bool>,
 }
@@ -106,6 +108,19 @@ impl<K: Cached> Cache<K> {
         let object = self.get(namespace, name)?;
         let meta = object.meta();
         Some((meta.uid.clone()?, meta.resource_version.clone()?, meta.deletion_timestamp.is_some()))
+    }
+
+    /// The newest version that the watch of a namespace has told of; it is that of any of its objects.
+    pub(crate) fn newest(&self, namespace: &str) -> u128 {
+        let watches = |watched: &&Watched<K>| watched.namespace.as_deref().is_none_or(|own| own == namespace);
+        self.watched.iter().find(watches).map_or(0, |watched| watched.objects.newest())
+    }
+
+    /// One that holds these objects, and has listed them.
+    #[cfg(test)]
+    pub(crate) fn of(objects: impl IntoIterator<Item = Arc<K>>) -> Self {
+        let (_, listed) = watch::channel(true);
+        Self { watched: vec![Watched { namespace: None, objects: Objects::of(objects), listed }] }
     }
 
     async fn ready(&self) -> Result<(), NeverFilled> {
@@ -262,19 +277,36 @@ fn feed<K: Cached>(
     (changes, unreadable): (&mut Changes, &UnboundedSender<Unreadable>),
     told: impl Fn(K) -> Changed + Clone + Send + 'static,
 ) -> Cache<K> {
-    let apis: Vec<Api<DeserializeGuard<K>>> = match namespaces {
-        [] => vec![Api::all(client.clone())],
-        some => some.iter().map(|namespace| Api::namespaced(client.clone(), namespace)).collect(),
-    };
-    let mut watched = Vec::with_capacity(apis.len());
-    for api in apis {
+    let scopes: Vec<Option<&String>> =
+        if namespaces.is_empty() { vec![None] } else { namespaces.iter().map(Some).collect() };
+    let mut watched = Vec::with_capacity(scopes.len());
+    for scope in scopes {
+        let api: Api<DeserializeGuard<K>> =
+            scope.map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace));
         let objects = Objects::default();
         let (listed, is_listed) = watch::channel(false);
-        let events = readable(watcher(api, config.clone()).default_backoff(), objects.clone(), unreadable.clone());
+        let events = readable(watching(api, config.clone()), objects.clone(), unreadable.clone());
         changes.push(tell(objects.clone().follow(events, listed), told.clone()).boxed());
-        watched.push(Watched { objects, listed: is_listed });
+        watched.push(Watched { namespace: scope.cloned(), objects, listed: is_listed });
     }
     Cache { watched }
+}
+
+/// The events of a watch. One that may not begin because its version is too old is begun anew, with a list: `watcher` would ask
+/// for that version for ever.
+fn watching<K: Cached>(
+    api: Api<DeserializeGuard<K>>,
+    config: watcher::Config,
+) -> impl Stream<Item = Result<watcher::Event<DeserializeGuard<K>>, watcher::Error>> + Send + 'static {
+    let begin = move || watcher(api.clone(), config.clone()).boxed();
+    let events = futures::stream::unfold((begin(), begin), |(mut events, begin)| async move {
+        let event = events.next().await?;
+        if matches!(&event, Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) if status.code == 410) {
+            events = begin();
+        }
+        Some((event, (events, begin)))
+    });
+    events.default_backoff()
 }
 
 /// The events of objects that can be read.
@@ -321,9 +353,11 @@ fn readable<K: Cached>(
     })
 }
 
-fn lean<K: Lean>(mut object: K) -> K {
+/// An object as it is kept. A copy has no more room than it needs; what was read has lists with room for some more, and large
+/// elements.
+fn lean<K: Cached>(mut object: K) -> K {
     object.lean();
-    object
+    K::clone(&object)
 }
 
 /// What an event of a watch says has changed. After a watch began anew, anything may have.

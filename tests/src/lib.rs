@@ -16,5 +16,7 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod python;
+pub mod random;
+pub mod reliability;
 pub mod s3;
 pub mod wait;

@@ -1,10 +1,6 @@
 //! The `file` connector from outside: what is read, rejected, refused and written, on real files.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test may fail by a panic, also outside its own function"
-)]
+#![allow(clippy::unwrap_used, reason = "a test may fail by a panic, also outside its own function")]
 
 #[path = "files/duckdb.rs"]
 mod duckdb;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aggregator_compiler::functions::{self, Example, Function};
+use aggregator_tests::random::Random;
 use datafusion::arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::compute::{cast, concat};
 use datafusion::arrow::datatypes::DataType;
@@ -192,8 +193,6 @@ async fn what_can_never_be_right_is_refused_at_planning_with_the_remedy() {
 
 #[tokio::test]
 async fn odd_values_are_null_and_never_a_panic() {
-    let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(7, |now| now.as_secs());
-    println!("seed {seed}");
     let pieces = [
         "",
         " ",
@@ -247,21 +246,15 @@ async fn odd_values_are_null_and_never_a_panic() {
         "=",
         "٣",
     ];
-    let mut state = seed | 1;
-    let mut next = |limit: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % limit as u64).expect("small")
-    };
+    let mut random = Random::seeded("odd_values_are_null_and_never_a_panic");
     let texts: Vec<String> =
-        (0..4_000).map(|_| (0..next(9)).map(|_| pieces[next(pieces.len())]).collect::<String>()).collect();
+        (0..4_000).map(|_| (0..random.below(9)).map(|_| *random.pick(&pieces)).collect::<String>()).collect();
     let numbers: Vec<i64> = (0..texts.len())
-        .map(|_| match next(5) {
+        .map(|_| match random.below(5) {
             0 => i64::MIN,
             1 => i64::MAX,
             2 => 0,
-            _ => i64::try_from(next(1_000_000)).expect("small") - 500_000,
+            _ => i64::try_from(random.below(1_000_000)).expect("small") - 500_000,
         })
         .collect();
     let context = context();
@@ -292,8 +285,8 @@ async fn odd_values_are_null_and_never_a_panic() {
                 })
                 .collect();
             let sql = format!("SELECT {}({}) FROM odd", function.name, arguments.join(", "));
-            let column = column_of(&context, &sql).await.unwrap_or_else(|error| panic!("seed {seed}: {sql}: {error}"));
-            assert_eq!(column.len(), 4_000, "seed {seed}: {sql}");
+            let column = column_of(&context, &sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            assert_eq!(column.len(), 4_000, "{sql}");
             assert_eq!(*column.data_type(), function.returns.data_type(), "{sql}");
         }
     }

@@ -9,8 +9,6 @@
 mod fires;
 mod inside;
 mod page;
-#[path = "../../tests/cli/random.rs"]
-mod random;
 mod start;
 #[path = "../../tests/cli/up_kills/mod.rs"]
 mod up_kills;
@@ -22,13 +20,13 @@ use std::process::ExitCode;
 
 use aggregator_embedded_kube::supervisor;
 use aggregator_tests::figures;
+use aggregator_tests::random::Random;
 use clap::Parser;
 use kube::Client;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
 
 use crate::page::Figures;
-use crate::random::Random;
 use crate::up_kills::Cluster;
 use crate::writes::{Scene, Written};
 
@@ -118,7 +116,7 @@ fn measure(options: &Options, program: &Path) -> Outcome<Figures> {
     println!("{} fires …", options.fires);
     let fires = in_a_new_one(&runtime, program, &folder, options.fires)?;
     println!("{} kills …", options.kills);
-    let kills = up_kills::play(program, options.kills, &mut Random::seeded());
+    let kills = up_kills::play(program, options.kills, &mut Random::seeded("kills"));
     Ok(Figures {
         in_memory,
         in_folder,

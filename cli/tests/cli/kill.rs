@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use aggregator_tests::random::Random;
 use nix::sys::signal::Signal;
 
 use crate::aggregator::{CONNECTORS, Place};
 use crate::delivery::Mode;
 use crate::postgres::{Database, Session};
-use crate::random::Random;
 use crate::rows::{Made, of_files, of_sqlite, same, sorted};
 use crate::s3::Store;
 
@@ -75,7 +75,7 @@ fn upserted(old: Made, new: Made) -> Vec<String> {
 impl Scenario<'_> {
     fn play(mut self) {
         let name = self.name;
-        let mut random = Random::seeded();
+        let mut random = Random::seeded(name);
         let before = (self.visible)(&self.world);
         let undisturbed = self.world.copy();
         let started = Instant::now();

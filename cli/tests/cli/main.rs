@@ -3,7 +3,7 @@
 #![expect(
     clippy::panic,
     clippy::print_stdout,
-    reason = "a test has no caller that could handle its failure, and says by which seed it can be repeated"
+    reason = "a test has no caller that could handle its failure, and says what it has tried"
 )]
 
 mod aggregator;
@@ -34,7 +34,6 @@ mod points;
 mod postgres;
 mod primary_key;
 mod progress;
-mod random;
 mod recovery;
 mod rejects;
 mod report;

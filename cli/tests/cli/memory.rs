@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
+use aggregator_tests::random::Random;
 use arrow::array::{Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
@@ -18,13 +19,10 @@ const FOLDERS: i64 = 32;
 
 /// Text that no compression makes smaller.
 fn text(row: i64) -> String {
-    let mut state = u64::try_from(row).expect("a number").wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut random = Random::from_seed(u64::try_from(row).expect("a number"));
     let mut text = String::with_capacity(BYTES);
     while text.len() < BYTES {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        text.extend(state.to_be_bytes().map(|byte| char::from(b'0' + byte % 64)));
+        text.extend(random.next().to_be_bytes().map(|byte| char::from(b'0' + byte % 64)));
     }
     text
 }

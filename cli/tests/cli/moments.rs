@@ -5,10 +5,10 @@
 
 use std::time::{Duration, Instant};
 
+use aggregator_tests::random::Random;
 use nix::sys::signal::Signal;
 
 use crate::pair::{OF_TABLES, RUN, Round, Sink, Source, World};
-use crate::random::Random;
 use crate::rows::same;
 use crate::s3::Store;
 
@@ -46,7 +46,7 @@ impl World {
     /// Plays so many kills.
     fn play_moments(&self, kills: u32) {
         let name = &self.name;
-        let mut random = Random::seeded();
+        let mut random = Random::seeded(name);
         let (mut round, mut hit, mut decided) = (0, 0, 0);
         self.fill(Round(0));
         let started = Instant::now();

@@ -9,13 +9,13 @@
 
 use std::collections::BTreeSet;
 
+use aggregator_tests::random::Random;
 use aggregator_worker::points::{OF_A_RUN, OF_SINKS};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::delivery::{Guarantee, Sync, guarantee};
 use crate::pair::{OF_TABLES, RUN, Round, Shape, Sink, Source, World};
-use crate::random::Random;
 use crate::rows::same;
 
 /// How many of the sources are read whole into each sink, unless all worlds are taken. `moments.rs` has all of them.
@@ -122,7 +122,7 @@ fn worlds(sink: Sink) -> Vec<Shape> {
             .flat_map(|sync| sources.into_iter().flat_map(move |source| of(source, sync)))
             .collect();
     }
-    let mut random = Random::seeded();
+    let mut random = Random::seeded(&format!("worlds of {sink:?}"));
     let (mode, source, turn) = (random.below(modes.len()), random.below(sources.len()), random.below(2));
     let of = |number: usize, sync: Sync, source: Source| {
         // So each mode comes, and that of files with one stream and with many.

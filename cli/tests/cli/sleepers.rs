@@ -126,3 +126,23 @@ fn into_sqlite() {
     let points: Vec<&str> = before_the_commit().into_iter().take_while(|point| *point != "staged").collect();
     overtaken(&World::new(Source::File, Sink::Sqlite, Mode::Append), &points);
 }
+
+/// What is committed stays, whoever has taken over since: an attempt that says so is right.
+#[test]
+fn one_that_is_overtaken_after_its_commit_has_succeeded() {
+    let world = World::new(Source::File, Sink::File, Mode::Overwrite);
+    world.fill(Round(0));
+    let mut sleeper = world.place.start_with(RUN, &[("AGGREGATOR_STOP_AT", "committed")]);
+    assert!(sleeper.until_stopped(), "the run ended without it");
+    let applied = world.shape.apply(&[], Round(0));
+    same("asleep", &world.visible(), &applied);
+    world.place.remove(LOCK);
+    let report = world.place.json(RUN.trim_end_matches(" --output json"));
+    assert_eq!(report["completedEarlierAttempt"], true, "{report}");
+    sleeper.signal(Signal::SIGCONT);
+    let said = sleeper.wait();
+    assert_eq!(said.code(), Some(0), "{}{}", said.stdout, said.stderr);
+    let told: Value = serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{error}: {}", said.stdout));
+    assert_eq!((&told["error"], &told["ledger"]["balanced"]), (&Value::Null, &true.into()), "{told}");
+    same("awake", &world.visible(), &applied);
+}

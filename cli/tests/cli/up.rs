@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use aggregator_crds::{Connector, Pipeline, PipelineRun};
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::aggregator::Place;
+use crate::up_kills::{processes, until_none};
 
 /// How long the end may take.
 const SOON: Duration = Duration::from_secs(5);
@@ -33,10 +34,12 @@ struct Up {
 impl Up {
     /// Starts it with a port of its own, and waits until it has said where it is.
     fn start(place: &Place, arguments: &str) -> Self {
-        let words = ["up", "--port", "0", "--output", "json"].into_iter().chain(arguments.split_whitespace());
+        Self::started(place, place.command(&words(arguments)))
+    }
+
+    fn started(place: &Place, mut command: Command) -> Self {
         let (results, errors) = (place.file("up.out"), place.file("up.err"));
         let file = |path: &Path| File::create(path).expect("a file");
-        let mut command = place.command(&words.collect::<Vec<_>>());
         let mut child = command.stdout(file(&results)).stderr(file(&errors)).spawn().expect("the binary starts");
         let told = eventually("a cluster", || {
             let ended = child.try_wait().expect("a child of ours");
@@ -46,6 +49,10 @@ impl Up {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
         Self { child, told, errors, runtime }
+    }
+
+    fn id(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).expect("a process id"))
     }
 
     /// What it has said beside its results.
@@ -86,8 +93,7 @@ impl Up {
     /// Asks it to end, which it does well and soon.
     fn end(mut self, signal: Signal) {
         let begun = Instant::now();
-        let id = i32::try_from(self.child.id()).expect("a process id");
-        kill(Pid::from_raw(id), signal).expect("a process of ours");
+        kill(self.id(), signal).expect("a process of ours");
         let status = eventually("its end", || self.child.try_wait().expect("a child of ours"));
         let took = begun.elapsed();
         assert!(status.success() && took < SOON, "{status} after {took:?}:\n{}", self.said());
@@ -100,6 +106,11 @@ impl Drop for Up {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// The arguments by which it is started.
+fn words(arguments: &str) -> Vec<&str> {
+    ["up", "--port", "0", "--output", "json"].into_iter().chain(arguments.split_whitespace()).collect()
 }
 
 fn read(file: &Path) -> String {
@@ -197,6 +208,56 @@ fn a_port_that_somebody_has_is_told_with_what_helps() {
     let said = place.say("up --ephemeral --watch nowhere");
     let expected = "error[Usage]: there is no folder nowhere\n  help: check the path given with --watch\n";
     assert_eq!((said.code(), said.stderr.as_str()), (Some(2), expected));
+}
+
+#[test]
+fn it_may_have_as_many_files_open_as_whoever_starts_it_allows() {
+    let place = Place::new();
+    let up = Up::started(&place, place.command_by(&["prlimit", "--nofile=256:1000"], &words("--ephemeral")));
+    let limits = read(Path::new(&format!("/proc/{}/limits", up.id())));
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    let files: Vec<&str> = files.split_whitespace().collect();
+    assert_eq!(files[3..5], ["1000", "1000"], "the soft one, and the hard one");
+    up.end(Signal::SIGTERM);
+}
+
+/// Whether a process is a worker, by the first argument of its program.
+fn is_worker(id: i32) -> bool {
+    let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).nth(1) == Some(b"worker".as_slice())
+}
+
+#[test]
+fn whoever_interrupts_its_end_does_not_wait_for_it() {
+    let place = Place::new();
+    let mut up = Up::start(&place, "--data-dir data");
+    up.create_namespace("shop");
+    // Nobody accepts what comes there: the check of the Connector waits for an answer.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let connector = serde_json::from_value(json!({
+        "apiVersion": "aggregator.dev/v1alpha1", "kind": "Connector", "metadata": {"name": "silent"},
+        "spec": {"http": {
+            "url": format!("http://{}", silent.local_addr().expect("an address")),
+            "endpoints": [{"name": "words", "path": "/words", "format": {"ndjson": {}}}],
+        }},
+    }));
+    let connectors: Api<Connector> = Api::namespaced(up.client("root"), "shop");
+    up.ask(connectors.create(&PostParams::default(), &connector.expect("a Connector"))).expect("it is new");
+    let data = place.file("data");
+    let worker = eventually("a worker", || processes(&data).into_iter().find(|id| is_worker(*id)));
+    // It does not hear that it is to end, and has two seconds for it.
+    kill(Pid::from_raw(worker), Signal::SIGSTOP).expect("a process of ours");
+
+    let (begun, id) = (Instant::now(), up.id());
+    let status = eventually("its end", || {
+        // Of two that come before it has heard the first it hears one.
+        kill(id, Signal::SIGINT).expect("a process of ours");
+        up.child.try_wait().expect("a child of ours")
+    });
+    let took = begun.elapsed();
+    assert_eq!(status.code(), Some(130), "{}", up.said());
+    assert!(took < SOON, "{took:?}");
+    until_none(&data);
 }
 
 #[test]

@@ -2,10 +2,14 @@
 
 mod arrivals;
 mod audit;
+mod chaos;
+mod client;
 mod connectors;
 mod ends;
 mod fields;
+mod fires;
 mod install;
+mod leaders;
 mod modes;
 mod operators;
 mod project;
@@ -17,4 +21,5 @@ mod story;
 mod telemetry;
 mod transformations;
 mod under;
+mod walks;
 mod zombies;

@@ -9,6 +9,8 @@ use aggregator_tests::control_plane::{ControlPlane, Namespace, Node, Request};
 use aggregator_tests::folder;
 use aggregator_tests::process::Process;
 use aggregator_tests::wait::eventually;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -26,26 +28,31 @@ impl Cluster {
         static SHARED: Mutex<Weak<Cluster>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         shared.upgrade().unwrap_or_else(|| {
-            let plane = ControlPlane::shared();
-            plane.install();
-            let settings = json!({
-                "programs": {"images": {IMAGE: folder::binary("aggregator")}},
-                "hostPaths": [std::env::temp_dir()],
-            });
-            let node = plane.node("runner", &settings);
-            let cluster = Arc::new(Self { plane, node });
+            let cluster = Arc::new(Self::of(ControlPlane::shared()));
             *shared = Arc::downgrade(&cluster);
             cluster
         })
+    }
+
+    fn of(plane: Arc<ControlPlane>) -> Self {
+        plane.install();
+        let settings = json!({
+            "programs": {"images": {IMAGE: folder::binary("aggregator")}},
+            "hostPaths": [std::env::temp_dir()],
+        });
+        let node = plane.node("runner", &settings);
+        Self { plane, node }
     }
 }
 
 /// A namespace with operators of its own, and a folder that its Connectors may name.
 pub(crate) struct Project {
     // Fields are dropped in their order: first who works, then where.
-    operators: Vec<Process>,
+    pub(crate) operators: Vec<Process>,
     /// Whether the operators act under a Lease.
     leased: bool,
+    /// The image of the workers, for operators that are started from now on.
+    pub(crate) image: String,
     /// What else the operators are told that are started from now on.
     pub(crate) arguments: Vec<String>,
     /// Variables of the operators that are started from now on, as `NAME=value`.
@@ -86,6 +93,14 @@ impl Project {
         project
     }
 
+    /// With one operator, on a control plane and a node of its own: for what would be in the way of others.
+    pub(crate) fn alone() -> Self {
+        let cluster = Arc::new(Cluster::of(Arc::new(ControlPlane::start())));
+        let mut project = Self::within(cluster.plane.namespace(), cluster, "");
+        project.start();
+        project
+    }
+
     pub(crate) fn without_operator(leased: bool) -> Self {
         let cluster = Cluster::shared();
         let mut project = Self::within(cluster.plane.namespace(), cluster, "");
@@ -98,6 +113,7 @@ impl Project {
         Self {
             operators: Vec::new(),
             leased: false,
+            image: IMAGE.to_owned(),
             arguments: Vec::new(),
             variables: Vec::new(),
             started: 0,
@@ -117,7 +133,7 @@ impl Project {
             "--namespace",
             self.namespace.name(),
             "--worker-image",
-            IMAGE,
+            &self.image,
             "--allow-host-paths",
             &own,
             "--host-path-base",
@@ -193,6 +209,19 @@ subjects: [{{kind: ServiceAccount, name: operator, namespace: {name}}}]
     /// Makes the definitions of our kinds what they were.
     pub(crate) fn reinstall(&self) {
         self.cluster.plane.install();
+    }
+
+    /// The node, of a control plane that this project has for itself.
+    pub(crate) fn node(&mut self) -> &mut Node {
+        &mut Arc::get_mut(&mut self.cluster).expect("nobody else has it").node
+    }
+
+    /// Sends the operators a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        for operator in &self.operators {
+            let id = i32::try_from(operator.id()).expect("a process id");
+            kill(Pid::from_raw(id), signal).expect("a signal");
+        }
     }
 
     /// Kills the operators.

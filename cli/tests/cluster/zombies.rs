@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use crate::project::Project;
 
+/// The Pod that the worker takes for its own.
+const ZOMBIE: &str = "zombie";
+
 /// Whether the process was stopped by a signal, and not yet woken.
 fn is_stopped(process: &Process) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap_or_default();
@@ -29,7 +32,12 @@ fn asleep(project: &Project, run: &str, point: &str) -> Process {
     let uid = project.get("pipelinerun", run)["metadata"]["uid"].as_str().expect("a UID").to_owned();
     let path = |name: &str| project.path(name).display().to_string();
     let program = folder::binary("aggregator").display().to_string();
-    let environment = [format!("KUBECONFIG={}", path("admin")), format!("AGGREGATOR_STOP_AT={point}"), program];
+    let environment = [
+        format!("KUBECONFIG={}", path("admin")),
+        format!("AGGREGATOR_POD={ZOMBIE}"),
+        format!("AGGREGATOR_STOP_AT={point}"),
+        program,
+    ];
     let (plan, secrets, log) = (path("plan.yaml"), path("secrets"), path("termination"));
     let options = [
         ("--file", plan.as_str()),
@@ -77,15 +85,19 @@ fn a_worker_that_wakes_when_its_run_has_its_end_commits_nothing() {
     assert!(project.lines("out").is_empty(), "{said}");
     let after = project.get("pipelinerun", "first");
     assert_eq!(after["status"]["conditions"], run["status"]["conditions"], "its end is for ever");
+    assert_eq!(after["status"]["commits"], Value::Null, "it was not let commit, and has said that it did not");
 
     // One that was let commit before is told apart.
     project.run("second", "move");
     let mut worker = asleep(&project, "second", "committing");
-    assert_eq!(project.get("pipelinerun", "second")["status"]["progress"]["committing"], json!(true));
+    let run = project.get("pipelinerun", "second");
+    let note = json!({ZOMBIE: {"run": run["metadata"]["uid"], "attempt": 1}});
+    assert_eq!(run["status"]["commits"], note, "{run}");
     project.namespace.kubectl(["patch", "pipelinerun", "second", "--type=merge", "--patch", cancel]);
     let run = project.ended("second");
     let message = run["status"]["conditions"][0]["message"].as_str().expect("a message");
     assert!(message.contains("it was about to commit, and may have"), "{message}");
     wake(&mut worker);
     assert_eq!(project.lines("out"), [r#"{"id":1,"name":"one"}"#]);
+    assert_eq!(project.get("pipelinerun", "second")["status"]["commits"], note, "it has");
 }

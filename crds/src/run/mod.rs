@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 pub use outcome::{AttemptOutcome, AttemptResult, ShardState, TERMINATION_MESSAGE_BYTES};
 pub use status::{
-    LedgerVerdict, NodeCounters, PipelineRunStatus, RetryState, RunCost, RunPhase, RunProgress, RunTotals,
-    ShardProgress,
+    CommitNote, LedgerVerdict, NodeCounters, POD_VARIABLE, PipelineRunStatus, RetryState, RunCost, RunPhase,
+    RunProgress, RunTotals, ShardProgress,
 };
 
 /// One execution of a Pipeline. Nothing of the spec may change but `cancel`.

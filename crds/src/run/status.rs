@@ -1,5 +1,7 @@
 //! What is known of a PipelineRun: its phase, its ledger and its cost.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +58,12 @@ pub struct PipelineRunStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000))]
     pub shards: Vec<ShardProgress>,
+    /// Workers that were let commit, by their Pods, but for those that have said that they did not: unless the run has
+    /// succeeded, each of them may have. Each writes its own entry, so that there are at most as many as Pods of all attempts;
+    /// where there is room for no more, nothing more is committed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 2000))]
+    pub commits: BTreeMap<String, CommitNote>,
     /// The Job that carries the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
@@ -175,10 +183,26 @@ pub struct RunCost {
     pub bytes_written: Option<u64>,
 }
 
+/// The variable that tells a worker its Pod's name.
+pub const POD_VARIABLE: &str = "AGGREGATOR_POD";
+
+/// That a worker was let commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CommitNote {
+    /// The UID of the run that it works for. A status takes what is said of an earlier run of its name, too.
+    pub run: String,
+    /// The attempt that it makes.
+    pub attempt: u32,
+}
+
 /// Counters while the run goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunProgress {
+    /// The UID of the run that they speak of. A status takes what is said of an earlier run of its name, too.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
     /// The attempt that they speak of.
     pub attempt: u32,
     /// When they were taken.
@@ -186,9 +210,6 @@ pub struct RunProgress {
     /// What became of the rows at each node so far, at most 100 entries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeCounters>,
-    /// The attempt may have committed: it was about to, and the run counted on it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub committing: bool,
     /// How the attempt ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<AttemptOutcome>,
@@ -200,6 +221,9 @@ pub struct RunProgress {
 pub struct ShardProgress {
     /// Which one, from 0.
     pub index: u32,
+    /// The UID of the run that they speak of.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub run: String,
     /// The attempt that they speak of.
     pub attempt: u32,
     /// When they were taken.
@@ -207,9 +231,6 @@ pub struct ShardProgress {
     /// What became of the rows at each node so far: the fewer entries, the more shards there are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<NodeCounters>,
-    /// The attempt may have committed: this shard was about to, and the run counted on it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub committing: bool,
     /// How the shard ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<AttemptOutcome>,

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use aggregator_embedded_kube::api::access::review::{self_subject_rules, subject_access};
 use aggregator_embedded_kube::api::access::{Attributes, Decision, Index, Target, allowed};
+use aggregator_tests::random::Random;
 use serde_json::{Value, json};
 
-use crate::random::Random;
 use crate::real::{AUTHORIZATION, GROUP, RBAC, Real, asks, authority, reasons, user};
 
 const VERBS: [&str; 8] = ["get", "list", "watch", "create", "update", "delete", "use", "*"];
@@ -18,15 +18,15 @@ const PATHS: [&str; 7] = ["/metrics", "/healthz/*", "/x/*", "/x/y", "/x*", "*", 
 
 fn rule(random: &mut Random, with_paths: bool) -> Value {
     if with_paths && random.below(4) == 0 {
-        return json!({"nonResourceURLs": random.some(&PATHS, 2), "verbs": random.some(&VERBS, 3)});
+        return json!({"nonResourceURLs": random.few(&PATHS, 2), "verbs": random.few(&VERBS, 3)});
     }
     let mut rule = json!({
-        "apiGroups": random.some(&GROUPS, 2),
-        "resources": random.some(&RESOURCES, 3),
-        "verbs": random.some(&VERBS, 3),
+        "apiGroups": random.few(&GROUPS, 2),
+        "resources": random.few(&RESOURCES, 3),
+        "verbs": random.few(&VERBS, 3),
     });
     if random.below(3) == 0 {
-        rule["resourceNames"] = json!(random.some(&NAMES, 2));
+        rule["resourceNames"] = json!(random.few(&NAMES, 2));
     }
     rule
 }
@@ -111,13 +111,13 @@ impl World {
         }
         let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
         let user = user(&name, &groups);
-        let verb = random.one(&VERBS);
+        let verb = *random.pick(&VERBS);
         if random.below(5) == 0 {
-            let path = random.one(&["/metrics", "/healthz/ping", "/x/y", "/x", "/xy", "/version", "/logs/"]);
+            let path = *random.pick(&["/metrics", "/healthz/ping", "/x/y", "/x", "/xy", "/version", "/logs/"]);
             return Attributes { user, verb: verb.to_owned(), target: Target::Path(path.to_owned()) };
         }
-        let group = random.one(&["", "batch", "apps", "example.com", "other"]);
-        let resource = random.one(&[
+        let group = *random.pick(&["", "batch", "apps", "example.com", "other"]);
+        let resource = *random.pick(&[
             "pods",
             "pods/log",
             "pods/status",
@@ -128,7 +128,8 @@ impl World {
             "widgets/status",
         ]);
         let namespace = if random.below(5) == 0 { String::new() } else { self.namespace(random) };
-        asks(user, verb, group, resource, &namespace, random.one(&["", "a", "b", "c", "d"]))
+        let name = *random.pick(&["", "a", "b", "c", "d"]);
+        asks(user, verb, group, resource, &namespace, name)
     }
 }
 
@@ -158,7 +159,7 @@ fn sorted(reason: &str) -> Vec<&str> {
 #[test]
 fn random_questions_are_answered_alike() {
     let real = Real::new();
-    let mut random = Random::new("random_questions_are_answered_alike");
+    let mut random = Random::seeded("random_questions_are_answered_alike");
     let namespaces: Vec<_> = (0..3).map(|_| real.plane.namespace()).collect();
     let namespaces = namespaces.iter().map(|namespace| namespace.name().to_owned()).collect();
     let world = World { tag: format!("w{}", random.below(1_000_000)), namespaces };

@@ -1,9 +1,9 @@
 //! Roles and bindings that grant more than somebody has.
 
 use aggregator_embedded_kube::api::access::{Write, escalation};
+use aggregator_tests::random::Random;
 use serde_json::{Value, json};
 
-use crate::random::Random;
 use crate::real::{GROUP, RBAC, Real, authority, request, user};
 
 /// The rights of the user who tries it: to write roles and bindings, and some more.
@@ -56,15 +56,15 @@ const RESOURCES: [&str; 6] = ["pods", "pods/status", "jobs", "secrets", "*", "jo
 fn rules(random: &mut Random, with_paths: bool) -> Value {
     let rules = (0..1 + random.below(2)).map(|_| {
         if with_paths && random.below(4) == 0 {
-            return json!({"nonResourceURLs": random.some(&["/x/y", "/x/*", "/y", "*"], 2), "verbs": random.some(&VERBS, 2)});
+            return json!({"nonResourceURLs": random.few(&["/x/y", "/x/*", "/y", "*"], 2), "verbs": random.few(&VERBS, 2)});
         }
         let mut rule = json!({
-            "apiGroups": random.some(&GROUPS, 1),
-            "resources": random.some(&RESOURCES, 2),
-            "verbs": random.some(&VERBS, 2),
+            "apiGroups": random.few(&GROUPS, 1),
+            "resources": random.few(&RESOURCES, 2),
+            "verbs": random.few(&VERBS, 2),
         });
         if random.below(3) == 0 {
-            rule["resourceNames"] = json!(random.some(&["a", "b"], 2));
+            rule["resourceNames"] = json!(random.few(&["a", "b"], 2));
         }
         rule
     });
@@ -74,7 +74,7 @@ fn rules(random: &mut Random, with_paths: bool) -> Value {
 #[test]
 fn nobody_grants_what_they_do_not_have() {
     let real = Real::new();
-    let mut random = Random::new("nobody_grants_what_they_do_not_have");
+    let mut random = Random::seeded("nobody_grants_what_they_do_not_have");
     let tag = format!("e{}", random.below(1_000_000));
     let namespace = real.plane.namespace();
     let place = namespace.name();
@@ -106,7 +106,7 @@ fn nobody_grants_what_they_do_not_have() {
         }
     };
     for at in 0..60 {
-        let resource = random.one(&["roles", "clusterroles"]);
+        let resource = *random.pick(&["roles", "clusterroles"]);
         let rules = rules(&mut random, resource == "clusterroles");
         compare(resource, "", &json!({"metadata": {"name": own(&format!("new{at}"))}, "rules": rules}), None);
     }

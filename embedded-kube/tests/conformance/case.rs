@@ -231,6 +231,14 @@ impl Case {
         }
     }
 
+    /// Waits until events tell that a Pod was placed and started: the scheduler and the node tell it at the same time.
+    pub(crate) fn until_started(self) -> Self {
+        self.until_that("{core}/events", "tell that it was placed and started", |events| {
+            let text = events.to_string();
+            text.contains(r#""reason":"Scheduled""#) && text.contains(r#""reason":"Started""#)
+        })
+    }
+
     /// Waits until a user may do something to a resource of the namespace.
     pub(crate) fn allowed(self, user: &str, verb: &str, resource: &str) -> Self {
         let (group, resource) = resource.split_once('/').unwrap_or(("", resource));
@@ -292,6 +300,15 @@ pub(crate) fn in_any_order(mut answer: Value) -> Value {
     let mut lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
     // How long ago it was comes first.
     lines.sort_by_key(|line| line.split_once(' ').map(|(_, rest)| rest.trim_start().to_owned()));
+    answer["out"] = json!({"text": lines.join("\n")});
+    answer
+}
+
+/// What kubectl has put out, its lines in the order of their letters: those that come by two ways have none.
+pub(crate) fn lines_in_any_order(mut answer: Value) -> Value {
+    let text = answer["out"]["text"].as_str().unwrap_or_default();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
     answer["out"] = json!({"text": lines.join("\n")});
     answer
 }

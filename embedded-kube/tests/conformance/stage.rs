@@ -156,7 +156,8 @@ impl Stage {
             let of_group = |item: &&Value| item["metadata"]["name"] == group;
             let resources = answer["body"]["items"].as_array().and_then(|items| items.iter().find(of_group));
             let versions = resources.and_then(|item| item["versions"].as_array()).into_iter().flatten();
-            let mut all = versions.flat_map(|version| version["resources"].as_array().into_iter().flatten());
+            let versions = versions.filter(|it| it["version"] == version);
+            let mut all = versions.flat_map(|it| it["resources"].as_array().into_iter().flatten());
             all.any(|resource| resource["resource"] == plural)
         };
         self.until_answered(&Request::new("GET", "/apis").header("accept", DISCOVERY), is_listed).await?;

@@ -1,11 +1,6 @@
 //! What is said of kinds and objects, compared with what a real API server says of the same.
 
-#![expect(
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    reason = "what the tests share is as much a test as they are"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "what the tests share is as much a test as they are")]
 
 mod documents;
 mod explain;

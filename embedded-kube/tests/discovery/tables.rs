@@ -3,6 +3,7 @@
 use aggregator_embedded_kube::api::Kind;
 use aggregator_embedded_kube::api::discovery::MetaVersion;
 use aggregator_embedded_kube::api::table::{Include, Options, Printer, metadata, metadata_list};
+use aggregator_tests::random::Random;
 use axum::http::Method;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -50,96 +51,74 @@ fn compare_all(real: &Real, kind: &Kind, namespace: &str) -> usize {
     compare(real, kind, &format!("{}?includeObject=Object", kinds::place(kind, namespace)))
 }
 
-/// What comes by chance, but the same from the same seed.
-struct Chance(u64);
-
-impl Chance {
-    fn new(what: &str) -> Self {
-        let seed = std::env::var("TABLE_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = seed.unwrap_or_else(|| Timestamp::now().as_nanosecond() as u64);
-        println!("{what}: TABLE_SEED={seed}");
-        Self(seed | 1)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % bound
-    }
-
-    fn one_of(&mut self, values: &[Value]) -> Value {
-        values[self.below(values.len())].clone()
-    }
-}
-
 fn seconds_ago(seconds: i64) -> String {
     let time = Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The status of a container, in any state that a kubelet could report.
-fn container(name: &str, chance: &mut Chance) -> Value {
-    let ended = seconds_ago(chance.below(400_000) as i64);
-    let code = [0, 0, 1, 137][chance.below(4)];
-    let reason = chance.one_of(&[json!("Completed"), json!("Error"), json!(""), json!("OOMKilled")]);
+fn container(name: &str, random: &mut Random) -> Value {
+    let ended = seconds_ago(random.below(400_000) as i64);
+    let code = [0, 0, 1, 137][random.below(4)];
+    let reason = random.pick(&[json!("Completed"), json!("Error"), json!(""), json!("OOMKilled")]).clone();
     let terminated = json!({
         "exitCode": code, "reason": reason, "finishedAt": ended, "startedAt": ended,
         "signal": if code == 137 { 9 } else { 0 },
     });
-    let waiting =
-        chance.one_of(&[json!("CrashLoopBackOff"), json!("ContainerCreating"), json!("PodInitializing"), json!("")]);
-    let state = match chance.below(4) {
+    let waiting = random
+        .pick(&[json!("CrashLoopBackOff"), json!("ContainerCreating"), json!("PodInitializing"), json!("")])
+        .clone();
+    let state = match random.below(4) {
         0 => json!({"waiting": {"reason": waiting}}),
         1 => json!({"terminated": terminated}),
         2 => json!({"running": {"startedAt": ended}}),
         _ => json!({}),
     };
     let mut status = json!({
-        "name": name, "image": "i", "imageID": "", "restartCount": chance.below(3), "ready": chance.below(2) == 0,
-        "started": chance.below(2) == 0, "state": state,
+        "name": name, "image": "i", "imageID": "", "restartCount": random.below(3), "ready": random.below(2) == 0,
+        "started": random.below(2) == 0, "state": state,
     });
-    if chance.below(2) == 0 {
+    if random.below(2) == 0 {
         status["lastState"] = json!({"terminated": terminated});
     }
     status
 }
 
-fn pod(number: usize, chance: &mut Chance) -> Value {
-    let inits = chance.below(3);
-    let init = |number: usize, chance: &mut Chance| {
+fn pod(number: usize, random: &mut Random) -> Value {
+    let inits = random.below(3);
+    let init = |number: usize, random: &mut Random| {
         let mut init = json!({"name": format!("i{number}"), "image": "i"});
-        if chance.below(2) == 0 {
+        if random.below(2) == 0 {
             init["restartPolicy"] = json!("Always");
         }
         init
     };
-    let inits: Vec<Value> = (0..inits).map(|number| init(number, chance)).collect();
+    let inits: Vec<Value> = (0..inits).map(|number| init(number, random)).collect();
     let containers: Vec<Value> =
-        (0..=chance.below(2)).map(|number| json!({"name": format!("c{number}"), "image": "i"})).collect();
-    let statuses = |specs: &[Value], chance: &mut Chance| -> Vec<Value> {
-        specs.iter().map(|spec| container(spec["name"].as_str().unwrap(), chance)).collect()
+        (0..=random.below(2)).map(|number| json!({"name": format!("c{number}"), "image": "i"})).collect();
+    let statuses = |specs: &[Value], random: &mut Random| -> Vec<Value> {
+        specs.iter().map(|spec| container(spec["name"].as_str().unwrap(), random)).collect()
     };
     let words = [json!("True"), json!("False"), json!("Unknown")];
     let mut conditions = Vec::new();
     for kind in ["Ready", "Initialized", "PodScheduled", "example.com/gate"] {
-        if chance.below(2) == 0 {
-            let reason = if kind == "PodScheduled" && chance.below(3) == 0 { "SchedulingGated" } else { "" };
-            conditions.push(json!({"type": kind, "status": chance.one_of(&words), "reason": reason}));
+        if random.below(2) == 0 {
+            let reason = if kind == "PodScheduled" && random.below(3) == 0 { "SchedulingGated" } else { "" };
+            conditions.push(json!({"type": kind, "status": random.pick(&words), "reason": reason}));
         }
     }
     let phases = ["Pending", "Running", "Succeeded", "Failed", "Unknown"].map(Value::from);
     let mut status = json!({
-        "phase": chance.one_of(&phases),
-        "reason": chance.one_of(&[json!(""), json!(""), json!("Evicted"), json!("NodeLost")]),
+        "phase": random.pick(&phases),
+        "reason": random.pick(&[json!(""), json!(""), json!("Evicted"), json!("NodeLost")]),
         "conditions": conditions,
-        "nominatedNodeName": chance.one_of(&[json!(""), json!("later")]),
+        "nominatedNodeName": random.pick(&[json!(""), json!("later")]),
     });
-    if chance.below(4) > 0 {
-        status["initContainerStatuses"] = statuses(&inits, chance).into();
-        status["containerStatuses"] = statuses(&containers, chance).into();
+    if random.below(4) > 0 {
+        status["initContainerStatuses"] = statuses(&inits, random).into();
+        status["containerStatuses"] = statuses(&containers, random).into();
     }
-    if chance.below(2) == 0 {
+    if random.below(2) == 0 {
         status["podIPs"] = json!([{"ip": "10.0.0.1"}]);
     }
     let mut pod = json!({
@@ -148,10 +127,10 @@ fn pod(number: usize, chance: &mut Chance) -> Value {
         "spec": {"schedulerName": "none", "containers": containers, "initContainers": inits},
         "status": status,
     });
-    if chance.below(3) == 0 {
+    if random.below(3) == 0 {
         pod["metadata"]["finalizers"] = json!(["example.com/hold"]);
     }
-    if chance.below(3) == 0 {
+    if random.below(3) == 0 {
         pod["spec"]["readinessGates"] =
             json!([{"conditionType": "example.com/gate"}, {"conditionType": "example.com/x"}]);
     }
@@ -164,9 +143,9 @@ fn pods_look_the_same_in_any_state() {
     let namespace = real.plane.namespace();
     let kind = kinds::named("", "pods");
     let place = kinds::place(&kind, namespace.name());
-    let mut chance = Chance::new("pods");
+    let mut random = Random::seeded("pods_look_the_same_in_any_state");
     for number in 0..150 {
-        let pod = pod(number, &mut chance);
+        let pod = pod(number, &mut random);
         real.create(&place, &pod);
         if pod["metadata"].get("finalizers").is_some() {
             let answer = real.send(Method::DELETE, &format!("{place}/p{number:03}"), &json!({"gracePeriodSeconds": 0}));
@@ -242,7 +221,7 @@ fn objects_of_definitions_look_the_same() {
     let namespace = real.plane.namespace();
     let kind = kinds::named("wear.example.com", "shirts");
     let place = kinds::place(&kind, namespace.name());
-    let mut chance = Chance::new("shirts");
+    let mut random = Random::seeded("objects_of_definitions_look_the_same");
     let colors = ["red", "blue", "green", "", "white"].map(Value::from);
     let since = [
         json!(seconds_ago(50)),
@@ -278,7 +257,7 @@ fn objects_of_definitions_look_the_same() {
             "apiVersion": "wear.example.com/v1",
             "kind": "Shirt",
             "metadata": {"name": format!("s{number:02}")},
-            "spec": {"color": chance.one_of(&colors)},
+            "spec": {"color": random.pick(&colors)},
         });
         let spec = &mut shirt["spec"];
         for (field, values) in [
@@ -290,16 +269,16 @@ fn objects_of_definitions_look_the_same() {
             ("any", &any),
             ("maybe", &[json!("x"), Value::Null]),
         ] {
-            if chance.below(3) > 0 {
-                spec[field] = chance.one_of(values);
+            if random.below(3) > 0 {
+                spec[field] = random.pick(values).clone();
             }
         }
-        if chance.below(2) == 0 {
+        if random.below(2) == 0 {
             shirt["metadata"]["labels"] = json!({"example.com/team": "a", "b": ""});
         }
-        if chance.below(3) > 0 {
+        if random.below(3) > 0 {
             let condition =
-                json!({"type": "Ready", "status": chance.one_of(&status), "lastTransitionTime": seconds_ago(200)});
+                json!({"type": "Ready", "status": random.pick(&status), "lastTransitionTime": seconds_ago(200)});
             shirt["status"] = json!({"conditions": [{"type": "Other", "status": "True"}, condition]});
         }
         real.create(&place, &shirt);

@@ -2,10 +2,10 @@
 
 use aggregator_embedded_kube::api::Kind;
 use aggregator_embedded_kube::api::apply::{Manager, applied, settled, tracked};
+use aggregator_tests::random::Random;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::random::Random;
 use super::schema::{built_in, described, without_extensions};
 use super::server::{Server, comparable, none, same};
 
@@ -25,7 +25,7 @@ fn config_maps_are_applied_alike() {
     let server = Server::start();
     let kind = built_in(&server, "", "v1", "ConfigMap", "configmaps");
     let path = format!("/api/v1/namespaces/{}/configmaps/it", server.namespace.name());
-    let mut random = Random::seeded();
+    let mut random = Random::seeded("config_maps_are_applied_alike");
     let mut live: Option<Value> = None;
     for step in 0..80 {
         let data = random.some(&NAMES, 60);
@@ -135,7 +135,7 @@ fn templates_of_pods_are_applied_alike() {
     let job = built_in(&server, "batch", "v1", "Job", "jobs");
     let silent = described("batch", "v1", "Job", "jobs", false, without_extensions(&job.schema));
     let path = format!("/api/v1/namespaces/{}/podtemplates/it", server.namespace.name());
-    let mut random = Random::seeded();
+    let mut random = Random::seeded("templates_of_pods_are_applied_alike");
     let mut live: Option<Value> = None;
     let (mut written, mut conflicts) = (0, 0);
     for step in 0..100 {

@@ -3,10 +3,10 @@
 use aggregator_embedded_kube::api::apply::{Manager, applied, settled, tracked};
 use aggregator_embedded_kube::api::patch::{PatchBody, checked_options, patched};
 use aggregator_embedded_kube::api::{Kind, Refusal};
+use aggregator_tests::random::Random;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::random::Random;
 use super::schema::described;
 use super::server::{Answer, Server, compared, none, of_refusal, same};
 
@@ -431,7 +431,7 @@ fn many_managers_write_one_object() {
     let server = Server::start();
     install(&server);
     let kind = kind();
-    let mut random = Random::seeded();
+    let mut random = Random::seeded("many_managers_write_one_object");
     let all = format!("/apis/differential.test/v1/namespaces/{}/mosaics", server.namespace.name());
     let mut live: Option<Value> = None;
     let (mut tally, mut differences) = (Tally::default(), Vec::new());

@@ -3,10 +3,10 @@
 use aggregator_embedded_kube::api::apply::{Manager, tracked};
 use aggregator_embedded_kube::api::patch::{PatchBody, patched};
 use aggregator_embedded_kube::api::{Kind, Refusal};
+use aggregator_tests::random::Random;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::random::Random;
 use super::schema::built_in;
 use super::server::{Server, none, of_refusal, same};
 
@@ -128,7 +128,7 @@ fn service_accounts_are_merged_alike() {
     let path = format!("/api/v1/namespaces/{}/serviceaccounts", server.namespace.name());
     let mut live =
         create(&server, &path, &json!({"metadata": {"name": "it"}, "secrets": [{"name": "a"}, {"name": "c"}]}));
-    let mut random = Random::seeded();
+    let mut random = Random::seeded("service_accounts_are_merged_alike");
     let (mut written, mut refused) = (0, 0);
     for step in 0..150 {
         let patch = of_account(&mut random, &live);
@@ -249,7 +249,7 @@ fn templates_of_pods_are_merged_alike() {
     let path = format!("/api/v1/namespaces/{}/podtemplates", server.namespace.name());
     let template = json!({"metadata": {"labels": {"x": "y"}}, "spec": {"containers": [{"name": "a", "image": "i"}]}});
     let mut live = create(&server, &path, &json!({"metadata": {"name": "it"}, "template": template}));
-    let mut random = Random::seeded();
+    let mut random = Random::seeded("templates_of_pods_are_merged_alike");
     let (mut written, mut invalid, mut differences) = (0, 0, Vec::new());
     for step in 0..150 {
         let patch = of_template(&mut random);

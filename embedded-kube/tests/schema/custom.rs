@@ -4,12 +4,13 @@ use aggregator_embedded_kube::api::builtin::of_definition;
 use aggregator_embedded_kube::api::schema::{Admitted, Schemas, Strictness};
 use aggregator_embedded_kube::api::{Kind, Refusal};
 use aggregator_tests::folder;
+use aggregator_tests::random::Random;
 use serde_json::{Value, json};
 
 use crate::alike::Tally;
 use crate::features;
-use crate::random::{self, Random};
 use crate::server::Server;
+use crate::values;
 
 /// A kind under test, and where its objects are.
 struct Subject {
@@ -63,13 +64,13 @@ fn compare(server: &Server, definition: &Value, namespace: &str, cases: usize, r
         for part in ["spec", "status"] {
             let schema = &subject.kind.schema["properties"][part];
             if schema.is_object() {
-                object[part] = random::value(schema, random, 0);
+                object[part] = values::value(schema, random, 0);
             }
         }
         if random.below(8) == 0 {
             let mut meta =
                 json!({"name": "a", "labels": {"a": "b"}, "annotations": {"a": "b"}, "finalizers": ["a.b/c"]});
-            random::spoil(&mut meta, random);
+            values::spoil(&mut meta, random);
             object["metadata"] = meta;
         }
         let (strict, name) = strictness(random);
@@ -92,7 +93,7 @@ fn compare(server: &Server, definition: &Value, namespace: &str, cases: usize, r
         let mut changed = old.clone();
         changed["spec"] = object["spec"].clone();
         if random.below(2) == 0 {
-            random::spoil(&mut changed["spec"], random);
+            values::spoil(&mut changed["spec"], random);
         }
         let body = changed.to_string();
         let real = server.ask("PUT", &format!("{path}?dryRun=All&fieldValidation=Warn"), &body);
@@ -100,7 +101,7 @@ fn compare(server: &Server, definition: &Value, namespace: &str, cases: usize, r
         if subject.kind.status && !object["status"].is_null() {
             let mut changed = old.clone();
             changed["status"] = object["status"].clone();
-            random::spoil(&mut changed["status"], random);
+            values::spoil(&mut changed["status"], random);
             let body = changed.to_string();
             let real = server.ask("PUT", &format!("{path}/status?dryRun=All&fieldValidation=Warn"), &body);
             tally.add(&format!("status, {body}"), &real, &subject.update(&body, old, "status"), |_| {});
@@ -112,7 +113,7 @@ fn compare(server: &Server, definition: &Value, namespace: &str, cases: usize, r
 fn our_own_kinds_are_admitted_alike() {
     let server = Server::shared();
     let namespace = server.plane.namespace();
-    let mut random = Random::seeded("our own kinds");
+    let mut random = Random::seeded("our_own_kinds_are_admitted_alike");
     let mut tally = Tally::of("our own kinds");
     for file in std::fs::read_dir(folder::workspace().join("crds/generated")).expect("a folder") {
         let text = std::fs::read_to_string(file.expect("a file").path()).expect("text");
@@ -127,7 +128,7 @@ fn our_own_kinds_are_admitted_alike() {
 fn every_feature_of_schemas_is_admitted_alike() {
     let server = Server::shared();
     let namespace = server.plane.namespace();
-    let mut random = Random::seeded("every feature");
+    let mut random = Random::seeded("every_feature_of_schemas_is_admitted_alike");
     let mut tally = Tally::of("every feature");
     let definition = features::definition();
     server.define(&definition);

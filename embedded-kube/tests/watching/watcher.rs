@@ -1,5 +1,6 @@
 //! Who watches: lists, is told, goes away, and comes again.
 
+use aggregator_tests::random::Random;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
@@ -7,7 +8,6 @@ use kube::api::{Api, ListParams, WatchEvent, WatchParams};
 use tokio::sync::watch;
 
 use crate::history::{Change, History, State, Word, fold, state_of};
-use crate::random::Random;
 use crate::selection::Selection;
 use crate::session::Session;
 

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use aggregator_tests::random::Random;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
-
-use crate::random::Random;
 
 pub(crate) const NAMESPACES: [&str; 2] = ["demo", "other"];
 const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
@@ -31,8 +30,9 @@ pub(crate) struct Done {
 pub(crate) async fn write(client: Client, number: usize, mut random: Random, times: usize) -> Done {
     let mut done = Done::default();
     for time in 0..times {
-        let api: Api<ConfigMap> = Api::namespaced(client.clone(), random.pick(&NAMESPACES));
-        let act = Act { name: random.pick(&NAMES), value: format!("{number}-{time}"), manager: format!("m{number}") };
+        let (namespace, name) = (*random.pick(&NAMESPACES), *random.pick(&NAMES));
+        let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+        let act = Act { name, value: format!("{number}-{time}"), manager: format!("m{number}") };
         match act.done(&api, &mut random, &mut done).await {
             Ok(()) => {}
             Err(kube::Error::Api(status)) => {
@@ -119,13 +119,14 @@ impl Act {
 
     fn merge(&self, random: &mut Random) -> Value {
         let label = |value: &str| if value.is_empty() { Value::Null } else { value.into() };
-        let (color, size) = (label(random.pick(&COLORS)), label(random.pick(&SIZES)));
+        let (color, size) = (*random.pick(&COLORS), *random.pick(&SIZES));
+        let (color, size) = (label(color), label(size));
         json!({"metadata": {"labels": {"color": color, "size": size}}, "data": {"value": self.value}})
     }
 }
 
 fn labels(random: &mut Random) -> BTreeMap<String, String> {
-    let some = [("color", random.pick(&COLORS)), ("size", random.pick(&SIZES))];
+    let some = [("color", *random.pick(&COLORS)), ("size", *random.pick(&SIZES))];
     let some = some.into_iter().filter(|(_, value)| !value.is_empty());
     some.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }

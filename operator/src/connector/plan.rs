@@ -9,7 +9,7 @@ use kube::ResourceExt;
 
 use super::due::{Due, due, requested};
 use super::probe::{DEADLINE, about, arguments, job_name, labels_of};
-use super::status::{found, pending, refused, status, unchecked};
+use super::status::{found, pending, refused, status, streams, unchecked};
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
 use crate::conditions::{Said, replaced, seconds};
@@ -32,13 +32,14 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     if let Some(Ok(expires)) = expires
         && expires <= now
     {
-        let target = Target::of(Kind::Connector, &connector.metadata).any_version();
+        // This version of it: somebody may just have asked for it to stay.
+        let target = Target::of(Kind::Connector, &connector.metadata);
         return Plan::nothing().then(Action::Delete { target, foreground: false });
     }
     let plan = match &expires {
         Some(Err(error)) => {
             let message = format!("the annotation {EXPIRES} is no time: {error}; write it as 2026-11-29T10:00:00Z");
-            view.says(refused(&Why { reason: Reason::Invalid, message }), now)
+            view.checks.clean(None).and(view.says(refused(&Why { reason: Reason::Invalid, message }), now))
         }
         _ => checked(view, settings, now),
     };
@@ -58,7 +59,9 @@ pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
     let said = Said::holds(ConditionType::Ready, false, why.reason, why.message.clone());
     let generation = connector.metadata.generation;
     let conditions = replaced(before.map_or(&[], |status| &status.conditions), said, generation, now);
-    let status = ConnectorStatus { observed_generation: generation, conditions, ..before.cloned().unwrap_or_default() };
+    let streams = streams(before, generation);
+    let before_all = before.cloned().unwrap_or_default();
+    let status = ConnectorStatus { observed_generation: generation, conditions, streams, ..before_all };
     if before == Some(&status) {
         return Plan::nothing();
     }
@@ -120,8 +123,9 @@ impl View {
 
     /// How the check goes on, or has ended.
     fn follow(&self, job: &Job, now: Timestamp) -> Plan {
-        let (conditions, outcome) = match self.checks.progress::<ProbeOutcome>(job, DEADLINE) {
+        let (conditions, outcome) = match self.checks.progress::<ProbeOutcome>(job, DEADLINE, now) {
             Progress::Going => return self.waits(now),
+            Progress::Unheard(left) => return self.waits(now).again_in(left),
             Progress::Stuck(why) => return self.says(unchecked(&why), now),
             Progress::Said(outcome) => (found(&outcome), Some(outcome)),
             Progress::Lost(why) => (unchecked(&why), None),

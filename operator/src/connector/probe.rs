@@ -62,6 +62,7 @@ pub(super) fn arguments(connector: &Connector) -> Vec<String> {
         ("connector", name.clone()),
         ("connector-uid", connector.uid().unwrap_or_default()),
         ("catalogue", catalogue_name(&name)),
+        ("generation", connector.metadata.generation.unwrap_or_default().to_string()),
     ];
     worker::arguments("probe", options)
 }

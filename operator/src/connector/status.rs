@@ -2,7 +2,7 @@
 
 use aggregator_crds::Reason;
 use aggregator_crds::condition::{Condition, ConditionStatus, ConditionType};
-use aggregator_crds::connector::{ConnectorStatus, ProbeOutcome, ProbeStep};
+use aggregator_crds::connector::{ConnectorStatus, ProbeOutcome, ProbeStep, StreamSummary};
 use jiff::Timestamp;
 
 use crate::conditions::{Said, known, renew};
@@ -78,6 +78,13 @@ pub(super) fn pending(why: &Why) -> Vec<Said> {
     vec![Said::new(ConditionType::Ready, ConditionStatus::Unknown, why.reason, why.message.clone())]
 }
 
+/// The streams that were found, if that was of this version.
+#[must_use]
+pub(super) fn streams(before: Option<&ConnectorStatus>, generation: Option<i64>) -> Option<StreamSummary> {
+    let last = before?.last_check.as_ref()?;
+    before?.streams.clone().filter(|_| last.generation == generation)
+}
+
 /// The status with those conditions.
 #[must_use]
 pub(super) fn status(
@@ -92,6 +99,7 @@ pub(super) fn status(
         observed_generation: generation,
         connector_type: Some(connector_type.to_owned()),
         conditions: renew(conditions, said, generation, now),
+        streams: streams(before, generation),
         ..before.cloned().unwrap_or_default()
     }
 }

@@ -48,10 +48,13 @@ fn current(world: &World, connector: &Connector) -> Option<Arc<ConfigMap>> {
     if last.generation == connector.metadata.generation { kept(world, connector) } else { None }
 }
 
-/// The ConfigMap with what was found at a Connector.
+/// The ConfigMap with what was found at a Connector, unless it says that it is of another version of it.
 fn kept(world: &World, connector: &Connector) -> Option<Arc<ConfigMap>> {
     let kept = world.config_maps.get(&connector.namespace()?, &catalogue_name(&connector.name_any()))?;
-    labels::is_owned(kept.as_ref(), &connector.uid()?).then_some(kept)
+    // A worker that outlived its Job may have come last, with what an earlier version has found.
+    let of = kept.annotations().get(labels::GENERATION).and_then(|of| of.parse::<i64>().ok());
+    let is_of_it = of.is_none() || of == connector.metadata.generation;
+    (labels::is_owned(kept.as_ref(), &connector.uid()?) && is_of_it).then_some(kept)
 }
 
 /// Looks at everything that a Connector touches.

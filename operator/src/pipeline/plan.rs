@@ -31,6 +31,8 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
     if checked.as_ref().map_or_else(may_come_right, |()| true) {
         plan.actions.extend(view.keep());
     }
+    // Also while the spec cannot run: another one may have been kept just before that edit.
+    plan.actions.extend(view.let_go());
     let status = view.status(checked, now);
     if pipeline.status.as_ref() != Some(&status) {
         plan = plan.then(Action::status(Target::of(Kind::Pipeline, &pipeline.metadata), &status));
@@ -67,21 +69,21 @@ fn may_come_right(error: &Unresolved) -> bool {
 }
 
 impl View {
-    /// Keeps the spec when the newest revision has another one, and lets the oldest go.
-    fn keep(&self) -> Vec<Action> {
+    /// Keeps the spec when the newest revision has another one.
+    fn keep(&self) -> Option<Action> {
         let newest = self.revisions.first();
-        let mut actions = Vec::new();
-        if newest.and_then(|newest| revision::spec(newest)).as_ref() != Some(&self.pipeline.spec) {
-            let number = newest.map_or(0, |newest| revision::number(newest)) + 1;
-            actions.push(Action::create(Kind::ControllerRevision, &revision::keep(&self.pipeline, number)));
+        if newest.and_then(|newest| revision::spec(newest)).as_ref() == Some(&self.pipeline.spec) {
+            return None;
         }
+        let number = newest.map_or(0, |newest| revision::number(newest)) + 1;
+        Some(Action::create(Kind::ControllerRevision, &revision::keep(&self.pipeline, number)))
+    }
+
+    /// Lets the oldest revisions go, of which there are too many.
+    fn let_go(&self) -> impl Iterator<Item = Action> {
         let limit = self.pipeline.spec.revision_history_limit.map_or(REVISIONS, |limit| limit as usize);
         let old = self.revisions.iter().skip(limit);
-        actions.extend(old.map(|old| Action::Delete {
-            target: Target::of(Kind::ControllerRevision, &old.metadata),
-            foreground: false,
-        }));
-        actions
+        old.map(|old| Action::Delete { target: Target::of(Kind::ControllerRevision, &old.metadata), foreground: false })
     }
 
     /// The first of its Connectors that is not ready, and why.

@@ -1,11 +1,11 @@
 //! What is to be done for a run now: a pure decision.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aggregator_crds::condition::{ConditionStatus, ConditionType};
-use aggregator_crds::run::{CancelMode, PipelineRunStatus, RetryState};
+use aggregator_crds::run::{CancelMode, PipelineRunStatus, RetryState, ShardProgress};
 use aggregator_crds::validation::parse_duration;
 use aggregator_crds::{Pipeline, PipelineRun, Reason, Validate};
 use jiff::{SignedDuration, Timestamp};
@@ -31,18 +31,21 @@ use crate::settings::Settings;
 use crate::worker;
 
 /// The most attempts of a run whose Jobs are told apart.
-const MOST_ATTEMPTS: u32 = 10_000;
+pub(super) const MOST_ATTEMPTS: u32 = 10_000;
 /// How long a new run waits for what it names and is not there: each kind has a watch of its own, and what was made before the
 /// run may be seen after it.
 const SETTLE: SignedDuration = SignedDuration::from_secs(3);
 /// How long a Job may be without a Pod before somebody should look.
 const NO_POD: SignedDuration = SignedDuration::from_secs(10);
+/// What is said at the end of a run of which a commit may still arrive, or has arrived unheard.
+const MAYBE: &str = "; it was about to commit, and may have: the next run finds that out, and reads nothing twice";
 
 /// The write of a run's status, if it does not stand there already.
 fn write(run: &PipelineRun, said: &PipelineRunStatus) -> Plan {
     let before = run.status.clone().unwrap_or_default();
     // The workers' part of the status is their own.
-    if (PipelineRunStatus { progress: None, shards: Vec::new(), ..before }) == *said {
+    let before = PipelineRunStatus { progress: None, shards: Vec::new(), commits: BTreeMap::new(), ..before };
+    if before == *said {
         return Plan::nothing();
     }
     Plan::nothing().then(Action::status(Target::of(Kind::PipelineRun, &run.metadata), said))
@@ -112,8 +115,17 @@ fn after_the_end(view: &View, settings: &Settings, now: Timestamp) -> Plan {
 
 fn begin(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let run = &view.run;
+    if let Some((attempt, ended)) = view.reported().filter(|(_, ended)| ended.succeeded()) {
+        // Its Job is gone, or not seen yet, and its work is done.
+        if let Some(left) = view.plan_may_be_seen(now) {
+            return Plan::nothing().again_in(left);
+        }
+        return view.says(Phase::succeeded(&ended).at(attempt, Some(job_name(run, attempt))), now);
+    }
     if let Some(cut) = view.ended_early() {
-        return view.says(Phase::cancelled(format!("the run was {} before it began", cut.done())), now);
+        let begun = run.status.as_ref().is_some_and(|status| status.attempt.is_some()) || view.may_have_committed();
+        let when = if begun { "when its Job was gone" } else { "before it began" };
+        return view.says(Phase::cancelled(format!("the run was {} {when}", cut.done())), now);
     }
     if let Some(violation) = run.validate().first() {
         return view.says(Phase::failed(Reason::Invalid, violation.to_string()), now);
@@ -178,7 +190,11 @@ fn chosen<'a>(view: &'a View, pipeline: &Pipeline) -> Result<&'a ControllerRevis
     let looked_at = pipeline.status.as_ref().filter(|it| it.observed_generation == pipeline.metadata.generation);
     let valid = looked_at.and_then(|status| conditions::find(&status.conditions, ConditionType::Valid));
     match (valid, newest) {
-        (Some(valid), Some(newest)) if valid.status == ConditionStatus::False => Ok(newest),
+        // One that could not be looked through, because a Connector was not there, was kept, and is no version to run.
+        (Some(valid), Some(newest)) if valid.status == ConditionStatus::False => {
+            let is_it = |kept: &ControllerRevision| revision::spec(kept).as_ref() == Some(&pipeline.spec);
+            Ok(view.revisions.iter().map(AsRef::as_ref).find(|kept| !is_it(kept)).unwrap_or(newest))
+        }
         (Some(valid), None) if valid.status == ConditionStatus::False => {
             let (reason, message) = known(&valid.reason, valid.message.clone());
             Err(Box::new(Phase::failed(reason, message)))
@@ -192,10 +208,6 @@ fn chosen<'a>(view: &'a View, pipeline: &Pipeline) -> Result<&'a ControllerRevis
 
 /// Makes an attempt's Job.
 fn attempt(view: &View, number: u32, settings: &Settings, now: Timestamp) -> Plan {
-    if let Some((attempt, ended)) = view.reported().filter(|(_, ended)| ended.succeeded()) {
-        // Its Job is gone, or in the way, and its work is done.
-        return view.says(Phase::succeeded(&ended).at(attempt, None), now);
-    }
     let Some(terms) = view.terms() else { return view.says(plan_missing(), now) };
     let begun = view.run.status.as_ref().and_then(|status| status.start_time).unwrap_or(now);
     let timeout = terms.execution.timeout.as_ref().and_then(|text| parse_duration(text).ok());
@@ -288,8 +300,7 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
     let job = view.jobs.last().and_then(|job| job.metadata.name.clone());
     let here = |phase: Phase| phase.at(number, job.clone());
     if let Some(cut) = view.ended_early() {
-        let unsettled = view.unsettled(number);
-        let message = format!("the run was {}; its worker said: {}{unsettled}", cut.done(), ended.message);
+        let message = format!("the run was {}; its worker said: {}", cut.done(), ended.message);
         return view.says(here(Phase::cancelled(message).of(ended)), now);
     }
     let Some(terms) = view.terms() else { return view.says(here(plan_missing().of(ended)), now) };
@@ -303,7 +314,7 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
             let policy = terms.execution.retry.as_ref();
             let pause = pause(policy, failures).filter(|_| ended.retryable);
             // Only another attempt can say what has become of its commit.
-            let pause = pause.or_else(|| settle(policy, failures).filter(|_| view.may_have_committed(number)));
+            let pause = pause.or_else(|| settle(policy, failures).filter(|_| view.may_have_committed()));
             pause.map(|pause| RetryState {
                 attempt: number,
                 failures,
@@ -316,8 +327,7 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
         }
     };
     let Some(retry) = retry else {
-        let message = format!("{}{}", ended.message, view.unsettled(number));
-        return view.says(here(Phase::failed(ended.reason, message).of(ended)), now);
+        return view.says(here(Phase::failed(ended.reason, ended.message.clone()).of(ended)), now);
     };
     if retry.next <= now {
         return attempt(view, number + 1, settings, now);
@@ -352,13 +362,15 @@ impl Cut {
     }
 
     /// What is said when it has ended.
-    fn end(self, unsettled: &str) -> Phase {
+    fn end(self, may_have_committed: bool) -> Phase {
         match self {
             Self::PlanMissing => plan_missing(),
-            Self::Cancelled | Self::Deleted if unsettled.is_empty() => {
+            Self::Cancelled | Self::Deleted if may_have_committed => {
+                Phase::cancelled(format!("the run was {}", self.done()))
+            }
+            Self::Cancelled | Self::Deleted => {
                 Phase::cancelled(format!("the run was {}; nothing more was committed", self.done()))
             }
-            Self::Cancelled | Self::Deleted => Phase::cancelled(format!("the run was {}{unsettled}", self.done())),
         }
     }
 }
@@ -385,8 +397,8 @@ fn stop(view: &View, job: &Job, number: u32, cut: Cut, now: Timestamp) -> Plan {
     }
     let phase = match view.ended(number) {
         Some(ended) if ended.succeeded() => Phase::succeeded(&ended),
-        Some(ended) => cut.end(view.unsettled(number)).of(&ended),
-        None => cut.end(view.unsettled(number)),
+        Some(ended) => cut.end(view.may_have_committed()).of(&ended),
+        None => cut.end(view.may_have_committed()),
     };
     view.says(phase.at(number, name), now)
 }
@@ -428,14 +440,26 @@ impl View {
         }
     }
 
-    /// The status that says so, if it does not stand there already.
+    /// The status that says so, if it does not stand there already. No end says more than is known.
     fn says(&self, phase: Phase, now: Timestamp) -> Plan {
+        let phase = if self.may_have_committed() { phase.doubted(MAYBE) } else { phase };
         write(&self.run, &status(&self.run, phase, self.terms().and_then(|terms| terms.revision), now))
     }
 
     /// What the plan says to the operator.
     fn terms(&self) -> Option<Terms> {
         serde_json::from_str(self.plan.as_ref()?.data.as_ref()?.get(TERMS)?).ok()
+    }
+
+    /// How long the plan of a run may be unseen whose worker has told something just now: without it, the end would not say which
+    /// revision was run.
+    fn plan_may_be_seen(&self, now: Timestamp) -> Option<Duration> {
+        let status = self.run.status.as_ref().filter(|status| status.revision.is_none() && self.plan.is_none())?;
+        let shards = self.own_shards().into_iter().map(|shard| shard.time);
+        let told = status.progress.iter().map(|progress| progress.time).chain(shards).max()?;
+        // Its clock may be another one.
+        let age = Some(now.duration_since(told)).filter(|age| !age.is_negative())?;
+        Duration::try_from(SETTLE - age).ok().filter(|left| !left.is_zero())
     }
 
     /// How many Pods share the last attempt, or the first, if several do.
@@ -445,50 +469,49 @@ impl View {
         u32::try_from(spec.completions?).ok()
     }
 
+    /// Whether something in the status is said of this run, and not of an earlier one of its name, whose worker has outlived it.
+    /// Releases that said nothing of that left it empty.
+    fn is_meant(&self, uid: &str) -> bool {
+        uid.is_empty() || self.run.metadata.uid.as_deref() == Some(uid)
+    }
+
+    /// What shards have told of this run.
+    fn own_shards(&self) -> Vec<&ShardProgress> {
+        let told = self.run.status.iter().flat_map(|status| &status.shards);
+        told.filter(|shard| self.is_meant(&shard.run)).collect()
+    }
+
     /// How an attempt ended, by its worker's own report in the run's status; of shards, only one that has committed.
     fn reported(&self) -> Option<(u32, Ended)> {
-        let status = self.run.status.as_ref()?;
         if let Some(of) = self.shards() {
-            let attempts: BTreeSet<u32> = status.shards.iter().map(|shard| shard.attempt).collect();
-            let together = |attempt| Some((attempt, Shards::new(of, attempt, &[], &status.shards).together()?));
+            let told = self.own_shards();
+            let attempts: BTreeSet<u32> = told.iter().map(|shard| shard.attempt).collect();
+            let together = |attempt| Some((attempt, Shards::new(of, attempt, &[], &told).together()?));
             return attempts.into_iter().rev().filter_map(together).find(|(_, ended)| ended.succeeded());
         }
-        let progress = status.progress.as_ref()?;
+        let progress = self.run.status.as_ref()?.progress.as_ref().filter(|progress| self.is_meant(&progress.run))?;
         Some((progress.attempt, Ended::of(progress.outcome.clone()?)))
     }
 
-    /// How the attempt ended, by its Pods or, when these are gone, by what the worker reported itself.
+    /// How the attempt ended, by its Pods or, when these are gone, by what the worker reported itself. What an earlier attempt
+    /// has committed, and lived to report, is the run's as well.
     fn ended(&self, attempt: u32) -> Option<Ended> {
+        let reported =
+            self.reported().filter(|(of, ended)| *of == attempt || ended.succeeded()).map(|(_, ended)| ended);
         if let Some(of) = self.shards() {
-            let told = self.run.status.as_ref().map_or(&[][..], |status| &status.shards);
-            return Shards::new(of, attempt, &self.pods, told).together();
+            let ended = Shards::new(of, attempt, &self.pods, &self.own_shards()).together();
+            return ended.clone().filter(Ended::succeeded).or(reported).or(ended);
         }
-        let reported = self.reported().filter(|(of, _)| *of == attempt).map(|(_, ended)| ended);
         let ended: Vec<Ended> = self.pods.iter().filter_map(|pod| ended(pod)).collect();
         of_all(&ended, reported)
     }
 
-    /// Whether an attempt was about to commit, and nobody knows what became of that. One that was not about to commit will
-    /// not do so once the run has its end: it asks the run before.
-    fn may_have_committed(&self, attempt: u32) -> bool {
-        if let Some(of) = self.shards() {
-            let told = self.run.status.as_ref().map_or(&[][..], |status| &status.shards);
-            let shards = Shards::new(of, attempt, &self.pods, told);
-            let mut committing = told.iter().filter(|shard| shard.attempt == attempt && shard.committing);
-            return committing.any(|shard| shards.is_silent(shard.index));
-        }
-        let progress = self.run.status.as_ref().and_then(|status| status.progress.as_ref());
-        let committing = progress.is_some_and(|progress| progress.attempt == attempt && progress.committing);
-        committing && self.ended(attempt).is_none_or(|ended| ended.outcome.is_none())
-    }
-
-    /// What is added to the end of a run whose last commit may still arrive.
-    fn unsettled(&self, attempt: u32) -> &'static str {
-        if self.may_have_committed(attempt) {
-            "; it was about to commit, and may have: the next run finds that out, and reads nothing twice"
-        } else {
-            ""
-        }
+    /// Whether a worker of the run, of whatever attempt, was let commit, and has not said that it did not. One that was not let
+    /// commit will not do so once the run has its end: it asks the run before.
+    fn may_have_committed(&self) -> bool {
+        let uid = self.run.metadata.uid.as_deref();
+        let mut commits = self.run.status.iter().flat_map(|status| status.commits.values());
+        commits.any(|note| uid == Some(note.run.as_str()))
     }
 
     /// Whether a worker of the last attempt has begun.
@@ -530,7 +553,7 @@ impl View {
     fn timed_out(&self) -> Phase {
         let number = self.jobs.last().map_or(0, |job| number(&self.run, job));
         let text = "the run took longer than execution.timeout allows; the next run goes on where it stopped";
-        let phase = Phase::failed(Reason::TimedOut, format!("{text}{}", self.unsettled(number)));
+        let phase = Phase::failed(Reason::TimedOut, text);
         match self.ended(number) {
             Some(ended) if ended.succeeded() => Phase::succeeded(&ended),
             Some(ended) => phase.of(&ended),

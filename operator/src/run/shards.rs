@@ -26,7 +26,7 @@ pub(super) struct Shards {
 impl Shards {
     /// By their Pods, and by what they have told the run's status.
     #[must_use]
-    pub(super) fn new(of: u32, attempt: u32, pods: &[Arc<Pod>], told: &[ShardProgress]) -> Self {
+    pub(super) fn new(of: u32, attempt: u32, pods: &[Arc<Pod>], told: &[&ShardProgress]) -> Self {
         let known = (0..of).filter_map(|index| {
             let pods = pods.iter().filter(|pod| worker::index(pod) == Some(index));
             let pods: Vec<Ended> = pods.filter_map(|pod| ended(pod)).collect();
@@ -46,12 +46,6 @@ impl Shards {
 
     fn outcomes(&self) -> impl Iterator<Item = &AttemptOutcome> {
         self.ended.values().filter_map(|ended| ended.outcome.as_ref())
-    }
-
-    /// Whether a shard has not said how it ended.
-    #[must_use]
-    pub(super) fn is_silent(&self, index: u32) -> bool {
-        self.ended.get(&index).is_none_or(|ended| ended.outcome.is_none())
     }
 
     /// All as one. None when nothing is known of any.

@@ -1,5 +1,7 @@
 //! What a run's status says.
 
+use std::collections::BTreeMap;
+
 use aggregator_compiler::plural::counted;
 use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::run::{LedgerVerdict, NodeCounters, PipelineRunStatus, RetryState, RunCost, RunPhase, RunTotals};
@@ -82,6 +84,15 @@ impl Phase {
         Self { ended: Some(ended.clone()), ..self }
     }
 
+    /// With a doubt behind what is said, if it is an end without success.
+    #[must_use]
+    pub(super) fn doubted(self, doubt: &str) -> Self {
+        match self.phase {
+            RunPhase::Failed | RunPhase::Cancelled => Self { message: format!("{}{doubt}", self.message), ..self },
+            RunPhase::Pending | RunPhase::Running | RunPhase::Succeeded => self,
+        }
+    }
+
     fn is_end(&self) -> bool {
         matches!(self.phase, RunPhase::Succeeded | RunPhase::Failed | RunPhase::Cancelled)
     }
@@ -133,6 +144,7 @@ pub(super) fn status(run: &PipelineRun, phase: Phase, revision: Option<i64>, now
             .or(took.map(|took| RunCost { duration: Some(took), ..RunCost::default() })),
         progress: None,
         shards: Vec::new(),
+        commits: BTreeMap::new(),
         job: phase.job.or(before.job),
     }
 }

@@ -82,7 +82,11 @@ impl View {
                     self.pods.clear();
                 }
                 Action::Status { status, .. } => {
-                    Arc::make_mut(&mut self.run).status = Some(object::<PipelineRunStatus>(status.clone()));
+                    let run = Arc::make_mut(&mut self.run);
+                    // What workers have written is theirs.
+                    let PipelineRunStatus { progress, shards, commits, .. } = run.status.take().unwrap_or_default();
+                    let said = object::<PipelineRunStatus>(status.clone());
+                    run.status = Some(PipelineRunStatus { progress, shards, commits, ..said });
                 }
                 Action::Merge { patch, .. } => {
                     let job = Arc::make_mut(self.jobs.last_mut().expect("a Job"));

@@ -12,6 +12,7 @@ use kube::ResourceExt;
 
 use super::job::{job_name, plan_name, who};
 use super::material::{connectors_of, transformations_of};
+use super::plan::MOST_ATTEMPTS;
 use crate::conditions;
 use crate::identity;
 use crate::index::Tie;
@@ -80,12 +81,14 @@ pub fn observe(world: &World, run: &Arc<PipelineRun>, settings: &Settings) -> Vi
     let pipeline = world.pipelines.get(&namespace, pipeline_name);
     let plan = world.config_maps.get(&namespace, &plan_name(run));
     let mut jobs = Vec::new();
+    // Others may write a status, too.
+    let told = run.status.as_ref().and_then(|status| status.attempt).unwrap_or(0).min(MOST_ATTEMPTS);
     // Attempts are numbered without gaps, and their Jobs are named so.
     for attempt in 1.. {
         let named = world.jobs.get(&namespace, &job_name(run, attempt));
         match named.filter(|job| labels::is_owned(job.as_ref(), &uid)) {
             Some(job) => jobs.push(job),
-            None if attempt > run.status.as_ref().and_then(|status| status.attempt).unwrap_or(0) => break,
+            None if attempt > told => break,
             None => {}
         }
     }

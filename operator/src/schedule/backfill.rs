@@ -61,6 +61,13 @@ pub(super) fn fill(view: &View, clock: Option<&Clock>, now: Timestamp) -> Filled
     };
     let clock = clock.reaching_back(asked.from);
     let begun = before.and_then(|status| status.backfill.clone()).filter(|status| status.asked == *asked);
+    // Who edits the fires while it goes on begins anew, unless it has come to where both have one: what lies between would
+    // belong to no interval.
+    let conditions = before.map_or(&[][..], |status| &status.conditions);
+    let said = find(conditions, ConditionType::Backfilled);
+    let goes_on = said.is_none_or(|said| said.status == ConditionStatus::Unknown);
+    let fits = |until| clock.next(just_before(until)) == Some(until);
+    let begun = begun.filter(|status| !goes_on || status.decided_until.is_none_or(fits));
     let mut status = begun.unwrap_or_else(|| new(asked, &clock, schedule.metadata.generation.unwrap_or(0)));
     if status.intervals > MOST {
         let message = format!(
@@ -162,7 +169,8 @@ impl View {
         let schedule = &self.schedule;
         let name = schedule.name_any();
         let uid = schedule.uid().unwrap_or_default();
-        let own = names::run(&name, &uid, "backfill", interval.from, &generation.to_string());
+        // An interval that begins at the same time, and ends at another, is another one: fires may be edited meanwhile.
+        let own = names::run(&name, &uid, "backfill", interval.from, &format!("{generation} {}", interval.to));
         let mut run = self.run_named(own);
         run.spec.backfill = Some(interval.clone());
         run
@@ -205,9 +213,9 @@ impl View {
         (None, Said::new(ConditionType::Backfilled, ConditionStatus::Unknown, reason, message))
     }
 
-    /// Whether the status knows what a run that read an interval has come to, so that the run may go.
+    /// Whether the status knows of a fire's run, or what one that read an interval has come to, so that the run may go.
     pub(super) fn is_known(&self, run: &PipelineRun) -> bool {
-        let Some(interval) = &run.spec.backfill else { return true };
+        let Some(interval) = &run.spec.backfill else { return self.is_noted(run) };
         let status = self.schedule.status.as_ref();
         if succeeded(run) {
             return status.is_some_and(|status| covering(&status.filled, interval));

@@ -60,7 +60,7 @@ pub(super) fn look(view: &View, arrival: &FileArrivalTrigger, settings: &Setting
     let wanted = job_name(view, last.as_ref());
     if let Some(job) = view.looks.job(&wanted) {
         let seen = follow(view, job, last, now);
-        return Looked { plan: view.looks.clean(Some(&wanted)), ..seen };
+        return Looked { plan: view.looks.clean(Some(&wanted)).and(seen.plan), ..seen };
     }
     let interval = arrival.interval.as_ref().and_then(|text| parse_duration(text).ok()).unwrap_or(INTERVAL);
     if let Some(left) = left(view, last.as_ref(), interval, now) {
@@ -90,13 +90,14 @@ fn follow(view: &View, job: &Job, last: Option<LastLook>, now: Timestamp) -> Loo
         let job = job.name_any();
         Some(LastLook { time: seconds(now), job, generation: view.schedule.metadata.generation, found })
     };
-    match view.looks.progress::<LookOutcome>(job, DEADLINE) {
+    match view.looks.progress::<LookOutcome>(job, DEADLINE, now) {
         Progress::Going => Looked { last, ..Looked::default() },
+        Progress::Unheard(left) => Looked { last, plan: Plan::nothing().again_in(left), ..Looked::default() },
         Progress::Stuck(why) => Looked { last, why: Some(why), ..Looked::default() },
         Progress::Lost(why) => Looked { last: ended(before), why: Some(why), ..Looked::default() },
         Progress::Said(LookOutcome { found: Some(found), .. }) => {
-            // The same fire, whenever it is decided: it is named by its look.
-            let at = errand::ended(job).unwrap_or(now);
+            // The same fire, whenever it is decided: it is named by its look, and by when that has ended.
+            let Some(at) = errand::ended(job) else { return Looked { last, ..Looked::default() } };
             let event = job.name_any();
             let fires = found.arrived_since(before.as_ref()).then_some(Fire { at, event }).into_iter().collect();
             Looked { fires, last: ended(Some(found)), ..Looked::default() }

@@ -96,7 +96,10 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         _ => Looked { plan: view.looks.clean(None), ..Looked::default() },
     };
     let due = match &clock {
-        Ok(Some(clock)) => of_clock(clock, after, now, &schedule.spec.missed_runs.clone().unwrap_or_default()),
+        Ok(Some(clock)) => {
+            let policy = schedule.spec.missed_runs.clone().unwrap_or_default();
+            view.with_made(of_clock(clock, after, now, &policy), after, now)
+        }
         Ok(None) => Due {
             start: view.successes(after, now).into_iter().chain(looked.fires.clone()).collect(),
             ..Due::default()
@@ -113,7 +116,7 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
         plan = plan.then(Action::status(Target::of(Kind::Schedule, &schedule.metadata), &status));
     }
     // Also while it is suspended: what is skipped is recorded in its time.
-    match clock.ok().flatten().and_then(|clock| clock.next(now)) {
+    match clock.ok().flatten().and_then(|clock| clock.next(now)).or_else(|| view.ahead(now)) {
         Some(next) => plan.again_in(Duration::try_from(next.duration_since(now)).unwrap_or_default()),
         None => plan,
     }
@@ -143,10 +146,33 @@ impl View {
         let same = status.and_then(|status| status.observed_generation) == self.schedule.metadata.generation;
         match status.and_then(|status| status.decided_until) {
             Some(until) if same => until,
-            Some(until) => until.max(now - 1.second()),
+            // In whole seconds, so that it is the same when it is looked at again.
+            Some(until) => until.max(seconds(now - 1.second())),
             // The first fire of an interval may be the very moment at which the Schedule was made.
             None => made - 1.second(),
         }
+    }
+
+    /// The same, with the fires whose runs are there: an operator has made them, and died before it could note that. These are
+    /// not missed, however late they are noted.
+    fn with_made(&self, mut due: Due, after: Timestamp, now: Timestamp) -> Due {
+        let made = self.runs.iter().filter_map(|run| {
+            let at = fire_of(run).filter(|at| *at > after && *at <= now)?;
+            let fire = Fire { at, event: String::new() };
+            let new = !due.start.contains(&fire) && run.name_any() == self.run_of(&fire).name_any();
+            new.then_some(fire)
+        });
+        let made: Vec<Fire> = made.collect();
+        due.missed = due.missed.saturating_sub(made.len() as u64);
+        due.start.extend(made);
+        due.start.sort();
+        due
+    }
+
+    /// Whether the status knows of a fire's run, so that the run may go. Before, it is what keeps the fire from starting another.
+    pub(super) fn is_noted(&self, run: &PipelineRun) -> bool {
+        let until = self.schedule.status.as_ref().and_then(|status| status.decided_until);
+        fire_of(run).is_none_or(|fire| until.is_some_and(|until| until >= fire))
     }
 
     /// The other Pipeline's successes after a time.
@@ -169,11 +195,23 @@ impl View {
         fires
     }
 
-    /// Whether an event was decided on: it has started a run, or it was noted.
+    /// The first end of the other Pipeline's runs that is still to come by this clock: the one that noted it was ahead.
+    fn ahead(&self, now: Timestamp) -> Option<Timestamp> {
+        let waits = matches!(self.schedule.spec.trigger, Trigger::PipelineSucceeded(_));
+        let ends = self.others.iter().filter_map(|run| run.status.as_ref()?.completion_time);
+        ends.filter(|at| waits && *at > now).min()
+    }
+
+    /// Whether an event was decided on, and that was noted. One whose run was made, and not noted, is noted still.
     fn is_decided(&self, fire: &Fire) -> bool {
         let noted = self.schedule.status.iter().flat_map(|status| &status.decided_events);
         noted.into_iter().any(|event| *event == fire.event)
-            || self.runs.iter().any(|there| there.name_any() == self.run_of(fire).name_any())
+    }
+
+    /// Whether a fire has a run.
+    fn has_run(&self, fire: &Fire) -> bool {
+        let name = self.run_of(fire).name_any();
+        self.runs.iter().any(|there| there.name_any() == name)
     }
 
     /// The events that are decided on up to that time, as long as they may be seen again.
@@ -201,6 +239,7 @@ impl View {
             active: self.active().iter().map(|run| run.name_any()).collect(),
             ..Decided::default()
         };
+        let mut missed = None;
         if due.missed > 0 {
             let (decision, reason) = if schedule.spec.suspend {
                 (Decision::Skipped, Reason::Suspended)
@@ -208,12 +247,24 @@ impl View {
                 (Decision::Missed, Reason::TooLate)
             };
             decided.note(decision, due.missed);
-            if let Some(at) = due.last_missed {
-                decided.last = Some(self.said(at, decision, Some(reason), None));
+            missed = due.last_missed.map(|at| self.said(at, decision, Some(reason), None));
+        }
+        // One that the next one would cancel at once is not begun.
+        let replaced = match schedule.spec.concurrency_policy {
+            ConcurrencyPolicy::Replace if !schedule.spec.suspend => due.start.len().saturating_sub(1),
+            _ => 0,
+        };
+        for (number, fire) in due.start.iter().enumerate() {
+            if number < replaced && !self.has_run(fire) {
+                decided.note(Decision::Missed, 1);
+                decided.last = Some(self.said(fire.at, Decision::Missed, Some(Reason::TooLate), None));
+            } else {
+                self.decide_one(fire, &mut decided);
             }
         }
-        for fire in &due.start {
-            self.decide_one(fire, &mut decided);
+        // A run that was made before, and not noted, may be of an earlier fire.
+        if due.start.iter().all(|fire| Some(fire.at) < due.last_missed) {
+            decided.last = missed.or(decided.last);
         }
         decided.counts.active = Some(decided.active.len() as u64);
         decided
@@ -355,7 +406,8 @@ impl View {
         let before = schedule.status.as_ref();
         let suspended = schedule.spec.suspend;
         let next = match clock {
-            Ok(Some(clock)) if !suspended => clock.upcoming(now, NEXT),
+            // A clock that went back shows fires that are decided.
+            Ok(Some(clock)) if !suspended => clock.upcoming(now.max(after), NEXT),
             _ => Vec::new(),
         };
         let next: Vec<String> = next.into_iter().map(|fire| self.shown(fire)).collect();
@@ -395,6 +447,8 @@ impl View {
         said.extend(filled.said.clone());
         // Without a fire nothing is written: the time moves on only with what it decides.
         let moved = !due.start.is_empty() || due.missed > 0;
+        // Also when the clock went back: what is decided stays so.
+        let until = if moved { now.max(after) } else { after };
         let last_successful = self.runs.iter().filter_map(|run| {
             let status = run.status.as_ref()?;
             let end = find(&status.conditions, ConditionType::Succeeded)?;
@@ -403,9 +457,9 @@ impl View {
         ScheduleStatus {
             observed_generation: schedule.metadata.generation,
             trigger: Some(schedule.spec.trigger.to_string()),
-            decided_until: Some(if moved { now } else { seconds(after) }),
+            decided_until: Some(until),
             decided_events: if moved {
-                self.decided_events(due, now)
+                self.decided_events(due, until)
             } else {
                 before.map(|status| status.decided_events.clone()).unwrap_or_default()
             },
@@ -420,6 +474,11 @@ impl View {
             conditions: renew(before.map_or(&[], |status| &status.conditions), said, schedule.metadata.generation, now),
         }
     }
+}
+
+/// The fire that has made a run.
+fn fire_of(run: &PipelineRun) -> Option<Timestamp> {
+    run.annotations().get(labels::FIRE)?.parse().ok()
 }
 
 impl Decided {

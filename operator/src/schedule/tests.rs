@@ -1,6 +1,8 @@
 //! Every fire becomes one run, or a recorded reason.
 
 mod backfill;
+mod downtime;
+mod kills;
 
 use std::sync::Arc;
 

@@ -49,8 +49,9 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
             let passed = Said::new(ConditionType::TestsPassed, last.status, reason, message);
             view.tests.clean(None).and(view.says(valid, passed, now))
         }
-        (_, Some(job)) => match view.tests.progress::<TestsOutcome>(job, DEADLINE) {
+        (_, Some(job)) => match view.tests.progress::<TestsOutcome>(job, DEADLINE, now) {
             Progress::Going => view.says(valid, going(), now),
+            Progress::Unheard(left) => view.says(valid, going(), now).again_in(left),
             Progress::Stuck(why) => view.says(valid, unknown(&why), now),
             Progress::Said(outcome) => view.says(valid, told(&outcome), now),
             Progress::Lost(why) => {

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use aggregator_crds::pipeline::Resources;
+use aggregator_crds::run::POD_VARIABLE;
 use k8s_openapi::api::batch::v1::{
     JobSpec, PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
 };
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMapVolumeSource, Container, EmptyDirVolumeSource, EnvVar, EnvVarSource, HostPathVolumeSource,
-    PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec, PodTemplateSpec, ResourceRequirements,
-    SeccompProfile, SecretKeySelector, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
+    ObjectFieldSelector, PersistentVolumeClaimVolumeSource, PodSecurityContext, PodSpec, PodTemplateSpec,
+    ResourceRequirements, SeccompProfile, SecretKeySelector, SecretVolumeSource, SecurityContext, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::ObjectMeta;
@@ -148,6 +149,10 @@ fn literal(text: &str) -> String {
 
 fn environment(variables: &[Variable]) -> Vec<EnvVar> {
     let scratch = EnvVar { name: "TMPDIR".into(), value: Some(SCRATCH.into()), value_from: None };
+    // Pods of one shard, of which one follows the other, have one host name.
+    let name = ObjectFieldSelector { field_path: "metadata.name".into(), ..ObjectFieldSelector::default() };
+    let from = EnvVarSource { field_ref: Some(name), ..EnvVarSource::default() };
+    let pod = EnvVar { name: POD_VARIABLE.into(), value: None, value_from: Some(from) };
     let more = variables.iter().map(|variable| match variable {
         Variable::Text { name, value } => EnvVar { name: name.clone(), value: Some(literal(value)), value_from: None },
         Variable::OfSecret { name, secret, key } => {
@@ -156,7 +161,7 @@ fn environment(variables: &[Variable]) -> Vec<EnvVar> {
             EnvVar { name: name.clone(), value: None, value_from }
         }
     });
-    std::iter::once(scratch).chain(more).collect()
+    [scratch, pod].into_iter().chain(more).collect()
 }
 
 fn quantities(list: &BTreeMap<String, String>) -> BTreeMap<String, Quantity> {
@@ -206,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_are_texts_as_they_are_or_of_a_secret() {
+    fn variables_are_the_pods_name_and_texts_as_they_are_or_of_a_secret() {
         let variables = [
             Variable::Text { name: "A".into(), value: "$(TMPDIR)".into() },
             Variable::OfSecret { name: "B".into(), secret: "collector".into(), key: "headers".into() },
@@ -218,6 +223,7 @@ mod tests {
             made,
             [
                 json!({"name": "TMPDIR", "value": SCRATCH}),
+                json!({"name": "AGGREGATOR_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}),
                 json!({"name": "A", "value": "$$(TMPDIR)"}),
                 json!({"name": "B", "valueFrom": of_secret}),
             ]

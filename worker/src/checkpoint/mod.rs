@@ -197,9 +197,12 @@ pub trait CheckpointStore: Send + Sync {
     ///
     /// # Errors
     /// [`CheckpointError::GivenUp`] when they do not count on it any more; nothing may be committed then.
-    async fn commits(&self) -> Result<(), CheckpointError> {
+    async fn commits(&self, _pipeline: &str) -> Result<(), CheckpointError> {
         Ok(())
     }
+
+    /// A sink has refused the commit: what the attempt then says of its end is all that there is to be known.
+    fn refused(&self, _pipeline: &str) {}
 
     /// The run has committed: stores its positions, if the attempt is still the newest.
     ///

@@ -130,15 +130,24 @@ impl CheckpointStore for ClusterStore {
         self.change(pipeline, attempt, |record| record.saved(attempt, shard)).await
     }
 
-    async fn commits(&self) -> Result<(), CheckpointError> {
-        let counted_on = self.reporter.commits().await;
+    async fn commits(&self, pipeline: &str) -> Result<(), CheckpointError> {
+        let counted_on = self.reporter.commits(pipeline).await;
         let counted_on = counted_on
             .map_err(|source| CheckpointError::Unreachable { name: self.run.name.clone(), source: Box::new(source) })?;
         if counted_on { Ok(()) } else { Err(CheckpointError::GivenUp { run: self.run.name.clone() }) }
     }
 
+    fn refused(&self, pipeline: &str) {
+        self.reporter.settled(pipeline);
+    }
+
     async fn succeed(&self, pipeline: &str, attempt: &Attempt, positions: &Positions) -> Result<(), CheckpointError> {
-        self.change(pipeline, attempt, |record| record.succeed(attempt, positions)).await
+        let noted = self.change(pipeline, attempt, |record| record.succeed(attempt, positions)).await;
+        // One that was overtaken has committed all the same, and says so itself.
+        if matches!(noted, Ok(()) | Err(CheckpointError::Superseded { .. })) {
+            self.reporter.settled(pipeline);
+        }
+        noted
     }
 
     async fn end(&self, pipeline: &str, attempt: &Attempt, how: Unfinished) -> Result<(), CheckpointError> {

@@ -73,7 +73,7 @@ pub struct Secrets {
 pub struct Sought {
     /// The place, as `the folder secrets/connector-shop`.
     pub place: String,
-    /// Whether it was there.
+    /// Whether it was there, and had anything in it.
     pub found: bool,
 }
 
@@ -153,9 +153,9 @@ mod tests {
             )
         );
         assert_eq!(
-            told(&secrets(&[], &places)),
+            told(&secrets(&[], &[("the folder s/db", false), ("the v1 Secret at m.yaml:3", true)])),
             (
-                "read key `password` of Secret `db`: the Secret has no keys; it was found as the folder s/db"
+                "read key `password` of Secret `db`: the Secret has no keys; it was found as the v1 Secret at m.yaml:3"
                     .to_owned(),
                 "add the key `password` there, or correct the `secretName` of the Connector".to_owned()
             )

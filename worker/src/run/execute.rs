@@ -168,8 +168,16 @@ async fn complete(
     let positions = course.fence_move_commit(store, &mut begun, sinks).await;
     let positions = course.unless_overtaken(&begun, positions).await;
     let positions = ended(store, &pipeline, &begun, positions).await?;
+    let has_committed = !course.report.completed_earlier_attempt;
+    let noting = async {
+        match store.succeed(&pipeline, &begun.attempt, &positions).await {
+            // What is in the sinks stays there: whoever has overtaken this attempt since then finds it, and notes it.
+            Err(CheckpointError::Superseded { .. }) if has_committed => Ok(()),
+            noted => noted.map_err(RunError::from),
+        }
+    };
     let span = info_span!(target: TRACE, "checkpoint", "error.type" = Empty);
-    traced::within(span, async { Ok(store.succeed(&pipeline, &begun.attempt, &positions).await?) }).await?;
+    traced::within(span, noting).await?;
     points::pass("recorded");
     Ok(())
 }
@@ -378,7 +386,7 @@ impl<'a> Course<'a> {
             None => merged(merged(begun.positions.clone(), positions), to),
             Some(_) => begun.positions.clone(),
         };
-        if let Err(error) = store.commits().await {
+        if let Err(error) = store.commits(&self.pipeline.id()).await {
             give_up(sinks).await;
             return Err(error.into());
         }
@@ -390,6 +398,10 @@ impl<'a> Course<'a> {
             let span = info_span!(target: TRACE, "commit sink", aggregator.sink = named.node, "error.type" = Empty);
             let committing = async { named.sink.commit(&positions).await.map_err(|error| named.failed(error)) };
             if let Err(error) = traced::within(span, committing).await {
+                // One that did not answer may have committed.
+                if !error.retryable() && !matches!(error, RunError::Interrupted) {
+                    store.refused(&self.pipeline.id());
+                }
                 give_up(sinks.split_off(index)).await;
                 return Err(error);
             }

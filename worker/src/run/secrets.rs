@@ -1,6 +1,7 @@
 //! Where the values of a Connector's Secret come from: a folder that looks like mounted volumes, or `v1` Secrets
 //! among the manifests.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aggregator_compiler::manifest::Manifests;
@@ -21,9 +22,17 @@ impl SecretSource {
     /// [`ErrorKind::Credentials`] when a file of the folder cannot be read.
     pub fn load(&self, manifests: &Manifests, namespace: &str, name: &str) -> Result<Secrets> {
         let mut secrets = Secrets { name: name.to_owned(), ..Secrets::default() };
-        if let Some(folder) = &self.folder {
-            let folder = folder.join(name);
-            secrets.sought.push(Sought { place: format!("the folder {}", folder.display()), found: folder.is_dir() });
+        let mut mounted = BTreeMap::new();
+        if let Some(folder) = self.folder.as_ref().map(|folder| folder.join(name)) {
+            let mut place = format!("the folder {}", folder.display());
+            if folder.is_dir() {
+                mounted = read(&folder)?;
+                if mounted.is_empty() {
+                    // A Pod has one of a Secret that is not there, too.
+                    place.push_str(", which is empty");
+                }
+            }
+            secrets.sought.push(Sought { place, found: !mounted.is_empty() });
         }
         let located = manifests.secret(namespace, name);
         secrets.sought.push(match located {
@@ -38,14 +47,14 @@ impl SecretSource {
         for (key, value) in located.iter().flat_map(|located| &located.object.values) {
             secrets.values.insert(key.clone(), SecretValue::new(value.clone()));
         }
-        if let Some(folder) = self.folder.as_ref().map(|folder| folder.join(name)).filter(|folder| folder.is_dir()) {
-            read_folder(&folder, &mut secrets)?;
-        }
+        secrets.values.extend(mounted);
         Ok(secrets)
     }
 }
 
-fn read_folder(folder: &Path, secrets: &mut Secrets) -> Result<()> {
+/// The values in a folder, by key.
+fn read(folder: &Path) -> Result<BTreeMap<String, SecretValue>> {
+    let mut values = BTreeMap::new();
     let failed = |path: &Path, error: std::io::Error| {
         ConnectorError::new(ErrorKind::Credentials, format!("read secrets from {}", path.display()), error.to_string())
             .remedy("check the folder given with --secrets and its rights")
@@ -58,8 +67,8 @@ fn read_folder(folder: &Path, secrets: &mut Secrets) -> Result<()> {
         let Some(key) = key.to_str().filter(|key| !key.starts_with("..")) else { continue };
         if path.is_file() {
             let value = std::fs::read(&path).map_err(|error| failed(&path, error))?;
-            secrets.values.insert(key.to_owned(), SecretValue::new(value));
+            values.insert(key.to_owned(), SecretValue::new(value));
         }
     }
-    Ok(())
+    Ok(values)
 }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use aggregator_crds::pipeline::{MissingRows, Scd2Columns, WriteMode};
+use aggregator_tests::random::Random;
 use aggregator_worker::connector::{Attempt, Connector, ErrorKind, SinkRequest, Staged, WriteOptions};
 use arrow::array::{
     ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
@@ -372,17 +372,9 @@ async fn splits_of_an_attempt_that_died_are_put_in_order_with_those_of_the_next_
     }
 }
 
-/// Numbers that look random and follow from a seed (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: i64) -> i64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        i64::try_from((mixed ^ (mixed >> 31)) >> 33).expect("31 bits") % end
-    }
+/// From 0 to below the end.
+fn number(random: &mut Random, end: usize) -> i64 {
+    i64::try_from(random.below(end)).expect("a small number")
 }
 
 /// What should be: for each key, from when what holds; None after an end.
@@ -422,19 +414,16 @@ fn shown(model: &Model) -> Vec<String> {
 
 #[tokio::test]
 async fn random_histories_are_those_of_a_plain_model() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").subsec_nanos().into();
-    let seed = seed.unwrap_or_else(now);
-    println!("repeat with SEED={seed}");
+    let seeded = Random::seeded("random_histories_are_those_of_a_plain_model");
     for both in Both::fresh().await {
-        let (mut random, mut model) = (Random(seed), Model::new());
+        let (mut random, mut model) = (seeded.clone(), Model::new());
         let mut gaps = 0;
         for epoch in 1..=25 {
             let count = 1 + random.below(12);
             let some: Vec<(i64, &'static str, i64)> = (0..count)
                 .map(|_| {
-                    let city = ["A", "B", "C"][usize::try_from(random.below(3)).expect("small")];
-                    (random.below(3), city, 10 + random.below(60))
+                    let city = *random.pick(&["A", "B", "C"]);
+                    (number(&mut random, 3), city, 10 + number(&mut random, 60))
                 })
                 .collect();
             let of: Vec<Row<'_>> = some.iter().map(|(id, city, at)| (*id, Some(*city), None, *at)).collect();
@@ -443,7 +432,7 @@ async fn random_histories_are_those_of_a_plain_model() {
             assert_eq!((staged.written, staged.deduplicated), (expected, dropped), "{} {epoch}: {some:?}", both.name);
             assert_eq!(both.history().await, shown(&model), "{} {epoch}: {some:?}", both.name);
             // Now and then somebody ends the current version of a key.
-            let (id, after) = (random.below(3), 1 + random.below(8));
+            let (id, after) = (number(&mut random, 3), 1 + number(&mut random, 8));
             let last =
                 model.get(&id).and_then(|history| history.last_key_value()).map(|(at, city)| (*at, city.is_some()));
             if let (true, Some((from, true))) = (random.below(2) == 0, last) {

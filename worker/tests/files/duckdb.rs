@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use aggregator_crds::pipeline::WriteMode;
+use aggregator_tests::random::Random;
 use aggregator_tests::{folder, python};
 use aggregator_worker::connector::WriteOptions;
 use arrow::array::RecordBatch;
@@ -15,7 +16,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::ipc::reader::FileReader;
 use serde_json::{Value, json};
 
-use crate::harness::{Lake, Outcome, Random};
+use crate::harness::{Lake, Outcome};
 
 /// Name, type as a Connector declares it, type of DuckDB.
 const COLUMNS: [(&str, &str, &str); 8] = [
@@ -182,7 +183,7 @@ fn file(dialect: &Dialect, rows: u64, random: &mut Random) -> String {
         let mut values = values(id, random, dialect.null);
         match random.below(16) {
             0 => values[*random.pick(&[1, 2, 4, 5, 6, 7])] = Some("none".into()),
-            1 => values.truncate(1 + random.below(6) as usize),
+            1 => values.truncate(1 + random.below(6)),
             2 => values.push(Some("more".into())),
             _ => {}
         }
@@ -229,7 +230,7 @@ fn same(what: &str, ours: &RecordBatch, theirs: &RecordBatch) {
 
 #[tokio::test]
 async fn files_that_are_made_up_read_as_duckdb_reads_them() {
-    let mut random = Random::new("files_that_are_made_up_read_as_duckdb_reads_them");
+    let mut random = Random::seeded("files_that_are_made_up_read_as_duckdb_reads_them");
     let place = tempfile::tempdir().unwrap();
     let (mut queries, mut made, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..24 {
@@ -261,7 +262,7 @@ async fn files_that_are_made_up_read_as_duckdb_reads_them() {
 
 #[tokio::test]
 async fn files_that_we_write_are_read_back_by_duckdb() {
-    let mut random = Random::new("files_that_we_write_are_read_back_by_duckdb");
+    let mut random = Random::seeded("files_that_we_write_are_read_back_by_duckdb");
     let place = tempfile::tempdir().unwrap();
     let (mut queries, mut written) = (Vec::new(), Vec::new());
     for number in 0..12 {

@@ -3,13 +3,14 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use aggregator_tests::random::Random;
 use aggregator_worker::connector::{CursorWindow, ErrorKind, SourceRequest};
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use serde_json::{Value, json};
 
-use super::harness::{Lake, Outcome, Random, open, request};
+use super::harness::{Lake, Outcome, open, request};
 
 fn csv(options: Value) -> Option<Value> {
     Some(json!({ "csv": options }))
@@ -336,7 +337,7 @@ async fn json_lines_and_documents_are_read_and_their_bad_records_rejected() {
 
 #[tokio::test]
 async fn both_ways_of_reading_json_agree() {
-    let mut random = Random::new("both_ways_of_reading_json_agree");
+    let mut random = Random::seeded("both_ways_of_reading_json_agree");
     let declared: [(&str, &str); 6] = [
         ("i", "Int64"),
         ("f", "Float64"),
@@ -390,7 +391,7 @@ async fn both_ways_of_reading_json_agree() {
 
 #[tokio::test]
 async fn what_an_independent_writer_wrote_is_read_back_value_by_value() {
-    let mut random = Random::new("what_an_independent_writer_wrote_is_read_back_value_by_value");
+    let mut random = Random::seeded("what_an_independent_writer_wrote_is_read_back_value_by_value");
     let rows = 5000;
     let pieces = ["a", ",", "\"", "\n", "\r\n", "é", "'", " ", "\\", "#", ";"];
     let maybe = |random: &mut Random| random.below(10) > 0;

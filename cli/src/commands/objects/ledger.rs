@@ -101,10 +101,10 @@ mod tests {
     #[test]
     fn the_counters_of_a_run_that_goes_on_stand_in_for_its_ledger() {
         let progress = RunProgress {
+            run: String::new(),
             attempt: 1,
             time: jiff::Timestamp::UNIX_EPOCH,
             nodes: vec![node("orders")],
-            committing: false,
             outcome: None,
         };
         let mut status = PipelineRunStatus { progress: Some(progress), ..PipelineRunStatus::default() };

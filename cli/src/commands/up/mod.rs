@@ -4,6 +4,7 @@ mod apply;
 mod banner;
 mod diff;
 mod folder;
+mod limit;
 mod objects;
 mod places;
 mod seed;
@@ -51,6 +52,7 @@ type Operating = JoinHandle<Result<(), OperatorError>>;
 
 pub(crate) async fn up(args: &UpArgs, global: &Global, telemetry: &Telemetry) -> Result<u8, Failure> {
     let mut interrupts = Interrupts::listen()?;
+    limit::raise();
     let places = Places::of(args)?;
     let (programs, word) = workers()?;
     let options = options(args, &places, programs)?;

@@ -17,7 +17,7 @@ use crate::{manifests, output};
 
 /// Checks a Connector, keeps its catalogue, and says how that ended. What does not hold is no failure of the check.
 pub(super) async fn probe(args: WorkerProbeArgs) -> Result<u8, Failure> {
-    let WorkerProbeArgs { of, connector_uid, catalogue: name } = args;
+    let WorkerProbeArgs { of, connector_uid, catalogue: name, generation } = args;
     let manifests = Arc::new(manifests::load(&of.files)?);
     let places = Places::new(manifests, &of.namespace, manifests::secrets(of.secrets)?);
     let cancel = cancel_on_signals()?;
@@ -29,6 +29,7 @@ pub(super) async fn probe(args: WorkerProbeArgs) -> Result<u8, Failure> {
             name: Some(name),
             namespace: Some(of.namespace),
             labels: Some(labels::labels([(labels::CONNECTOR, &names::label(&of.connector))])),
+            annotations: Some([(labels::GENERATION.to_owned(), generation.to_string())].into()),
             ..ObjectMeta::default()
         };
         let text = serde_json::to_string(&catalogue).map_err(std::io::Error::from)?;

@@ -1,5 +1,6 @@
 //! Values that occur nowhere else, and every form in which one may be written.
 
+use aggregator_tests::random::Random;
 use k8s_openapi::ByteString;
 
 /// A value, and where it stands.
@@ -101,15 +102,8 @@ impl Canaries {
 
 /// Small letters and digits, without a pattern that the numbers around it share.
 fn value(number: u64) -> String {
-    let mut state = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let letters = (0..26).map(|_| {
-        // xorshift
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        char::from(b"abcdefghijklmnopqrstuvwxyz234567"[(state >> 40) as usize % 32])
-    });
-    letters.collect()
+    let mut random = Random::from_seed(number);
+    (0..26).map(|_| char::from(*random.pick(b"abcdefghijklmnopqrstuvwxyz234567"))).collect()
 }
 
 /// The value's halves, because a message may be cut; and the whole as encodings write it.

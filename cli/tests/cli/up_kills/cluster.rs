@@ -1,6 +1,6 @@
 //! A running `aggregator up`, and what is left when it is killed.
 
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -90,19 +90,22 @@ impl Drop for Cluster {
 }
 
 /// The processes of Pods that the cluster of a folder has started, and their supervisors.
-pub(crate) fn processes(data: &Path) -> usize {
+pub(crate) fn processes(data: &Path) -> Vec<i32> {
     let mark = std::fs::read_to_string(data.join("node/owner")).expect("the mark of the folder's node");
     let variable = format!("{OWNER}={mark}");
     let entries = std::fs::read_dir("/proc").expect("processes").map_while(Result::ok);
-    let environments = entries.filter_map(|entry| std::fs::read(entry.path().join("environ")).ok());
-    environments.filter(|all| all.split(|byte| *byte == 0).any(|one| one == variable.as_bytes())).count()
+    let is_marked = |entry: &DirEntry| {
+        let environment = std::fs::read(entry.path().join("environ"));
+        environment.is_ok_and(|all| all.split(|byte| *byte == 0).any(|one| one == variable.as_bytes()))
+    };
+    entries.filter(is_marked).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// How long it takes until none of them is left.
 pub(crate) fn until_none(data: &Path) -> Duration {
     let begun = Instant::now();
     loop {
-        let (left, waited) = (processes(data), begun.elapsed());
+        let (left, waited) = (processes(data).len(), begun.elapsed());
         if left == 0 {
             return waited;
         }

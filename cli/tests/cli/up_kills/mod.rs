@@ -12,18 +12,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use aggregator_tests::random::Random;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-use crate::random::Random;
-
-pub(crate) use cluster::Cluster;
+pub(crate) use cluster::{Cluster, processes, until_none};
 pub(crate) use runs::prepare;
 
-use cluster::{processes, until_none};
 use watcher::Watcher;
 use writer::Writer;
 
@@ -161,7 +159,7 @@ pub(crate) fn play(program: &Path, kills: u32, random: &mut Random) -> Figures {
         } else {
             std::thread::sleep(Duration::from_millis((LIFE.0 + random.below(LIFE.1)) as u64));
         }
-        figures.busy += u32::from(processes(&data) > 0);
+        figures.busy += u32::from(!processes(&data).is_empty());
         cluster.kill();
         figures.left = figures.left.max(until_none(&data));
         known = runtime.block_on(load.ended(newest));
@@ -182,7 +180,7 @@ pub(crate) fn play(program: &Path, kills: u32, random: &mut Random) -> Figures {
 /// The last kill hits processes for certain.
 fn wait_for_processes(data: &Path) {
     let begun = Instant::now();
-    while processes(data) == 0 {
+    while processes(data).is_empty() {
         assert!(begun.elapsed() < PATIENCE, "no run has a process");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -201,7 +199,8 @@ mod tests {
     fn what_was_acknowledged_outlives_kills() {
         let wanted = std::env::var("AGGREGATOR_KILLS").ok();
         let kills = wanted.map_or(KILLS, |text| text.parse().expect("AGGREGATOR_KILLS is a number"));
-        let figures = play(&folder::binary("aggregator"), kills, &mut Random::seeded());
+        let figures =
+            play(&folder::binary("aggregator"), kills, &mut Random::seeded("what_was_acknowledged_outlives_kills"));
         println!("{}", figures.words());
     }
 }

@@ -136,6 +136,17 @@ pub(crate) fn gone(expired: Expired) -> Refusal {
 }
 
 impl Told {
+    /// What happened to an object, in the API's word, and the object; None when it is of none.
+    #[must_use]
+    pub fn object(&self) -> Option<(&'static str, &Arc<Stored>)> {
+        match self {
+            Self::Added(stored) => Some(("ADDED", stored)),
+            Self::Modified(stored) => Some(("MODIFIED", stored)),
+            Self::Deleted(stored) => Some(("DELETED", stored)),
+            Self::Bookmark(..) | Self::Error(_) => None,
+        }
+    }
+
     /// As the API writes it, with an object in the form that was asked for.
     #[must_use]
     pub fn line(&self, api_version: &str, kind: &str, form: &dyn Fn(&Stored) -> Value) -> Value {

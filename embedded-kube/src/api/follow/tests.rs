@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::store::{Change, Expected, Key, Resource, Store};
+use super::super::store::{Change, Expected, Key, Resource, Scope, Store};
 use super::{Follow, Told};
 
 fn pods() -> Resource {
@@ -18,7 +18,7 @@ async fn put(store: &Store, name: &str, expected: Expected, color: &str) -> u64 
 }
 
 fn reds(store: &Store, start: bool, time: Duration) -> Follow {
-    let (listed, watch) = store.list_and_watch(&pods(), None);
+    let (listed, watch) = store.list_and_watch(&pods(), &Scope::default());
     let selects = |stored: &super::super::store::Stored| stored.object["metadata"]["labels"]["color"] == "red";
     Follow::new((watch, start.then_some(listed)), None, Box::new(selects), (true, start), time)
 }

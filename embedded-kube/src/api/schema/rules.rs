@@ -344,7 +344,8 @@ mod tests {
         }));
         let verdict = check(&schema, &json!({"time": []}), None);
         let told: Vec<_> = verdict.causes.iter().map(|cause| cause.message.as_str()).collect();
-        let told_is = "Invalid value: \"object\": invalid data, expected string, got []interface {} evaluating rule: too early";
+        let told_is =
+            "Invalid value: \"object\": invalid data, expected string, got []interface {} evaluating rule: too early";
         assert_eq!(told, [told_is]);
     }
 

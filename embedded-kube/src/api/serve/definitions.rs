@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::super::apply::{self, Manager};
 use super::super::builtin::{self, CLEANUP, Leaving};
 use super::super::lifecycle::{self, DeleteOptions, Deleted};
-use super::super::store::{Change, Expected, Key, NotWritten, Resource, Stored};
+use super::super::store::{Change, Expected, Key, NotWritten, Resource, Scope, Stored};
 use super::super::{Kind, Refusal, RefusalReason};
 use super::Api;
 use super::registry::definitions;
@@ -131,7 +131,7 @@ impl Api {
     /// Deletes all objects of a resource, and waits until they are gone.
     async fn empty(&self, resource: &Resource) -> Result<(), NotWritten> {
         loop {
-            let (listed, mut watch) = self.0.store.list_and_watch(resource, None);
+            let (listed, mut watch) = self.0.store.list_and_watch(resource, &Scope::default());
             if listed.items.is_empty() {
                 return Ok(());
             }

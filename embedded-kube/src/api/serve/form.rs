@@ -66,6 +66,11 @@ impl Shape {
         }
     }
 
+    /// Whether objects are given as they are.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.form, Form::Plain)
+    }
+
     /// A page of a list.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ mod read;
 mod registry;
 mod review;
 mod service;
+mod texts;
 mod write;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -46,6 +47,7 @@ pub use service::{Service, in_process};
 use answer::Answer;
 use guard::Guard;
 use registry::Registry;
+use texts::Texts;
 
 /// The version that is told to clients: of Kubernetes, and of what serves it.
 pub const VERSION: &str = "v1.37.2+embedded";
@@ -110,6 +112,8 @@ struct Inner {
     openapi: RwLock<Arc<OpenApi>>,
     schemas: Schemas,
     pages: Pages,
+    /// What watches were told last.
+    texts: Arc<Texts>,
     guard: Guard,
     /// Who may what: changed before anybody sees that a role has.
     roles: Arc<RwLock<Index>>,
@@ -164,6 +168,7 @@ impl Api {
             openapi: RwLock::new(Arc::new(openapi)),
             schemas: Schemas::default(),
             pages: Pages::default(),
+            texts: Arc::default(),
             guard: Guard::new(tokens, issuer),
             roles,
             admission,

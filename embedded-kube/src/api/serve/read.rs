@@ -15,11 +15,12 @@ use super::super::discovery::{Endpoint, subresources, verbs};
 use super::super::follow::{Follow, Told};
 use super::super::request::{ListOptions, Match, ResourcePath, Verb, check_get, query};
 use super::super::selector::{FieldSelector, LabelSelector};
-use super::super::store::{Key, Stored};
+use super::super::store::{Key, Scope, Stored};
 use super::super::{Kind, Refusal, RefusalReason};
 use super::answer::Answer;
 use super::form::{Shape, shown};
 use super::registry::{definitions, key};
+use super::texts::Texts;
 use super::{Api, Asked, event};
 
 /// How long a watch is open when the client says nothing of it, in seconds: from, and how much more at most.
@@ -54,6 +55,12 @@ impl Selection {
         }
         let object = event::seen(&self.kind, &stored.object);
         self.labels.matches(&object) && self.fields.matches(&self.kind, &object)
+    }
+
+    /// Which objects can be among those wanted, as far as their keys tell.
+    fn scope(&self, namespace: Option<&str>) -> Scope {
+        let name = self.fields.exact("metadata.name").map(ToOwned::to_owned);
+        Scope { name, ..Scope::within(namespace) }
     }
 
     /// The fields that are asked to have one value, for whoever decides about rights.
@@ -212,19 +219,20 @@ impl Api {
     ) -> Result<Answer, Refusal> {
         let shape = Shape::of(asked, kind, Endpoint::Watch)?;
         let resource = event::resource(kind);
+        let scope = selection.scope(path.namespace.as_deref());
         let starts = options.initial_events.unwrap_or(false);
         let version = options.resource_version.filter(|version| *version > 0);
         let followed = match version.filter(|_| !starts) {
             // From now on, with what is there, as if it had just come.
             None => {
-                let (listed, watch) = self.0.store.list_and_watch(&resource, path.namespace.as_deref());
+                let (listed, watch) = self.0.store.list_and_watch(&resource, &scope);
                 Ok((watch, Some(listed)))
             }
-            Some(version) => self.0.store.watch(&resource, version).map(|watch| (watch, None)),
+            Some(version) => self.0.store.watch(&resource, &scope, version).map(|watch| (watch, None)),
         };
         let seconds =
             options.timeout_seconds.filter(|seconds| *seconds > 0).unwrap_or(WATCH_SECONDS).min(LONGEST_WATCH);
-        let form = Form { kind: kind.clone(), shape, first: true };
+        let form = Form { kind: kind.clone(), shape, first: true, texts: Arc::clone(&self.0.texts) };
         let stream = match followed {
             Err(expired) => {
                 let refusal = Refusal::new(RefusalReason::Expired, expired.to_string());
@@ -258,11 +266,17 @@ struct Form {
     kind: Kind,
     shape: Shape,
     first: bool,
+    texts: Arc<Texts>,
 }
 
 impl Form {
     fn line(&self, told: &Told) -> Bytes {
         let api_version = self.kind.api_version();
+        if let (true, Some((what, stored))) = (self.shape.is_plain(), told.object()) {
+            let text = self.texts.of(stored, &api_version, || shown(&self.kind, stored).to_string());
+            let parts: [&[u8]; 5] = [br#"{"type":""#, what.as_bytes(), br#"","object":"#, &text, b"}\n"];
+            return Bytes::from(parts.concat());
+        }
         let object = |stored: &Stored| -> Value {
             let object = shown(&self.kind, stored);
             self.shape.event(&self.kind, &object, self.first)

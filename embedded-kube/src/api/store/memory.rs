@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::Listed;
 use super::change::{Key, Resource, Stored};
 use super::disk::{Disk, StoreError};
-use super::log::{Event, Expired, Log, Watch};
+use super::log::{Event, Expired, Log, Scope, Watch};
 
 /// The objects of one resource, by namespace and name.
 type Objects = BTreeMap<(String, String), Arc<Stored>>;
@@ -81,14 +81,17 @@ impl Memory {
         self.logs.entry(resource.clone()).or_insert_with(|| Log::new(begun))
     }
 
-    pub(super) fn watch(&mut self, resource: &Resource, after: u64) -> Result<Watch, Expired> {
+    pub(super) fn watch(&mut self, resource: &Resource, scope: &Scope, after: u64) -> Result<Watch, Expired> {
         let newest = self.version;
-        self.log(resource).watch(after, newest)
+        self.log(resource).watch(scope, after, newest)
     }
 
-    pub(super) fn list_and_watch(&mut self, resource: &Resource, namespace: Option<&str>) -> (Listed, Watch) {
-        let listed = self.list(resource, namespace);
+    pub(super) fn list_and_watch(&mut self, resource: &Resource, scope: &Scope) -> (Listed, Watch) {
+        let mut listed = self.list(resource, scope.namespace.as_deref());
+        if let Some(name) = &scope.name {
+            listed.items.retain(|stored| stored.key.name == *name);
+        }
         let version = self.version;
-        (listed, self.log(resource).watch_from_now(version))
+        (listed, self.log(resource).watch_from_now(scope, version))
     }
 }

@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 pub use change::{Change, Expected, Key, Resource, Stored};
 pub use disk::StoreError;
-pub use log::{Event, EventKind, Expired, Watch};
+pub use log::{Event, EventKind, Expired, Scope, Watch};
 
 use memory::Memory;
 use writer::{Observer, Order, Writer};
@@ -109,18 +109,18 @@ impl Store {
         answered.await.map_err(|_| NotWritten::Closed)?
     }
 
-    /// What happens to the objects of a resource after a version.
+    /// What happens to some objects of a resource after a version.
     ///
     /// # Errors
     /// When that is too long ago.
-    pub fn watch(&self, resource: &Resource, after: u64) -> Result<Watch, Expired> {
-        memory::write(&self.memory).watch(resource, after)
+    pub fn watch(&self, resource: &Resource, scope: &Scope, after: u64) -> Result<Watch, Expired> {
+        memory::write(&self.memory).watch(resource, scope, after)
     }
 
-    /// The objects of a resource, and what happens to them afterwards, without a gap.
+    /// Some objects of a resource, and what happens to them afterwards, without a gap.
     #[must_use]
-    pub fn list_and_watch(&self, resource: &Resource, namespace: Option<&str>) -> (Listed, Watch) {
-        memory::write(&self.memory).list_and_watch(resource, namespace)
+    pub fn list_and_watch(&self, resource: &Resource, scope: &Scope) -> (Listed, Watch) {
+        memory::write(&self.memory).list_and_watch(resource, scope)
     }
 }
 

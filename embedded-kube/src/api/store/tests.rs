@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use aggregator_tests::random::Random;
 use serde_json::{Value, json};
 
 use super::*;
@@ -53,8 +54,8 @@ async fn versions_go_on_after_a_restart_also_when_the_newest_object_is_gone() {
     let store = Store::open(Some(&file)).expect("a store");
     assert_eq!((store.version(), store.get(&key("a")).map(|it| it.version)), (3, Some(1)));
     // What was told before this process began is not known any more.
-    assert_eq!(store.watch(&pods(), 2).expect_err("it is too old"), Expired { asked: 2, oldest: 3 });
-    let mut watch = store.watch(&pods(), 3).expect("a watch");
+    assert_eq!(store.watch(&pods(), &Scope::default(), 2).expect_err("it is too old"), Expired { asked: 2, oldest: 3 });
+    let mut watch = store.watch(&pods(), &Scope::default(), 3).expect("a watch");
     assert_eq!(put(&store, "c", Expected::Absent, 1).await.expect("it is new").version, 4);
     let events = watch.next().await.expect("in time").expect("events");
     assert_eq!(events.len(), 1);
@@ -74,14 +75,14 @@ fn a_database_of_something_else_is_left_alone() {
 /// A list, and the events after it, are the state at every moment, whoever writes what.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_and_its_events_are_the_state() {
-    const WRITERS: u64 = 8;
+    const WRITERS: usize = 8;
     const WRITES: u64 = 400;
     let store = Store::open(None).expect("a store");
     let followers: Vec<_> = (0..4)
         .map(|_| {
             let store = store.clone();
             tokio::spawn(async move {
-                let (listed, mut watch) = store.list_and_watch(&pods(), None);
+                let (listed, mut watch) = store.list_and_watch(&pods(), &Scope::default());
                 let mut state: BTreeMap<String, Value> =
                     listed.items.iter().map(|it| (it.key.name.clone(), it.object.clone())).collect();
                 let mut last = listed.version;
@@ -104,22 +105,21 @@ async fn a_list_and_its_events_are_the_state() {
             })
         })
         .collect();
+    let random = Random::seeded("a_list_and_its_events_are_the_state");
     let writers = (0..WRITERS).map(|writer| {
-        let store = store.clone();
+        let (store, mut random) = (store.clone(), random.of(writer));
         tokio::spawn(async move {
-            let mut random = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(writer + 1);
             let mut made = 0;
             while made < WRITES {
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let name = format!("p{}", (random >> 33) % 20);
+                let (name, value) = (format!("p{}", random.below(20)), random.next());
                 let there = store.get(&key(&name));
                 let written = match there {
-                    None => put(&store, &name, Expected::Absent, random).await,
-                    Some(there) if random & (1 << 40) == 0 => {
+                    None => put(&store, &name, Expected::Absent, value).await,
+                    Some(there) if random.percent(50) => {
                         let expected = Expected::Version(there.version);
                         store.write(key(&name), expected, Change::Remove(there.object.clone())).await
                     }
-                    Some(there) => put(&store, &name, Expected::Version(there.version), random).await,
+                    Some(there) => put(&store, &name, Expected::Version(there.version), value).await,
                 };
                 // Another one was faster.
                 made += u64::from(written.is_ok());
@@ -128,10 +128,43 @@ async fn a_list_and_its_events_are_the_state() {
     });
     futures::future::join_all(writers).await.into_iter().for_each(|done| done.expect("no panic"));
     put(&store, "end", Expected::Absent, 0).await.expect("it is new");
-    assert_eq!(store.version(), WRITERS * WRITES + 1);
+    assert_eq!(store.version(), WRITERS as u64 * WRITES + 1);
     let all = store.list(&pods(), None).items;
     let state: BTreeMap<String, Value> = all.iter().map(|it| (it.key.name.clone(), it.object.clone())).collect();
     for follower in followers {
         assert_eq!(follower.await.expect("no panic"), state);
     }
+}
+
+#[tokio::test]
+async fn whoever_watches_one_name_is_told_of_nothing_else() {
+    let store = Store::open(None).expect("a store");
+    put(&store, "a", Expected::Absent, 1).await.expect("it is new");
+    let one = Scope { namespace: Some("demo".into()), name: Some("a".into()) };
+    let (listed, mut watch) = store.list_and_watch(&pods(), &one);
+    assert_eq!(listed.items.len(), 1);
+    put(&store, "b", Expected::Absent, 1).await.expect("it is new");
+    assert_eq!(watch.seen(), 2, "nothing that it wants has happened up to there");
+    put(&store, "a", Expected::Version(1), 2).await.expect("it is that version");
+    let versions = |events: Vec<Event>| events.iter().map(|event| event.stored.version).collect::<Vec<_>>();
+    assert_eq!(versions(watch.next().await.expect("in time").expect("events")), [3]);
+    let mut late = store.watch(&pods(), &one, 1).expect("a watch");
+    assert_eq!(versions(late.next().await.expect("in time").expect("events")), [3], "of what had happened, too");
+    let elsewhere = Scope { namespace: Some("other".into()), name: Some("a".into()) };
+    let mut other = store.watch(&pods(), &elsewhere, 1).expect("a watch");
+    drop(store);
+    assert_eq!(other.next().await, Ok(None), "that is another object, and the store is closed");
+}
+
+#[tokio::test]
+async fn whoever_is_too_far_behind_has_to_list_again() {
+    let store = Store::open(None).expect("a store");
+    let (_, mut watch) = store.list_and_watch(&pods(), &Scope::default());
+    let mut version = put(&store, "a", Expected::Absent, 0).await.expect("it is new").version;
+    for value in 1..=10_000 {
+        version = put(&store, "a", Expected::Version(version), value).await.expect("it is that version").version;
+    }
+    assert_eq!(watch.next().await.expect("what it had in time").expect("events").len(), 10_000);
+    assert_eq!(watch.next().await, Err(Expired { asked: 10_000, oldest: 10_001 }));
+    assert_eq!(store.watch(&pods(), &Scope::default(), 0).err(), Some(Expired { asked: 0, oldest: 1 }));
 }

@@ -156,6 +156,7 @@ fn by_the_server() -> Vec<Case> {
             .kubectl("get configmaps,boats -o name"),
         case("server-side-of-several")
             .kubectl_with(apply, list([config("a"), idle_pod("p"), suspended_job("j"), boat("b", &json!({}))]))
+            .until_job("j", "Suspended")
             .kubectl("get pod p -o yaml --show-managed-fields")
             .kubectl("get job j -o json --show-managed-fields"),
         case("server-side-of-what-is-wrong")

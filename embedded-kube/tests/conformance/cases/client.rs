@@ -113,6 +113,9 @@ async fn changes(stage: Stage) -> Value {
     let patch = Patch::Merge(json!({"data": {"size": "2"}}));
     api.patch("a", &PatchParams::default(), &patch).await.expect("it is there");
     api.delete("a", &DeleteParams::default()).await.expect("it is there");
+    // The watch lasts a second, and tells what the server has heard by then.
+    let heard = stage.until("{core}/configmaps/a?resourceVersion=0", |answer| answer["status"] == 404).await;
+    assert!(heard.is_ok(), "{heard:?}");
     let events = api.watch(&WatchParams::default().timeout(1), &version).await.expect("a watch");
     events.filter_map(|event| async move { change(event) }).collect::<Vec<Value>>().await.into()
 }

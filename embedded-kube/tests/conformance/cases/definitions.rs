@@ -75,6 +75,7 @@ fn forms() -> Vec<Case> {
                 ),
             )
             .defined(GROUP, "things")
+            .defined("{ns}.example.com/v1beta1", "things")
             .get("/apis/{ns}.example.com")
             .post("/apis/{ns}.example.com/v1beta1/namespaces/{ns}/things", object("{ns}.example.com/v1beta1", "Thing", "a", &json!({"spec": {"x": 1}})))
             .get("/apis/{ns}.example.com/v1/namespaces/{ns}/things/a")
@@ -283,6 +284,7 @@ fn by_kubectl() -> Vec<Case> {
                 "apply --server-side --field-manager=other -f -",
                 with(definition("Thing", &json!({})), &json!({"spec": {"names": {"singular": "thingy"}}})),
             )
+            .until_that("{crds}/things.{ns}.example.com", "is established", |it| has_condition(it, "Established"))
             .kubectl("describe crd things.{ns}.example.com"),
     ]
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, case};
 use crate::manifests::{binding, boat, config, idle_pod, job, object, pod, reader, secret, suspended_job, user, with};
+use crate::stage::Stage;
 
 /// Objects, and what is said of one of them.
 fn described(name: &'static str, what: &str, objects: impl IntoIterator<Item = Value>) -> Case {
@@ -77,7 +78,7 @@ fn kinds() -> Vec<Case> {
                 "v1",
                 "LimitRange",
                 "a",
-                &json!({"spec": {"limits": [{"type": "Container", "default": {"cpu": "1"}, "max": {"memory": "1Gi"}}]}}),
+                &json!({"spec": {"limits": [{"type": "Container", "default": {"cpu": "1"}, "max": {"cpu": "2"}}]}}),
             )],
         ),
         described("describe-a-quota", "resourcequota a", [object("v1", "ResourceQuota", "a", &json!({"spec": {}}))]),
@@ -141,27 +142,29 @@ fn kinds() -> Vec<Case> {
         )
         .seen(|_| Value::Null)
         .until_job("j", "Suspended")
+        .until_that("{core}/events", "tell that it is suspended", |events| {
+            events.to_string().contains(r#""reason":"Suspended""#)
+        })
         .kubectl("describe job j"),
-        described(
-            "describe-a-node",
-            "node {ns}",
-            [object(
+        case("describe-a-node")
+            .create([object(
                 "v1",
                 "Node",
                 "{ns}",
                 &json!({"spec": {"unschedulable": true}, "metadata": {"labels": {"a": "b"}}}),
-            )],
-        )
-        .seen(|mut answer| {
-            // Its controller may or may not have come by.
-            let text = answer["out"]["text"].as_str().unwrap_or_default();
-            let known = text.lines().take_while(|line| !line.starts_with("Events:"));
-            let known: Vec<&str> = known
-                .filter(|line| !line.starts_with("Taints:") && !line.starts_with("  node.kubernetes.io/"))
-                .collect();
-            answer["out"] = json!({"text": known.join("\n")});
-            answer
-        }),
+            )])
+            .code("until it is known how long it may keep what it has read", |stage| Box::pin(annotated(stage)))
+            .kubectl("describe node {ns}")
+            .seen(|mut answer| {
+                // Its other controller may or may not have come by.
+                let text = answer["out"]["text"].as_str().unwrap_or_default();
+                let known = text.lines().take_while(|line| !line.starts_with("Events:"));
+                let known: Vec<&str> = known
+                    .filter(|line| !line.starts_with("Taints:") && !line.starts_with("  node.kubernetes.io/"))
+                    .collect();
+                answer["out"] = json!({"text": known.join("\n")});
+                answer
+            }),
         case("describe-nothing")
             .kubectl("describe pod none")
             .kubectl("describe boats")
@@ -171,23 +174,45 @@ fn kinds() -> Vec<Case> {
     ]
 }
 
+/// Waits for the annotation of a node's controller, which only the real control plane has.
+async fn annotated(stage: Stage) -> Value {
+    if stage.plane.name != "real" {
+        return json!("so");
+    }
+    let annotations =
+        |answer: &Value| answer["body"]["metadata"]["annotations"]["node.alpha.kubernetes.io/ttl"].is_string();
+    match stage.until("/api/v1/nodes/{ns}", annotations).await {
+        Ok(()) => json!("so"),
+        Err(answer) => json!({"not so": answer}),
+    }
+}
+
+/// What is said of a Pod, with the events at its end in any order: the scheduler and the node tell them at the same time.
+fn events_in_any_order(mut answer: Value) -> Value {
+    let text = answer["out"]["text"].as_str().unwrap_or_default();
+    let mut lines: Vec<&str> = text.lines().collect();
+    if let Some(first) = lines.iter().position(|line| line.starts_with("Events:")) {
+        lines[first..].sort_unstable();
+    }
+    answer["out"] = json!({"text": lines.join("\n")});
+    answer
+}
+
 fn running() -> Vec<Case> {
     let path = "{core}/pods/p";
     vec![
         case("describe-a-pod-that-runs")
             .create([pod("p", "exec sleep 600")])
             .until(path, "/status/phase", "Running")
-            .until_that("{core}/events", "tell that it was started", |events| {
-                events.to_string().contains(r#""reason":"Started""#)
-            })
-            .kubectl("describe pod p"),
+            .until_started()
+            .kubectl("describe pod p")
+            .seen(events_in_any_order),
         case("describe-a-pod-that-failed")
             .create([pod("p", "echo 'what went wrong' > /dev/termination-log; exit 3")])
             .until(path, "/status/phase", "Failed")
-            .until_that("{core}/events", "tell that it was started", |events| {
-                events.to_string().contains(r#""reason":"Started""#)
-            })
-            .kubectl("describe pod p"),
+            .until_started()
+            .kubectl("describe pod p")
+            .seen(events_in_any_order),
         case("describe-a-pod-that-fits-nowhere")
             .create([with(pod("p", "exit 0"), &json!({"spec": {"nodeSelector": {"kubernetes.io/hostname": "none"}}}))])
             .until(path, "/status/conditions/0/reason", "Unschedulable")

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, case, in_any_order};
+use crate::case::{Case, case, in_any_order, lines_in_any_order};
 use crate::manifests::{boat, object, pod, with};
 
 const NEW: &str = "/apis/events.k8s.io/v1/namespaces/{ns}/events";
@@ -85,9 +85,10 @@ pub(super) fn cases() -> Vec<Case> {
         case("events-of-a-pod")
             .create([pod("p", "exit 0")])
             .until("{core}/pods/p", "/status/phase", "Succeeded")
-            .until_that("{core}/events", "tell that it was started", |events| events.to_string().contains(r#""reason":"Started""#))
+            .until_started()
             .kubectl("events --for pod/p --no-headers")
             .seen(in_any_order)
-            .kubectl("get events --no-headers -o custom-columns=R:.reason,M:.message,T:.type,O:.involvedObject.kind"),
+            .kubectl("get events --no-headers -o custom-columns=R:.reason,M:.message,T:.type,O:.involvedObject.kind")
+            .seen(lines_in_any_order),
     ]
 }

@@ -96,8 +96,11 @@ pub(super) fn cases() -> Vec<Case> {
             .until(path, "/status/ready", 2)
             .kubectl(r#"patch job j --type=merge -p '{"spec": {"parallelism": 0}}'"#)
             .until_that("{core}/pods", "is empty", |pods| pods["items"].as_array().is_some_and(Vec::is_empty))
-            .until_that(path, "has no active Pods", |job| {
-                job["status"]["active"].is_null() && job["status"]["terminating"] == 0
+            .until_that(path, "has no active Pods, and has counted all", |job| {
+                let status = &job["status"];
+                status["active"].is_null()
+                    && status["terminating"] == 0
+                    && status["uncountedTerminatedPods"]["failed"].is_null()
             })
             .get(path)
             .seen(whole),

@@ -215,11 +215,19 @@ fn pages() -> Vec<Case> {
     ]
 }
 
+/// Waits until what the server remembers has all maps: it hears of them a little later than whoever made them.
+fn remembered(case: Case, list: &str) -> Case {
+    case.until_that(&format!("{list}&resourceVersion=0"), "has them all", |list| {
+        list["items"].as_array().is_some_and(|items| items.len() == maps().len())
+    })
+}
+
 fn versions() -> Vec<Case> {
     let place = "{core}/configmaps";
     vec![
         all_selected(
-            case("versions-of-lists").create(maps()).remember(place),
+            remembered(case("versions-of-lists").create(maps()), "{core}/configmaps?labelSelector=kind")
+                .remember(place),
             place,
             &[
                 "resourceVersion=0",
@@ -250,6 +258,7 @@ fn versions() -> Vec<Case> {
         ),
         case("version-of-an-object")
             .create([labelled("a", &json!({}))])
+            .until("{core}/configmaps/a?resourceVersion=0", "/metadata/name", "a")
             .get("{core}/configmaps/a?resourceVersion=0")
             .get("{core}/configmaps/a?resourceVersion=x")
             .get("{core}/configmaps/none?resourceVersion=0"),

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, case, in_any_order};
+use crate::case::{Case, case, in_any_order, lines_in_any_order};
 use crate::manifests::{config, idle_pod, job, pod, with};
 use crate::request::Request;
 
@@ -59,6 +59,8 @@ pub(super) fn cases() -> Vec<Case> {
             .until(path, "/status/phase", "Succeeded")
             .kubectl("logs p")
             .kubectl("logs p -c two")
+            // Each of its two streams is read by itself.
+            .seen(lines_in_any_order)
             .kubectl("logs p --all-containers --prefix")
             .seen(in_any_order)
             .get("{core}/pods/p/log"),
@@ -71,7 +73,8 @@ pub(super) fn cases() -> Vec<Case> {
             .finish(),
         case("log-that-is-followed-to-the-end")
             .create([pod("p", "sleep 1; echo one; sleep 1; echo two")])
-            .until(path, "/status/phase", "Running")
+            // Whether it has ended by then is the same to whoever reads to the end.
+            .until_that(path, "has begun", |it| it["status"]["phase"] != "Pending")
             .kubectl("logs -f p")
             .kubectl("logs -f p"),
         case("log-of-a-job")
@@ -81,9 +84,12 @@ pub(super) fn cases() -> Vec<Case> {
             .kubectl("logs -l batch.kubernetes.io/job-name=j")
             .kubectl("logs -l batch.kubernetes.io/job-name=j --prefix"),
         case("log-of-a-job-that-is-followed")
-            .create([job("j", "echo one; sleep 1; echo two", &json!({}))])
+            .create([job("j", "echo one; while [ ! -e {home}/go-on ]; do sleep 0.05; done; echo two", &json!({}))])
             .until("{batch}/jobs/j", "/status/ready", 1)
-            .kubectl("logs -f job/j"),
+            .start("logs -f job/j")
+            .lines(1)
+            .file("go-on", "")
+            .finish(),
         case("log-of-the-container-before")
             .create([with(pod("p", "echo again; exit 1"), &json!({"spec": {"restartPolicy": "OnFailure"}}))])
             .until_that(path, "was started again", |it| {

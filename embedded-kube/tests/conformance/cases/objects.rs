@@ -126,6 +126,13 @@ fn forms() -> Vec<Case> {
         case("quota-that-is-full")
             .create([object("v1", "ResourceQuota", "a", &json!({"spec": {"hard": {"pods": "1", "count/boats.example.com": "0"}}}))])
             .until("{core}/resourcequotas/a", "/status/used/pods", "0")
+            .code("until a Pod may come", |stage| {
+                Box::pin(async move {
+                    // Who lets Pods in hears a little later how many there are.
+                    let request = Request::new("POST", "{core}/pods?dryRun=All").json(&idle_pod("p"));
+                    json!(stage.until_answered(&request, |answer| answer["status"] == 201).await.is_ok())
+                })
+            })
             .post("{core}/pods", idle_pod("p"))
             .seen(|answer| answer["status"].clone())
             .post("{core}/pods", idle_pod("q"))
@@ -207,6 +214,8 @@ fn replacing() -> Vec<Case> {
             .strategic("{core}/pods/p", json!({"spec": {"containers": [{"name": "other", "image": "tests/shell:2"}]}})),
         case("job-that-changes")
             .create([suspended_job("j")])
+            // Who has written it is compared, and its controller writes it once.
+            .until_job("j", "Suspended")
             .merge("{batch}/jobs/j", json!({"spec": {"completions": 4}}))
             .merge("{batch}/jobs/j", json!({"spec": {"backoffLimit": 4, "activeDeadlineSeconds": 600}}))
             .merge("{batch}/jobs/j", json!({"spec": {"selector": {"matchLabels": {"a": "b"}}}}))

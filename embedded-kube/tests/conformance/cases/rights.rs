@@ -296,11 +296,20 @@ fn grants() -> Vec<Case> {
     ]});
     vec![
         case("grants-of-more-than-one-has")
-            .create([object("rbac.authorization.k8s.io/v1", "Role", "writer", &writer), binding("writer", "writer", &user("ann")), reader("Role", "large", &["secrets"])])
+            // Roles are heard of in the order in which they come: who knows the writer's knows the large one.
+            .create([reader("Role", "large", &["secrets"]), object("rbac.authorization.k8s.io/v1", "Role", "writer", &writer), binding("writer", "writer", &user("ann"))])
             .allowed("ann", "create", "rbac.authorization.k8s.io/roles")
             .kubectl("create role small --verb=get --resource=configmaps --as=ann")
             .kubectl("create role large-too --verb=get,list --resource=secrets,configmaps --as=ann")
             .kubectl("create rolebinding large --role=large --user=bob --as=ann")
+            .code("until the small role is known", |stage| {
+                Box::pin(async move {
+                    let probe = binding("probe", "small", &user("bob"));
+                    let request = Request::new("POST", "{rbac}/rolebindings?dryRun=All").json(&probe);
+                    let request = request.header("impersonate-user", "ann");
+                    json!(stage.until_answered(&request, |answer| answer["status"] == 201).await.is_ok())
+                })
+            })
             .kubectl("create rolebinding small --role=small --user=bob --as=ann")
             .kubectl("create rolebinding none --role=none --user=bob --as=ann"),
         case("roles-that-gather")

@@ -8,6 +8,7 @@ use crate::manifests::{idle_pod, object, pod, with};
 pub(super) fn cases() -> Vec<Case> {
     let service = object("v1", "Service", "s", &json!({"spec": {"ports": [{"port": 80}]}}));
     let pod_path = "{core}/pods/p";
+    let restricted = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
     vec![
         case("unsupported-kinds")
             .kubectl("get services")
@@ -43,8 +44,10 @@ pub(super) fn cases() -> Vec<Case> {
             .get("/api/v1/watch/namespaces/{ns}/configmaps?timeoutSeconds=1")
             .seen(|answer| answer["status"].clone()),
         case("unsupported-security")
-            .kubectl("label namespace {ns} pod-security.kubernetes.io/enforce=restricted")
-            .post("{core}/pods", with(idle_pod("p"), &json!({"spec": {"hostNetwork": true}})))
+            // It is asked for from the beginning: who keeps to it hears late of what changes.
+            .create([object("v1", "Namespace", "{ns}-b", &restricted)])
+            .until("/api/v1/namespaces/{ns}-b/serviceaccounts/default", "/metadata/name", "default")
+            .post("/api/v1/namespaces/{ns}-b/pods", with(idle_pod("p"), &json!({"spec": {"hostNetwork": true}})))
             .seen(|answer| answer["status"].clone()),
     ]
 }

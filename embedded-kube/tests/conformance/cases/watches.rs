@@ -33,6 +33,15 @@ fn changed(name: &'static str) -> Case {
         .merge("{core}/configmaps/a", json!({"metadata": {"labels": {"color": "blue"}}}))
         .merge("{core}/configmaps/b", json!({"data": {"size": "2"}}))
         .delete("{core}/configmaps/b", Value::Null)
+        // A watch lasts a second here, and tells what the server has heard by then.
+        .until_gone("{core}/configmaps/b?resourceVersion=0")
+}
+
+/// Waits until the server has heard of both maps that have the label.
+fn heard_of_both(case: Case) -> Case {
+    case.until_that("{core}/configmaps?labelSelector=x&resourceVersion=0", "has both", |maps| {
+        maps["items"].as_array().is_some_and(|items| items.len() == 2)
+    })
 }
 
 fn watched(case: Case, path: &str) -> Case {
@@ -62,11 +71,11 @@ fn by_hand() -> Vec<Case> {
         changed("watch-in-tables").accepting(&since, TABLE).seen(without_marks),
         changed("watch-of-metadata").accepting(&since, METADATA).seen(without_marks),
         watched(
-            case("watch-with-what-is-there").create(maps()),
+            heard_of_both(case("watch-with-what-is-there").create(maps())),
             "{core}/configmaps?watch=1&timeoutSeconds=1&labelSelector=x",
         ),
         watched(
-            case("watch-from-nought").create(maps()),
+            heard_of_both(case("watch-from-nought").create(maps())),
             "{core}/configmaps?watch=true&timeoutSeconds=1&resourceVersion=0&labelSelector=x",
         ),
         watched(case("watch-that-begins-with-a-list").create(fleet()), &format!("{{boats}}?{initial}")),
@@ -80,7 +89,8 @@ fn by_hand() -> Vec<Case> {
                 .remember("{boats}")
                 .create([boat("a", &json!({}))])
                 .merge("{boats}/a", json!({"spec": {"color": "red"}}))
-                .delete("{boats}/a", Value::Null),
+                .delete("{boats}/a", Value::Null)
+                .until_gone("{boats}/a?resourceVersion=0"),
             &format!("{{boats}}?{from}&fieldSelector=spec.color=red"),
         ),
         case("watch-that-is-wrong")
@@ -105,6 +115,7 @@ fn by_hand() -> Vec<Case> {
         case("watch-of-events-of-a-namespace")
             .remember("/api/v1/namespaces")
             .merge("/api/v1/namespaces/{ns}", json!({"metadata": {"labels": {"a": "b"}}}))
+            .until("/api/v1/namespaces/{ns}?resourceVersion=0", "/metadata/labels/a", "b")
             .get("/api/v1/namespaces?watch=1&timeoutSeconds=1&resourceVersion={version}&fieldSelector=metadata.name={ns}")
             .seen(without_marks),
     ]

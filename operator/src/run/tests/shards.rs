@@ -285,3 +285,31 @@ fn a_shared_run_that_is_cancelled_ends_when_all_its_pods_have() {
     let over = view.pods_are(&[(0, interrupted()), (1, ended(0, &completing(5)))]).goes_on();
     assert_eq!(over.told().0, RunPhase::Succeeded);
 }
+
+/// The shard that completes the run was let commit, and is lost with its node.
+#[test]
+fn a_shard_that_may_have_committed_leaves_a_doubt_until_one_says_so() {
+    let lost = || {
+        let view = view(json!({"shards": 3, "retry": {"limit": 0}})).begun().noted("first-1-x", "uid-first", 1);
+        let pods = [(0, ended(0, &well("Waiting", 4))), (1, ended(137, &Value::Null))];
+        view.job_is("Failed", "FailedIndexes").pods_are(&pods)
+    };
+    let waits = lost().goes_on();
+    assert_eq!(waits.told().1, "WaitingToRetry", "another attempt finds out, beyond the policy");
+    let again = waits.at(now() + 10.seconds());
+    let second = waits.after(&again).job_is("Failed", "FailedIndexes");
+    assert_eq!(second.clone().goes_on().told().1, "WaitingToRetry", "it has not");
+    // The first one had, and comes to say so.
+    let found = second.clone().shards_said(&[(1, 1, completing(9))]).goes_on();
+    assert_eq!(found.told().2, "9 rows read, 9 written, 0 rejected: all accounted for");
+    let mut of_another = second.shards_said(&[(1, 1, completing(9))]);
+    let status = Arc::make_mut(&mut of_another.run).status.as_mut().expect("a status");
+    status.shards[0].run = "uid-of-another-one".into();
+    assert_eq!(of_another.goes_on().told().1, "WaitingToRetry", "that was said of a run that had the name before");
+
+    let mut cancelled = lost();
+    Arc::make_mut(&mut cancelled.run).spec.cancel = Some(CancelMode::Immediate);
+    let over = cancelled.goes_on();
+    assert_eq!(over.told().0, RunPhase::Cancelled);
+    assert!(over.told().2.contains("it was about to commit, and may have"), "{}", over.told().2);
+}

@@ -416,24 +416,12 @@ pub(crate) fn infer(
 #[cfg(test)]
 mod tests {
     use aggregator_crds::connector::CsvFormat;
+    use aggregator_tests::random::Random;
     use arrow::compute::concat_batches;
     use arrow::datatypes::{DataType, Schema};
 
     use super::*;
     use crate::connector::Reject;
-
-    /// Numbers that look random and follow from a seed (SplitMix64).
-    struct Random(u64);
-
-    impl Random {
-        fn below(&mut self, limit: usize) -> usize {
-            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut mixed = self.0;
-            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
-        }
-    }
 
     type Outcome = (RecordBatch, Vec<Reject>, u64);
 
@@ -522,15 +510,12 @@ mod tests {
             "7,,\"\"\"\"\n",
             " ",
         ];
-        (0..random.below(40)).map(|_| PIECES[random.below(PIECES.len())]).collect()
+        (0..random.below(40)).map(|_| *random.pick(&PIECES)).collect()
     }
 
     #[test]
     fn chunks_and_the_parser_read_the_same_rows_and_rejects() {
-        let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = seed.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos().into());
-        println!("repeat with SEED={seed}");
-        let mut random = Random(seed);
+        let mut random = Random::seeded("chunks_and_the_parser_read_the_same_rows_and_rejects");
         let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
         let _inside = runtime.enter();
         let (mut rows, mut rejects, mut stops) = (0, 0, 0);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aggregator_tests::random::Random;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::batch::v1::{Job, JobStatus};
 use k8s_openapi::api::core::v1::Pod;
@@ -616,22 +617,10 @@ fn a_limit_of_pods_that_are_counted_at_a_time_holds() {
     assert_eq!((world.numbers()[3], world.conditions()), (600, REACHED.map(str::to_owned).to_vec()));
 }
 
-/// Numbers that look random.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-}
-
 /// A plan that ends in the middle, anywhere, does no harm: there are never too many Pods, and each is counted once.
 #[test]
 fn a_restart_at_any_moment_makes_no_pod_too_many_and_counts_each_once() {
-    let seed = u64::try_from(Timestamp::now().as_nanosecond() & 0xffff_ffff).unwrap();
-    println!("seed {seed}");
-    let mut random = Random(seed);
+    let mut random = Random::seeded("a_restart_at_any_moment_makes_no_pod_too_many_and_counts_each_once");
     for round in 0..300 {
         let indexed = random.below(2) == 1;
         let (parallelism, completions) = (1 + random.below(4), 1 + random.below(6));

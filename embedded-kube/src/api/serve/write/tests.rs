@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::{Api, Asked, Parts};
 use crate::api::access::User;
-use crate::api::store::{Key, Resource, Store};
+use crate::api::store::{Key, Resource, Scope, Store};
 
 async fn api() -> Api {
     let parts = Parts::over(Store::open(None).expect("a store")).expect("a key");
@@ -121,7 +121,7 @@ async fn a_definition_goes_after_everything_of_its_kind() {
     assert_eq!(ask(&api, Method::POST, path, &thing("a")).await.0, 201, "it is served when the answer is there");
     let resource = |group: &str, plural: &str| Resource { group: group.into(), plural: plural.into() };
     let own = Key { resource: resource("example.com", "things"), namespace: "n".into(), name: "a".into() };
-    let (_, mut things) = api.0.store.list_and_watch(&own.resource, None);
+    let (_, mut things) = api.0.store.list_and_watch(&own.resource, &Scope::default());
 
     let of_definition = format!("{definitions}/things.example.com");
     let (status, told) = ask(&api, Method::DELETE, &of_definition, &Value::Null).await;
@@ -137,7 +137,7 @@ async fn a_definition_goes_after_everything_of_its_kind() {
     assert!(there["metadata"]["deletionTimestamp"].is_string(), "{there}");
     there["metadata"]["finalizers"] = json!([]);
     let definition = resource("apiextensions.k8s.io", "customresourcedefinitions");
-    let (_, mut watch) = api.0.store.list_and_watch(&definition, None);
+    let (_, mut watch) = api.0.store.list_and_watch(&definition, &Scope::default());
     assert_eq!(ask(&api, Method::PUT, &format!("{path}/a"), &there).await.0, 200);
     let key = Key { resource: definition, namespace: String::new(), name: "things.example.com".into() };
     while api.0.store.get(&key).is_some() {

@@ -1,46 +1,23 @@
 //! Objects made up from schemas: nearly right, with something hostile in them.
 
+use aggregator_tests::random::Random;
 use serde_json::{Map, Value, json};
 
-/// Numbers that look random, the same for a seed.
-pub(crate) struct Random(u64);
-
-impl Random {
-    /// From `SEED`, or one of its own, which it prints.
-    pub(crate) fn seeded(what: &str) -> Self {
-        let given = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-        let seed = given.unwrap_or(u64::from(now.subsec_nanos()) | 1);
-        println!("{what}: SEED={seed}");
-        Self(seed)
-    }
-
-    pub(crate) fn below(&mut self, most: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(most.max(1)).expect("small")).expect("small")
-    }
-
-    fn chance(&mut self, of: usize) -> bool {
-        self.below(of) == 0
-    }
-
-    fn one<T: Clone>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len())].clone()
-    }
+/// Yes, once in so many times.
+fn one_in(random: &mut Random, times: usize) -> bool {
+    random.below(times) == 0
 }
 
 /// A value that is nearly what the schema says.
 pub(crate) fn value(schema: &Value, random: &mut Random, depth: usize) -> Value {
-    if random.chance(60) {
+    if one_in(random, 60) {
         return hostile(random);
     }
-    if let Some(known) = schema["enum"].as_array().filter(|_| !random.chance(20)) {
-        return random.one(known);
+    if let Some(known) = schema["enum"].as_array().filter(|_| !one_in(random, 20)) {
+        return random.pick(known).clone();
     }
     if schema["x-kubernetes-int-or-string"] == true {
-        return random.one(&[json!(1), json!("50%"), json!("x"), json!(1.5)]);
+        return random.pick(&[json!(1), json!("50%"), json!("x"), json!(1.5)]).clone();
     }
     match schema["type"].as_str() {
         Some("string") => text(schema, random),
@@ -49,11 +26,11 @@ pub(crate) fn value(schema: &Value, random: &mut Random, depth: usize) -> Value 
             let high = schema["maximum"].as_f64().unwrap_or(low + 5.0);
             let near = [low, low, high, low + 1.0, low - 1.0, high + 1.0];
             #[allow(clippy::cast_possible_truncation)]
-            let near = random.one(&near) as i64;
+            let near = *random.pick(&near) as i64;
             json!(near)
         }
-        Some("number") => random.one(&[json!(1), json!(0.5), json!(-2.25), json!(1e10), json!(3.0)]),
-        Some("boolean") => json!(random.chance(2)),
+        Some("number") => random.pick(&[json!(1), json!(0.5), json!(-2.25), json!(1e10), json!(3.0)]).clone(),
+        Some("boolean") => json!(one_in(random, 2)),
         Some("array") => {
             let most = if depth > 4 { 1 } else { 3 };
             let count = random.below(most + 1);
@@ -63,7 +40,7 @@ pub(crate) fn value(schema: &Value, random: &mut Random, depth: usize) -> Value 
             let names = ["a", "b.c", "d-e", "f/g", "h i"];
             let count = random.below(3);
             let field = |random: &mut Random| {
-                (random.one(&names).to_owned(), value(&schema["additionalProperties"], random, depth + 1))
+                ((*random.pick(&names)).to_owned(), value(&schema["additionalProperties"], random, depth + 1))
             };
             Value::Object((0..count).map(|_| field(random)).collect())
         }
@@ -82,17 +59,17 @@ fn object(schema: &Value, random: &mut Random, depth: usize) -> Value {
     for (place, (name, of)) in properties.iter().enumerate() {
         let must = needed.iter().any(|needed| needed == name);
         let may = match alone {
-            Some(alone) => place == alone || random.chance(30),
+            Some(alone) => place == alone || one_in(random, 30),
             // Of many, few: each may be wrong.
-            None if properties.len() > 20 => random.chance(12),
+            None if properties.len() > 20 => one_in(random, 12),
             None => random.below(depth + 3) < 2,
         };
-        if (must && !random.chance(25)) || may {
+        if (must && !one_in(random, 25)) || may {
             fields.insert(name.clone(), value(of, random, depth + 1));
         }
     }
-    if random.chance(25) {
-        fields.insert(random.one(&["unknown", "un.known", "kind"]).to_owned(), hostile(random));
+    if one_in(random, 25) {
+        fields.insert((*random.pick(&["unknown", "un.known", "kind"])).to_owned(), hostile(random));
     }
     fields.into()
 }
@@ -128,38 +105,40 @@ fn text(schema: &Value, random: &mut Random) -> Value {
         texts.push("é".repeat(most));
         texts.push("x".repeat(most + 1));
     }
-    random.one(&texts).into()
+    random.pick(&texts).as_str().into()
 }
 
 /// What should be in no field.
 pub(crate) fn hostile(random: &mut Random) -> Value {
-    random.one(&[
-        Value::Null,
-        json!(""),
-        json!("Nonsense"),
-        json!(0),
-        json!(-1),
-        json!(1.5),
-        json!(2_147_483_648_i64),
-        json!(i64::MAX),
-        json!(1e30),
-        json!(true),
-        json!([]),
-        json!([null]),
-        json!([1, "a", {}]),
-        json!({}),
-        json!({"a": {"b": [1]}}),
-        json!("x".repeat(70)),
-    ])
+    random
+        .pick(&[
+            Value::Null,
+            json!(""),
+            json!("Nonsense"),
+            json!(0),
+            json!(-1),
+            json!(1.5),
+            json!(2_147_483_648_i64),
+            json!(i64::MAX),
+            json!(1e30),
+            json!(true),
+            json!([]),
+            json!([null]),
+            json!([1, "a", {}]),
+            json!({}),
+            json!({"a": {"b": [1]}}),
+            json!("x".repeat(70)),
+        ])
+        .clone()
 }
 
 /// Puts something hostile somewhere into a value.
 pub(crate) fn spoil(value: &mut Value, random: &mut Random) {
-    let deeper = !random.chance(4);
+    let deeper = !one_in(random, 4);
     match value {
         Value::Object(fields) if deeper && !fields.is_empty() => {
-            let name = random.one(&fields.keys().cloned().collect::<Vec<_>>());
-            if random.chance(6) {
+            let name = random.pick(&fields.keys().cloned().collect::<Vec<_>>()).clone();
+            if one_in(random, 6) {
                 fields.shift_remove(&name);
             } else if let Some(field) = fields.get_mut(&name) {
                 spoil(field, random);
@@ -167,7 +146,7 @@ pub(crate) fn spoil(value: &mut Value, random: &mut Random) {
         }
         Value::Array(items) if deeper && !items.is_empty() => {
             let place = random.below(items.len());
-            if random.chance(4) {
+            if one_in(random, 4) {
                 let again = items[place].clone();
                 items.push(again);
             } else {

@@ -1,0 +1,150 @@
+//! What must hold of fires: told from what the API server keeps, by counting them otherwise than the operator does.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::clock::{Around, ODD, STRANGER};
+use super::{active, count, is_over, is_told, new_runs, observed, place, runs};
+use crate::action::Kind;
+use crate::labels;
+use crate::model::object::{Object, time};
+use crate::model::server::Server;
+use crate::model::stage::Stage;
+
+/// What a move has shown that must never be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Lie {
+    /// A second run of a fire was made.
+    Twice,
+    /// What was counted is not what became of the fires.
+    Counts,
+    /// What was decided is open again.
+    Open,
+    /// The next fire that is told is one that is decided.
+    Next,
+    /// Two of Forbid go on at once.
+    TwoAtOnce,
+    /// One of Replace goes on beside the next.
+    NotReplaced,
+    /// A run was made while nothing is to be started.
+    Suspended,
+    /// A run that goes on was deleted.
+    Unended,
+    /// A run of somebody else was deleted.
+    Strange,
+}
+
+/// The fire that made a run, by its minute.
+pub(super) fn fire_of(run: Object) -> Option<u32> {
+    let at: Timestamp = run.at("/metadata/annotations")[labels::FIRE].as_str()?.parse().ok()?;
+    let minute = at.duration_since(time(0)).as_secs() / 60;
+    u32::try_from(minute).ok().filter(|minute| *minute < u64::BITS)
+}
+
+/// The fires of a Schedule after a time and up to another: a bit for the minute of each.
+pub(super) fn fires(schedule: Object, after: Timestamp, until: Timestamp) -> u64 {
+    let odd = u32::from(schedule.text("/spec/cron/expressions/0") == ODD);
+    let minutes = (0..30).map(|number| 2 * number + odd);
+    let due = minutes.filter(|minute| time(60 * *minute) > after && time(60 * *minute) <= until);
+    due.fold(0, |all, minute| all | (1 << minute))
+}
+
+/// All minutes after a time and up to another.
+fn within(after: Timestamp, until: Timestamp) -> u64 {
+    let minutes = (0..u64::BITS).filter(|minute| time(60 * *minute) > after && time(60 * *minute) <= until);
+    minutes.fold(0, |all, minute| all | (1 << minute))
+}
+
+/// Fires up to this time are decided.
+pub(super) fn decided_until(schedule: Object) -> Timestamp {
+    let made: Timestamp = schedule.text("/metadata/creationTimestamp").parse().unwrap_or(time(0));
+    schedule.text("/status/decidedUntil").parse().unwrap_or(made - SignedDuration::from_secs(1))
+}
+
+/// Notes what a move has shown.
+pub(super) fn saw(before: &Stage<Around>, after: &mut Stage<Around>) {
+    if before.server.objects == after.server.objects {
+        return;
+    }
+    let mut lies = Vec::new();
+    let arrived = before.flying.len() > after.flying.len();
+    for run in new_runs(before, after) {
+        let Some(minute) = fire_of(run) else { continue };
+        let fire: u64 = 1 << minute;
+        let around = &mut after.around;
+        if around.made & fire != 0 {
+            lies.push(Lie::Twice);
+        }
+        around.made |= fire;
+        around.early &= !fire;
+        // One that comes late was planned when all was otherwise.
+        if !arrived {
+            lies.extend(begun(&after.server, run));
+        }
+    }
+    let schedules = (before.server.at(place()), after.server.at(place()));
+    if let (Some(was), Some(is)) = schedules
+        && was.uid() == is.uid()
+        && was.at("/status") != is.at("/status")
+    {
+        lies.extend(told(was, is, &after.around));
+    }
+    lies.extend(gone(before, after));
+    let around = &mut after.around;
+    around.lie = around.lie.or(lies.first().copied());
+}
+
+/// What a new run shows, where the operator knew the Schedule as it stands.
+fn begun(server: &Server, run: Object) -> Option<Lie> {
+    let schedule = server.at(place()).filter(|schedule| is_told(*schedule))?;
+    if schedule.at("/spec/suspend") == true {
+        return Some(Lie::Suspended);
+    }
+    let mut others = active(server);
+    others.retain(|other| other.place() != run.place());
+    match schedule.text("/spec/concurrencyPolicy") {
+        "Forbid" if !others.is_empty() => Some(Lie::TwoAtOnce),
+        "Replace" if others.iter().any(|other| other.at("/spec/cancel").is_null()) => Some(Lie::NotReplaced),
+        _ => None,
+    }
+}
+
+/// What a new status shows.
+fn told(was: Object, is: Object, around: &Around) -> Option<Lie> {
+    let (from, until) = (decided_until(was), decided_until(is));
+    if until < from {
+        return Some(Lie::Open);
+    }
+    let more = |what: &str| count(is, what).checked_sub(count(was, what));
+    let (Some(started), Some(skipped), Some(missed)) = (more("started"), more("skipped"), more("missed")) else {
+        return Some(Lie::Counts);
+    };
+    let decided = started + skipped + missed;
+    let due = fires(is, from, until);
+    let (ran, may_have_run) = (around.made, around.made | around.early);
+    let number = |fires: u64| u64::from(fires.count_ones());
+    // An edit begins anew: what was due before is none of its fires, but may have started a run.
+    let anew = observed(is) != Some(1) && observed(was) != observed(is);
+    let holds = if anew {
+        let others = within(from, until) & may_have_run;
+        started <= number(others) && decided <= number(due | others)
+    } else {
+        (number(due & ran)..=number(due & may_have_run)).contains(&started) && decided == number(due)
+    };
+    if !holds {
+        return Some(Lie::Counts);
+    }
+    let next = is.at("/status/next/0").as_str().and_then(|next| next.parse::<Timestamp>().ok());
+    next.is_some_and(|next| next <= until).then_some(Lie::Next)
+}
+
+/// What runs that are gone show. Besides the operator, a user deletes runs, and the garbage collector those of a
+/// Schedule that is gone.
+fn gone(before: &Stage<Around>, after: &Stage<Around>) -> Option<Lie> {
+    if after.server.get(Kind::PipelineRun, STRANGER).is_none() {
+        return Some(Lie::Strange);
+    }
+    let taken = before.around.takes != after.around.takes;
+    let is_there = |run: &Object| after.server.at(run.place()).is_some_and(|there| there.uid() == run.uid());
+    let unended = runs(&before.server).into_iter().any(|run| !is_over(run) && !is_there(&run));
+    (unended && !taken).then_some(Lie::Unended)
+}
