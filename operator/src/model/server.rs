@@ -249,7 +249,7 @@ impl Server {
             }
             let made = self.create(fields, None)?;
             self.told.pop();
-            let done = Memo::changed(made.content, "apply", &format!("{by:?} {fields}"), self.clock, || {
+            let done = Memo::changed(made.content, "make by apply", &format!("{by:?} {fields}"), self.clock, || {
                 let owners = applied(made.json(), made.content.owners(), fields, &by).1;
                 Done::Changed(Content::of(made.json().clone(), owners))
             });
