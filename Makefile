@@ -42,15 +42,16 @@ test-embedded: ## Run the tests that have a Kubernetes control plane on the embe
 	cargo test --workspace --locked --test control_plane --test node_runner --test cluster --test faults
 
 .PHONY: test-conformance
-test-conformance: ## Do the same 518 times to the embedded cluster and to a real control plane, and compare every field
+test-conformance: ## Do the same 520 times to the embedded cluster and to a real control plane, and compare every field
 	@scripts/setup test
 	cargo test --workspace --locked --test conformance -- --nocapture
 
 .PHONY: test-matrix
 test-matrix: export AGGREGATOR_KUBERNETES := 1.34
-test-matrix: ## Run the tests that have a Kubernetes control plane on the oldest release that is supported, 1.34
+test-matrix: ## Run the tests that have a Kubernetes control plane on the oldest release, 1.34, and its kubectl on the embedded one
 	@scripts/setup test
 	cargo test --workspace --locked --test control_plane --test program --test node_runner --test cluster --test faults
+	AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test control_plane --test node_runner --test cluster
 
 .PHONY: test-kubelet
 test-kubelet: ## Run a sample on a real kubelet with containerd, as root, if AGGREGATOR_KUBELET=yes
@@ -101,27 +102,42 @@ bench-embedded: build ## Measure aggregator up of dist/aggregator: start, writes
 .PHONY: soak
 # Other numbers each time, unless a SEED is given; `make test` has the same every time.
 soak: export SEED ?= clock
-soak: ## Kill runs at every point of every world and at KILLS random moments (1000) for every pair, and the operator at every write: hours
+soak: ## Kill runs and operators at every point and at KILLS random moments (1000), try all faults, change every plan: a day
 	@scripts/setup test
 	AGGREGATOR_POINTS=all cargo test --workspace --locked --test cli -- --nocapture points::
 	AGGREGATOR_KILLS=$(or $(KILLS),1000) cargo test --workspace --locked --test cli -- --nocapture moments::
 	AGGREGATOR_KILLS=200 cargo test --workspace --locked --test cli -- --nocapture up_kills::
+	AGGREGATOR_STATES=$(or $(STATES),1000000) cargo test --workspace --locked --lib -- --nocapture model:: clock:: schedule::
 	AGGREGATOR_FAULTS=all cargo test --workspace --locked --test faults -- --nocapture
+	AGGREGATOR_FAULTS=all AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test faults -- --nocapture
 	AGGREGATOR_ROUNDS=100 cargo test --workspace --locked --test cluster -- --nocapture leaders::
+	AGGREGATOR_ROUNDS=100 AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test cluster -- --nocapture leaders::
 	AGGREGATOR_QUIET=600 cargo test --workspace --locked --test cluster -- --nocapture chaos::quiet
 	AGGREGATOR_ACTIONS=10000 cargo test --workspace --locked --test cluster -- --nocapture walks::
+	cargo test --workspace --locked --test cluster -- --nocapture fires::
 	cargo test --workspace --locked --test schema --test patches --test access --test discovery --test watching -- --nocapture
+	$(MAKE) mutants
+
+.PHONY: mutants
+mutants: ## Change plans and commits, one thing at a time, and see that a test fails: hours; MUTANTS="…" as cargo-mutants has options
+	@scripts/setup test
+	@scripts/setup mutants
+	@scripts/mutants $(MUTANTS)
 
 .PHONY: reliability
 reliability: export AGGREGATOR_RELIABILITY := $(CARGO_TARGET_DIR)/reliability.jsonl
-reliability: ## Run the tests of docs/reliability.md, and write its figures
+reliability: ## Run the tests of docs/reliability.md, and write its figures; as much as in make test, unless variables ask for more
 	@scripts/setup test
 	@rm -f "$(AGGREGATOR_RELIABILITY)"
 	cargo build --workspace --locked --bins --examples
-	cargo test --workspace --locked --lib -- model:: clock:: schedule::
+# What is timed has the machine for itself.
+	cargo test --workspace --locked --lib -- --test-threads 1 the_laws_of_ ten_years_are_made_up_for
+	cargo test --workspace --locked --lib -- --skip the_laws_of_ --skip ten_years_are_made_up_for model:: clock:: schedule::
 	cargo test --workspace --locked --test faults -- --nocapture
-	cargo test --workspace --locked --test cluster -- --nocapture leaders:: chaos:: fires:: walks::
 	AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test faults -- --nocapture
+	cargo test --workspace --locked --test cluster -- --nocapture leaders:: chaos:: under:: ends:: zombies:: fires:: walks::
+	AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test cluster -- --nocapture leaders::
+	cargo test --workspace --locked --test cli -- --nocapture points:: moments::
 	@CARGO_MANIFEST_DIR="$(CURDIR)/operator" "$(CARGO_TARGET_DIR)/debug/examples/reliability"
 
 .PHONY: fuzz

@@ -521,6 +521,9 @@ pub(crate) struct OperatorArgs {
     /// Where /livez, /readyz and /metrics are served
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8090")]
     pub(crate) health_address: std::net::SocketAddr,
+    /// Where POST /webhooks/NAMESPACE/SCHEDULE makes Schedules fire, in plain HTTP; without it, nowhere
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) webhook_address: Option<std::net::SocketAddr>,
     /// The Secret of each namespace whose key `headers` is OTEL_EXPORTER_OTLP_HEADERS for workers
     #[arg(long, value_name = "SECRET")]
     pub(crate) otlp_headers_secret: Option<String>,

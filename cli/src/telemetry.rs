@@ -173,6 +173,11 @@ impl Telemetry {
         }
     }
 
+    /// Sends nothing more, for whoever does not wait: what is left of the traces is lost.
+    pub(crate) fn give_up(&self) {
+        *self.sending() = None;
+    }
+
     fn sending(&self) -> MutexGuard<'_, Option<Export>> {
         self.sending.lock().unwrap_or_else(PoisonError::into_inner)
     }

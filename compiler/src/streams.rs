@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use aggregator_crds::Pipeline;
 use aggregator_crds::connector::ConnectorType;
-use aggregator_crds::pipeline::{FallbackMode, PipelineSpec, Source, StreamSelection, Sync, SyncMode};
+use aggregator_crds::pipeline::{
+    FallbackMode, PipelineSpec, SchemaPolicy, Source, StreamOverride, StreamSelection, Sync, SyncMode,
+};
 use globset::{Glob, GlobMatcher};
 
 use crate::catalogue::Stream;
+use crate::compile::has_files;
 use crate::manifest::{Located, Manifests};
 
 /// What a sink's stream says for the name of one of many streams.
@@ -35,33 +38,57 @@ fn matchers(globs: &[String]) -> Vec<GlobMatcher> {
 /// The objects in which a Pipeline reads just one of its many streams.
 #[must_use]
 pub fn of_stream(manifests: &Manifests, pipeline: &Located<Pipeline>, stream: &Stream) -> Manifests {
-    let connector = selecting(&pipeline.object.spec)
-        .and_then(|(source, _)| manifests.connector(&pipeline.namespace, &source.connector))
-        .map(|connector| &connector.object.spec.connector_type);
-    let spec = spec_of_stream(&pipeline.object.spec, stream, connector);
-    manifests.with_pipeline(&pipeline.namespace, &pipeline.name, spec)
-}
-
-fn spec_of_stream(spec: &PipelineSpec, stream: &Stream, connector: Option<&ConnectorType>) -> PipelineSpec {
-    let mut spec = spec.clone();
+    let mut spec = pipeline.object.spec.clone();
+    if let Some((source, _)) = selecting(&pipeline.object.spec) {
+        let name = target_name(&stream.name, connector_type(manifests, pipeline, &source.connector));
+        for sink in &mut spec.sinks {
+            sink.stream = sink.stream.replace(NAME, &name);
+            if connector_type(manifests, pipeline, &sink.connector).is_some_and(|kind| !has_files(kind)) {
+                sink.schema_policy = policy_of_stream(sink.schema_policy.take(), source, stream);
+            }
+        }
+    }
     for source in spec.sources.iter_mut().filter(|source| source.streams.is_some()) {
-        source.sync = source.sync.take().map(|sync| sync_of_stream(sync, source, stream));
+        source.sync = Some(sync_of_stream(source.sync.take().unwrap_or_default(), source, stream));
         source.streams = None;
         source.overrides.clear();
         source.stream = Some(stream.name.clone());
     }
-    let name = target_name(&stream.name, connector);
-    for sink in &mut spec.sinks {
-        sink.stream = sink.stream.replace(NAME, &name);
-    }
-    spec
+    manifests.with_pipeline(&pipeline.namespace, &pipeline.name, spec)
 }
 
-/// What `sync` is for one stream: the overrides that match it, in order, and the fallback if it lacks the cursor.
+/// The type of a Connector that a Pipeline names; None when nothing sound has that name.
+pub(crate) fn connector_type<'m>(
+    manifests: &'m Manifests,
+    pipeline: &Located<Pipeline>,
+    name: &str,
+) -> Option<&'m ConnectorType> {
+    let connector = manifests.connector(&pipeline.namespace, name)?;
+    (!connector.is_in_damaged("spec")).then_some(&connector.object.spec.connector_type)
+}
+
+/// The overrides that match a stream, in order: of several that set a field, the last one counts.
+fn overrides<'s>(source: &'s Source, stream: &Stream) -> impl Iterator<Item = &'s StreamOverride> {
+    let matches = move |glob: Glob| glob.compile_matcher().is_match(&stream.name);
+    source.overrides.iter().filter(move |change| Glob::new(&change.stream).is_ok_and(matches))
+}
+
+/// What a sink's `schemaPolicy` is for one stream.
+fn policy_of_stream(own: Option<SchemaPolicy>, source: &Source, stream: &Stream) -> Option<SchemaPolicy> {
+    let changes = overrides(source, stream).filter_map(|change| change.schema_policy.as_ref());
+    changes.fold(own, |own, change| {
+        let own = own.unwrap_or_default();
+        Some(SchemaPolicy {
+            tables: change.tables.or(own.tables),
+            columns: change.columns.or(own.columns),
+            data_type: change.data_type.or(own.data_type),
+        })
+    })
+}
+
+/// What `sync` is for one stream: the overrides that match it, and the fallback if it lacks the cursor.
 fn sync_of_stream(mut sync: Sync, source: &Source, stream: &Stream) -> Sync {
-    for change in &source.overrides {
-        let matches = Glob::new(&change.stream).is_ok_and(|glob| glob.compile_matcher().is_match(&stream.name));
-        let Some(change) = change.sync.as_ref().filter(|_| matches) else { continue };
+    for change in overrides(source, stream).filter_map(|change| change.sync.as_ref()) {
         if let Some(mode) = change.mode {
             sync.mode = mode;
         }
@@ -112,9 +139,8 @@ pub fn collision(
     pipeline: &Located<Pipeline>,
     streams: &[&Stream],
 ) -> Option<(String, String, String, String)> {
-    let connector = selecting(&pipeline.object.spec)
-        .and_then(|(source, _)| manifests.connector(&pipeline.namespace, &source.connector))
-        .map(|connector| &connector.object.spec.connector_type);
+    let connector =
+        selecting(&pipeline.object.spec).and_then(|(source, _)| connector_type(manifests, pipeline, &source.connector));
     let mut places: BTreeMap<(String, String), &str> = BTreeMap::new();
     for stream in streams {
         for sink in &pipeline.object.spec.sinks {
@@ -129,6 +155,8 @@ pub fn collision(
 
 #[cfg(test)]
 mod tests {
+    use aggregator_crds::pipeline::{ChangePolicy, TablePolicy};
+
     use crate::catalogue::Column;
     use crate::manifest::ManifestText;
 
@@ -196,6 +224,60 @@ spec:
         let (mode, cursor, target) = of("public.orders", &["changed_at"]);
         assert_eq!(((mode, cursor), target.as_str()), (incremental("changed_at"), "raw.orders"));
         assert_eq!(of("public.\"a.b\"", &["id"]), (SyncMode::FullRefresh, None, "raw.\"a.b\"".to_owned()));
+    }
+
+    #[test]
+    fn each_stream_has_the_policy_of_the_overrides_that_match_it() {
+        let manifests = parsed(
+            "apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: shop-db, namespace: demo}
+spec: {postgres: {host: h, database: d, username: u}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {name: lake, namespace: demo}
+spec: {file: {root: out}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Pipeline
+metadata: {name: replicate-shop, namespace: demo}
+spec:
+  sources:
+    - name: shop
+      connector: shop-db
+      streams: {include: [\"*\"]}
+      overrides:
+        - {stream: \"public.*\", schemaPolicy: {dataType: DiscardValue}}
+        - {stream: public.orders, sync: {mode: Incremental, cursor: id}, schemaPolicy: {tables: Freeze, dataType: Evolve}}
+  sinks:
+    - {name: a, from: shop, connector: shop-db, stream: \"a.${stream.name}\", schemaPolicy: {columns: Freeze, dataType: Freeze}}
+    - {name: b, from: shop, connector: shop-db, stream: \"b.${stream.name}\"}
+    - {name: files, from: shop, connector: lake, stream: \"${stream.name}/\"}
+",
+        );
+        let pipeline = manifests.pipeline("demo", "replicate-shop").unwrap();
+        let of = |name: &str| of_stream(&manifests, pipeline, &stream(name, &["id"]));
+        let policies = |name: &str| -> Vec<Option<SchemaPolicy>> {
+            let sinks = of(name).pipeline("demo", "replicate-shop").unwrap().object.spec.sinks.clone();
+            sinks.into_iter().map(|sink| sink.schema_policy).collect()
+        };
+        let policy = |tables, columns, data_type| Some(SchemaPolicy { tables, columns, data_type });
+        let (freeze, evolve) = (Some(ChangePolicy::Freeze), Some(ChangePolicy::Evolve));
+        let left_out = Some(ChangePolicy::DiscardValue);
+        assert_eq!(policies("other.x"), [policy(None, freeze, freeze), None, None], "no override matches");
+        assert_eq!(policies("public.x"), [policy(None, freeze, left_out), policy(None, None, left_out), None]);
+        let tables = Some(TablePolicy::Freeze);
+        assert_eq!(
+            policies("public.orders"),
+            [policy(tables, freeze, evolve), policy(tables, None, evolve), None],
+            "field by field, the last override counts, and files have no table"
+        );
+        // A source that says nothing of `sync` can be overridden, too.
+        let sync =
+            |name: &str| of(name).pipeline("demo", "replicate-shop").unwrap().object.spec.sources[0].sync.clone();
+        let incremental = Sync { mode: SyncMode::Incremental, cursor: Some("id".into()), ..Sync::default() };
+        assert_eq!((sync("public.orders"), sync("public.x")), (Some(incremental), Some(Sync::default())));
     }
 
     #[test]

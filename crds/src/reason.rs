@@ -131,6 +131,8 @@ reasons! {
         SchemaMismatch: "it does not fit what was found at its Connectors; it can be run all the same",
             "mend it, or have the Connector checked again if the catalogue is old";
         NotSupportedYet: "nobody watches a trigger of this kind yet", "use another trigger";
+        NoListener: "the Schedule waits for requests, and no operator listens for them",
+            "start the operator with `--webhook-address`; `aggregator up` listens for none";
         PlanTooLarge: "the Pipeline with all it names is larger than a ConfigMap", "split it";
         Cancelled: "`spec.cancel` was set; nothing more was committed", "nothing; the next run goes on where it stopped";
         ConfigInvalid: "the system has not what the manifest says, or takes it otherwise", "mend the field that the message names";
@@ -154,7 +156,7 @@ reasons! {
         ImagePullFailed: "the worker's image cannot be had", "check the operator's `--worker-image`, and the nodes' access to it";
         ContainerFailed: "the container cannot be made; the message has the kubelet's words", "look at `kubectl describe pod`";
         OutOfMemory: "it needed more memory than it may have", "raise `execution.resources.limits.memory`, or join fewer rows at once";
-        Evicted: "the Pod was taken from its node", "nothing, if attempts are left; else make a new run. Look at the node's pressure";
+        Evicted: "the Pod was taken from its node", "look at the node's pressure; if no attempt is left, make a new run";
         Killed: "the worker was killed from outside", "look who did it: `kubectl describe pod`, the node's kernel log";
         WorkerFailed: "the worker ended without its last word", "read its log: `kubectl logs job/NAME`";
         OutcomeLost: "the Pod is gone, and with it how it ended; or none of those that share the run says that it is committed", "make a new run: it finds out what was committed, and goes on from there";

@@ -14,6 +14,7 @@ mod patches;
 mod postgres;
 mod protobuf;
 mod reading;
+mod records;
 mod requests;
 mod rules;
 mod selectors;
@@ -28,12 +29,13 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "manifests", run: manifests::run },
     Target { name: "csv", run: csv::run },
     Target { name: "json", run: json::run },
     Target { name: "postgres", run: postgres::run },
     Target { name: "checkpoint", run: checkpoint::run },
+    Target { name: "records", run: records::run },
     Target { name: "http", run: http::run },
     Target { name: "patches", run: patches::run },
     Target { name: "selectors", run: selectors::run },

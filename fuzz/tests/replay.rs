@@ -65,6 +65,11 @@ fn checkpoint() {
 }
 
 #[test]
+fn records() {
+    expect("records", &["broken", "outside", "lost", "failed", "finished", "at rest"]);
+}
+
+#[test]
 fn http() {
     expect("http", &["refused", "endless", "one page", "pages"]);
 }

@@ -59,6 +59,13 @@ pub fn known(word: &str, message: String) -> (Reason, String) {
     }
 }
 
+/// A message with what the documentation says is to be done; where that speaks of `NAME`, it is of this Job or Pod.
+#[must_use]
+pub fn with_remedy(reason: Reason, message: &str, name: &str) -> String {
+    let message = message.trim_end_matches(['.', ':', ' ']);
+    format!("{message}; {}", reason.remedy().replace("NAME", name))
+}
+
 /// The conditions that are said now; one whose status is what it was keeps the time of its last change.
 #[must_use]
 pub fn renew(before: &[Condition], said: Vec<Said>, generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
@@ -113,6 +120,12 @@ mod tests {
     fn a_word_that_nobody_knows_is_kept_in_the_message() {
         assert_eq!(known("Unreachable", "no answer".into()), (Reason::Unreachable, "no answer".into()));
         assert_eq!(known("Unheard", "no answer".into()), (Reason::WorkerFailed, "Unheard: no answer".into()));
+    }
+
+    #[test]
+    fn a_message_may_end_with_what_is_to_be_done() {
+        let told = with_remedy(Reason::WorkerFailed, "the worker ended: ", "first");
+        assert_eq!(told, "the worker ended; read its log: `kubectl logs job/first`");
     }
 
     #[test]

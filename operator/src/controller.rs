@@ -1,14 +1,14 @@
 //! The shell around the pure plans: one queue, one look at an object at a time, every failure on its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aggregator_crds::run::PipelineRunStatus;
 use aggregator_crds::{Connector, Pipeline, PipelineRun, Schedule, Transformation};
-use aggregator_telemetry::Traces;
+use aggregator_telemetry::{TraceId, Traces};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
@@ -16,12 +16,14 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, ResourceExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::action::{Action, Kind, Plan};
+use crate::backoff::Backoff;
 use crate::errand::Why;
 use crate::execute::{ExecuteError, FIELD_MANAGER, PATIENCE, execute, words};
 use crate::expectations::Expectations;
@@ -29,22 +31,17 @@ use crate::health::Health;
 use crate::index::Tie;
 use crate::leader::{Elector, Leadership};
 use crate::metrics::Metrics;
-use crate::news::{News, fires, news};
+use crate::news::{News, fires, news, unstarted};
 use crate::queue::{Again, Lane, Queue};
 use crate::routes::{Key, everything, interested, is_awaited, lane};
 use crate::settings::Settings;
 use crate::unreadable::Unreadable;
+use crate::webhook::Webhooks;
 use crate::world::{Cache, Cached, Changed, Changes, World};
 use crate::{connector, labels, pipeline, run, schedule, traces, transformation};
 
 /// How soon an object is looked at again whose last write the caches have not seen.
 const UNSEEN: Duration = Duration::from_millis(50);
-/// How soon after a conflict, and how late after many in a row: a cache that lags for long brings one with every look.
-const CONFLICT: Duration = Duration::from_millis(100);
-const CONFLICTS: Duration = Duration::from_secs(5);
-/// The pauses after failures in a row.
-const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_secs(5 * 60);
 /// How soon it is tried again to tell of an object that cannot be read.
 const UNTOLD: Duration = Duration::from_secs(5);
 /// How many failures come before an object's condition tells of the next one.
@@ -52,6 +49,8 @@ const TELL_AFTER: u32 = 2;
 /// How soon an object is looked at again that goes, or of which something goes. When the API server says that what is to be
 /// deleted is not there, and it is (say, because a proxy answers), no watch will ever tell that it is gone.
 const GOES: Duration = Duration::from_secs(10);
+/// How long requests that were begun are answered when it is asked to stop.
+const ANSWERS: Duration = Duration::from_secs(5);
 /// Everything is looked at again after this time, should a change have been missed.
 const RESYNC: Duration = Duration::from_secs(60 * 60);
 
@@ -181,6 +180,8 @@ pub struct Operation {
     pub elector: Option<Elector>,
     /// Where it tells the spans of runs, if anybody listens.
     pub traces: Option<Traces>,
+    /// Where it listens for requests to Schedules, if it does ([`Settings::webhooks`]).
+    pub webhooks: Option<TcpListener>,
 }
 
 /// The target of spans that only say in log lines for whom something is done.
@@ -217,8 +218,7 @@ struct Context {
     acts: AtomicBool,
     /// How many objects of each kind may be planned at a time.
     planners: BTreeMap<Kind, Semaphore>,
-    failures: Mutex<HashMap<Key, u32>>,
-    conflicts: Mutex<HashMap<Key, u32>>,
+    backoff: Backoff,
     metrics: Metrics,
     leadership: Leadership,
     events: Recorder,
@@ -237,7 +237,7 @@ fn planners() -> BTreeMap<Kind, Semaphore> {
 /// # Errors
 /// When a watch ends for good, or the Lease is lost.
 pub async fn run(client: Client, operation: Operation, stop: CancellationToken) -> Result<(), OperatorError> {
-    let Operation { settings, metrics, health, elector, traces } = operation;
+    let Operation { settings, metrics, health, elector, traces, webhooks } = operation;
     let (world, changes) = World::watch(&client, &settings.namespaces);
     let leadership = elector.as_ref().map_or_else(Leadership::alone, Elector::leadership);
     let context = Arc::new(Context {
@@ -249,8 +249,7 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
         queue: Queue::default(),
         acts: AtomicBool::default(),
         planners: planners(),
-        failures: Mutex::default(),
-        conflicts: Mutex::default(),
+        backoff: Backoff::default(),
         metrics: metrics.clone(),
         leadership,
         traces,
@@ -264,6 +263,11 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     };
     ready?;
     health.is_ready();
+    // Also by who waits for its turn: what is asked for is only written down.
+    let listening = webhooks.map(|listener| {
+        let webhooks = Webhooks::new(context.client.clone(), &world, metrics.clone());
+        AbortOnDropHandle::new(tokio::spawn(webhooks.serve(listener, stop.clone())))
+    });
     let kept = match elector {
         None => None,
         Some(mut elector) => {
@@ -290,6 +294,12 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     if let Some((keeping, released)) = kept {
         released.cancel();
         keeping.await.map_err(|error| OperatorError::Watch(error.to_string()))?;
+    }
+    if let Some(listening) = listening.filter(|_| stop.is_cancelled()) {
+        // Who gets no answer sends the request again.
+        if tokio::time::timeout(ANSWERS, listening).await.is_err() {
+            tracing::warn!("some requests to Schedules are not answered");
+        }
     }
     if stop.is_cancelled() { Ok(()) } else { Err(OperatorError::LeaseLost) }
 }
@@ -349,9 +359,10 @@ async fn serve(context: &Arc<Context>, stop: &CancellationToken) {
 
 /// Looks at an object; says when it is looked at again, if it is there.
 async fn look(context: Arc<Context>, key: Arc<Key>, lane: Lane) -> (Arc<Key>, Option<Again>) {
+    let span = about(&context.world, &key);
     let (around, about) = (Arc::clone(&context), Arc::clone(&key));
     // One that panics ends its own task.
-    let look = tokio::spawn(async move {
+    let look = async move {
         let look = match about.kind {
             Kind::Connector => reconcile::<Connector>(&around, &about, lane).boxed(),
             Kind::Transformation => reconcile::<Transformation>(&around, &about, lane).boxed(),
@@ -362,22 +373,33 @@ async fn look(context: Arc<Context>, key: Arc<Key>, lane: Lane) -> (Arc<Key>, Op
             _ => return None,
         };
         look.await
-    });
-    let again = look.await.unwrap_or_else(|_| Some(context.failed(&key, &ReconcileError::Panicked, lane)));
+    };
+    let looked = tokio::spawn(look.instrument(span.clone())).await;
+    let failed = || context.failed(&key, &ReconcileError::Panicked, lane);
+    let again = looked.unwrap_or_else(|_| Some(span.in_scope(failed)));
     (key, again)
+}
+
+/// What every line of the log says while an object is looked at; of a run, also what its workers' lines and its trace say.
+fn about(world: &World, key: &Key) -> Span {
+    let run = if key.kind == Kind::PipelineRun { world.runs.get(&key.namespace, &key.name) } else { None };
+    let uid = run.and_then(|run| run.uid());
+    let trace = uid.as_deref().map(|uid| TraceId::of_run(uid).to_string());
+    tracing::info_span!(
+        target: ABOUT, "look", kind = key.kind.name(), namespace = key.namespace, name = key.name, run_uid = uid,
+        trace_id = trace
+    )
 }
 
 async fn reconcile<K: Reconciled>(context: &Arc<Context>, key: &Key, lane: Lane) -> Option<Again> {
     let Some(object) = K::cache(&context.world).get(&key.namespace, &key.name) else {
         context.metrics.gone(key);
-        context.forgive(key);
+        context.backoff.forgive(key);
         return None;
     };
     let begun = Instant::now();
     context.metrics.begun(key);
-    let about =
-        tracing::info_span!(target: ABOUT, "look", kind = key.kind.name(), namespace = key.namespace, name = key.name);
-    let done = bring_further(&object, key, lane, context).instrument(about).await;
+    let done = bring_further(&object, key, lane, context).await;
     let outcome = done.as_ref().map_or_else(ReconcileError::category, |_| "ok");
     context.metrics.reconciled(K::KIND, outcome, begun.elapsed());
     Some(done.unwrap_or_else(|error| context.failed(key, &error, lane)))
@@ -410,14 +432,14 @@ async fn bring_further<K: Reconciled>(
                 ReconcileError::Panicked | ReconcileError::NotLeader => None,
             };
             // What was in the way may be about to go, as children of an object of the same name that is just gone.
-            if let Some(why) = why.filter(|_| context.failures(key) >= TELL_AFTER) {
+            if let Some(why) = why.filter(|_| context.backoff.failures(key) >= TELL_AFTER) {
                 let said = K::blocked(&view, &context.settings, &why, Timestamp::now());
                 context.carry_out(object.as_ref(), key, &said.actions).await?;
             }
             return Err(error);
         }
     };
-    context.forgive(key);
+    context.backoff.forgive(key);
     match done {
         Done::Otherwise => Ok(unseen(lane)),
         // Others may come first now.
@@ -447,7 +469,7 @@ async fn planned<K: Reconciled>(object: &Arc<K>, context: &Arc<Context>) -> Resu
     };
     // A large Pipeline takes long to compile: meanwhile the others go on. One that panics ends its own thread.
     let (looked, around) = (Arc::clone(object), Arc::clone(context));
-    let about = tracing::Span::current();
+    let about = Span::current();
     let planned = tokio::task::spawn_blocking(move || {
         let _about = about.entered();
         let view = K::observe(&around.world, &looked, &around.settings);
@@ -535,36 +557,12 @@ impl Context {
         untold
     }
 
-    /// How often an object has failed in a row.
-    fn failures(&self, key: &Key) -> u32 {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied().unwrap_or(0)
-    }
-
-    /// Its failures are forgotten.
-    fn forgive(&self, key: &Key) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-        self.conflicts.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-    }
-
     /// A look has failed: when the next one is due.
     fn failed(&self, key: &Key, error: &ReconcileError, lane: Lane) -> Again {
         if let ReconcileError::Execute(ExecuteError::Conflict(_)) = error {
-            let mut all = self.conflicts.lock().unwrap_or_else(PoisonError::into_inner);
-            let conflicts = all.entry(key.clone()).or_default();
-            let after = CONFLICT.saturating_mul(2u32.saturating_pow(*conflicts)).min(CONFLICTS);
-            *conflicts += 1;
-            return Again { after, lane };
+            return Again { after: self.backoff.conflicted(key), lane };
         }
-        let failures = {
-            let mut all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-            let failures = all.entry(key.clone()).or_default();
-            *failures += 1;
-            *failures
-        };
-        let pause = FIRST.saturating_mul(2u32.saturating_pow(failures - 1)).min(LONGEST);
-        // Objects that failed together come back apart.
-        let spread = u32::from_str_radix(&crate::names::hash(&[&key.namespace, &key.name], 4), 16).unwrap_or(0) % 250;
-        let pause = pause + pause * spread / 1000;
+        let pause = self.backoff.failed(key);
         let Key { kind, namespace, name } = key;
         tracing::warn!(?kind, namespace, name, %error, ?pause, "will be tried again");
         Again { after: pause, lane }
@@ -590,7 +588,7 @@ impl Context {
             let status = PipelineRunStatus::deserialize(now).unwrap_or_default();
             self.metrics.run_ended(phase, took.unwrap_or_default(), &status);
         }
-        if let Some(news) = news(kind, &before, now) {
+        for news in news(kind, &before, now).into_iter().chain(unstarted(&before, now)) {
             self.publish(object, news).await;
         }
     }
@@ -639,10 +637,104 @@ impl Context {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+    use std::future::pending;
+
+    use aggregator_crds::Checkpoint;
+    use axum::body::Body;
+    use http::{Request, Response};
     use kube::api::ObjectMeta;
+    use serde_json::json;
 
     use super::*;
     use crate::action::Target;
+    use crate::backoff::FIRST;
+    use crate::calls::client_of;
+    use crate::fixture::object;
+
+    /// A kind of which the plan of one object is a mistake. It has no controller otherwise.
+    impl Reconciled for Checkpoint {
+        const KIND: Kind = Kind::Checkpoint;
+        type View = String;
+        fn cache(world: &World) -> &Cache<Self> {
+            &world.checkpoints
+        }
+        fn observe(_: &World, object: &Arc<Self>, _: &Settings) -> Self::View {
+            object.name_any()
+        }
+        fn plan(view: &Self::View, _: &Settings, _: Timestamp) -> Plan {
+            assert_ne!(view, "poisoned", "a mistake of the program");
+            Plan::nothing()
+        }
+        fn blocked(_: &Self::View, _: &Settings, _: &Why, _: Timestamp) -> Plan {
+            Plan::nothing()
+        }
+    }
+
+    /// An operator that knows these Checkpoints, and an API server that never answers. One object of them is planned at a time.
+    fn operator<const N: usize>(names: [&str; N]) -> Arc<Context> {
+        let metrics = Metrics::new().expect("names");
+        let silent =
+            tower::service_fn(|_: Request<kube::client::Body>| pending::<Result<Response<Body>, Infallible>>());
+        let client = client_of(silent, &metrics);
+        let (world, _) = World::watch(&client, &[]);
+        let checkpoints = names.map(|name| {
+            Arc::new(object(json!({
+                "apiVersion": aggregator_crds::API_VERSION, "kind": "Checkpoint",
+                "metadata": {"name": name, "namespace": "demo"},
+                "spec": {"pipelineRef": {"name": name}, "epoch": 1},
+            })))
+        });
+        Arc::new(Context {
+            events: Recorder::new(client.clone(), Reporter::from(FIELD_MANAGER)),
+            client,
+            world: World { checkpoints: Cache::of(checkpoints), ..world },
+            settings: Settings::of_tests(),
+            expectations: Expectations::default(),
+            queue: Queue::default(),
+            acts: AtomicBool::default(),
+            planners: [(Kind::Checkpoint, Semaphore::new(1))].into(),
+            backoff: Backoff::default(),
+            metrics,
+            leadership: Leadership::alone(),
+            traces: None,
+        })
+    }
+
+    fn checkpoint(name: &str) -> Key {
+        Key { kind: Kind::Checkpoint, namespace: "demo".into(), name: name.into() }
+    }
+
+    /// A look at a Checkpoint, which must have its turn: when the next one is due.
+    async fn looked(operator: &Arc<Context>, name: &str) -> Duration {
+        let key = checkpoint(name);
+        let look = reconcile::<Checkpoint>(operator, &key, Lane::Ordinary).boxed();
+        let again = tokio::time::timeout(PATIENCE, look).await.expect("its turn");
+        again.expect("it is there").after
+    }
+
+    #[tokio::test]
+    async fn a_plan_that_panics_holds_up_no_other_object() {
+        let operator = operator(["poisoned", "sound"]);
+        let mut pauses = Vec::new();
+        for _ in 0..3 {
+            pauses.push(looked(&operator, "poisoned").await);
+            assert_eq!(looked(&operator, "sound").await, RESYNC);
+        }
+        assert!(pauses[0] >= FIRST && pauses[1] > pauses[0] && pauses[2] > pauses[1], "{pauses:?}");
+        assert_eq!(["poisoned", "sound"].map(|name| operator.backoff.failures(&checkpoint(name))), [3, 0]);
+        let text = operator.metrics.text().expect("text");
+        for (outcome, looks) in [("panic", 3), ("ok", 3)] {
+            let line = format!("reconciles_total{{kind=\"Checkpoint\",outcome=\"{outcome}\"}} {looks}\n");
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
+        // Nor does the queue keep a place for it: it comes back when its pause is over.
+        operator.ask(checkpoint("poisoned"), Lane::Ordinary);
+        let (taken, _) = operator.queue.take().expect("it waits");
+        operator.queue.done(&taken, Some(Again { after: pauses[2], lane: Lane::Ordinary }));
+        operator.ask(checkpoint("sound"), Lane::Ordinary);
+        assert_eq!(operator.queue.take().map(|(taken, _)| taken.name.clone()).as_deref(), Some("sound"));
+    }
 
     #[test]
     fn what_was_deleted_is_looked_for_once_more() {

@@ -133,23 +133,20 @@ impl Errands {
         }
         if let Some(condition) = over(job) {
             if condition.reason.as_deref() == Some("DeadlineExceeded") {
-                return Progress::Lost(Why {
-                    reason: Reason::TimedOut,
-                    message: format!("it took longer than {deadline} seconds"),
-                });
+                return lost(Reason::TimedOut, &format!("it took longer than {deadline} seconds"));
             }
             let death = of_job().find(|pod| worker::has_ended(pod)).map(|pod| worker::death(pod));
             let patience = if of_job().next().is_some() { UNHEARD } else { UNSEEN };
             if let Some(left) = left(job, patience, now).filter(|_| death.is_none()) {
                 return Progress::Unheard(left);
             }
-            return Progress::Lost(match death {
-                Some(death) => Why { reason: death.reason, message: death.message },
+            return match death {
+                Some(death) => lost(death.reason, &death.message),
                 None => {
-                    let message = format!("it ended: {}", condition.message.clone().unwrap_or_default());
-                    Why { reason: Reason::OutcomeLost, message }
+                    let why = condition.message.clone().unwrap_or_default();
+                    lost(Reason::OutcomeLost, format!("it ended: {why}").trim_end_matches([':', ' ']))
                 }
-            });
+            };
         }
         let waiting =
             of_job().find_map(|pod| worker::waiting(pod)).filter(|waiting| waiting.reason != Reason::PodStarting);
@@ -158,6 +155,11 @@ impl Errands {
             None => Progress::Going,
         }
     }
+}
+
+/// It ended without a word. Whoever asks for an errand asks again.
+fn lost<T>(reason: Reason, message: &str) -> Progress<T> {
+    Progress::Lost(Why { reason, message: format!("{message}; it is tried again by itself") })
 }
 
 /// How much is left of a time since a Job ended; None when nothing is.

@@ -17,6 +17,8 @@ pub const FIELD_MANAGER: &str = "aggregator-operator";
 
 /// How long the API server may take for one write.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long it may take to say whether something is there that was to be made, and of which nobody has heard.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// Why a write was not done.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +70,18 @@ impl ExecuteError {
                 _ => None,
             },
             Self::Conflict(_) | Self::Timeout { .. } => None,
+        }
+    }
+
+    /// Whether what was to be written may have been, all the same.
+    fn leaves_open(&self) -> bool {
+        match self {
+            Self::NameConflict { .. } | Self::Conflict(_) => false,
+            Self::Timeout { .. } => true,
+            Self::Api { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => status.code >= 500,
+                _ => true,
+            },
         }
     }
 
@@ -160,7 +174,35 @@ impl Written {
 /// [`ExecuteError`]; whether the write arrived is unknown after a timeout.
 pub async fn execute(client: &Client, action: &Action) -> Result<Written, ExecuteError> {
     let done = tokio::time::timeout(PATIENCE, write(client, action)).await;
-    done.unwrap_or_else(|_| Err(ExecuteError::Timeout { action: action.to_string() }))
+    let done = done.unwrap_or_else(|_| Err(ExecuteError::Timeout { action: action.to_string() }));
+    match (action, done) {
+        (Action::Create { kind, object }, Err(error)) if error.leaves_open() => {
+            // Where that is not answered either, the first error is told.
+            let made = tokio::time::timeout(ANSWER, made(client, *kind, object)).await;
+            made.ok().flatten().ok_or(error)
+        }
+        (_, done) => done,
+    }
+}
+
+/// What was to be made, if it is there although nobody has heard of it. It would be made again otherwise, and no harm done; but
+/// a watch that is behind does not show it, and a plan of a later time would say of a fire that it has no run.
+async fn made(client: &Client, kind: Kind, object: &Value) -> Option<Written> {
+    let object: DynamicObject = serde_json::from_value(object.clone()).ok()?;
+    let api = api(client, kind, &object.namespace().unwrap_or_default());
+    let there = api.get_opt(&object.name_any()).await.ok()??;
+    let is_it = labels::is_owned(&there, owner_of(&object)) && has_labels(&there, &object);
+    is_it.then(|| version(kind, &there).found())
+}
+
+/// The UID of who controls an object; empty where nobody does.
+fn owner_of(object: &DynamicObject) -> &str {
+    labels::controller(object).map_or("", |reference| reference.uid.as_str())
+}
+
+/// Whether an object has the labels of another one.
+fn has_labels(there: &DynamicObject, wanted: &DynamicObject) -> bool {
+    wanted.labels().iter().all(|(key, value)| there.labels().get(key) == Some(value))
 }
 
 async fn write(client: &Client, action: &Action) -> Result<Written, ExecuteError> {
@@ -221,12 +263,10 @@ async fn create(
     };
     // Gone again in between: the next plan sees that.
     let there = there.ok_or_else(|| ExecuteError::Conflict(format!("{kind:?} {name}")))?;
-    let owner = labels::controller(&object).map_or("", |reference| reference.uid.as_str());
-    if !labels::is_owned(&there, owner) {
+    if !labels::is_owned(&there, owner_of(&object)) {
         return Err(ExecuteError::NameConflict { kind, name });
     }
-    let has = |(key, value): (&String, &String)| there.labels().get(key) == Some(value);
-    if object.labels().iter().all(has) {
+    if has_labels(&there, &object) {
         // An earlier attempt to make it has arrived, and its answer was lost.
         return Ok(version(kind, &there).found());
     }
@@ -291,7 +331,65 @@ fn merged(target: &Target, fields: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body as Answered;
+    use http::{Method, Request, Response};
+    use kube::client::Body;
+
     use super::*;
+
+    fn run(owner: &str, version: Option<&str>) -> Value {
+        let owner = json!([{
+            "apiVersion": aggregator_crds::API_VERSION, "kind": "Schedule", "name": "hourly", "uid": owner, "controller": true,
+        }]);
+        let own = labels::labels([(labels::SCHEDULE, "hourly")]);
+        json!({
+            "apiVersion": aggregator_crds::API_VERSION, "kind": "PipelineRun",
+            "metadata": {"name": "hourly-1", "namespace": "demo", "labels": own, "ownerReferences": owner,
+                         "resourceVersion": version},
+            "spec": {"pipelineRef": {"name": "move"}},
+        })
+    }
+
+    /// A run is made, and the API server answers with that code, or not at all (0). What is there when it is asked again?
+    async fn made_by(code: u16, there: Option<Value>) -> Result<Written, ExecuteError> {
+        let status = |code: u16| json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code});
+        let answers = tower::service_fn(move |request: Request<Body>| {
+            let (code, body) = match (request.method(), &there) {
+                (&Method::POST, _) => (code, status(code)),
+                (_, Some(there)) => (200, there.clone()),
+                (_, None) => (404, status(404)),
+            };
+            std::future::ready(match code {
+                0 => Err("the answer is lost"),
+                code => Ok(Response::builder().status(code).body(Answered::from(body.to_string())).expect("an answer")),
+            })
+        });
+        let client = Client::new(answers, "demo");
+        execute(&client, &Action::Create { kind: Kind::PipelineRun, object: run("uid", None) }).await
+    }
+
+    #[tokio::test]
+    async fn what_was_made_and_whose_answer_was_lost_is_found() {
+        let found = |version: &str| {
+            let (kind, name, resource_version) = (Kind::PipelineRun, "hourly-1".to_owned(), version.to_owned());
+            Written::Version { kind, name, resource_version, found: true }
+        };
+        for code in [0, 500, 504] {
+            let made = made_by(code, Some(run("uid", Some("7")))).await;
+            assert_eq!(made.expect("it is there"), found("7"), "{code}");
+            let category = if code == 0 { "unreachable" } else { "server" };
+            let of_another = run("another", Some("7"));
+            let mut bare = run("uid", Some("7"));
+            bare["metadata"]["labels"] = json!({});
+            for there in [None, Some(of_another), Some(bare)] {
+                let error = made_by(code, there).await.expect_err("it is not known to be there");
+                assert_eq!(error.category(), category, "{code}: {error}");
+            }
+        }
+        // Who is refused has made nothing.
+        let refused = made_by(422, Some(run("uid", Some("7")))).await.expect_err("it was refused");
+        assert_eq!(refused.category(), "refused");
+    }
 
     #[test]
     fn only_what_was_made_of_a_version_may_be_another_one_than_was_thought() {

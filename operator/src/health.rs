@@ -36,12 +36,15 @@ impl Health {
     /// # Errors
     /// When the socket fails.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
-        let app = Router::new()
+        axum::serve(listener, self.routes()).with_graceful_shutdown(stop.cancelled_owned()).await
+    }
+
+    fn routes(self) -> Router {
+        Router::new()
             .route("/livez", get(|| async { "ok" }))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
-            .with_state(self);
-        axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await
+            .with_state(self)
     }
 }
 
@@ -58,4 +61,35 @@ async fn metrics(State(health): State<Health>) -> Result<String, StatusCode> {
         tracing::error!(%error, "the metrics cannot be written");
         StatusCode::INTERNAL_SERVER_ERROR
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use http::Request;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn asked(health: &Health, path: &str) -> (StatusCode, String) {
+        let request = Request::get(path).body(Body::empty()).expect("a request");
+        let answer = health.clone().routes().oneshot(request).await.expect("an answer");
+        let (head, body) = answer.into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("a body");
+        (head.status, String::from_utf8(body.into()).expect("text"))
+    }
+
+    #[tokio::test]
+    async fn it_lives_from_the_start_and_is_ready_when_the_caches_are_filled() {
+        let health = Health::new(Metrics::new().expect("names"));
+        let ok = (StatusCode::OK, "ok".to_owned());
+        assert_eq!(asked(&health, "/livez").await, ok);
+        let filled = (StatusCode::SERVICE_UNAVAILABLE, "the caches are being filled".to_owned());
+        assert_eq!(asked(&health, "/readyz").await, filled);
+        // Whoever looks why it is not ready finds figures.
+        let (status, metrics) = asked(&health, "/metrics").await;
+        assert!(status == StatusCode::OK && metrics.contains("aggregator_operator_leader 0\n"), "{status} {metrics}");
+        health.is_ready();
+        assert_eq!([asked(&health, "/livez").await, asked(&health, "/readyz").await], [ok.clone(), ok]);
+    }
 }

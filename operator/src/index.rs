@@ -1,7 +1,7 @@
 //! What the caches hold, and what they find it by: names, and what objects have to do with others. With thousands of objects, a
 //! look at one must not look at all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use aggregator_crds::schedule::Trigger;
@@ -18,6 +18,9 @@ use tokio::sync::watch;
 use crate::labels;
 use crate::names::{self, Mark};
 use crate::run::{connectors_of, transformations_of};
+
+/// Of how many objects of a watch it is remembered that they are gone.
+const GONE: usize = 1000;
 
 /// What an object has to do with another one of its namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -124,11 +127,13 @@ struct Held<K> {
     by_tie: HashMap<Mark, Vec<Mark>>,
     /// The newest version that the watch has told of, of any object since its last list, or in that.
     newest: u128,
+    /// The last ones that were there and are not any more, with their owners.
+    gone: VecDeque<Mark>,
 }
 
 impl<K> Default for Held<K> {
     fn default() -> Self {
-        Self { objects: HashMap::new(), by_tie: HashMap::new(), newest: 0 }
+        Self { objects: HashMap::new(), by_tie: HashMap::new(), newest: 0, gone: VecDeque::new() }
     }
 }
 
@@ -137,7 +142,34 @@ fn mark_of<K: Resource>(object: &K) -> Mark {
     names::mark([metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default()])
 }
 
+/// What stands for an object of that owner that is gone: another one of its name may come.
+fn grave(namespace: &str, name: &str, owner: &str) -> Mark {
+    names::mark([namespace, name, owner])
+}
+
 impl<K: Tied> Held<K> {
+    /// An object was there, and is gone.
+    fn bury(&mut self, object: &K) {
+        let Some(owner) = labels::controller(object) else { return };
+        let metadata = object.meta();
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        if self.gone.len() >= GONE {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(grave(&text(&metadata.namespace), &text(&metadata.name), &owner.uid));
+    }
+
+    /// A list of what is there takes the place of what was known.
+    fn listed(&mut self, list: Self) {
+        let before = std::mem::replace(self, list);
+        self.gone = before.gone;
+        for (mark, Entry { object, .. }) in before.objects {
+            if !self.objects.contains_key(&mark) {
+                self.bury(&object);
+            }
+        }
+    }
+
     /// The watch has told of a version of an object, be it the last one.
     fn told(&mut self, object: &K) {
         let version = object.meta().resource_version.as_ref().and_then(|version| version.parse().ok());
@@ -226,6 +258,12 @@ impl<K> Objects<K> {
     pub(crate) fn newest(&self) -> u128 {
         self.held().newest
     }
+
+    /// Whether an object of that name and owner is known to have gone. What went before anybody watched, or long ago, is not.
+    #[must_use]
+    pub(crate) fn is_gone(&self, namespace: &str, name: &str, owner: &str) -> bool {
+        self.held().gone.contains(&grave(namespace, name, owner))
+    }
 }
 
 impl<K: Tied> Objects<K> {
@@ -272,6 +310,7 @@ impl<K: Tied> Objects<K> {
                 let mut held = self.holding();
                 held.told(object);
                 held.take(&mark_of(object));
+                held.bury(object);
             }
             Ok(Event::Init) => list = Held::default(),
             Ok(Event::InitApply(object)) => {
@@ -280,7 +319,7 @@ impl<K: Tied> Objects<K> {
                 list.put(known.unwrap_or_else(|| kept(object)));
             }
             Ok(Event::InitDone) => {
-                *self.holding() = std::mem::take(&mut list);
+                self.holding().listed(std::mem::take(&mut list));
                 listed.send_replace(true);
             }
             Err(_) => {}
@@ -379,6 +418,28 @@ mod tests {
             events.push(event);
             assert_eq!(after(events.clone()).await.newest(), newest, "{events:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn it_is_known_for_some_time_what_is_gone() {
+        use Event::{Delete, Init, InitApply, InitDone};
+        let owned = |name: &str, owner: &str| -> Schedule {
+            let mut schedule = schedule(name, "orders");
+            let owner = json!([{"apiVersion": "v1", "kind": "Owner", "name": "o", "uid": owner, "controller": true}]);
+            schedule.metadata.owner_references = object(owner);
+            schedule
+        };
+        let mut events = vec![Init, InitApply(owned("a", "one")), InitApply(owned("b", "one")), InitDone];
+        let gone = |objects: &Objects<Schedule>| {
+            [("a", "one"), ("a", "two"), ("b", "one")].map(|(name, owner)| objects.is_gone("demo", name, owner))
+        };
+        assert_eq!(gone(&after(events.clone()).await), [false; 3]);
+        events.push(Delete(owned("a", "one")));
+        assert_eq!(gone(&after(events.clone()).await), [true, false, false], "of another owner it may come");
+        events.extend([Init, InitDone]);
+        assert_eq!(gone(&after(events.clone()).await), [true, false, true], "it went while nobody watched");
+        events.extend((0..GONE - 1).map(|number| Delete(owned(&number.to_string(), "one"))));
+        assert_eq!(gone(&after(events).await), [false, false, true], "the oldest is forgotten");
     }
 
     #[tokio::test]

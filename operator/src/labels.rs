@@ -21,6 +21,9 @@ pub const ATTEMPT: &str = "aggregator.dev/attempt";
 /// The fire that made a run, in RFC 3339: an annotation.
 pub const FIRE: &str = "aggregator.dev/fire";
 
+/// On a Job that the operator has suspended because it does not see the plan that the Job was made from: an annotation.
+pub const UNPLANNED: &str = "aggregator.dev/unplanned";
+
 /// The generation of a Connector that a catalogue is of: an annotation.
 pub const GENERATION: &str = "aggregator.dev/generation";
 

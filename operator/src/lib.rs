@@ -4,6 +4,7 @@
 //! function of that and of the time. `controller` is the shell around them, `execute` does the writes.
 
 pub mod action;
+mod backoff;
 pub mod calls;
 pub mod clock;
 pub mod conditions;
@@ -36,6 +37,7 @@ mod traces;
 pub mod transformation;
 pub mod unreadable;
 mod waiting;
+mod webhook;
 pub mod worker;
 pub mod world;
 

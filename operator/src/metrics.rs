@@ -29,7 +29,7 @@ pub struct Metric {
 }
 
 /// All metrics, in the order of the documentation.
-pub const METRICS: [Metric; 15] = [
+pub const METRICS: [Metric; 16] = [
     QUEUE,
     WAITED,
     RECONCILES,
@@ -40,6 +40,7 @@ pub const METRICS: [Metric; 15] = [
     WATCHES,
     FIRES,
     LAG,
+    WEBHOOKS,
     RUNS,
     RUN_SECONDS,
     ROWS,
@@ -106,6 +107,13 @@ const LAG: Metric = Metric {
     labels: &[],
     remedy: "more than a few seconds: nobody acted at that time, and `missedRuns` has made up for it",
 };
+const WEBHOOKS: Metric = Metric {
+    name: "webhook_requests_total",
+    help: "Requests to Schedules, by the status of the answer.",
+    labels: &["status"],
+    remedy: "`401` grows: somebody has a wrong token, or guesses; `409`: the Schedule is suspended, or has a mistake; `429`: \
+             nobody acts, or they come faster than they are decided on; `503`: look at the API server",
+};
 const RUN_SECONDS: Metric = Metric {
     name: "run_seconds",
     help: "The time from a PipelineRun's creation to its end, with all that it waited for.",
@@ -134,7 +142,7 @@ const FIRES: Metric = Metric {
     name: "fires_total",
     help: "Fires of Schedules, by what was decided.",
     labels: &["decision"],
-    remedy: "`Missed` grows: no operator acted in time; `Skipped` grows: `status.lastDecision` of the Schedules says why",
+    remedy: "`Missed` grows: no operator acted in time; `Skipped` grows: `status.decisions` of the Schedules says why",
 };
 const LEADER: Metric = Metric {
     name: "leader",
@@ -158,6 +166,7 @@ pub struct Metrics {
     watches: IntCounter,
     fires: IntCounterVec,
     lag: Histogram,
+    webhooks: IntCounterVec,
     runs: IntCounterVec,
     run_seconds: HistogramVec,
     rows: IntCounterVec,
@@ -204,6 +213,7 @@ impl Metrics {
             watches: IntCounter::with_opts(options(WATCHES))?,
             fires: counter(FIRES)?,
             lag: Histogram::with_opts(buckets(LAG, &LATE))?,
+            webhooks: counter(WEBHOOKS)?,
             runs: counter(RUNS)?,
             run_seconds: histogram(RUN_SECONDS, &LONG)?,
             rows: counter(ROWS)?,
@@ -224,7 +234,8 @@ impl Metrics {
         for histogram in [&self.waited, &self.seconds, &self.call_seconds, &self.run_seconds] {
             registry.register(Box::new(histogram.clone()))?;
         }
-        for counter in [&self.reconciles, &self.writes, &self.calls, &self.fires, &self.runs, &self.rows, &self.bytes] {
+        let own = [&self.reconciles, &self.writes, &self.calls, &self.fires];
+        for counter in own.into_iter().chain([&self.webhooks, &self.runs, &self.rows, &self.bytes]) {
             registry.register(Box::new(counter.clone()))?;
         }
         Ok(())
@@ -296,6 +307,11 @@ impl Metrics {
         self.lag.observe(by.as_secs_f64());
     }
 
+    /// A request to a Schedule was answered.
+    pub(crate) fn webhook_answered(&self, status: &str) {
+        self.webhooks.with_label_values(&[status]).inc();
+    }
+
     /// Whether this process acts.
     pub(crate) fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
@@ -344,6 +360,7 @@ mod tests {
         metrics.run_ended("Cancelled", Duration::from_secs(2), &PipelineRunStatus::default());
         metrics.fired("Missed", 7);
         metrics.fired_late(Duration::from_secs(2));
+        metrics.webhook_answered("202");
         metrics.leads(true);
         let text = metrics.text().expect("text");
         for line in [
@@ -359,6 +376,7 @@ mod tests {
             "aggregator_operator_watch_failures_total 1",
             "aggregator_operator_fire_lag_seconds_bucket{le=\"1\"} 0",
             "aggregator_operator_fire_lag_seconds_bucket{le=\"5\"} 1",
+            "aggregator_operator_webhook_requests_total{status=\"202\"} 1",
             "aggregator_operator_runs_total{phase=\"Succeeded\"} 1",
             "aggregator_operator_run_seconds_bucket{phase=\"Succeeded\",le=\"15\"} 0",
             "aggregator_operator_run_seconds_bucket{phase=\"Succeeded\",le=\"60\"} 1",

@@ -10,6 +10,7 @@ use crate::action::Kind;
 use crate::index::Tie;
 use crate::queue::Lane;
 use crate::run::{is_over, transformations_of};
+use crate::schedule::is_asked;
 use crate::world::{Changed, World};
 use crate::{errand, labels, names, worker};
 
@@ -133,10 +134,12 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
 /// How soon an object is looked at for which something has changed.
 #[must_use]
 pub(crate) fn lane(key: &Key, changed: &Changed, world: &World) -> Lane {
-    if key.kind != Kind::PipelineRun {
-        return Lane::Ordinary;
-    }
     let presses = match changed {
+        _ if key.kind == Kind::Schedule => {
+            // Whoever has sent a request waits for its run.
+            world.schedules.get(&key.namespace, &key.name).is_some_and(|schedule| is_asked(&schedule))
+        }
+        _ if key.kind != Kind::PipelineRun => false,
         // Somebody waits for what a worker does.
         Changed::Pod(pod) => worker::running(pod) || worker::has_ended(pod),
         Changed::Job(job) => errand::ended(job).is_some(),

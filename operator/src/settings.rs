@@ -22,6 +22,8 @@ pub struct Settings {
     pub run_ttl: Duration,
     /// Variables of the workers' containers, besides those that every container has.
     pub variables: Vec<Variable>,
+    /// Whether requests to Schedules are listened for.
+    pub webhooks: bool,
 }
 
 /// A variable of the workers' containers.
@@ -96,6 +98,7 @@ impl Settings {
             host_path_base: None,
             run_ttl: Duration::from_secs(3600),
             variables: Vec::new(),
+            webhooks: true,
         }
     }
 }

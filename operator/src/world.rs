@@ -116,6 +116,11 @@ impl<K: Cached> Cache<K> {
         self.watched.iter().find(watches).map_or(0, |watched| watched.objects.newest())
     }
 
+    /// Whether an object of that name and owner is known to have gone.
+    pub(crate) fn is_gone(&self, namespace: &str, name: &str, owner: &str) -> bool {
+        self.watched.iter().any(|watched| watched.objects.is_gone(namespace, name, owner))
+    }
+
     /// One that holds these objects, and has listed them.
     #[cfg(test)]
     pub(crate) fn of(objects: impl IntoIterator<Item = Arc<K>>) -> Self {

@@ -105,6 +105,23 @@ pub fn row(what: &str, must: &str, is: &str, holds: Option<bool>) -> String {
     format!("| {what} | {must} | {is} | {verdict} |\n")
 }
 
+/// A table, and below it each of its figures that is not what is asked. They are no failure of a bench.
+#[must_use]
+pub fn with_verdict(table: &str) -> String {
+    let missed: Vec<String> = table.lines().filter_map(missed).collect();
+    if missed.is_empty() {
+        return format!("{table}\nNothing that is asked is missed.\n");
+    }
+    format!("{table}\n**Missed**, which is no error of the bench:\n\n{}", missed.concat())
+}
+
+/// A row that says so, as an item of a list.
+fn missed(row: &str) -> Option<String> {
+    let cells = row.strip_prefix("| ")?.strip_suffix(" | **missed** |")?;
+    let [what, must, is]: [&str; 3] = cells.split(" | ").collect::<Vec<_>>().try_into().ok()?;
+    Some(format!("- {what}: asked {must}, and it is {is}\n"))
+}
+
 /// Puts a text between the marks of that name.
 ///
 /// # Panics
@@ -112,14 +129,16 @@ pub fn row(what: &str, must: &str, is: &str, holds: Option<bool>) -> String {
 pub fn write(name: &str, text: &str) {
     let page = folder::workspace().join(PAGE);
     let before = std::fs::read_to_string(&page).unwrap();
-    let (begin, end) = (format!("<!-- {name}: begin -->"), format!("<!-- {name}: end -->"));
-    let after = between(&before, &begin, &end, text);
-    std::fs::write(&page, after.unwrap_or_else(|| panic!("{PAGE} has no marks {begin} and {end}"))).unwrap();
+    let after = placed(&before, name, text);
+    std::fs::write(&page, after.unwrap_or_else(|| panic!("{PAGE} has no marks of {name}"))).unwrap();
 }
 
-fn between(page: &str, begin: &str, end: &str, text: &str) -> Option<String> {
-    let (head, rest) = page.split_once(begin)?;
-    let (_, tail) = rest.split_once(end)?;
+/// The page with that text between the marks of that name, if it has them.
+#[must_use]
+pub fn placed(page: &str, name: &str, text: &str) -> Option<String> {
+    let (begin, end) = (format!("<!-- {name}: begin -->"), format!("<!-- {name}: end -->"));
+    let (head, rest) = page.split_once(&begin)?;
+    let (_, tail) = rest.split_once(&end)?;
     Some(format!("{head}{begin}\n{text}{end}{tail}"))
 }
 
@@ -147,8 +166,18 @@ mod tests {
     #[test]
     fn only_what_is_between_the_marks_is_replaced() {
         let page = "a\n<!-- x: begin -->\nold\n<!-- x: end -->\nb\n";
-        let written = between(page, "<!-- x: begin -->", "<!-- x: end -->", "new\n");
+        let written = placed(page, "x", "new\n");
         assert_eq!(written.as_deref(), Some("a\n<!-- x: begin -->\nnew\n<!-- x: end -->\nb\n"));
-        assert_eq!(between(page, "<!-- y: begin -->", "<!-- y: end -->", ""), None);
+        assert_eq!(placed(page, "y", ""), None);
+    }
+
+    #[test]
+    fn what_is_missed_is_said_below_the_table() {
+        let (good, bad) =
+            (row("start", "≤ 1 s", "0.2 s", Some(true)), row("memory", "≤ 80 MiB", "90 MiB", Some(false)));
+        let held = with_verdict(&good);
+        assert!(held.ends_with("|\n\nNothing that is asked is missed.\n"), "{held}");
+        let missed = with_verdict(&format!("{good}{bad}"));
+        assert!(missed.ends_with("bench:\n\n- memory: asked ≤ 80 MiB, and it is 90 MiB\n"), "{missed}");
     }
 }

@@ -11,6 +11,7 @@ pub mod folder;
 pub mod gateway;
 pub mod golden;
 pub mod http;
+pub mod operator;
 pub mod page;
 pub mod postgres;
 pub mod process;

@@ -90,6 +90,13 @@ impl Drop for Process {
     }
 }
 
+/// Whether there is such a process, and not only what is left of one until its parent has heard of its end.
+#[must_use]
+pub fn lives(process: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:") && !line.contains("zombie"))
+}
+
 /// A command that the kernel kills when the thread that starts it ends.
 pub(crate) fn mortal(program: &Path) -> Command {
     let mut command = Command::new("setpriv");

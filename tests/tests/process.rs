@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use aggregator_tests::process::Process;
+use aggregator_tests::process::{Process, lives};
 use aggregator_tests::wait::eventually;
 
 /// Set for the process that is killed.
@@ -15,21 +15,15 @@ fn sleep() -> Process {
     Process::start(Path::new("sleep"), ["600"], Path::new("/dev/null"))
 }
 
-/// Whether there is such a process, and not only what is left of one until its parent has heard.
-fn lives(process: &str) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    status.lines().any(|line| line.starts_with("State:") && !line.contains("zombie"))
-}
-
 #[test]
 fn a_server_outlives_the_thread_that_asked_for_it_and_not_its_handle() {
     let mut server = std::thread::spawn(sleep).join().unwrap();
     std::thread::sleep(Duration::from_millis(200));
     assert!(!server.ended());
-    let process = server.id().to_string();
-    assert!(lives(&process));
+    let process = server.id();
+    assert!(lives(process));
     drop(server);
-    assert!(!lives(&process));
+    assert!(!lives(process));
 }
 
 #[test]
@@ -47,14 +41,14 @@ fn a_server_ends_with_a_process_that_is_killed() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(victim.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let process = lines.into_iter().find_map(|line| line.strip_prefix("server ").map(str::to_owned)).unwrap();
+    let process: u32 = lines.into_iter().find_map(|line| line.strip_prefix("server ")?.parse().ok()).unwrap();
     // It has become the program, and so has asked the kernel for its end.
     eventually("the server", || {
         let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap();
         (name.trim() == "sleep").then_some(())
     });
-    assert!(lives(&process));
+    assert!(lives(process));
     victim.kill().unwrap();
     victim.wait().unwrap();
-    eventually("the server's end", || (!lives(&process)).then_some(()));
+    eventually("the server's end", || (!lives(process)).then_some(()));
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! start, over and over ─► writes: over TLS, without ─► the same with watchers ─► fires of a Schedule ─► kills ─► figures
 //! ```
+//! Figures that are missed are named at the end, and are no error; what kills have broken is one.
 
 #![expect(clippy::print_stdout, reason = "it talks to whoever started it")]
 

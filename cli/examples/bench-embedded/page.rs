@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aggregator_tests::figures::{at, head, mebibytes, row, times};
+use aggregator_tests::figures::{at, head, mebibytes, row, times, with_verdict};
 
 use crate::Options;
 use crate::fires::Fires;
@@ -63,7 +63,7 @@ pub(crate) fn text(options: &Options, program: &Path, measured: &Figures, load: 
         &measured.kills.words(),
         Some(measured.kills.kills >= 200),
     );
-    text
+    with_verdict(&text)
 }
 
 fn cores() -> usize {

@@ -4,6 +4,7 @@
 //! objects ─► operator starts ─► all Ready ─► rest ─► edits ─► fires ─► Pods of runs begin ─► figures
 //! ```
 //! There is no node: Jobs get Pods that stay pending, and what a kubelet would write is written here.
+//! Figures that are missed are named at the end, and are no error.
 
 #![expect(clippy::print_stdout, reason = "it talks to whoever started it")]
 

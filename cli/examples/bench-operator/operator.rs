@@ -1,11 +1,10 @@
 //! The operator's process: what it uses, and what it says that it writes.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aggregator_tests::figures::{self, Memory};
+use aggregator_tests::operator;
 use aggregator_tests::process::Process;
 use aggregator_tests::wait::eventually;
 use tempfile::TempDir;
@@ -64,20 +63,12 @@ impl Operator {
             "--lease=bench-0/aggregator-operator".into(),
         ];
         let process = Process::start("env".as_ref(), words, &log);
-        let address = eventually("the operator's address", || {
-            let log = process.log(usize::MAX);
-            let (_, address) = log.lines().next()?.split_once("http://")?;
-            Some(address.split('/').next()?.to_owned())
-        });
+        let address = eventually("the operator's address", || operator::address(&process));
         Ok(Self { process, address, _home: home })
     }
 
     fn metrics(&self) -> Outcome<String> {
-        let mut connection = TcpStream::connect(&self.address)?;
-        write!(connection, "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address)?;
-        let mut text = String::new();
-        connection.read_to_string(&mut text)?;
-        Ok(text)
+        Ok(operator::ask(&self.address, "/metrics")?.1)
     }
 
     /// What it has used and written until now; its Lease is not counted.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aggregator_tests::figures::{Memory, at, head, mebibytes, row, times};
+use aggregator_tests::figures::{Memory, at, head, mebibytes, row, times, with_verdict};
 
 use crate::Options;
 use crate::objects::Objects;
@@ -91,5 +91,5 @@ pub(crate) fn text(options: &Options, objects: &Objects, measured: &Figures, loa
         &times(begins),
         Some(at(begins, 99) <= soon),
     );
-    text
+    with_verdict(&text)
 }

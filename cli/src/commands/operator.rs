@@ -1,5 +1,7 @@
 //! `aggregator operator`.
 
+use std::net::SocketAddr;
+
 use aggregator_operator::health::Health;
 use aggregator_operator::leader::{Elector, LeaseOptions};
 use aggregator_operator::metrics::Metrics;
@@ -38,15 +40,20 @@ pub(crate) async fn operator(args: OperatorArgs, global: &Global, telemetry: &Te
         host_path_base: args.host_path_base,
         run_ttl: args.run_ttl,
         variables: variables(global.log_format, args.otlp_headers_secret),
+        webhooks: args.webhook_address.is_some(),
     };
     let health = Health::new(metrics.clone());
-    let listener = TcpListener::bind(args.health_address).await.map_err(|error| {
-        Failure::usage(
-            format!("cannot serve {}: {error}", args.health_address),
-            "give another address with --health-address; port 0 is any free one",
-        )
-    })?;
+    let listener = listen(args.health_address, "--health-address").await?;
     output::log_line(&format!("serving http://{}/metrics, /livez and /readyz", listener.local_addr()?));
+    let webhooks = match args.webhook_address {
+        Some(address) => {
+            let webhooks = listen(address, "--webhook-address").await?;
+            let own = webhooks.local_addr()?;
+            output::log_line(&format!("listening for requests at http://{own}/webhooks/NAMESPACE/SCHEDULE"));
+            Some(webhooks)
+        }
+        None => None,
+    };
     let stop = CancellationToken::new();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let told = stop.clone();
@@ -56,12 +63,20 @@ pub(crate) async fn operator(args: OperatorArgs, global: &Global, telemetry: &Te
     });
     let serving = tokio::spawn(health.clone().serve(listener, stop.clone()));
     let client = client()?;
-    let operation = Operation { settings, metrics, health, elector, traces: telemetry.traces() };
+    let operation = Operation { settings, metrics, health, elector, traces: telemetry.traces(), webhooks };
     let ended = operate(client, operation, stop.clone()).await.map_err(std::io::Error::other);
     stop.cancel();
     serving.await.map_err(std::io::Error::other)??;
     ended?;
     Ok(0)
+}
+
+/// Listens at the address that an argument has.
+async fn listen(address: SocketAddr, argument: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let help = format!("give another address with {argument}; port 0 is any free one");
+        Failure::usage(format!("cannot serve {address}: {error}"), help)
+    })
 }
 
 /// What workers are told of logs and traces, by the variables of their containers: what the operator was told itself.

@@ -28,6 +28,7 @@ fn no_canary_is_shown() {
     manifests::broken(&mut scene);
     http::signed(&mut scene);
     http::addressed(&mut scene);
+    http::looked_at(&mut scene);
     http::encrypted(&mut scene);
     postgres::real(&mut scene);
     postgres::echoing(&mut scene);

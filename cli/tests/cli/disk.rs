@@ -36,6 +36,11 @@ fn place(sink: &str) -> Place {
         "m/pipeline.yaml",
         &format!(
             "{CONNECTORS}apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {{name: alone, namespace: test}}
+spec: {{sqlite: {{path: ../db/out.sqlite}}}}
+---
+apiVersion: aggregator.dev/v1alpha1
 kind: Pipeline
 metadata: {{name: move, namespace: test}}
 spec:
@@ -44,6 +49,7 @@ spec:
 "
         ),
     );
+    std::fs::create_dir(place.file("db")).expect("a folder");
     place
 }
 
@@ -133,6 +139,11 @@ const TABLE: Visible = ("connector: lite, stream: target", |place| {
     of_sqlite(&place.file("out.sqlite"), "SELECT id, account, amount, note FROM target")
 });
 
+/// A table whose database has a folder, and so a disk, of its own.
+const ALONE: Visible = ("connector: alone, stream: target", |place| {
+    of_sqlite(&place.file("db/out.sqlite"), "SELECT id, account, amount, note FROM target")
+});
+
 #[test]
 fn a_folder_that_cannot_be_written_is_told_and_nothing_is_lost() {
     // A file is made read-only by a mount of its own, as a folder is.
@@ -164,9 +175,9 @@ fn used(folder: &Path) -> u64 {
 
 #[test]
 fn a_disk_that_is_full_is_told_and_nothing_is_lost() {
-    for ((sink, visible), folder) in [(FILES, "out"), (FILES, "state"), (TABLE, "state")] {
+    for ((sink, visible), folder) in [(FILES, "out"), (FILES, "state"), (TABLE, "state"), (ALONE, "db")] {
         let (mut full, mut room) = (0, 0);
-        for free in [0, 4, 8, 12, 16, 32, 64, 128, 256, 512] {
+        for free in [0, 4, 8, 12, 16, 32, 64, 128, 256, 512, 4096] {
             let (world, before, all) = run_once(sink, &visible);
             let kib = used(&world.file(folder)) + free;
             // The disk is the process's own and goes with it: what it held is copied away.

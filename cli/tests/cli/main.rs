@@ -8,6 +8,7 @@
 
 mod aggregator;
 mod backfill;
+mod between;
 mod canaries;
 mod cases;
 mod delivery;

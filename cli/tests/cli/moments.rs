@@ -1,12 +1,15 @@
 //! Kill -9 at random moments, over and over, for every source and sink: a run, the attempt that goes on with it, the one
 //! after that. Nothing is lost, nothing doubled.
 //!
-//! A kill counts when it ended a process that was at work. `make soak` does the same with many more.
+//! A kill counts when it ended a process that was at work. `make soak` does the same with many more. What came of them is
+//! noted for docs/reliability.md.
 
 use std::time::{Duration, Instant};
 
 use aggregator_tests::random::Random;
+use aggregator_tests::reliability::note;
 use nix::sys::signal::Signal;
+use serde_json::json;
 
 use crate::pair::{OF_TABLES, RUN, Round, Sink, Source, World};
 use crate::rows::same;
@@ -20,6 +23,16 @@ const IN_A_ROW: u32 = 4;
 fn kills() -> u32 {
     let wanted = std::env::var("AGGREGATOR_KILLS").ok();
     wanted.map_or(KILLS, |text| text.parse().expect("AGGREGATOR_KILLS is a number"))
+}
+
+/// What came of a pair's kills.
+struct Killed {
+    /// How many ended a process that was at work.
+    hit: u32,
+    /// How many of them came after the commit was decided.
+    decided: u32,
+    /// How long a run takes that nobody disturbs.
+    length: Duration,
 }
 
 impl World {
@@ -44,7 +57,7 @@ impl World {
     }
 
     /// Plays so many kills.
-    fn play_moments(&self, kills: u32) {
+    fn play_moments(&self, kills: u32) -> Killed {
         let name = &self.name;
         let mut random = Random::seeded(name);
         let (mut round, mut hit, mut decided) = (0, 0, 0);
@@ -83,6 +96,7 @@ impl World {
             same(&format!("{name}, round {round}, resumed"), &self.visible(), &shown);
         }
         println!("{name}: {hit} kills in runs of {length:?}, {decided} of them after the commit was decided");
+        Killed { hit, decided, length }
     }
 }
 
@@ -90,6 +104,7 @@ impl World {
 fn all_into(sink: Sink) {
     let modes = if matches!(sink, Sink::File | Sink::S3) { &OF_TABLES[..2] } else { &OF_TABLES[..] };
     let sources = [Source::File, Source::S3, Source::Postgres, Source::Sqlite, Source::Http];
+    let mut after = 0;
     for (source, mode) in sources.into_iter().zip(modes.iter().cycle()) {
         let world = World::new(source, sink, *mode);
         if source == Source::Sqlite {
@@ -97,8 +112,17 @@ fn all_into(sink: Sink) {
             // Kills that hit it then show nothing.
             world.edit("splitSize: 64Ki", "splitSize: 10Mi");
         }
-        world.play_moments(kills());
+        let Killed { hit, decided, length } = world.play_moments(kills());
+        after += decided;
+        note(
+            "kills",
+            json!({
+                "source": format!("{source:?}"), "sink": format!("{sink:?}"), "mode": format!("{mode:?}"),
+                "kills": hit, "decided": decided, "milliseconds": u64::try_from(length.as_millis()).expect("a short run"),
+            }),
+        );
     }
+    assert!(after > 0, "{sink:?}: no kill came after a commit was decided");
 }
 
 #[test]

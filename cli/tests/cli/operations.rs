@@ -1,14 +1,16 @@
 //! `docs/operations/` has every condition, reason, Event and metric of the code, and none that is not there.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use aggregator_crds::condition::{ConditionType, Meaning};
 use aggregator_crds::reason::{Reason, Topic};
 use aggregator_operator::action::Kind;
 use aggregator_operator::metrics::{METRICS, Metrics, PREFIX};
-use aggregator_operator::news::{TROUBLE, leading};
+use aggregator_operator::news::{EDITED, TROUBLE, USUAL, leading};
 use aggregator_tests::folder;
 use aggregator_tests::golden::golden_part;
+use serde_json::Value;
 
 fn page(name: &str) -> PathBuf {
     folder::workspace().join("docs/operations").join(name)
@@ -48,9 +50,15 @@ fn the_pages_have_every_condition_reason_event_and_metric() {
             _ => "when it is False".to_owned(),
         };
         table += &format!("| {} | `{}` | {warning} |\n", kind.name(), leading(kind).as_str());
+        if kind == Kind::Pipeline {
+            let warning = "when its class is `Positions` or `Target`: look at its message before the next run";
+            table += &format!("| {} | none: a new revision was made (`{EDITED}`) | {warning} |\n", kind.name());
+        }
+        if kind == Kind::Schedule {
+            let warning = format!("for any other reason than `{USUAL}`");
+            table += &format!("| {} | none: a fire started no run | {warning} |\n", kind.name());
+        }
     }
-    let writes = words([Reason::NameConflict, Reason::WriteRefused]);
-    table += &format!("| the other kinds | none: a write for the object was not done ({writes}) | always |\n");
     check(&reasons, "operator/src/news.rs", &table);
 
     let mut table = "| metric | labels | what it counts | when to look |\n|---|---|---|---|\n".to_owned();
@@ -95,6 +103,28 @@ fn every_reason_and_condition_is_said_somewhere() {
     assert!(unsaid.is_empty(), "nobody says {unsaid:?}");
     // The other way round, the compiler sees to it: conditions are made of these words alone.
     assert!(!said("condition_type: \""), "a condition is made of a text");
+}
+
+/// Where a status has one of a few words, the page has them all, and no other.
+#[test]
+fn the_page_has_every_phase_and_decision() {
+    let page = std::fs::read_to_string(page("reasons.md")).expect("the page");
+    let decision = "/lastDecision/properties/decision/enum";
+    for (kind, field, begin, end) in [
+        ("pipelineruns", "/phase/enum", "The `phase` of a PipelineRun ", "The `phase` of a Pipeline "),
+        ("schedules", decision, "`status.lastDecision` of a Schedule ", "`status.counts` "),
+    ] {
+        let definition = folder::workspace().join(format!("crds/generated/{kind}.yaml"));
+        let definition = std::fs::read_to_string(definition).expect("a definition");
+        let definition: Value = serde_saphyr::from_str(&definition).expect("YAML");
+        let status = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties";
+        let words = definition.pointer(&format!("{status}{field}")).and_then(Value::as_array).expect("words");
+        let words: BTreeSet<&str> = words.iter().map(|word| word.as_str().expect("a word")).collect();
+        let (_, told) = page.split_once(begin).expect(begin);
+        let (told, _) = told.split_once(end).expect(end);
+        let told = told.split('`').skip(1).step_by(2).filter(|word| word.starts_with(char::is_uppercase));
+        assert_eq!(told.collect::<BTreeSet<&str>>(), words, "{begin}");
+    }
 }
 
 /// The table of exit codes has every word that a run's error may have, and no other.

@@ -5,14 +5,16 @@
 //! of a run must be hit in every world that passes it, and each of a sink's own in some world.
 //!
 //! There are 280 worlds. `make test` takes some: for each pair of source and sink one that reads what is new, and for each
-//! sink some that read everything; a seed chooses them. `make soak` takes all (`AGGREGATOR_POINTS=all`).
+//! sink some that read everything; a seed chooses them. `make soak` takes all (`AGGREGATOR_POINTS=all`). What was hit is
+//! noted for docs/reliability.md.
 
 use std::collections::BTreeSet;
 
 use aggregator_tests::random::Random;
+use aggregator_tests::reliability::note;
 use aggregator_worker::points::{OF_A_RUN, OF_SINKS};
 use nix::sys::signal::Signal;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::delivery::{Guarantee, Sync, guarantee};
 use crate::pair::{OF_TABLES, RUN, Round, Shape, Sink, Source, World};
@@ -21,12 +23,14 @@ use crate::rows::same;
 /// How many of the sources are read whole into each sink, unless all worlds are taken. `moments.rs` has all of them.
 const WHOLE: usize = 2;
 
-/// The points within the commits of a sink.
+/// The points within what a sink makes durable.
 fn own(sink: Sink) -> &'static [&'static str] {
     match sink {
         Sink::File => &["write split", "rename split", "write record", "rename record", "move", "delete"],
-        Sink::S3 => &["fence", "decide", "copy", "show", "delete replaced", "delete staged", "end"],
-        Sink::Postgres | Sink::Sqlite => &["commit"],
+        Sink::S3 => {
+            &["upload", "save split", "fence", "decide", "copy", "show", "delete replaced", "delete staged", "end"]
+        }
+        Sink::Postgres | Sink::Sqlite => &["save split", "commit"],
     }
 }
 
@@ -136,9 +140,11 @@ fn worlds(sink: Sink) -> Vec<Shape> {
 }
 
 fn all_into(sink: Sink) {
-    let (mut hit, mut apart) = (BTreeSet::new(), 0);
-    for shape in worlds(sink) {
-        let (of_world, apart_there) = World::of(shape).play();
+    let (mut hit, mut apart, mut kills) = (BTreeSet::new(), 0, 0);
+    let worlds = worlds(sink);
+    for shape in &worlds {
+        let (of_world, apart_there) = World::of(*shape).play();
+        kills += of_world.len();
         hit.extend(of_world);
         apart += apart_there;
     }
@@ -146,6 +152,7 @@ fn all_into(sink: Sink) {
     for point in own(sink) {
         assert!(hit.contains(point), "`{point}` was not hit: {hit:?}");
     }
+    note("points", json!({"sink": format!("{sink:?}"), "worlds": worlds.len(), "points": hit, "hit": kills}));
 }
 
 #[test]

@@ -8,8 +8,8 @@ use crate::postgres::Database;
 
 const RUN: &str = "run -f m --state state";
 
-/// Copies all tables of the schema `source` into tables of `public`.
-fn place(database: &Database, policy: &str) -> Place {
+/// Copies all tables of the schema `source` into tables of `public`, under a policy, and another one for some of them.
+fn place(database: &Database, policy: &str, overrides: &str) -> Place {
     let place = Place::new();
     place.write("m/db.yaml", &database.manifest());
     place.write(
@@ -24,7 +24,7 @@ apiVersion: aggregator.dev/v1alpha1
 kind: Pipeline
 metadata: {{name: copy, namespace: test}}
 spec:
-  sources: [{{name: all, connector: db, streams: {{include: [\"source.*\"]}}}}]
+  sources: [{{name: all, connector: db, streams: {{include: [\"source.*\"]}}, overrides: [{overrides}]}}]
   sinks:
     - name: tables
       from: all
@@ -40,14 +40,14 @@ spec:
 }
 
 /// Three tables that were copied once; then one has a new column, one a wider type, and one is as it was.
-fn changed(policy: &str) -> (Database, Place) {
+fn changed(policy: &str, overrides: &str) -> (Database, Place) {
     let database = Database::new();
     database.execute(
         "CREATE SCHEMA source;
          CREATE TABLE source.grown AS SELECT 1 AS id; CREATE TABLE source.same AS SELECT 1 AS id;
          CREATE TABLE source.wider AS SELECT 1 AS id",
     );
-    let place = place(&database, policy);
+    let place = place(&database, policy, overrides);
     place.json(RUN);
     database.execute(
         "ALTER TABLE source.grown ADD COLUMN note text; INSERT INTO source.grown VALUES (2, 'new');
@@ -70,7 +70,7 @@ fn streams(report: &Value) -> Vec<(String, String, Value)> {
     list.iter().map(of).collect()
 }
 
-fn expected(each: [(&str, &str, Value); 3]) -> Vec<(String, String, Value)> {
+fn expected<const N: usize>(each: [(&str, &str, Value); N]) -> Vec<(String, String, Value)> {
     each.map(|(name, end, changes)| (name.to_owned(), end.to_owned(), changes)).into()
 }
 
@@ -79,7 +79,7 @@ const ALL: &str = "SELECT 'grown' AS t, to_jsonb(g)::text FROM grown g UNION ALL
 
 #[test]
 fn tables_follow_their_streams() {
-    let (database, place) = changed("{columns: Evolve, dataType: Evolve}");
+    let (database, place) = changed("{columns: Evolve, dataType: Evolve}", "");
     let report = place.json(RUN);
     assert_eq!(
         streams(&report),
@@ -105,7 +105,7 @@ fn tables_follow_their_streams() {
 
 #[test]
 fn a_frozen_table_stops_its_own_stream_only() {
-    let (database, place) = changed("{columns: Freeze, dataType: Freeze}");
+    let (database, place) = changed("{columns: Freeze, dataType: Freeze}", "");
     let said = place.say(&format!("{RUN} --output json"));
     assert_eq!(said.code(), Some(2), "{}", said.stderr);
     let report: Value = serde_json::from_str(&said.stdout).expect("JSON");
@@ -121,7 +121,7 @@ fn a_frozen_table_stops_its_own_stream_only() {
 
 #[test]
 fn what_has_no_place_is_left_out_or_rejected_with_its_stream() {
-    let (database, place) = changed("{columns: DiscardValue, dataType: DiscardRow}");
+    let (database, place) = changed("{columns: DiscardValue, dataType: DiscardRow}", "");
     let report = place.json(RUN);
     let [grown, same, wider] = <[_; 3]>::try_from(streams(&report)).expect("three streams");
     assert_eq!(grown.2[0]["kind"], "ValueDiscarded", "{report}");
@@ -132,4 +132,64 @@ fn what_has_no_place_is_left_out_or_rejected_with_its_stream() {
         database.rows(ALL),
         ["grown|{\"id\": 1}", "grown|{\"id\": 2}", "same|{\"id\": 1}", "same|{\"id\": 2}", "wider|{\"id\": 1}"]
     );
+}
+
+#[test]
+fn each_stream_may_have_a_policy_of_its_own() {
+    let overrides = "{stream: \"source.*\", schemaPolicy: {dataType: Evolve}}, \
+                     {stream: source.grown, schemaPolicy: {columns: DiscardValue}}";
+    let (database, place) = changed("{columns: Freeze, dataType: Freeze}", overrides);
+    let plan = place.json("plan -f m --state state").to_string();
+    for action in
+        ["leave note out, which public.grown does not have", "widen column id of public.wider from integer to bigint"]
+    {
+        assert!(plan.contains(action), "{action}: {plan}");
+    }
+    let report = place.json(RUN);
+    assert_eq!(
+        streams(&report),
+        expected([
+            ("grown", "Succeeded", json!([{"kind": "ValueDiscarded", "column": "note", "rows": 1}])),
+            ("same", "Succeeded", json!([])),
+            ("wider", "Succeeded", json!([{"kind": "TypeWidened", "column": "id", "from": "integer", "to": "bigint"}])),
+        ]),
+        "{report}"
+    );
+    assert_eq!(
+        database.rows(ALL),
+        [
+            "grown|{\"id\": 1}",
+            "grown|{\"id\": 2}",
+            "same|{\"id\": 1}",
+            "same|{\"id\": 2}",
+            "wider|{\"id\": 1}",
+            "wider|{\"id\": 5000000000}"
+        ]
+    );
+}
+
+#[test]
+fn a_table_that_comes_later_is_created_where_its_stream_may() {
+    let (database, place) = changed("{tables: Evolve}", "{stream: \"source.la*\", schemaPolicy: {tables: Freeze}}");
+    database.execute("CREATE TABLE source.late AS SELECT 1 AS id; CREATE TABLE source.other AS SELECT 2 AS id");
+    let said = place.say(&format!("{RUN} --output json"));
+    assert_eq!(said.code(), Some(2), "{}", said.stderr);
+    let report: Value = serde_json::from_str(&said.stdout).expect("JSON");
+    let mut each = streams(&report);
+    let (late, end, changes) = each.remove(1);
+    assert_eq!((late.as_str(), end == "Succeeded", changes), ("late", false, json!([])), "{report}");
+    assert_eq!(
+        each,
+        expected([
+            ("grown", "Succeeded", json!([{"kind": "ColumnAdded", "column": "note", "to": "text"}])),
+            ("other", "Succeeded", json!([{"kind": "TableCreated"}])),
+            ("same", "Succeeded", json!([])),
+            ("wider", "Succeeded", json!([])),
+        ]),
+        "{report}"
+    );
+    let message = report["streams"][1]["error"]["message"].as_str().expect("a message");
+    assert!(message.contains("there is no table public.late") && message.contains("Freeze"), "{message}");
+    assert_eq!(database.rows("SELECT id FROM other"), ["2"]);
+    assert_eq!(database.rows("SELECT to_regclass('public.late') IS NULL AS missing"), ["true"]);
 }

@@ -1,10 +1,11 @@
 //! Many streams from one source: each flows on its own, with its own positions and outcome.
 
+use aggregator_tests::folder;
 use serde_json::Value;
 
 use crate::aggregator::{CONNECTORS, Place};
 use crate::postgres::Database;
-use crate::rows::of_files;
+use crate::rows::{of_files, sorted};
 
 const RUN: &str = "run -f m --state state";
 
@@ -100,6 +101,96 @@ fn each_stream_has_its_own_rows_positions_and_cursor() {
     assert_eq!(of_files(&place.file("lake/raw/orders")).len(), 8);
 }
 
+/// A Connector of that name to a database, and its Secret, where the examples are.
+fn connector(database: &Database, name: &str) -> String {
+    let manifest = database.manifest().replace("connector-db", &format!("connector-{name}"));
+    manifest.replace("{name: db,", &format!("{{name: {name},")).replace("namespace: test", "namespace: demo")
+}
+
+/// The tables of the shop that are replicated, each with what its rows are in the warehouse.
+const REPLICATED: [(&str, &str); 5] = [
+    ("addresses", "customer, kind, encode(sha256(email::bytea), 'hex') AS email, updated_at"),
+    ("countries", "*"),
+    ("customers", "id, name, encode(sha256(email::bytea), 'hex') AS email, updated_at"),
+    ("late", "*"),
+    ("orders", "*"),
+];
+
+/// Sees that the warehouse has these tables of the shop and no other, with their rows and their keys.
+fn compare(shop: &Database, warehouse: &Database, tables: &[&str]) {
+    for (table, columns) in REPLICATED.iter().filter(|(table, _)| tables.contains(table)) {
+        let wanted = shop.rows(&format!("SELECT {columns} FROM public.{table}"));
+        assert!(!wanted.is_empty(), "{table}");
+        assert_eq!(warehouse.rows(&format!("SELECT * FROM raw.{table}")), wanted, "{table}");
+    }
+    let keys = |database: &Database, schema: &str| {
+        database.rows(&format!(
+            "SELECT relname, pg_get_constraintdef(k.oid) AS key FROM pg_class c
+             LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p'
+             WHERE relkind = 'r' AND relnamespace = '{schema}'::regnamespace AND relname !~ '^_|^audit_'"
+        ))
+    };
+    let there = keys(warehouse, "raw");
+    assert_eq!((there.len(), &there), (tables.len(), &keys(shop, "public")));
+}
+
+#[test]
+fn the_example_replicates_a_database_and_what_changes_in_it() {
+    let (shop, warehouse, place) = (Database::new(), Database::new(), Place::new());
+    let examples = std::fs::read_to_string(folder::workspace().join("config/examples/pipeline.yaml"));
+    let examples = examples.expect("the examples");
+    let example =
+        examples.split("\n---\n").find(|document| document.contains("name: replicate-shop")).expect("it is there");
+    place.write("m/m.yaml", &format!("{}{}{example}", connector(&shop, "shop-db"), connector(&warehouse, "warehouse")));
+    warehouse.execute("CREATE SCHEMA raw");
+    shop.execute(
+        "CREATE TABLE customers (id bigint PRIMARY KEY, name varchar(40) NOT NULL, email text, updated_at timestamptz);
+         INSERT INTO customers SELECT id, 'Customer ' || id, CASE WHEN id <> 3 THEN 'c' || id || '@example.org' END,
+             '2026-01-01T00:00:00Z'::timestamptz + id * interval '1 s' FROM generate_series(1, 50) AS id;
+         CREATE TABLE addresses (customer bigint, kind text, email text, updated_at timestamp NOT NULL,
+             PRIMARY KEY (kind, customer));
+         INSERT INTO addresses SELECT id, kind, kind || id || '@example.org', '2026-01-01'::timestamp + id * interval '1 h'
+             FROM generate_series(1, 20) AS id, unnest(ARRAY['home', 'work']) AS kind;
+         CREATE TABLE orders (id bigint PRIMARY KEY, customer bigint, total numeric(10, 2), tags text[],
+             changed_at timestamptz);
+         INSERT INTO orders SELECT id, id % 50, id * 1.25, ARRAY['a', 'b ' || id],
+             '2026-01-01T00:00:00Z'::timestamptz + id * interval '1 s' FROM generate_series(1, 200) AS id;
+         CREATE TABLE countries (code char(2) PRIMARY KEY, name text);
+         INSERT INTO countries VALUES ('DE', 'Germany'), ('FR', NULL);
+         CREATE TABLE audit_log (what text); INSERT INTO audit_log VALUES ('it has no key, and is not read')",
+    );
+    let all = |report: &Value, wanted: &[(&str, u64)]| {
+        let wanted: Vec<(String, &str, u64)> =
+            wanted.iter().map(|(table, out)| (format!("public.{table}"), "Succeeded", *out)).collect();
+        let came: Vec<(String, &str, u64)> =
+            streams(report).into_iter().map(|(name, outcome, out)| (name.to_owned(), outcome, out)).collect();
+        assert_eq!(came, wanted, "{report}");
+        assert_eq!(report["ledger"]["balanced"], true, "{report}");
+    };
+    let first = place.json(RUN);
+    all(&first, &[("addresses", 40), ("countries", 2), ("customers", 50), ("orders", 200)]);
+    compare(&shop, &warehouse, &["addresses", "countries", "customers", "orders"]);
+
+    // By their cursors, with the one that is overridden; whole where there is none; and a table that came since.
+    shop.execute(
+        "UPDATE customers SET email = 'new@example.org', name = 'renamed', updated_at = '2026-02-01' WHERE id IN (3, 7);
+         INSERT INTO customers VALUES (51, 'Customer 51', NULL, '2026-02-02');
+         UPDATE addresses SET email = NULL, updated_at = '2026-02-01' WHERE customer = 20 AND kind = 'home';
+         UPDATE orders SET total = 0, changed_at = '2026-02-01' WHERE id % 100 = 0;
+         INSERT INTO orders VALUES (201, 1, NULL, '{}', '2026-02-02');
+         UPDATE countries SET name = 'France' WHERE code = 'FR'; INSERT INTO countries VALUES ('GB', 'Great Britain');
+         INSERT INTO audit_log VALUES ('more');
+         CREATE TABLE late (id int PRIMARY KEY, word text); INSERT INTO late VALUES (1, 'one'), (2, NULL)",
+    );
+    let second = place.json(RUN);
+    all(&second, &[("addresses", 1), ("countries", 3), ("customers", 3), ("late", 2), ("orders", 3)]);
+    compare(&shop, &warehouse, &REPLICATED.map(|(table, _)| table));
+
+    // Nothing is new, and nothing is written twice.
+    all(&place.json(RUN), &[("addresses", 0), ("countries", 3), ("customers", 0), ("late", 2), ("orders", 0)]);
+    compare(&shop, &warehouse, &REPLICATED.map(|(table, _)| table));
+}
+
 #[test]
 fn a_stream_that_fails_does_not_stop_the_others() {
     let database = shop();
@@ -187,8 +278,10 @@ fn a_thousand_small_tables_are_one_run() {
     let place = place(&database, "", "");
     let report = place.json(RUN);
     assert_eq!((streams(&report).len() as u64, &report["nodes"][0]["read"]), (TABLES, &(TABLES * 10).into()));
-    let last = of_files(&place.file("lake/raw/t0999"));
-    assert_eq!((last.len(), last[0].as_str()), (10, "10|999"));
+    for number in 0..TABLES {
+        let rows = sorted((1..=10).map(|id| format!("{id}|{number}")).collect());
+        assert_eq!(of_files(&place.file(&format!("lake/raw/t{number:04}"))), rows, "table {number}");
+    }
     let folders = std::fs::read_dir(place.file("lake/raw")).expect("folders").count() as u64;
     assert_eq!(folders, TABLES);
 }

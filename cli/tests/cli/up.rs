@@ -1,5 +1,8 @@
 //! `aggregator up`: a whole cluster in one process, used by clients from outside.
 
+mod end;
+mod port;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -18,7 +21,6 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::aggregator::Place;
-use crate::up_kills::{processes, until_none};
 
 /// How long the end may take.
 const SOON: Duration = Duration::from_secs(5);
@@ -72,12 +74,20 @@ impl Up {
         PathBuf::from(file.and_then(Value::as_str).unwrap_or_else(|| panic!("no {user} in {}", self.told)))
     }
 
-    fn client(&self, user: &str) -> Client {
+    fn config(&self, user: &str) -> Config {
         let file = Kubeconfig::read_from(self.kubeconfig(user)).expect("a kubeconfig");
-        self.runtime.block_on(async {
-            let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
-            Client::try_from(config.expect("a configuration")).expect("a client")
-        })
+        let options = KubeConfigOptions::default();
+        self.runtime.block_on(Config::from_custom_kubeconfig(file, &options)).expect("a configuration")
+    }
+
+    fn client(&self, user: &str) -> Client {
+        self.client_of(self.config(user))
+    }
+
+    fn client_of(&self, config: Config) -> Client {
+        // What it does meanwhile is done in the runtime.
+        let _entered = self.runtime.enter();
+        Client::try_from(config).expect("a client")
     }
 
     fn ask<T>(&self, answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
@@ -219,45 +229,6 @@ fn it_may_have_as_many_files_open_as_whoever_starts_it_allows() {
     let files: Vec<&str> = files.split_whitespace().collect();
     assert_eq!(files[3..5], ["1000", "1000"], "the soft one, and the hard one");
     up.end(Signal::SIGTERM);
-}
-
-/// Whether a process is a worker, by the first argument of its program.
-fn is_worker(id: i32) -> bool {
-    let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-    line.split(|byte| *byte == 0).nth(1) == Some(b"worker".as_slice())
-}
-
-#[test]
-fn whoever_interrupts_its_end_does_not_wait_for_it() {
-    let place = Place::new();
-    let mut up = Up::start(&place, "--data-dir data");
-    up.create_namespace("shop");
-    // Nobody accepts what comes there: the check of the Connector waits for an answer.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let connector = serde_json::from_value(json!({
-        "apiVersion": "aggregator.dev/v1alpha1", "kind": "Connector", "metadata": {"name": "silent"},
-        "spec": {"http": {
-            "url": format!("http://{}", silent.local_addr().expect("an address")),
-            "endpoints": [{"name": "words", "path": "/words", "format": {"ndjson": {}}}],
-        }},
-    }));
-    let connectors: Api<Connector> = Api::namespaced(up.client("root"), "shop");
-    up.ask(connectors.create(&PostParams::default(), &connector.expect("a Connector"))).expect("it is new");
-    let data = place.file("data");
-    let worker = eventually("a worker", || processes(&data).into_iter().find(|id| is_worker(*id)));
-    // It does not hear that it is to end, and has two seconds for it.
-    kill(Pid::from_raw(worker), Signal::SIGSTOP).expect("a process of ours");
-
-    let (begun, id) = (Instant::now(), up.id());
-    let status = eventually("its end", || {
-        // Of two that come before it has heard the first it hears one.
-        kill(id, Signal::SIGINT).expect("a process of ours");
-        up.child.try_wait().expect("a child of ours")
-    });
-    let took = begun.elapsed();
-    assert_eq!(status.code(), Some(130), "{}", up.said());
-    assert!(took < SOON, "{took:?}");
-    until_none(&data);
 }
 
 #[test]

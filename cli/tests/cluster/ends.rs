@@ -1,5 +1,7 @@
 //! Runs that end badly, or are ended: the condition names the cause and the remedy.
 
+use std::time::Instant;
+
 use aggregator_tests::wait::eventually;
 use serde_json::{Value, json};
 
@@ -74,8 +76,10 @@ fn a_place_that_refuses_is_tried_again_as_the_policy_says() {
 fn a_run_that_is_cancelled_stops_and_commits_nothing_more() {
     let project = Project::new();
     project.copy_files("move", "{}");
-    let slow = "{limits: {rowsPerSecond: 10}, generator: {seed: 1, streams: [{name: rows, rows: 100000, columns: [{name: id, sequence: {}}]}]}}";
+    // A batch is counted when it is whole, which takes about a second.
+    let slow = "{limits: {rowsPerSecond: 10000}, generator: {seed: 1, streams: [{name: rows, rows: 100000000, columns: [{name: id, sequence: {}}]}]}}";
     project.read_from(slow, "rows");
+    let begun = Instant::now();
     project.run("long", "move");
     eventually("a run that goes on", || {
         (project.get("pipelinerun", "long")["status"]["phase"] == "Running").then_some(())
@@ -87,6 +91,17 @@ fn a_run_that_is_cancelled_stops_and_commits_nothing_more() {
     });
     let line = log.lines().find(|line| line.contains(" s: ")).expect("a line");
     assert!(line.starts_with("after 10 s: rows has read ") && line.contains(", kept has taken "), "{log}");
+    // So does whoever looks at the run: what stands there is told anew every five seconds, and not more often.
+    let progress = eventually("rows in the run's status", || {
+        let progress = project.get("pipelinerun", "long")["status"]["progress"].take();
+        let read = progress["nodes"].as_array()?.iter().find(|node| node["name"] == "rows")?["read"].as_u64()?;
+        (read > 0).then_some(progress)
+    });
+    assert_eq!(progress["attempt"], 1, "{progress}");
+    let asked = project.requests("aggregator-worker").into_iter();
+    let told = asked.filter(|it| (it.verb.as_str(), it.resource.as_str()) == ("patch", "pipelineruns/status"));
+    let (told, took) = (told.count(), begun.elapsed());
+    assert!((1..=took.as_secs() / 5).contains(&(told as u64)), "{told} reports in {took:?}");
     let cancel = r#"{"spec":{"cancel":"Immediate"}}"#;
     project.namespace.kubectl(["patch", "pipelinerun", "long", "--type=merge", "--patch", cancel]);
     let run = project.ended("long");

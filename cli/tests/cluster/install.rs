@@ -1,11 +1,14 @@
 //! `kubectl apply -k config/` on a control plane of its own: the kinds, the rights and the operator's Deployment, as they
 //! stand there, and a run with nothing else.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
-use aggregator_tests::control_plane::{ControlPlane, Plane};
+use aggregator_tests::control_plane::{ControlPlane, Plane, kubectl};
 use aggregator_tests::folder;
+use aggregator_tests::page::blocks;
 use aggregator_tests::wait::eventually;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -164,4 +167,36 @@ spec: {pipelineRef: {name: numbers}}
 ",
     );
     project.kubectl(["wait", "pipelinerun/second", "--for=condition=Succeeded", "--timeout=120s"]);
+}
+
+#[test]
+fn the_overlay_for_some_namespaces_gives_rights_there_and_in_no_other() {
+    let overlay = tempfile::Builder::new().prefix("aggregator-overlay-").tempdir().expect("a folder");
+    let place = overlay.path().canonicalize().expect("a folder");
+    let base = relative(&place, &folder::workspace().canonicalize().expect("a folder").join("config"));
+    let page = std::fs::read_to_string(folder::workspace().join("docs/operator.md")).expect("the page");
+    for name in ["kustomization.yaml", "rights.yaml"] {
+        let mut all = blocks(&page).into_iter();
+        let block = all.find(|block| block.text.starts_with(&format!("# {name}\n"))).expect(name);
+        std::fs::write(place.join(name), block.text.replace("../aggregator/config", &base)).expect("a file");
+    }
+    let built = Command::new(kubectl()).arg("kubectl").arg("kustomize").arg(&place).output().expect("kubectl");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let built: Vec<Value> = serde_saphyr::from_multiple(&String::from_utf8_lossy(&built.stdout)).expect("YAML");
+    let of = |kind: &str| built.iter().filter(|object| object["kind"] == kind).collect::<Vec<&Value>>();
+    assert_eq!((of("CustomResourceDefinition").len(), of("ClusterRoleBinding").len()), (6, 0));
+    let bindings = of("RoleBinding");
+    let namespaces = bindings.iter().map(|binding| binding["metadata"]["namespace"].as_str().expect("a namespace"));
+    let namespaces: BTreeSet<&str> = namespaces.collect();
+    assert_eq!(namespaces, BTreeSet::from(["aggregator-system", "lake", "shop"]));
+    let operator = json!({"kind": "ServiceAccount", "name": "aggregator-operator", "namespace": "aggregator-system"});
+    for binding in bindings {
+        assert_eq!(binding["roleRef"]["kind"], "ClusterRole", "{binding}");
+        assert_eq!(binding["roleRef"]["name"], "aggregator-operator", "{binding}");
+        assert_eq!(binding["subjects"], json!([operator]), "{binding}");
+    }
+    let arguments = &of("Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"];
+    for argument in ["--namespace=shop", "--namespace=lake", "--lease=aggregator-system/aggregator-operator"] {
+        assert!(arguments.as_array().expect("arguments").contains(&json!(argument)), "{argument}: {arguments}");
+    }
 }

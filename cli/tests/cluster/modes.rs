@@ -1,5 +1,7 @@
 //! Runs that are asked for something else than what is new: rows to look at, an interval once more, an early end.
 
+use aggregator_tests::folder;
+use aggregator_tests::page::blocks;
 use aggregator_tests::wait::eventually;
 use serde_json::{Value, json};
 
@@ -100,6 +102,61 @@ fn a_checkpoint_that_was_edited_is_where_the_next_run_begins() {
     edited(kept.clone());
     assert_eq!(written("restored"), 0, "where it was");
     assert_eq!(project.lines("out").len(), 8);
+}
+
+/// The command of docs/operator.md that is for that, of the Pipeline `move`.
+fn of_page(what: &str) -> String {
+    let page = std::fs::read_to_string(folder::workspace().join("docs/operator.md")).expect("the page");
+    let all = blocks(&page);
+    let commands = all.iter().flat_map(|block| block.text.lines()).filter_map(|line| line.split_once(" # "));
+    let mut found = commands
+        .filter(|(command, says)| command.contains(" checkpoint ") && says.split([':', ' ']).next() == Some(what));
+    let (command, _) = found.next().expect(what);
+    assert_eq!(found.next(), None, "another one of that kind");
+    command.replace("NAME", "move")
+}
+
+#[test]
+fn a_checkpoint_is_restored_as_the_page_says_and_not_by_making_it_anew() {
+    let project = by_time();
+    let typed = |what: &str| project.type_in(&of_page(what)).expect(what);
+    let written = |run: &str| {
+        project.run(run, "move");
+        let ended = project.ended(run);
+        assert_eq!(ended["status"]["phase"], "Succeeded", "{ended}");
+        (ended["status"]["totals"]["written"].clone(), ended)
+    };
+    typed("keep");
+    let mut copy = project.get("checkpoint", "move");
+    project.write("in/b.csv", "id,at\n4,2026-01-04T12:00:00Z\n");
+    assert_eq!(written("second").0, 1);
+    let end = project.get("checkpoint", "move")["spec"]["positions"].clone();
+    assert_ne!(copy["spec"]["positions"], end);
+    typed("restore");
+    assert_eq!(project.get("checkpoint", "move")["spec"]["positions"], copy["spec"]["positions"]);
+    assert_eq!(written("restored").0, 1, "what came since then, once more");
+    assert_eq!(project.get("checkpoint", "move")["spec"]["positions"], end);
+    typed("reset");
+    assert_eq!(written("reset").0, 4, "everything once more");
+
+    // The sinks know more than an old copy.
+    project.namespace.kubectl(["delete", "checkpoint", "move"]);
+    let metadata = copy["metadata"].as_object_mut().expect("metadata");
+    metadata.retain(|field, _| ["name", "ownerReferences"].contains(&field.as_str()));
+    project.namespace.apply(&copy.to_string());
+    let (rows, run) = written("behind");
+    assert_eq!(rows, 0, "{run}");
+    let log = project.namespace.kubectl(["logs", &format!("job/{}", run["status"]["job"].as_str().expect("a Job"))]);
+    assert!(log.contains("warning[CheckpointBehind]: the checkpoint is of run "), "{log}");
+    let report: Value = serde_json::from_str(log.lines().last().expect("a report")).expect("JSON");
+    let [warning] = &report["warnings"].as_array().expect("warnings")[..] else { panic!("{report}") };
+    assert_eq!(warning["code"], "CheckpointBehind", "{warning}");
+    let known = copy["spec"]["attempts"][0]["state"]["committed"]["run"].as_str().expect("a run");
+    let message = warning["message"].as_str().expect("a message");
+    let said = format!("the checkpoint is of run {known}, and `kept` was written by run ");
+    assert!(message.starts_with(&said), "{message}");
+    assert_eq!(project.get("checkpoint", "move")["spec"]["positions"], end);
+    assert_eq!(project.lines("out").len(), 3 + 1 + 1 + 4);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! More than one operator, and what an operator tells of itself.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use aggregator_tests::control_plane::Namespace;
 use aggregator_tests::wait::eventually;
 use serde_json::json;
 
@@ -21,6 +23,17 @@ fn of_two_operators_one_acts_and_the_other_takes_over() {
     project.copy_files("move", "{}");
     project.run("first", "move");
     project.ended("first");
+    // Who waits for its turn is ready to take it.
+    eventually("two operators that are ready", || {
+        project.operators.iter().all(|operator| Project::ask(operator, "/readyz") == "ok").then_some(())
+    });
+    let leads = project.operators.iter().map(|operator| {
+        let metrics = Project::ask(operator, "/metrics");
+        metrics.lines().find_map(|line| line.strip_prefix("aggregator_operator_leader ")).map(str::to_owned)
+    });
+    let mut leads: Vec<Option<String>> = leads.collect();
+    leads.sort_unstable();
+    assert_eq!(leads, [Some("0".to_owned()), Some("1".to_owned())], "one acts");
 
     // Who holds the Lease is not known from outside: each is killed in its turn, and the other goes on.
     let killed = Instant::now();
@@ -53,6 +66,65 @@ fn an_operator_that_is_asked_to_end_hands_over_at_once() {
     project.run("second", "move");
     project.ended("second");
     assert!(asked.elapsed() < Duration::from_secs(14), "the Lease was waited for: {:?}", asked.elapsed());
+}
+
+#[test]
+fn an_operator_for_some_namespaces_looks_at_no_other() {
+    let mut project = Project::without_operator(true);
+    let [other, left] = [project.another(), project.another()];
+    project.give_rights_in(&other);
+    project.arguments = vec!["--namespace".to_owned(), other.name().to_owned()];
+    project.start();
+    for namespace in [&project.namespace, &other, &left] {
+        namespace.apply(&format!(
+            "
+apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {{name: made}}
+spec: {{generator: {{seed: 1, streams: [{{name: rows, rows: 3, columns: [{{name: id, sequence: {{}}}}]}}]}}}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Connector
+metadata: {{name: out}}
+spec: {{file: {{root: {}, format: {{ndjson: {{}}}}}}}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Pipeline
+metadata: {{name: move}}
+spec:
+  sources: [{{name: rows, connector: made, stream: rows}}]
+  sinks: [{{name: kept, from: rows, connector: out, stream: rows/}}]
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: Schedule
+metadata: {{name: yearly}}
+spec: {{pipelineRef: {{name: move}}, cron: {{expressions: [\"0 0 1 1 *\"]}}}}
+---
+apiVersion: aggregator.dev/v1alpha1
+kind: PipelineRun
+metadata: {{name: first}}
+spec: {{pipelineRef: {{name: move}}}}
+",
+            namespace.name()
+        ));
+    }
+    for namespace in [&project.namespace, &other] {
+        namespace.kubectl(["wait", "pipelinerun/first", "--for=condition=Succeeded", "--timeout=60s"]);
+        namespace.kubectl(["wait", "schedule/yearly", "--for=condition=Ready", "--timeout=60s"]);
+        assert_eq!(project.lines(namespace.name()).len(), 3, "the rows of {}", namespace.name());
+    }
+    for kind in ["connector/made", "pipeline/move", "schedule/yearly", "pipelinerun/first"] {
+        assert_eq!(left.kubectl(["get", kind, "--output=jsonpath={.status}"]), "", "{kind} was looked at");
+    }
+    assert_eq!(left.kubectl(["get", "jobs", "--output=name"]), "");
+    // What it asks for is of these namespaces, and of none as a whole.
+    let asked: BTreeSet<String> =
+        project.requests("operator").into_iter().filter(|it| !it.resource.is_empty()).map(|it| it.namespace).collect();
+    assert_eq!(asked, BTreeSet::from([project.namespace.name(), other.name()].map(str::to_owned)));
+    // The Lease is in one of them.
+    let leases = |namespace: &Namespace| namespace.kubectl(["get", "leases", "--output=name"]);
+    assert_eq!(leases(&project.namespace), "lease.coordination.k8s.io/aggregator\n");
+    assert_eq!(leases(&other), "");
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! A namespace with operators of its own, on a control plane and a node that the tests share.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use aggregator_tests::control_plane::{ControlPlane, Namespace, Node, Request};
-use aggregator_tests::folder;
 use aggregator_tests::process::Process;
 use aggregator_tests::wait::eventually;
+use aggregator_tests::{folder, operator};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -169,8 +169,18 @@ impl Project {
 
     /// Gives that ServiceAccount its rights in this namespace.
     pub(crate) fn give_rights(&self) {
+        self.give_rights_in(&self.namespace);
+    }
+
+    /// Another namespace of the same control plane.
+    pub(crate) fn another(&self) -> Namespace {
+        self.cluster.plane.namespace()
+    }
+
+    /// Gives the ServiceAccount of the operators its rights in that namespace.
+    pub(crate) fn give_rights_in(&self, namespace: &Namespace) {
         let name = self.namespace.name();
-        self.namespace.apply(&format!(
+        namespace.apply(&format!(
             "
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
@@ -224,6 +234,12 @@ subjects: [{{kind: ServiceAccount, name: operator, namespace: {name}}}]
         }
     }
 
+    /// Sends the API server a signal, of a control plane that this project has for itself.
+    pub(crate) fn signal_api_server(&self, signal: Signal) {
+        let id = i32::try_from(self.cluster.plane.api_server().id()).expect("a process id");
+        kill(Pid::from_raw(id), signal).expect("a signal");
+    }
+
     /// Kills the operators.
     pub(crate) fn kill(&mut self) {
         self.operators.clear();
@@ -247,21 +263,37 @@ subjects: [{{kind: ServiceAccount, name: operator, namespace: {name}}}]
 
     /// What the first operator answers to a request for its health or metrics.
     pub(crate) fn ask_operator(&self, path: &str) -> String {
-        let address = eventually("the address of the operator", || {
-            let log = self.operators.first().expect("an operator").log(usize::MAX);
-            let begin = log.find("serving http://")? + "serving http://".len();
-            log[begin..].split_once('/').map(|(address, _)| address.to_owned())
-        });
-        let mut stream = TcpStream::connect(&address).expect("the operator listens");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("asked");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("a body")
+        Self::ask(self.operators.first().expect("an operator"), path)
+    }
+
+    /// What an operator answers to such a request.
+    pub(crate) fn ask(operator: &Process, path: &str) -> String {
+        let address = eventually("the address of the operator", || operator::address(operator));
+        operator::ask(&address, path).expect("an answer").1
+    }
+
+    /// Does what a command says, as at a shell's prompt in the project's folder, where `kubectl` is for this namespace. Gives what
+    /// it puts out, or how it failed.
+    pub(crate) fn type_in(&self, command: &str) -> Result<String, String> {
+        let programs = self.path("programs");
+        if !programs.exists() {
+            self.write("programs/kubectl", &self.kubectl_script());
+            let executable = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(programs.join("kubectl"), executable).expect("a program");
+        }
+        let search = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
+        let shell = Command::new("bash").args(["-c", command]).env("PATH", search).current_dir(self.path("")).output();
+        let output = shell.expect("a shell");
+        let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            Ok(stdout)
+        } else {
+            Err(format!("{command}: {}\n{stdout}{}", output.status, String::from_utf8_lossy(&output.stderr)))
+        }
     }
 
     /// A program `kubectl` for this namespace, as a shell script.
-    pub(crate) fn kubectl_script(&self) -> String {
+    fn kubectl_script(&self) -> String {
         let (program, kubeconfig) = (self.cluster.plane.program().display(), self.cluster.plane.kubeconfig());
         let (kubeconfig, namespace) = (kubeconfig.display(), self.namespace.name());
         format!("#!/bin/sh\nexec '{program}' kubectl --kubeconfig='{kubeconfig}' --namespace='{namespace}' \"$@\"\n")

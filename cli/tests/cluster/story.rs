@@ -1,8 +1,5 @@
 //! What kubectl shows of a project: `docs/operations/kubectl.md`, followed line by line.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 use aggregator_tests::folder;
@@ -113,25 +110,9 @@ fn shown(project: &Project, text: &str) -> String {
     lines.collect()
 }
 
-/// Does what a command says, as at a shell's prompt.
-fn type_in(path: &Path, command: &str) -> Result<String, String> {
-    let search = format!("{}:{}", path.display(), std::env::var("PATH").unwrap_or_default());
-    let output = Command::new("bash").args(["-c", command]).env("PATH", search).output().expect("a shell");
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        Ok(stdout)
-    } else {
-        Err(format!("{command}: {}\n{stdout}{}", output.status, String::from_utf8_lossy(&output.stderr)))
-    }
-}
-
 #[test]
 fn kubectl_shows_what_the_page_says() {
     let project = Project::new();
-    let programs = project.path("programs");
-    project.write("programs/kubectl", &project.kubectl_script());
-    let executable = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(programs.join("kubectl"), executable).expect("a program");
     let page = folder::workspace().join("docs/operations/kubectl.md");
     let text = std::fs::read_to_string(&page).expect("the page");
     let update = std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1");
@@ -149,7 +130,7 @@ fn kubectl_shows_what_the_page_says() {
                 let mut lines = String::new();
                 for (command, wanted) in block.commands() {
                     outputs += 1;
-                    let found = follow(&project, &programs, command, &wanted, update)
+                    let found = follow(&project, command, &wanted, update)
                         .unwrap_or_else(|problem| panic!("{}:{}: {problem}", page.display(), block.line));
                     lines.push_str(&format!("$ {command}\n{found}"));
                 }
@@ -185,7 +166,7 @@ fn settle(project: &Project) {
 }
 
 /// What a command puts out, once it is as the page says; or how that differs from it.
-fn follow(project: &Project, programs: &Path, command: &str, wanted: &str, update: bool) -> Result<String, String> {
+fn follow(project: &Project, command: &str, wanted: &str, update: bool) -> Result<String, String> {
     let begun = Instant::now();
     let compare = |text: &str| {
         let text = comparable(text);
@@ -194,7 +175,7 @@ fn follow(project: &Project, programs: &Path, command: &str, wanted: &str, updat
     // What changes something is typed in once.
     let once = ["patch", "annotate"].iter().any(|verb| command.contains(verb));
     loop {
-        let found = type_in(programs, command).map(|text| shown(project, &text));
+        let found = project.type_in(command).map(|text| shown(project, &text));
         let problem = match &found {
             Ok(found) if compare(found) == compare(wanted) => return Ok(wanted.to_owned()),
             Ok(found) => difference(&compare(wanted), &compare(found)),

@@ -119,7 +119,7 @@ spec: {pipelineRef: {name: move}, interval: {every: 2s}, concurrencyPolicy: Forb
     assert!(tenants.contains(&Some("shop".to_owned())) && tenants.contains(&None), "{tenants:?}");
 
     lines_of_worker(&project, &name, uid);
-    lines_of_operator(&project, &name);
+    lines_of_operator(&project, &name, uid);
     figures(&project);
 }
 
@@ -150,8 +150,8 @@ fn lines_of_worker(project: &Project, name: &str, uid: &str) {
     }
 }
 
-/// So is the operator's; what it does for an object says for which.
-fn lines_of_operator(project: &Project, name: &str) {
+/// So is the operator's; what it does for an object says for which, and for a run what its worker's lines say.
+fn lines_of_operator(project: &Project, name: &str, uid: &str) {
     let log = project.log();
     let lines = objects(&log);
     let about = |line: &&Value| {
@@ -160,7 +160,11 @@ fn lines_of_operator(project: &Project, name: &str) {
     };
     let found: Vec<&Value> = lines.iter().filter(about).collect();
     assert!(!found.is_empty(), "{log}");
-    assert!(found.iter().all(|line| line["namespace"] == project.namespace.name()), "{found:?}");
+    let trace = uid.replace('-', "");
+    let whose = [project.namespace.name(), uid, trace.as_str()].map(Some);
+    for line in found {
+        assert_eq!(["namespace", "run_uid", "trace_id"].map(|field| line[field].as_str()), whose, "{line}");
+    }
 }
 
 /// The figures are those of the runs.

@@ -1,6 +1,7 @@
 //! What is deleted or edited under a run while it goes on: it converges, or its condition says the truth. Nothing is committed
 //! twice, and no run stays as it is for ever.
 
+use aggregator_crds::Reason;
 use aggregator_tests::wait::eventually;
 use serde_json::{Value, json};
 
@@ -164,7 +165,7 @@ fn a_plan_is_needed_until_the_worker_has_begun_and_no_longer() {
     project.run("second", "move");
     let told = until(&project, "second", "Unschedulable");
     assert!(condition(&told).1.contains("Insufficient cpu"), "{told}");
-    assert!(condition(&told).1.ends_with("lower execution.resources, or add nodes"), "{told}");
+    assert!(condition(&told).1.ends_with(Reason::Unschedulable.remedy()), "{told}");
     project.namespace.kubectl(["delete", "configmap", "second-plan"]);
     let run = project.ended("second");
     assert_eq!((condition(&run).0, &run["status"]["phase"]), ("PlanMissing", &json!("Failed")), "{run}");
@@ -299,7 +300,7 @@ fn a_worker_that_needs_more_memory_than_it_may_have_says_what_to_raise() {
     project.run("first", "move");
     let run = project.ended("first");
     assert_eq!(condition(&run).0, "OutOfMemory", "{run}");
-    assert!(condition(&run).1.ends_with("raise execution.resources.limits.memory"), "{run}");
+    assert!(condition(&run).1.ends_with(Reason::OutOfMemory.remedy()), "{run}");
     assert!(project.lines("out").is_empty());
 }
 

@@ -16,6 +16,7 @@ use aggregator_crds::Pipeline;
 use aggregator_crds::pipeline::PipelineMode;
 
 pub use lint::lint;
+pub(crate) use sink::has_files;
 pub use step::{CompiledStep, compile_transformation};
 pub use validity::violations;
 

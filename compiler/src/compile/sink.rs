@@ -24,7 +24,7 @@ impl Compiler<'_> {
             self.alone(index, &path);
         }
         if let (Some(policy), Some(connector)) = (&sink.schema_policy, connector) {
-            self.policy(policy, &connector.object.spec.connector_type, &path);
+            self.policy(policy, &[&connector.object.spec.connector_type], &format!("{path}.schemaPolicy"));
         }
         if sink.stream.contains("${") && self.pipeline.object.spec.sources.iter().all(|source| source.streams.is_none())
         {
@@ -118,14 +118,13 @@ impl Compiler<'_> {
         }
     }
 
-    /// Whether a Connector of that type can do what the policy wants.
-    fn policy(&mut self, policy: &SchemaPolicy, kind: &ConnectorType, path: &str) {
-        let path = format!("{path}.schemaPolicy");
-        if has_files(kind) {
+    /// Whether Connectors of these types can do what the policy wants, those that have tables.
+    pub(super) fn policy(&mut self, policy: &SchemaPolicy, kinds: &[&ConnectorType], path: &str) {
+        if let Some(kind) = kinds.first().filter(|_| kinds.iter().all(|kind| has_files(kind))) {
             if *policy != SchemaPolicy::default() {
                 let message =
                     format!("a `{}` Connector has no table whose shape could differ from the rows'", kind.key());
-                self.fail("Conflict", message, "remove it", &path);
+                self.fail("Conflict", message, "remove it", path);
             }
             return;
         }
@@ -137,7 +136,8 @@ impl Compiler<'_> {
                 self.fail("Conflict", message, help, &format!("{path}.{field}"));
             }
         }
-        if matches!(kind, ConnectorType::Sqlite(_)) && policy.data_type == Some(ChangePolicy::Evolve) {
+        let sqlite = kinds.iter().any(|kind| matches!(kind, ConnectorType::Sqlite(_)));
+        if sqlite && policy.data_type == Some(ChangePolicy::Evolve) {
             let help = "write `Freeze`, `DiscardRow` or `DiscardValue`";
             self.fail("Conflict", "SQLite cannot change the type of a column", help, &format!("{path}.dataType"));
         }
@@ -203,7 +203,8 @@ impl Compiler<'_> {
     }
 }
 
-fn has_files(kind: &ConnectorType) -> bool {
+/// Whether what is written there are files, and no tables.
+pub(crate) fn has_files(kind: &ConnectorType) -> bool {
     matches!(kind, ConnectorType::File(_) | ConnectorType::S3(_))
 }
 

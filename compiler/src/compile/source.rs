@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aggregator_crds::Connector;
 use aggregator_crds::connector::ConnectorType;
-use aggregator_crds::pipeline::{Sync, SyncMode};
+use aggregator_crds::pipeline::{Source, Sync, SyncMode};
 use arrow::datatypes::{DataType, SchemaRef};
 
 use super::{Compiler, Known};
@@ -14,6 +14,7 @@ use crate::declared::{self, Declared};
 use crate::graph::{Node, NodeKind, SourceColumn, SourceNode};
 use crate::lineage::Origin;
 use crate::manifest::Located;
+use crate::streams::connector_type;
 use crate::{suggest, types};
 
 impl Compiler<'_> {
@@ -23,7 +24,7 @@ impl Compiler<'_> {
         let connector = self.connector(&source.connector, &format!("{path}.connector"));
         let name = match (&source.stream, &source.streams) {
             (Some(stream), None) => stream,
-            (None, Some(_)) => return self.streams(&path),
+            (None, Some(_)) => return self.streams(source, &path),
             // The Pipeline's own rules say so.
             (Some(_), Some(_)) | (None, None) => return,
         };
@@ -69,7 +70,7 @@ impl Compiler<'_> {
     }
 
     /// Many streams: each of them is compiled by itself when a run has found them.
-    fn streams(&mut self, path: &str) {
+    fn streams(&mut self, source: &Source, path: &str) {
         let spec = &self.pipeline.object.spec;
         let help = "make a Pipeline of its own for the other sources: each stream flows on its own";
         if spec.sources.len() > 1 {
@@ -89,6 +90,14 @@ impl Compiler<'_> {
             let message = "all of the `streams` would be written to the same place";
             let help = "say where each goes, as `raw.${stream.name}`";
             self.fail("Conflict", message, help, &format!("spec.sinks[{index}].stream"));
+        }
+        // A Connector that is not there is spoken of at its sink, and says nothing of tables.
+        let kinds = spec.sinks.iter().map(|sink| connector_type(self.manifests, self.pipeline, &sink.connector));
+        let kinds: Vec<&ConnectorType> = kinds.collect::<Option<_>>().unwrap_or_default();
+        for (index, change) in source.overrides.iter().enumerate() {
+            if let Some(policy) = &change.schema_policy {
+                self.policy(policy, &kinds, &format!("{path}.overrides[{index}].schemaPolicy"));
+            }
         }
         self.warn(
             "SchemaUnknown",

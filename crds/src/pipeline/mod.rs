@@ -5,12 +5,12 @@ mod operation;
 mod rules;
 mod sink;
 mod source;
+mod status;
 
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::condition::Condition;
 use crate::usual::is_false;
 
 pub use execution::{Backoff, Execution, ResourceList, Resources, Retry, StreamFailurePolicy};
@@ -25,6 +25,7 @@ pub use sink::{
     Write, WriteMode,
 };
 pub use source::{FallbackMode, Source, StreamOverride, StreamSelection, Sync, SyncMode, SyncOverride};
+pub use status::{DiagnosticSeverity, EditClass, LastEdit, PipelineDiagnostic, PipelineStatus};
 
 /// How data becomes what somebody needs: a graph of named nodes; data flows along `from`.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -98,7 +99,7 @@ pub struct PipelineSpec {
     /// What a run may use, and how often it is tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<Execution>,
-    /// How many old revisions are kept. Default: 10.
+    /// How many revisions are kept, the newest one included. Default: 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub revision_history_limit: Option<u32>,
@@ -141,28 +142,4 @@ pub struct Param {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-}
-
-/// What is known of the pipeline.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PipelineStatus {
-    /// The generation of the spec this status speaks of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
-    /// A word for people, derived from the conditions.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phase: Option<String>,
-    /// `Ready`, `Valid`, `ConnectorsReady`, `Healthy`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub conditions: Vec<Condition>,
-    /// The last runs that have ended, by name, newest first, at most 10.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub last_runs: Vec<String>,
-    /// Rows written by the last run that ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_rows: Option<u64>,
-    /// Bytes read by the last run that ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_bytes: Option<u64>,
 }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::sink::SchemaPolicy;
+
 /// A node that reads from a Connector: one `stream`, or many `streams`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -86,6 +88,9 @@ pub struct StreamOverride {
     /// The fields of `sync` that differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync: Option<SyncOverride>,
+    /// The fields of `schemaPolicy` that differ, for every sink with tables. The others are as the sink has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema_policy: Option<SchemaPolicy>,
 }
 
 /// The fields of `sync` that differ.

@@ -2,6 +2,7 @@
 
 mod backfill;
 mod look;
+mod request;
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use crate::run::Backfill;
 
 pub use backfill::{Reprocess, ScheduleBackfill, ScheduleBackfillStatus};
 pub use look::{FilesFound, LastLook, LookFailure, LookOutcome};
+pub use request::FireRequest;
 pub use trigger::{
     CronTrigger, FileArrivalTrigger, IntervalTrigger, KafkaTrigger, PipelineSucceededTrigger, Trigger, WebhookTrigger,
 };
@@ -101,14 +103,15 @@ pub struct PipelineRef {
 /// What happens when a run is due and the one before it still goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ConcurrencyPolicy {
-    /// Both go on.
+    /// A run is made all the same. Runs of one Pipeline follow one another, since its sinks have one writer: the new one
+    /// begins when those before it have ended, as with Queue. At most 100 go on or wait; beyond, the new one is skipped.
     Allow,
     /// The new one is skipped.
     #[default]
     Forbid,
     /// The old one is cancelled.
     Replace,
-    /// The new one starts when the old one has ended.
+    /// The new one starts when the old one has ended. At most 100 go on or wait; beyond, the new one is skipped.
     Queue,
 }
 
@@ -163,6 +166,16 @@ pub struct ScheduleStatus {
     /// What became of the last fire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_decision: Option<FireDecision>,
+    /// The last fires that started no run, each with the reason, the newest first, at most 20. Those of one reason that were
+    /// decided on at once are one entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub decisions: Vec<FireDecision>,
+    /// For `webhook`: the requests that were taken, the oldest first: at most 16 that are not decided on yet, and the last 100
+    /// that are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 116))]
+    pub requests: Vec<FireRequest>,
     /// For `fileArrival`: the last look for files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_look: Option<LastLook>,
@@ -200,6 +213,9 @@ pub struct FireDecision {
     /// The run that was started or is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+    /// Of how many fires this was decided at once, this one being the last; absent: of this one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fires: Option<u64>,
 }
 
 /// What can become of a fire.

@@ -13,7 +13,7 @@ pub enum Trigger {
     Cron(CronTrigger),
     /// A fixed time between two fires.
     Interval(IntervalTrigger),
-    /// A request to the API server. Who sends it needs the right `pipelines/run`.
+    /// A request to the operator. Who sends it needs the token.
     Webhook(WebhookTrigger),
     /// New files at a Connector.
     FileArrival(FileArrivalTrigger),
@@ -92,14 +92,21 @@ pub struct IntervalTrigger {
     pub start: Option<jiff::Timestamp>,
 }
 
-/// A request to the API server.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A request to the operator: `POST /webhooks/NAMESPACE/NAME`, where it listens (`--webhook-address`), with a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WebhookTrigger {
-    /// The request header that names the event: requests with the same value start one run. Default: a hash of the body.
+    /// The SHA-256 of the token that a request carries (`Authorization: Bearer TOKEN`), in 64 hexadecimal digits. The token
+    /// itself is kept nowhere. It must be long and random, as `openssl rand -hex 32` makes one: nobody finds it by guessing
+    /// then, so that no slow hash is needed, as of passwords.
+    #[schemars(regex(pattern = r"^[0-9a-f]{64}$"), length(max = 64))]
+    pub token_sha256: String,
+    /// The request header that names the event: requests with the same value are one fire, as long as the first of them is
+    /// among the last 100. One without it is a fire of its own. Default: Idempotency-Key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id_header: Option<String>,
-    /// Parameters of the Pipeline that are taken from the request's JSON body: name and JSONPath (RFC 9535).
+    /// Parameters of the Pipeline that are taken from the request's JSON body: name and JSONPath (RFC 9535). A request whose
+    /// body does not have each of them once, as text, a number or a truth value, is refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, String>,
 }

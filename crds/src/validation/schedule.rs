@@ -19,6 +19,13 @@ static TOPIC: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new("^[-._a-zA-Z0-9]{1,249}$").expect("the pattern is a constant that every test compiles")
 });
 
+/// The SHA-256 of a token.
+static TOKEN: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new("^[0-9a-f]{64}$").expect("the pattern is a constant that every test compiles"));
+
+/// That of no text: what a token was that a shell has not found.
+const NO_TOKEN: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// What a run's name adds to a Schedule's: `-yyyymmdd-hhmmss-` and 5 digits, of the 63 characters that a Job's name may have.
 const LONGEST_NAME: usize = 63 - 22;
 
@@ -65,6 +72,7 @@ impl Report {
                 self.duration_from(&path.field("every"), &interval.every, Duration::from_secs(1));
             }
             Trigger::Webhook(webhook) => {
+                self.token(&path.field("tokenSha256"), &webhook.token_sha256);
                 if let Some(header) = &webhook.event_id_header {
                     self.header_name(&path.field("eventIdHeader"), header);
                 }
@@ -99,6 +107,16 @@ impl Report {
                     self.add(&path, format!("the Pipeline `{pipeline}` would wait for its own success"), help);
                 }
             }
+        }
+    }
+
+    fn token(&mut self, path: &Path, hash: &str) {
+        let help = "write the 64 digits that `printf %s \"$TOKEN\" | sha256sum` gives";
+        if !TOKEN.is_match(hash) {
+            // It may be the token itself, which is not repeated.
+            self.add(path, "it is not a SHA-256 in small hexadecimal digits", help);
+        } else if hash == NO_TOKEN {
+            self.add(path, "it is the SHA-256 of an empty token", help);
         }
     }
 

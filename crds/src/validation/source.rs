@@ -2,7 +2,9 @@
 
 use super::path::Path;
 use super::report::Report;
-use crate::pipeline::{Source, Sync, SyncMode, SyncOverride};
+use crate::pipeline::{SchemaPolicy, Source, Sync, SyncMode, SyncOverride};
+
+const NO_CHANGE: &str = "the override changes nothing";
 
 impl Report {
     pub(super) fn source(&mut self, path: &Path, source: &Source) {
@@ -34,14 +36,21 @@ impl Report {
         }
         let path = path.field("overrides");
         if source.streams.is_none() && !source.overrides.is_empty() {
-            self.add(&path, "there is one stream, so nothing can differ from it", "write the fields into `sync`");
+            let help = "write the fields into `sync`, and into `schemaPolicy` of the sinks";
+            self.add(&path, "there is one stream, so nothing can differ from it", help);
         }
         for (index, change) in source.overrides.iter().enumerate() {
             let path = path.index(index);
             self.glob(&path.field("stream"), &change.stream);
-            match &change.sync {
-                Some(sync) => self.sync_override(&path.field("sync"), sync, source.sync.as_ref()),
-                None => self.add(&path, "the override changes nothing", "set `sync`, or take the entry out"),
+            if let Some(sync) = &change.sync {
+                self.sync_override(&path.field("sync"), sync, source.sync.as_ref());
+            }
+            if change.schema_policy == Some(SchemaPolicy::default()) {
+                let help = "set `tables`, `columns` or `dataType`, or take the entry out";
+                self.add(&path.field("schemaPolicy"), NO_CHANGE, help);
+            }
+            if change.sync.is_none() && change.schema_policy.is_none() {
+                self.add(&path, NO_CHANGE, "set `sync` or `schemaPolicy`, or take the entry out");
             }
         }
     }
@@ -84,7 +93,7 @@ impl Report {
 
     fn sync_override(&mut self, path: &Path, change: &SyncOverride, base: Option<&Sync>) {
         if change.mode.is_none() && change.cursor.is_none() && change.lag.is_none() {
-            self.add(path, "the override changes nothing", "set `mode`, `cursor` or `lag`, or take the entry out");
+            self.add(path, NO_CHANGE, "set `mode`, `cursor` or `lag`, or take the entry out");
         }
         let mode = change.mode.or(base.map(|base| base.mode)).unwrap_or_default();
         let cursor = change.cursor.is_some() || base.is_some_and(|base| base.cursor.is_some());

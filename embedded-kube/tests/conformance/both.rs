@@ -57,8 +57,9 @@ async fn one(family: &'static str, case: Arc<Case>, real: Arc<Plane>, embedded: 
     let mut report = String::new();
     for (step, (there, here)) in case.steps.iter().zip(there.iter().zip(&here)) {
         let mut left = Vec::new();
+        let ours = here.to_string();
         for difference in differences(there, here) {
-            match ALLOWED.iter().position(|allowed| allowed.covers(&name, &difference)) {
+            match ALLOWED.iter().position(|allowed| allowed.covers(&name, &difference, &ours)) {
                 Some(place) => {
                     outcome.seen.insert(place);
                 }

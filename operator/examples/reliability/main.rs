@@ -3,7 +3,8 @@
 //! ```text
 //! tests ─► lines of JSON, in the file that AGGREGATOR_RELIABILITY names ─► tables ─► between the marks of the page
 //! ```
-//! A part of the page of which the tests have noted nothing stays as it is.
+//! A part of the page of which nothing was noted stays as it is, and is named. So is one that was noted and has no place on
+//! the page, when everything else has been written.
 
 #![expect(clippy::print_stdout, reason = "it talks to whoever started it")]
 
@@ -12,6 +13,7 @@ mod table;
 
 use std::error::Error;
 
+use aggregator_tests::figures::placed;
 use aggregator_tests::{folder, reliability};
 use serde_json::Value;
 
@@ -23,12 +25,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let lines = reliability::lines(&std::fs::read_to_string(&file)?);
     let path = folder::workspace().join(PAGE);
     let mut page = std::fs::read_to_string(&path)?;
+    let (mut written, mut homeless) = (Vec::new(), Vec::new());
     for (section, lines) in of_sections(&lines) {
-        let text = sections::text(section, &lines);
-        page = placed(&page, section, &text).ok_or_else(|| format!("{PAGE} has no place for `{section}`"))?;
-        println!("{section}: {} lines", lines.len());
+        match placed(&page, section, &sections::text(section, &lines)) {
+            Some(with) => {
+                println!("{section}: {} lines", lines.len());
+                page = with;
+                written.push(section);
+            }
+            None => homeless.push(section),
+        }
     }
-    Ok(std::fs::write(path, page)?)
+    std::fs::write(path, &page)?;
+    let others: Vec<&str> = reliability::marks(&page).filter(|section| !written.contains(section)).collect();
+    if !others.is_empty() {
+        println!("as it was, because nothing was noted of it: {}", others.join(", "));
+    }
+    if homeless.is_empty() { Ok(()) } else { Err(format!("{PAGE} has no place for {}", homeless.join(", ")).into()) }
 }
 
 /// The lines of each section, in the order in which they come.
@@ -42,12 +55,4 @@ fn of_sections(lines: &[Value]) -> Vec<(&str, Vec<&Value>)> {
         }
     }
     sections
-}
-
-/// The page with that text between the marks of a section.
-fn placed(page: &str, section: &str, text: &str) -> Option<String> {
-    let (begin, end) = (format!("<!-- {section}: begin -->"), format!("<!-- {section}: end -->"));
-    let (head, rest) = page.split_once(&begin)?;
-    let (_, tail) = rest.split_once(&end)?;
-    Some(format!("{head}{begin}\n{text}{end}{tail}"))
 }

@@ -1,19 +1,31 @@
 //! What stands between the marks of each section.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use aggregator_tests::control_plane::Release;
 use serde_json::Value;
 
-use crate::table::{Table, spread, sum, text as field, values, with};
+use crate::table::{Table, seconds, shown as time, spread, spread_of, sum, text as field, values, verdict, with};
+
+/// What is asked of the model: so many states of each kind, in so many seconds.
+const STATES: u64 = 500_000;
+const SECONDS: f64 = 30.0;
+/// How soon ten years are to be made up for, in milliseconds.
+const MILLISECONDS: f64 = 50.0;
 
 /// What stands between the marks of a section.
 pub(crate) fn text(section: &str, lines: &[&Value]) -> String {
     let text = match section {
+        "model" => model(lines),
+        "downtime" => downtime(lines),
+        "chaos" => chaos(lines),
         "workloads" => workloads(lines),
         "faults" => faults(lines),
         "watches" => watches(lines),
         "leaders" => leaders(lines),
+        "kills" => kills(lines),
+        "points" => points(lines),
         _ => plain(lines),
     };
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -30,13 +42,61 @@ fn planes<'a>(lines: &[&'a Value]) -> Vec<(&'a str, &'static str, Vec<&'a Value>
     values(lines, "plane").into_iter().map(|plane| (plane, words(plane), with(lines, "plane", plane))).collect()
 }
 
+/// How far the model was walked through: each kind a row, and each of its scenes one.
+fn model(lines: &[&Value]) -> String {
+    let states_asked = format!("at least {STATES}");
+    let seconds_asked = format!("at most {SECONDS} s");
+    let mut kinds = Table::new(&["kind", "scenes", "unique states", &states_asked, "seconds", &seconds_asked]);
+    let mut scenes = Table::new(&["scene", "unique states", "are all that there are", "depth", "plans", "seconds"]);
+    for kind in values(lines, "kind") {
+        let own = with(lines, "kind", kind);
+        let (states, took) = (sum(&own, "states"), seconds(&own, "seconds"));
+        let (count, shown_states, shown_time) = (own.len().to_string(), states.to_string(), format!("{took:.1}"));
+        let (many, soon) = (verdict(states >= STATES), verdict(took <= SECONDS));
+        kinds.row(&[kind, &count, &shown_states, many, &shown_time, soon]);
+        for scene in own {
+            let columns = ["scene", "states", "all", "depth", "plans", "seconds"];
+            scenes.row(&columns.map(|column| shown(&scene[column])));
+        }
+    }
+    format!("{}\n{}", kinds.text(), scenes.text())
+}
+
+/// How soon a Schedule is answered that nobody has looked at for ten years.
+fn downtime(lines: &[&Value]) -> String {
+    let asked = format!("at most {MILLISECONDS} ms");
+    let mut table = Table::new(&["fires that were missed", "the longest look", &asked, "build"]);
+    for line in lines {
+        let took = line["milliseconds"].as_f64().unwrap_or(f64::INFINITY);
+        let build = if line["optimised"] == true { "optimised" } else { "that of the tests" };
+        let (fires, longest) = (shown(&line["fires"]), format!("{took:.1} ms"));
+        table.row(&[fires.as_str(), &longest, verdict(took <= MILLISECONDS), build]);
+    }
+    table.text()
+}
+
+/// How soon all was well again: each thing that was done a row.
+fn chaos(lines: &[&Value]) -> String {
+    let mut table = Table::new(&["what was touched", "well again after"]);
+    let mut times = Vec::with_capacity(lines.len());
+    for line in lines {
+        let took = Duration::from_secs_f64(line["recoveredSeconds"].as_f64().unwrap_or_default());
+        table.row(&[words(field(line, "what")), time(took)]);
+        times.push(took);
+    }
+    let [median, most, longest] = spread_of(&times);
+    format!("{}\nOf {}: median {median}, p99 {most}, longest {longest}.\n", table.text(), times.len())
+}
+
 fn workloads(lines: &[&Value]) -> String {
-    let mut table = Table::new(&["workload", "control plane", "writes of the operator"]);
+    let mut table =
+        Table::new(&["workload", "control plane", "writes of the operator", "fields that are not compared"]);
     for (_, plane, lines) in planes(lines) {
         for workload in values(&lines, "workload") {
             let last = with(&lines, "workload", workload).pop();
-            let writes = last.map(|line| line["writes"].to_string()).unwrap_or_default();
-            table.row(&[workload, plane, &writes]);
+            let [writes, masks] =
+                ["writes", "masks"].map(|field| last.map(|line| shown(&line[field])).unwrap_or_default());
+            table.row(&[workload, plane, &writes, &masks]);
         }
     }
     table.text()
@@ -118,6 +178,37 @@ fn leaders(lines: &[&Value]) -> String {
         }
     }
     table.text()
+}
+
+/// Runs that were killed at random moments: each source and sink a row.
+fn kills(lines: &[&Value]) -> String {
+    let mut table = Table::new(&["from", "to", "write mode", "kills", "after the commit was decided", "a run takes"]);
+    for line in ordered(lines, "sink") {
+        let took = time(Duration::from_millis(line["milliseconds"].as_u64().unwrap_or_default()));
+        let [kills, decided] = ["kills", "decided"].map(|figure| shown(&line[figure]));
+        let [source, sink, mode] = ["source", "sink", "mode"].map(|name| field(line, name));
+        table.row(&[source, sink, mode, &kills, &decided, &took]);
+    }
+    let [kills, decided] = ["kills", "decided"].map(|figure| sum(lines, figure).to_string());
+    table.row(&["all", "", "", &kills, &decided, ""]);
+    table.text()
+}
+
+/// Runs that were killed at named points: each sink a row.
+fn points(lines: &[&Value]) -> String {
+    let mut table = Table::new(&["to", "worlds", "kills", "points that were hit"]);
+    for line in ordered(lines, "sink") {
+        let [worlds, kills, points] = ["worlds", "hit", "points"].map(|figure| shown(&line[figure]));
+        table.row(&[field(line, "sink"), &worlds, &kills, &points]);
+    }
+    table.text()
+}
+
+/// The lines in the order of a field: tests that run side by side note theirs as they end.
+fn ordered<'a>(lines: &[&'a Value], name: &str) -> Vec<&'a Value> {
+    let mut lines = lines.to_vec();
+    lines.sort_by_key(|&line| field(line, name));
+    lines
 }
 
 /// A line a row, and a field a column.

@@ -52,16 +52,33 @@ pub(crate) fn sum(lines: &[&Value], field: &str) -> u64 {
     lines.iter().filter_map(|line| line[field].as_u64()).sum()
 }
 
+/// The sum of a field of seconds.
+pub(crate) fn seconds(lines: &[&Value], field: &str) -> f64 {
+    lines.iter().filter_map(|line| line[field].as_f64()).sum()
+}
+
 /// The median, the longest but for a hundredth, and the longest of a field of milliseconds.
 pub(crate) fn spread(lines: &[&Value], field: &str) -> [String; 3] {
     let times: Vec<Duration> =
         lines.iter().filter_map(|line| line[field].as_u64()).map(Duration::from_millis).collect();
-    [50, 99, 100].map(|hundredths| {
-        let time = at(&times, hundredths);
-        if time < Duration::from_secs(1) {
-            format!("{} ms", time.as_millis())
-        } else {
-            format!("{:.1} s", time.as_secs_f64())
-        }
-    })
+    spread_of(&times)
+}
+
+/// The same of times.
+pub(crate) fn spread_of(times: &[Duration]) -> [String; 3] {
+    [50, 99, 100].map(|hundredths| shown(at(times, hundredths)))
+}
+
+/// A time for people.
+pub(crate) fn shown(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.1} s", time.as_secs_f64())
+    }
+}
+
+/// Whether what was asked holds.
+pub(crate) fn verdict(holds: bool) -> &'static str {
+    if holds { "holds" } else { "**missed**" }
 }

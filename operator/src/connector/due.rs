@@ -16,6 +16,9 @@ const MISSED: Duration = Duration::from_secs(10);
 /// Asks for a check: any value that it has not had yet.
 pub const REQUESTED: &str = "aggregator.dev/check-requested-at";
 
+/// The most characters of a request: it is kept in the status, and the API server takes no more of any text there.
+const LONGEST_REQUEST: usize = 65_536;
+
 /// What does not answer is asked again after this time, and after twice as long each time, up to the longest.
 const FIRST: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(30 * 60);
@@ -32,6 +35,17 @@ pub(super) enum Due {
 /// The value of the annotation that asks for a check.
 pub(super) fn requested(connector: &Connector) -> Option<&String> {
     connector.annotations().get(REQUESTED)
+}
+
+/// What is wrong with a request that cannot be kept.
+pub(super) fn unfit_request(connector: &Connector) -> Option<String> {
+    let length = requested(connector)?.chars().count();
+    let told = || {
+        format!(
+            "the annotation {REQUESTED} has {length} characters, and may have {LONGEST_REQUEST}: write a short one, as a time"
+        )
+    };
+    (length > LONGEST_REQUEST).then(told)
 }
 
 /// When a Connector is checked next: when it has changed, when somebody asks for it, by its interval, and again while it

@@ -72,6 +72,24 @@ fn all(failed: Option<(ProbeStep, &Why)>, outcome: Option<&ProbeOutcome>) -> Vec
     std::iter::once(ready).chain(steps).collect()
 }
 
+/// What stands around the name of a Pipeline that keeps a Connector whose time has come.
+const KEPT: [&str; 2] = ["it has expired, and stays while the Pipeline `", "` names it; "];
+
+/// What is said of a Connector whose time has come, and that a Pipeline keeps, besides its own words.
+#[must_use]
+pub(super) fn kept(pipeline: &str, own: &str) -> String {
+    let [before, behind] = KEPT;
+    format!("{before}{pipeline}{behind}{own}")
+}
+
+/// What is said of a Connector, without what is said of one that is kept.
+#[must_use]
+pub(super) fn own_words(message: &str) -> &str {
+    let [before, behind] = KEPT;
+    let rest = message.strip_prefix(before).and_then(|rest| rest.split_once(behind));
+    rest.map_or(message, |(_, own)| own)
+}
+
 /// The conditions while nothing is known yet: what was known of an earlier version is no more.
 #[must_use]
 pub(super) fn pending(why: &Why) -> Vec<Said> {

@@ -27,7 +27,8 @@ fn view(spec: Value) -> View {
         "metadata": {"name": "shop", "namespace": "demo", "uid": "uid-shop", "resourceVersion": "7", "generation": 1},
         "spec": spec,
     }));
-    View { connector: Arc::new(connector), checks: Errands::default(), has_catalogue: true, identity: true }
+    let connector = Arc::new(connector);
+    View { connector, checks: Errands::default(), has_catalogue: true, identity: true, named_by: None }
 }
 
 fn postgres() -> View {
@@ -257,6 +258,61 @@ fn one_that_somebody_only_tries_goes_away_in_time() {
     let wrong = expiring("tomorrow").settled(now());
     assert_eq!(wrong.conditions()[0], "Ready False Invalid");
     assert!(wrong.checks.jobs.is_empty());
+}
+
+#[test]
+fn one_whose_time_has_come_stays_while_a_pipeline_names_it_and_says_so() {
+    let expires = ("aggregator.dev/expires-at".to_owned(), "2026-11-29T10:05:00Z".to_owned());
+    let tried = postgres().edit(|it| it.metadata.annotations = Some([expires].into()));
+    let checked = tried.settled(now()).said(&good()).settled(now() + 5.seconds());
+    let ready = |view: &View| {
+        let ready = find(&view.known().conditions, ConditionType::Ready).expect("a condition");
+        (ready.status, ready.reason.clone(), ready.message.clone())
+    };
+    let before = ready(&checked);
+    assert_eq!(before.2, "PostgreSQL 15.18, as reader");
+    let named = View { named_by: Some("orders".into()), ..checked };
+    assert_eq!(named.at(now() + 1.minute()).actions, [], "its time has not come");
+
+    let late = now() + 5.minutes();
+    let kept = named.settled(late);
+    let said = "it has expired, and stays while the Pipeline `orders` names it; PostgreSQL 15.18, as reader";
+    assert_eq!(ready(&kept), (before.0, before.1.clone(), said.to_owned()));
+    assert_eq!(kept.at(late + 1.hour()), Plan::nothing().again_in(Duration::from_secs(60)), "it is looked again");
+    // Another check says the same.
+    let ask = |it: &mut Connector| {
+        let asked = ("aggregator.dev/check-requested-at".to_owned(), "now".to_owned());
+        it.metadata.annotations.as_mut().expect("annotations").extend([asked]);
+    };
+    let again = kept.clone().edit(ask).settled(late).said(&good()).settled(late + 5.seconds());
+    assert_eq!(ready(&again).2, said);
+    assert_eq!(again.at(late + 1.hour()).actions, []);
+
+    let released = View { named_by: None, ..kept.clone() };
+    let gone = released.at(late + 1.minute());
+    assert!(matches!(gone.actions.as_slice(), [Action::Delete { .. }]), "{gone}");
+    let stays = kept.edit(|it| it.metadata.annotations = None).settled(late + 1.minute());
+    assert_eq!(ready(&stays), before);
+}
+
+#[test]
+fn a_request_that_the_status_cannot_keep_is_refused_and_says_so() {
+    let done = || postgres().settled(now()).said(&good()).settled(now() + 5.seconds());
+    let asked = |length: usize| {
+        let asked = ("aggregator.dev/check-requested-at".to_owned(), "ö".repeat(length));
+        done().edit(|it| it.metadata.annotations = Some([asked].into())).settled(now() + 1.hour())
+    };
+    // Characters are counted, as the API server counts them.
+    assert_eq!(asked(65_536).checks.jobs.len(), 1);
+    let refused = asked(65_537);
+    assert!(refused.checks.jobs.is_empty());
+    assert_eq!(refused.conditions()[0], "Ready False Invalid");
+    let said = "the annotation aggregator.dev/check-requested-at has 65537 characters, and may have 65536: \
+                write a short one, as a time";
+    assert_eq!(find(&refused.known().conditions, ConditionType::Ready).expect("a condition").message, said);
+    let shorter = ("aggregator.dev/check-requested-at".to_owned(), "now".to_owned());
+    let mended = refused.edit(|it| it.metadata.annotations = Some([shorter].into())).settled(now() + 2.hours());
+    assert_eq!(mended.checks.jobs.len(), 1);
 }
 
 #[test]

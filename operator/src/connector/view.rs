@@ -8,9 +8,11 @@ use aggregator_crds::connector::CATALOGUE;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 
+use super::plan::EXPIRES;
 use super::probe::catalogue_name;
 use crate::errand::Errands;
 use crate::identity::{self, Who};
+use crate::index::Tie;
 use crate::labels;
 use crate::settings::Settings;
 use crate::world::World;
@@ -26,6 +28,8 @@ pub struct View {
     pub has_catalogue: bool,
     /// Whether who checks has an identity and rights in the namespace.
     pub identity: bool,
+    /// A Pipeline that names it; of one that does not expire, nobody asks.
+    pub named_by: Option<String>,
 }
 
 /// What was found at a Connector, if its last discovery is of this version of it and can be read.
@@ -61,10 +65,13 @@ fn kept(world: &World, connector: &Connector) -> Option<Arc<ConfigMap>> {
 #[must_use]
 pub fn observe(world: &World, connector: &Arc<Connector>, settings: &Settings) -> View {
     let namespace = connector.namespace().unwrap_or_default();
+    let expires = connector.annotations().contains_key(EXPIRES);
+    let pipelines = expires.then(|| world.pipelines.tied(&namespace, &Tie::Connector(connector.name_any())));
     View {
         checks: Errands::of(world, connector.as_ref()),
         has_catalogue: kept(world, connector).is_some(),
         identity: identity::is_there(world, &namespace, Who::Probe, settings),
+        named_by: pipelines.and_then(|pipelines| pipelines.first().map(|pipeline| pipeline.name_any())),
         connector: Arc::clone(connector),
     }
 }

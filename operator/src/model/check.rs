@@ -1,6 +1,9 @@
 //! Walks through a model, and says how that went.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::iter::Sum;
+use std::ops::Add;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -42,8 +45,50 @@ struct Walk {
     cut: bool,
     /// The laws that do not hold: what comes about soonest first.
     broken: Vec<Broken>,
+    /// What should be possible, and is.
+    reached: BTreeSet<&'static str>,
     /// What should be possible and is not.
-    never: Vec<&'static str>,
+    never: BTreeSet<&'static str>,
+}
+
+/// How walks through the scenes of a kind went.
+#[derive(Default)]
+pub(super) struct Walked {
+    /// How many states there were.
+    pub(super) states: usize,
+    /// What should be possible, and came about in some scene.
+    reached: BTreeSet<&'static str>,
+    /// What did not come about in some scene that may show it.
+    never: BTreeSet<&'static str>,
+}
+
+impl Walked {
+    /// All scenes of the kind were walked through.
+    ///
+    /// # Panics
+    /// When these are too few states; or when what should be possible is not in any scene.
+    pub(super) fn enough(&self) {
+        let never: Vec<&str> = self.never.difference(&self.reached).copied().collect();
+        assert!(never.is_empty(), "in no scene it happens that {}", never.join(", nor that "));
+        assert!(self.states >= MANY, "{} states", self.states);
+    }
+}
+
+impl Add for Walked {
+    type Output = Self;
+
+    fn add(mut self, other: Self) -> Self {
+        self.states += other.states;
+        self.reached.extend(other.reached);
+        self.never.extend(other.never);
+        self
+    }
+}
+
+impl Sum for Walked {
+    fn sum<I: Iterator<Item = Self>>(walks: I) -> Self {
+        walks.fold(Self::default(), |all, walk| all + walk)
+    }
 }
 
 /// Walks until one of these laws is broken, or there are no more states.
@@ -57,8 +102,8 @@ fn walk<S: Subject>(subject: S, mutation: Mutation, limit: usize, until: HasDisc
     system.shows();
     let laws = system.properties();
     let mut discoveries = checker.discoveries();
-    let never = laws.iter().filter(|law| law.expectation == Expectation::Sometimes);
-    let never = never.map(|law| law.name).filter(|law| !discoveries.contains_key(law)).collect();
+    let possible = laws.iter().filter(|law| law.expectation == Expectation::Sometimes).map(|law| law.name);
+    let (reached, never) = possible.partition(|law| discoveries.contains_key(law));
     let failures = laws.iter().filter(|law| law.expectation != Expectation::Sometimes);
     let broken = failures.filter_map(|law| Some((law.name, discoveries.remove(law.name)?.into_vec())));
     let broken = broken.map(|(law, way)| {
@@ -84,6 +129,7 @@ fn walk<S: Subject>(subject: S, mutation: Mutation, limit: usize, until: HasDisc
         plans: system.plans.made(),
         cut: system.is_cut(),
         broken,
+        reached,
         never,
     }
 }
@@ -93,9 +139,12 @@ fn tell(story: &mut String, line: std::fmt::Arguments<'_>) {
 }
 
 fn stuck<S: Subject>(system: &System<S>, stage: &Stage<S::Around>) -> String {
-    match system.way(stage) {
+    match system.way(stage, true) {
         Ok(steps) => format!("it recovers in {steps} steps"),
-        Err(last) => format!("it comes to {last:#?}"),
+        Err(last) => match system.broken(&last) {
+            Some(law) => format!("it does not hold that {law}, when it has come to {last:#?}"),
+            None => format!("it comes to {last:#?}"),
+        },
     }
 }
 
@@ -107,28 +156,29 @@ fn name<S: Subject>(subject: &S) -> String {
     }
 }
 
-/// Walks through the model of what is shipped: all of it, or so many states. Gives how many there were.
+/// Walks through the model of what is shipped: all of it, or so many states.
 ///
 /// # Panics
-/// With the shortest way to it, when a law does not hold; or when something never happens that should be possible.
-pub(super) fn holds<S: Subject>(subject: S, limit: usize) -> usize {
+/// With the shortest way to it, when a law does not hold; or when all of it was walked through, and something never happens
+/// that should be possible.
+pub(super) fn holds<S: Subject>(subject: S, limit: usize) -> Walked {
     let more = std::env::var(STATES).ok().map(|number| number.parse().expect("a number of states"));
     let (limit, name) = (more.unwrap_or(limit), name(&subject));
     let walked = walk(subject, Mutation::NONE, limit, HasDiscoveries::AnyFailures);
-    let Walk { states, depth, seconds, plans, cut, broken, never } = walked;
+    let Walk { states, depth, seconds, plans, cut, broken, reached, never } = walked;
     let whole = if cut { "some" } else { "all" };
     println!("{name}: {states} states ({whole}), depth {depth}, {plans} plans, {seconds:.1} s");
     if let Some(Broken { law, moves, story }) = broken.first() {
         panic!("{name}: it does not hold that {law}, after {moves} moves:\n{story}");
     }
-    // What takes long to come about may lie beyond where a walk that was cut has come to.
-    assert!(cut || never.is_empty(), "{name}: it never happens that {}", never.join(", nor that "));
+    // What takes long to come about may lie beyond where a walk that was cut has come to: another scene must show it.
+    assert!(cut || never.is_empty(), "{name}: these never happen: {never:?}");
     note(
         "model",
         json!({"kind": S::NAME, "scene": name, "states": states, "all": !cut, "depth": depth, "plans": plans,
                "seconds": seconds}),
     );
-    states
+    Walked { states, reached, never }
 }
 
 /// Walks through the model of a mutant until it breaks that law.

@@ -207,7 +207,8 @@ impl Request {
                 if random.percent(70) {
                     fields["data"] = few(random, &["x", "y", "z"]);
                 }
-                if random.percent(40) {
+                // Nobody applies nothing at all.
+                if fields["data"].is_null() || random.percent(40) {
                     fields["metadata"]["labels"] = few(random, &["a", "b"]);
                 }
                 Ask::Apply { fields, status: false }

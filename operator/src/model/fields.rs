@@ -39,12 +39,16 @@ pub(super) struct Owners(BTreeMap<Owner, BTreeSet<String>>);
 impl Owners {
     /// Takes from all what was changed or is gone; gives the first to whoever has changed it, if that is to be known.
     pub(super) fn updated(&self, before: &Value, after: &Value, by: Option<&Owner>) -> Self {
-        let (before, after) = (leaves(before), leaves(after));
-        let changed = |path: &String| before.get(path) != after.get(path);
+        let (before, now) = (leaves(before), leaves(after));
+        // A map that gets its first field is the same map.
+        let fills = |path: &str| {
+            before.get(path).is_some_and(|it| it.is_object()) && after.pointer(path).is_some_and(Value::is_object)
+        };
+        let changed = |path: &String| before.get(path) != now.get(path) && !fills(path);
         let mut owners = self.clone();
         owners.take(changed);
         if let Some(by) = by {
-            let new = after.keys().filter(|path| changed(path)).cloned();
+            let new = now.keys().filter(|path| changed(path)).cloned();
             owners.0.entry(by.clone()).or_default().extend(new);
         }
         owners.0.retain(|_, paths| !paths.is_empty());
@@ -55,6 +59,11 @@ impl Owners {
         for paths in self.0.values_mut() {
             paths.retain(|path| !taken(path));
         }
+    }
+
+    /// Whether somebody owns that field itself, and not only what is in it.
+    pub(super) fn own(&self, path: &str) -> bool {
+        self.0.values().any(|paths| paths.contains(path))
     }
 
     fn is_owned(&self, path: &str, except: &Owner) -> bool {
@@ -76,7 +85,9 @@ pub(super) fn applied(before: &Value, owners: &Owners, fields: &Value, by: &Owne
     }
     let none = BTreeSet::new();
     let left = owners.0.get(by).unwrap_or(&none).iter();
-    let left = left.filter(|path| !new.contains_key(*path) && was.contains_key(*path));
+    // Who said that a map is empty, and says now what is in it, takes nothing away.
+    let within = |path: &str| new.keys().any(|new| new.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')));
+    let left = left.filter(|path| !new.contains_key(*path) && was.contains_key(*path) && !within(path));
     let left: Vec<&String> = left.collect();
     for path in left {
         if !owners.is_owned(path, by) {
@@ -181,6 +192,8 @@ mod tests {
         assert_eq!(three, json!({"status": {"a": 1, "p": {"n": 3}, "d": 4}}), "the worker owns `a` as well");
         let (four, _) = applied(&three, &owners, &json!({"status": {"p": {"n": 3}}}), &WORKER);
         assert_eq!(four, json!({"status": {"p": {"n": 3}, "d": 4}}));
+        let (empty, owners) = applied(&json!({}), &Owners::default(), &json!({"status": {}}), &OPERATOR);
+        assert_eq!(applied(&empty, &owners, &json!({"status": {"a": 1}}), &OPERATOR).0, json!({"status": {"a": 1}}));
     }
 
     #[test]

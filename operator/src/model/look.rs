@@ -56,8 +56,8 @@ fn seen(operator: &Operator, (task, versioned): (Task, bool)) -> Write {
     Write { task, version: there.map_or(0, |there| there.version) }
 }
 
-/// What was looked at: whom, when, and what the caches held.
-type Looked = (u8, u32, Box<[u32]>);
+/// What was looked at: whom, when, whether its plan is known to be gone, and what the caches held.
+type Looked = (u8, u32, bool, Box<[u32]>);
 
 /// The plans of one model.
 pub(super) struct Plans {
@@ -98,14 +98,15 @@ impl Plans {
         now: u32,
     ) -> Arc<Planned> {
         let ids = operator.cache.iter().map(|object| object.content.id()).collect();
-        let looked: Looked = (key, now, ids);
+        let plan_is_gone = !operator.gone.is_empty() && operator.knows_gone(self.place(key));
+        let looked: Looked = (key, now, plan_is_gone, ids);
         if let Some(planned) = lock(&self.known).get(&looked) {
             return Arc::clone(planned);
         }
         let contents: Vec<Content> = operator.cache.iter().map(|object| object.content).collect();
         let world = world(&contents, self.checks(&contents));
         let key = &self.keys[usize::from(key)];
-        let scene = Scene { world: &world, key, settings: &self.settings, now: time(now) };
+        let scene = Scene { world: &world, key, settings: &self.settings, now: time(now), plan_is_gone };
         let planned = subject.look(&scene).map_or_else(Planned::default, |looked| {
             let all = looked.awaited == looked.plan.actions.len();
             let plan = (mutation.plan)(&scene, looked.plan);

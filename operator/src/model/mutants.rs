@@ -7,9 +7,11 @@ use super::check::finds;
 use super::object::number;
 use super::recovery;
 use super::run::scenes::{CALM, ONCE as TRIES_ONCE};
-use super::run::{Edit, FENCED, FOR_EVER, ONCE, ONE_JOB, PLANNED, Runs, Spare, TRUE, Wrong};
+use super::run::{Edit, FENCED, FOR_EVER, ONCE, ONE_JOB, OWN_JOB, PLANNED, Runs, Spare, TRUE, Wrong};
 use super::subject::{Bounds, Mutation, Rules, Scene};
-use crate::action::{Action, Kind, Plan};
+use crate::action::{Action, Kind, Plan, Target};
+use crate::index::Tie;
+use crate::run as shipped;
 
 /// A plan, with its Jobs changed.
 fn with_jobs(mut plan: Plan, mut change: impl FnMut(&mut Value)) -> Plan {
@@ -80,6 +82,49 @@ fn sure_of_itself(_: &Scene<'_>, plan: Plan) -> Plan {
     })
 }
 
+/// An end doubts whether it has committed, whatever has happened.
+fn never_sure(_: &Scene<'_>, plan: Plan) -> Plan {
+    with_status(plan, |status| {
+        let end = &mut status["conditions"][0];
+        if end["status"] == "False" {
+            let message = format!("{}; it may have committed", end["message"].as_str().unwrap_or_default());
+            end["message"] = message.into();
+        }
+    })
+}
+
+/// The Job of an attempt that has failed goes at once: the next one has its name, and its number.
+fn tidied_up(scene: &Scene<'_>, mut plan: Plan) -> Plan {
+    let retries = |action: &Action| match action {
+        Action::Status { status, .. } => status["conditions"][0]["reason"] == "WaitingToRetry",
+        _ => false,
+    };
+    let job = scene.world.jobs.get(&scene.key.namespace, &scene.key.name);
+    if let Some(job) = job.filter(|_| plan.actions.iter().any(retries)) {
+        let target = Target::of(Kind::Job, &job.metadata).any_version();
+        plan.actions.push(Action::Delete { target, foreground: false });
+    }
+    plan
+}
+
+/// A run that was deleted is not waited for: its Job goes on, and a new run of its name takes that for its own. The operator
+/// has no finalizers that it could miss: what makes the new run wait is that the names of its children are taken.
+fn not_waited_for(scene: &Scene<'_>, plan: Plan) -> Plan {
+    let Scene { world, key, settings, now, .. } = *scene;
+    let found = (world.runs.get(&key.namespace, &key.name), world.jobs.get(&key.namespace, &key.name));
+    let (Some(run), Some(job)) = found else { return plan };
+    let mut view = shipped::observe(world, &run, settings);
+    if !view.jobs.is_empty() {
+        return plan;
+    }
+    view.pods = world.pods.tied(&key.namespace, &Tie::Owner(job.metadata.uid.clone().unwrap_or_default()));
+    view.jobs.push(job);
+    shipped::plan(&view, settings, now)
+}
+
+/// A run that users delete, and make again.
+const AGAIN: Runs = Runs { bounds: Bounds { lag: 0, ..Bounds::CALM }, edits: &[Edit::Delete, Edit::Recreate], ..CALM };
+
 /// A run whose workers may be killed once, and sleep once.
 const ZOMBIE: Runs = Runs {
     bounds: Bounds { lag: 0, ..Bounds::CALM },
@@ -90,7 +135,9 @@ const ZOMBIE: Runs = Runs {
 
 #[test]
 fn random_child_names() {
-    finds(CALM, Mutation::of_plan("random child names", random_names), ONE_JOB);
+    // It never comes to rest, and need not be followed for long.
+    let restless = Runs { bounds: Bounds { recovery: 40, ..CALM.bounds }, ..CALM };
+    finds(restless, Mutation::of_plan("random child names", random_names), ONE_JOB);
 }
 
 #[test]
@@ -163,6 +210,30 @@ fn an_attempt_without_a_number_of_its_own() {
 }
 
 #[test]
+fn an_attempt_whose_job_goes_when_it_has_failed() {
+    let spare = Spare { failures: 1, ..Spare::NONE };
+    let failed = Runs { bounds: Bounds { lag: 0, ..Bounds::CALM }, spare, ..CALM };
+    finds(failed, Mutation::of_plan("an attempt whose Job goes when it has failed", tidied_up), ONE_JOB);
+}
+
+#[test]
+fn a_deleted_run_that_is_not_waited_for() {
+    finds(AGAIN, Mutation::of_plan("a deleted run that is not waited for", not_waited_for), TRUE);
+}
+
+#[test]
+fn a_job_of_another_owner_that_is_taken_for_its_own() {
+    let rules = Rules { owner: false, ..Rules::SHIPPED };
+    finds(AGAIN, Mutation::of_rules("a Job of another owner that is taken for its own", rules), OWN_JOB);
+}
+
+#[test]
+fn an_end_that_is_never_sure() {
+    let cancelled = Runs { edits: &[Edit::Cancel], ..CALM };
+    finds(cancelled, Mutation::of_plan("an end that is never sure", never_sure), TRUE);
+}
+
+#[test]
 fn a_job_that_nobody_owns() {
     finds(CALM, Mutation::of_plan("a Job that nobody owns", not_owned), recovery::LAW);
 }
@@ -213,7 +284,8 @@ fn mutants_change_what_they_say() {
     let world = super::typed::world(&[], crate::pipeline::Checks::default());
     let key = crate::routes::Key { kind: Kind::PipelineRun, namespace: String::new(), name: "first".into() };
     let settings = crate::settings::Settings::of_tests();
-    let scene = Scene { world: &world, key: &key, settings: &settings, now: super::object::time(0) };
+    let scene =
+        Scene { world: &world, key: &key, settings: &settings, now: super::object::time(0), plan_is_gone: false };
     let ended = changed(stale_end(&scene, status("WaitingToRetry", "")));
     assert_eq!((&ended["phase"], &ended["conditions"][0]["status"]), (&json!("Failed"), &json!("False")));
     assert_eq!(changed(lost_intent(&scene, status("WaitingToRetry", "")))["retry"], Value::Null);

@@ -1,12 +1,18 @@
 //! Recovery: from every state that can be reached, as soon as nothing goes wrong any more, everything comes to its end and to
-//! rest, within a number of steps. It is a law of every kind, and is checked in every state.
+//! rest, within a number of steps, and all laws hold there. It is a law of every kind, and is checked in every state: so each
+//! is followed to an end, however few moves a walk comes from the beginning.
 //!
 //! What comes next is determined then, so many states lead to the same way: how long that is, is remembered.
+//!
+//! Time leaps here to the moment at which the operator wants to look again, or gives up waiting to see what it has written;
+//! nobody does anything meanwhile.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 use std::time::Duration;
+
+use stateright::Expectation;
 
 use super::guard::FORGOTTEN;
 use super::object::lock;
@@ -17,6 +23,9 @@ use super::system::System;
 
 /// The law.
 pub(super) const LAW: &str = "everything recovers";
+
+/// As many steps are left where it is known that it comes to no end, or to a wrong one.
+const STUCK: u16 = u16::MAX;
 
 /// How many steps are left, by what is there.
 #[derive(Default)]
@@ -51,35 +60,56 @@ enum Onward {
 }
 
 impl<S: Subject> System<S> {
-    /// Whether everything comes to its end and to rest from here.
+    /// Whether everything comes to its end and to rest from here, and all laws hold there.
     pub(super) fn recovers(&self, stage: &Stage<S::Around>) -> bool {
-        self.way(stage).is_ok()
+        self.way(stage, false).is_ok()
     }
 
-    /// The steps until everything is at rest; or, where it does not come to that, the last stage of the way.
+    /// A law that must always hold, and does not here.
+    pub(super) fn broken(&self, stage: &Stage<S::Around>) -> Option<&'static str> {
+        let laws = self.subject.laws();
+        let mut always = laws.iter().filter(|law| law.expectation == Expectation::Always);
+        always.find(|law| !(law.condition)(self, stage)).map(|law| law.name)
+    }
+
+    /// The steps until everything is at rest; or, where it does not come to that, the last stage of the way. That is looked for
+    /// only if it is to be told, where it is known already that it does not.
     ///
     /// # Errors
-    /// The stage in which it is stuck, or in which the steps have come to their end.
-    pub(super) fn way(&self, stage: &Stage<S::Around>) -> Result<u16, Box<Stage<S::Around>>> {
+    /// The stage in which it is stuck, or in which a law does not hold, or in which the steps have come to their end.
+    pub(super) fn way(&self, stage: &Stage<S::Around>, told: bool) -> Result<u16, Box<Stage<S::Around>>> {
         let most = self.bounds.recovery;
         let mut stage = stage.clone();
         stage.left = Left::default();
         let mut way: Vec<u64> = Vec::new();
         let rest = loop {
             let here = mark(&stage);
-            if let Some(known) = self.known.get(here) {
-                break known;
+            match self.known.get(here) {
+                Some(STUCK) if told => {}
+                Some(STUCK) => break STUCK,
+                Some(known) => break known,
+                None => {}
             }
             if way.len() >= usize::from(most) {
                 return Err(Box::new(stage));
             }
             way.push(here);
-            match self.onward(&mut stage) {
+            let before = told.then(|| stage.server.clone());
+            let onward = self.onward(&mut stage);
+            if let Some(before) = before {
+                let changed: Vec<_> = stage.server.objects.iter().filter(|it| !before.objects.contains(it)).collect();
+                println!("on the way, at {}: {changed:?}", stage.clock());
+            }
+            match onward {
                 Onward::Done => {}
-                Onward::Rest if self.subject.settled(&stage) => break 0,
-                Onward::Rest => return Err(Box::new(stage)),
+                Onward::Rest if self.subject.settled(&stage) && self.broken(&stage).is_none() => break 0,
+                Onward::Rest => break STUCK,
             }
         };
+        if rest == STUCK {
+            way.into_iter().for_each(|here| self.known.note(here, STUCK));
+            return Err(Box::new(stage));
+        }
         let steps = u16::try_from(way.len()).unwrap_or(u16::MAX).saturating_add(rest);
         if steps > most {
             return Err(Box::new(stage));

@@ -266,9 +266,9 @@ impl Server {
         let done = Memo::changed(there.content, "apply", &key, self.clock, || {
             let own = if status { json!({ "status": fields["status"] }) } else { fields.clone() };
             let (whole, owners) = applied(there.json(), there.content.owners(), &own, &by);
-            // Who says of a map that it is empty, and was the only one who had put something there, leaves a null.
+            // A map that is somebody's own, and whose fields go all of them, is left as a null.
             let is_empty = |object: &Value| object["status"].as_object().is_none_or(Map::is_empty);
-            let emptied = own["status"].is_object() && is_empty(&own) && is_empty(&whole) && !is_empty(there.json());
+            let emptied = owners.own("/status") && is_empty(&whole) && !is_empty(there.json());
             if emptied && place.kind().is_ours() {
                 return Done::Refused(Refusal::Invalid);
             }

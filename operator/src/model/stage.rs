@@ -7,12 +7,14 @@ use super::object::{Object, Place, Stored};
 use super::server::{Event, Server};
 use super::subject::Bounds;
 use super::task::Task;
+use crate::action::Kind;
 use crate::queue::Lane;
 
 /// What is left of [`Bounds`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Left {
     pub(super) crashes: u8,
+    pub(super) pasts: u8,
     pub(super) losses: u8,
     pub(super) delays: u8,
     pub(super) refusals: u8,
@@ -23,8 +25,8 @@ pub(super) struct Left {
 
 impl Left {
     pub(super) fn of(bounds: &Bounds) -> Self {
-        let Bounds { crashes, losses, delays, refusals, relists, leaders, ticks, .. } = *bounds;
-        Self { crashes, losses, delays, refusals, relists, leaders, ticks }
+        let Bounds { crashes, pasts, losses, delays, refusals, relists, leaders, ticks, .. } = *bounds;
+        Self { crashes, pasts, losses, delays, refusals, relists, leaders, ticks }
     }
 }
 
@@ -74,6 +76,8 @@ pub(super) struct Operator {
     pub(super) news: Vec<Event>,
     /// Its last writes that its caches have not seen.
     pub(super) expected: Vec<Expected>,
+    /// The runs whose plans are known to be gone, by their UIDs (`index::Objects::is_gone`): who begins anew does not know it.
+    pub(super) gone: Vec<&'static str>,
     /// What it is about to write.
     pub(super) rest: Option<Rest>,
 }
@@ -90,6 +94,9 @@ impl Operator {
         self.saw(event.object);
         // Most watches ask for what has the operator's label alone; who loses it is gone for them.
         let seen = place.kind().is_ours() || event.object.is_managed();
+        if event.gone {
+            self.bury(event.object);
+        }
         let there = self.cache.binary_search_by(|object| object.place().cmp(&place));
         match (there, seen && !event.gone) {
             (Ok(index), true) => self.cache[index] = event.object,
@@ -99,6 +106,34 @@ impl Operator {
             (Err(index), true) => self.cache.insert(index, event.object),
             (Err(_), false) => {}
         }
+    }
+
+    /// An object is gone. What of others than runs is buried, too, is forgotten with the next move ([`Self::forget_plans`]).
+    fn bury(&mut self, object: Object) {
+        let is_plan = object.place().kind() == Stored::Written(Kind::ConfigMap);
+        if let Some(owner) = object.controller().filter(|owner| is_plan && !self.gone.contains(owner)) {
+            self.gone.push(owner);
+            self.gone.sort_unstable();
+        }
+    }
+
+    /// Forgets plans of runs that are gone themselves: nobody asks for these any more.
+    pub(super) fn forget_plans(&mut self) {
+        let Self { cache, news, gone, .. } = self;
+        gone.retain(|owner| {
+            let mut known = cache.iter().copied().chain(news.iter().map(|event| event.object));
+            known.any(|it| it.place().kind() == Stored::Written(Kind::PipelineRun) && it.uid() == *owner)
+        });
+    }
+
+    /// Whether it knows that the plan of the run of that place is gone.
+    pub(super) fn knows_gone(&self, run: Place) -> bool {
+        self.cached(run).is_some_and(|run| self.gone.contains(&run.uid()))
+    }
+
+    /// Whether it knows something that is not in its caches.
+    pub(super) fn remembers(&self) -> bool {
+        self.rest.is_some() || !self.expected.is_empty() || !self.gone.is_empty()
     }
 
     /// The watch of a kind tells the next of what has happened.
@@ -113,14 +148,28 @@ impl Operator {
     pub(super) fn relist(&mut self, kind: Stored, server: &Server) {
         self.listed(kind);
         self.news.retain(|event| event.object.place().kind() != kind);
-        self.cache.retain(|object| object.place().kind() != kind);
+        let cached = std::mem::take(&mut self.cache).into_iter();
+        let (before, others): (Vec<Object>, Vec<Object>) = cached.partition(|object| object.place().kind() == kind);
+        self.cache = others;
         server.all(kind).for_each(|object| self.see(Event { object, gone: false }));
+        for object in before {
+            if self.cached(object.place()).is_none() {
+                self.bury(object);
+            }
+        }
     }
 
     /// It begins: its caches are filled.
     pub(super) fn begin(&mut self, server: &Server) {
         *self = Self { leads: self.leads, ..Self::default() };
         server.objects.iter().for_each(|object| self.see(Event { object: *object, gone: false }));
+    }
+
+    /// It begins, and is given lists as they were some time ago: they hold what its caches held already, and what has happened
+    /// since is told later.
+    pub(super) fn begin_in_the_past(&mut self) {
+        let (cache, news) = (std::mem::take(&mut self.cache), std::mem::take(&mut self.news));
+        *self = Self { leads: self.leads, cache, news, ..Self::default() };
     }
 }
 
@@ -225,6 +274,8 @@ pub(super) enum Move<T> {
     Relist { operator: u8, kind: Stored },
     /// An operator is killed between two writes.
     Crash { operator: u8 },
+    /// An operator is killed, and the one that begins in its place is shown the past.
+    CrashIntoPast { operator: u8 },
     /// Another operator acts from now on: it thinks so, and the one before does not any more.
     Lead { operator: u8 },
     /// Another operator thinks that it acts, too.
@@ -237,4 +288,55 @@ pub(super) enum Move<T> {
     Tick { to: u32 },
     /// Something around them.
     Around(T),
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::object::NAMESPACE;
+    use super::super::server::Meant;
+    use super::*;
+    use crate::labels::MANAGED_BY;
+
+    #[test]
+    fn that_a_plan_is_gone_is_known_as_long_as_the_operator_lives() {
+        let mut server = Server::default();
+        let run = json!({
+            "apiVersion": aggregator_crds::API_VERSION, "kind": "PipelineRun",
+            "metadata": {"name": "a", "namespace": NAMESPACE}, "spec": {"pipelineRef": {"name": "move"}},
+        });
+        let run = server.create(&run, None).expect("it is made");
+        let owner = json!({
+            "apiVersion": aggregator_crds::API_VERSION, "kind": "PipelineRun", "name": "a", "uid": run.uid(),
+            "controller": true,
+        });
+        let plan = json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {
+                "name": "a-plan", "namespace": NAMESPACE, "labels": {MANAGED_BY.0: MANAGED_BY.1},
+                "ownerReferences": [owner],
+            },
+        });
+        let plan = server.create(&plan, None).expect("it is made");
+        server.told.clear();
+        let mut told = Operator::default();
+        told.begin(&server);
+        let mut listed = told.clone();
+        server.delete(plan.place(), Meant::default(), false).expect("it goes");
+        told.news.append(&mut server.told);
+        assert!(!told.knows_gone(run.place()));
+        assert!(told.deliver(plan.place().kind()) && told.knows_gone(run.place()));
+        listed.relist(plan.place().kind(), &server);
+        assert!(listed.knows_gone(run.place()), "it went while nobody watched");
+        told.forget_plans();
+        assert!(told.knows_gone(run.place()) && told.remembers());
+        told.begin_in_the_past();
+        assert!(!told.knows_gone(run.place()) && told.cached(plan.place()).is_none());
+        // Of a run that is gone itself, nobody asks.
+        server.delete(run.place(), Meant::default(), false).expect("it goes");
+        listed.relist(run.place().kind(), &server);
+        listed.forget_plans();
+        assert!(listed.gone.is_empty());
+    }
 }

@@ -27,6 +27,9 @@ pub(super) struct Bounds {
     pub(super) operators: u8,
     /// How often an operator is killed, and begins anew with caches that are filled at once.
     pub(super) crashes: u8,
+    /// How often one is killed, and begins anew with caches that are as far behind as those of the one before: a list that is
+    /// older than these is not modelled.
+    pub(super) pasts: u8,
     /// How many writes are lost on their way: not done and not answered, or done and not answered.
     pub(super) losses: u8,
     /// How many writes arrive after their answer was given up, or twice.
@@ -52,6 +55,7 @@ impl Bounds {
     pub(super) const CALM: Self = Self {
         operators: 1,
         crashes: 0,
+        pasts: 0,
         losses: 0,
         delays: 0,
         refusals: 0,
@@ -90,6 +94,8 @@ pub(super) struct Scene<'a> {
     pub(super) settings: &'a Settings,
     /// The operator's clock.
     pub(super) now: Timestamp,
+    /// Whether it is known that the plan of the run that is looked at is gone: otherwise it may be seen still.
+    pub(super) plan_is_gone: bool,
 }
 
 /// A kind whose shipped plan is checked, and what is around it.
@@ -130,8 +136,8 @@ pub(super) trait Subject: Send + Sync + Sized + 'static {
 
     /// The shipped `observe` and `plan` (and `awaited`). None when the caches do not have the object: then nobody plans.
     ///
-    /// Called once for each set of cached objects and time: it is remembered by these. Of resourceVersions it sees stand-ins
-    /// that tell nothing but which version was looked at.
+    /// Called once for each set of cached objects, time, and what is known to be gone: it is remembered by these. Of
+    /// resourceVersions it sees stand-ins that tell nothing but which version was looked at.
     fn look(&self, scene: &Scene<'_>) -> Option<Looked>;
 
     /// The shipped `blocked`.
@@ -200,6 +206,10 @@ impl Mutation {
 }
 
 /// How plans are carried out. All of it is true of what is shipped.
+///
+/// That only one operator writes is none of these: nothing rests on it, and two that act at the same time are a move
+/// ([`super::stage::Move::Both`]). Nor is it that what was planned before a crash is forgotten: who goes on with that was not
+/// killed, but slow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     /// Nobody is planned whose last write the caches have not seen.
@@ -214,22 +224,10 @@ pub(super) struct Rules {
     pub(super) stops: bool,
     /// A plan that was there already ends the look.
     pub(super) looks_again: bool,
-    /// Who does not lead writes nothing.
-    pub(super) leads: bool,
-    /// What was planned before a crash is forgotten.
-    pub(super) forgets: bool,
 }
 
 impl Rules {
     /// As it is shipped.
-    pub(super) const SHIPPED: Self = Self {
-        guard: true,
-        uid: true,
-        version: true,
-        owner: true,
-        stops: true,
-        looks_again: true,
-        leads: true,
-        forgets: true,
-    };
+    pub(super) const SHIPPED: Self =
+        Self { guard: true, uid: true, version: true, owner: true, stops: true, looks_again: true };
 }

@@ -86,7 +86,10 @@ impl<S: Subject> System<S> {
         self.subject.saw(before, stage);
         stage.spread(self.bounds.lag);
         let now = stage.clock();
-        stage.operators.iter_mut().for_each(|operator| operator.forget(now));
+        for operator in &mut stage.operators {
+            operator.forget(now);
+            operator.forget_plans();
+        }
         stage.renumber();
     }
 
@@ -148,7 +151,7 @@ impl<S: Subject> System<S> {
     }
 
     /// An operator acts from now on; the others do not, if they know.
-    fn lead(&self, stage: &mut Stage<S::Around>, leader: usize, alone: bool) {
+    fn lead(stage: &mut Stage<S::Around>, leader: usize, alone: bool) {
         stage.operators[leader].leads = true;
         if !alone {
             return;
@@ -156,10 +159,8 @@ impl<S: Subject> System<S> {
         let Stage { server, operators, .. } = stage;
         for (_, other) in operators.iter_mut().enumerate().filter(|(index, it)| *index != leader && it.leads) {
             other.leads = false;
-            // Its process ends, and another one waits in its place; unless it does not notice before it writes.
-            let rest = other.rest.take().filter(|_| !self.mutation.rules.leads);
+            // Its process ends, and another one waits in its place.
             other.begin(server);
-            other.rest = rest;
         }
     }
 
@@ -213,8 +214,12 @@ impl<S: Subject> System<S> {
             }
         }
         // One that knows nothing that is not in its caches loses nothing.
-        if stage.left.crashes > 0 && (own.rest.is_some() || !own.expected.is_empty()) {
+        if stage.left.crashes > 0 && own.remembers() {
             moves.push(Move::Crash { operator });
+        }
+        // Where nothing has happened since, there is no past.
+        if stage.left.pasts > 0 && own.remembers() && !own.news.is_empty() {
+            moves.push(Move::CrashIntoPast { operator });
         }
         if stage.left.leaders > 0 && !own.leads {
             moves.extend([Move::Lead { operator }, Move::Both { operator }]);
@@ -238,18 +243,19 @@ impl<S: Subject> System<S> {
             }
             Move::Crash { operator } => {
                 stage.left.crashes -= 1;
-                let operator = &mut stage.operators[usize::from(operator)];
-                let rest = operator.rest.take().filter(|_| !self.mutation.rules.forgets);
-                operator.begin(&stage.server);
-                operator.rest = rest;
+                stage.operators[usize::from(operator)].begin(&stage.server);
+            }
+            Move::CrashIntoPast { operator } => {
+                stage.left.pasts -= 1;
+                stage.operators[usize::from(operator)].begin_in_the_past();
             }
             Move::Lead { operator } => {
                 stage.left.leaders -= 1;
-                self.lead(stage, usize::from(operator), true);
+                Self::lead(stage, usize::from(operator), true);
             }
             Move::Both { operator } => {
                 stage.left.leaders -= 1;
-                self.lead(stage, usize::from(operator), false);
+                Self::lead(stage, usize::from(operator), false);
             }
             Move::Arrive { flying } => self.arrive(stage, usize::from(flying)),
             Move::Collect => {

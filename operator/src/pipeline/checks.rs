@@ -5,11 +5,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aggregator_compiler::diagnostic::Diagnostic;
+
 use crate::names::{self, Mark};
 use crate::run::Unresolved;
 
-/// Whether a Pipeline compiles, and why not.
-pub type Checked = Result<(), Unresolved>;
+/// What is worth knowing of a Pipeline that compiles; why it does not, of another one.
+pub type Checked = Result<Vec<Diagnostic>, Unresolved>;
 
 /// What was found out, by the UIDs of Pipelines, with the versions that it was found out from: both as marks, since there are
 /// as many as there are Pipelines.
@@ -24,7 +26,7 @@ type Known = (Mark, Arc<Checked>);
 
 impl Default for Checks {
     fn default() -> Self {
-        Self { known: Arc::default(), sound: Arc::new(Ok(())) }
+        Self { known: Arc::default(), sound: Arc::new(Ok(Vec::new())) }
     }
 }
 
@@ -43,8 +45,8 @@ impl Checks {
         }
         // Others are found out meanwhile.
         let checked = match check() {
-            Ok(()) => Arc::clone(&self.sound),
-            wrong => Arc::new(wrong),
+            Ok(warnings) if warnings.is_empty() => Arc::clone(&self.sound),
+            other => Arc::new(other),
         };
         self.known().insert(uid, (versions, Arc::clone(&checked)));
         checked
@@ -84,8 +86,10 @@ mod tests {
     #[test]
     fn what_holds_of_most_is_kept_once() {
         let checks = Checks::default();
-        let sound = |uid: &str| checks.of(uid, &[], || Ok(()));
+        let sound = |uid: &str| checks.of(uid, &[], || Ok(Vec::new()));
         assert!(Arc::ptr_eq(&sound("a"), &sound("b")));
-        assert_eq!(*sound("a"), Ok(()));
+        assert_eq!(*sound("a"), Ok(Vec::new()));
+        let warning = Diagnostic::warning("UnusedNode", "nothing reads `rows`");
+        assert_eq!(*checks.of("c", &[], || Ok(vec![warning.clone()])), Ok(vec![warning.clone()]));
     }
 }

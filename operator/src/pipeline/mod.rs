@@ -1,6 +1,8 @@
-//! Pipelines: compiled whenever they or what they name change, each version of the spec kept.
+//! Pipelines: compiled whenever they or what they name change, each version of the spec kept, with what its edit means.
 
 mod checks;
+mod diagnostics;
+mod edit;
 mod plan;
 pub mod revision;
 #[cfg(test)]

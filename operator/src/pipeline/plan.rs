@@ -2,18 +2,19 @@
 
 use aggregator_crds::Reason;
 use aggregator_crds::condition::{Condition, ConditionStatus, ConditionType};
-use aggregator_crds::pipeline::PipelineStatus;
+use aggregator_crds::pipeline::{LastEdit, PipelineStatus};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::revision;
+use super::checks::Checked;
 use super::view::View;
+use super::{diagnostics, edit, revision};
 use crate::action::{Action, Kind, Plan, Target};
 use crate::conditions::{Said, find, known, renew};
 use crate::errand::Why;
 use crate::run::{self, Unresolved};
 
-/// How many old revisions are kept when the Pipeline says nothing of it.
+/// How many revisions are kept, the newest one among them, when the Pipeline says nothing of it.
 const REVISIONS: usize = 10;
 /// How many runs the status names.
 const RUNS: usize = 10;
@@ -28,7 +29,7 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
     let mut plan = Plan::nothing();
     let checked = view.checked.as_ref();
     // A spec that cannot run is no version that anybody runs or goes back to.
-    if checked.as_ref().map_or_else(may_come_right, |()| true) {
+    if checked.as_ref().map_or_else(may_come_right, |_| true) {
         plan.actions.extend(view.keep());
     }
     // Also while the spec cannot run: another one may have been kept just before that edit.
@@ -51,6 +52,7 @@ pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
     status.conditions.retain(|condition| condition.condition_type != ConditionType::Ready.as_str());
     status.conditions.splice(0..0, renew(before, vec![said], generation, now));
     status.phase = Some("NotReady".to_owned());
+    status.last_edit = pipeline.status.as_ref().and_then(|before| before.last_edit.clone());
     if pipeline.status.as_ref() == Some(&status) {
         return Plan::nothing();
     }
@@ -69,14 +71,33 @@ fn may_come_right(error: &Unresolved) -> bool {
 }
 
 impl View {
-    /// Keeps the spec when the newest revision has another one.
+    /// Keeps the spec when the newest revision has another one, with what that edit means.
     fn keep(&self) -> Option<Action> {
         let newest = self.revisions.first();
-        if newest.and_then(|newest| revision::spec(newest)).as_ref() == Some(&self.pipeline.spec) {
+        let before = newest.and_then(|newest| revision::spec(newest));
+        if before.as_ref() == Some(&self.pipeline.spec) {
             return None;
         }
         let number = newest.map_or(0, |newest| revision::number(newest)) + 1;
-        Some(Action::create(Kind::ControllerRevision, &revision::keep(&self.pipeline, number)))
+        let mut kept = revision::keep(&self.pipeline, number);
+        if let Some(before) = before {
+            edit::note(&mut kept, &edit::between(&before, &self.pipeline.spec));
+        }
+        Some(Action::create(Kind::ControllerRevision, &kept))
+    }
+
+    /// What the edit means that has made the newest revision. A write of the status makes one Event at most: what is said of
+    /// the Pipeline and was not said before comes first, and this with the next look.
+    fn last_edit(&self, conditions: &[Condition]) -> Option<LastEdit> {
+        let before = self.pipeline.status.as_ref();
+        let ready =
+            |conditions: &[Condition]| find(conditions, ConditionType::Ready).map(|it| (it.status, it.reason.clone()));
+        let said = ready(before.map_or(&[][..], |status| &status.conditions));
+        if said == ready(conditions) {
+            self.revisions.first().and_then(|newest| edit::of(newest))
+        } else {
+            before.and_then(|status| status.last_edit.clone())
+        }
     }
 
     /// Lets the oldest revisions go, of which there are too many.
@@ -94,17 +115,17 @@ impl View {
         })
     }
 
-    fn status(&self, checked: &Result<(), Unresolved>, now: Timestamp) -> PipelineStatus {
+    fn status(&self, checked: &Checked, now: Timestamp) -> PipelineStatus {
         let before = self.pipeline.status.as_ref();
         let mut said = Vec::new();
         let draft = self.pipeline.spec.draft;
         let (ready, reason, message) = match checked {
-            Ok(()) if draft => (false, Reason::PipelineIsDraft, "it compiles; it is a draft and never run".to_owned()),
-            Ok(()) => (true, Reason::Compiled, "it compiles, and everything it names is there".to_owned()),
+            Ok(_) if draft => (false, Reason::PipelineIsDraft, "it compiles; it is a draft and never run".to_owned()),
+            Ok(_) => (true, Reason::Compiled, "it compiles, and everything it names is there".to_owned()),
             Err(error) => (false, error.reason(), error.to_string()),
         };
         said.push(Said::holds(ConditionType::Ready, ready, reason, message.clone()));
-        let valid = checked.as_ref().map_or_else(may_come_right, |()| true);
+        let valid = checked.as_ref().map_or_else(may_come_right, |_| true);
         said.push(match checked {
             Err(error) if !valid => Said::holds(ConditionType::Valid, false, error.reason(), message),
             _ => Said::holds(ConditionType::Valid, true, Reason::Compiled, "no mistake was found in it"),
@@ -136,8 +157,10 @@ impl View {
             }
         }
         let figures = last.and_then(|last| last.status.as_ref());
+        let generation = self.pipeline.metadata.generation;
+        let conditions = renew(before.map_or(&[], |status| &status.conditions), said, generation, now);
         PipelineStatus {
-            observed_generation: self.pipeline.metadata.generation,
+            observed_generation: generation,
             phase: Some(
                 if ready {
                     "Ready"
@@ -148,12 +171,9 @@ impl View {
                 }
                 .to_owned(),
             ),
-            conditions: renew(
-                before.map_or(&[], |status| &status.conditions),
-                said,
-                self.pipeline.metadata.generation,
-                now,
-            ),
+            diagnostics: diagnostics::told(&self.pipeline, checked),
+            last_edit: self.last_edit(&conditions),
+            conditions,
             // As everything else here: one that goes on is nobody's last run yet, and would be a write of its own.
             last_runs: self.runs.iter().filter(|run| run::is_over(run)).take(RUNS).map(|run| run.name_any()).collect(),
             last_rows: figures.and_then(|status| status.totals.as_ref()).map(|totals| totals.written),

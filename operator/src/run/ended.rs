@@ -1,10 +1,10 @@
 //! How an attempt ended.
 
-use aggregator_crds::Reason;
+use aggregator_crds::reason::{Reason, Topic};
 use aggregator_crds::run::{AttemptOutcome, AttemptResult};
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::conditions::known;
+use crate::conditions::{known, with_remedy};
 use crate::worker;
 
 /// How an attempt ended, as far as it is known.
@@ -16,6 +16,8 @@ pub(super) struct Ended {
     pub reason: Reason,
     /// Why, for people.
     pub message: String,
+    /// Whether that says what to do.
+    pub advises: bool,
     /// Whether another attempt may help.
     pub retryable: bool,
 }
@@ -30,7 +32,7 @@ pub(super) fn ended(pod: &Pod) -> Option<Ended> {
     Some(outcome.map_or_else(
         || {
             let death = worker::death(pod);
-            Ended { outcome: None, reason: death.reason, message: death.message, retryable: death.retryable }
+            Ended::silent(death.reason, death.message, death.retryable)
         },
         Ended::of,
     ))
@@ -61,21 +63,35 @@ impl Ended {
         };
         // A worker that was asked to stop stopped because its Pod was: the next one goes on.
         let retryable = outcome.retryable || outcome.result == AttemptResult::Interrupted;
-        Self { reason, message, retryable, outcome: Some(outcome) }
+        Self { reason, message, advises: outcome.remedy.is_some(), retryable, outcome: Some(outcome) }
+    }
+
+    /// How an attempt ended of which nobody has the worker's words.
+    #[must_use]
+    pub(super) fn silent(reason: Reason, message: impl Into<String>, retryable: bool) -> Self {
+        Self { outcome: None, reason, message: message.into(), advises: false, retryable }
     }
 
     /// An attempt that has committed everything, and whose worker's words are lost.
     #[must_use]
     pub(super) fn unheard() -> Self {
-        let message = "every row is accounted for; the counters went with the Pod".into();
-        Self { outcome: None, reason: Reason::LedgerBalanced, message, retryable: false }
+        let message = "every row is accounted for; the counters went with the Pod";
+        Self::silent(Reason::LedgerBalanced, message, false)
     }
 
     /// An attempt of which nobody says whether it has committed anything. The next one finds out.
     #[must_use]
     pub(super) fn lost() -> Self {
-        let message = "all shards have ended, and none says that the run is committed".into();
-        Self { outcome: None, reason: Reason::OutcomeLost, message, retryable: true }
+        Self::silent(Reason::OutcomeLost, "all shards have ended, and none says that the run is committed", true)
+    }
+
+    /// What is said of it when no other attempt follows. What has become of a Pod does not say what to do about it.
+    #[must_use]
+    pub(super) fn at_last(&self, job: &str) -> String {
+        if self.advises || self.reason.topic() != Topic::Pod {
+            return self.message.clone();
+        }
+        with_remedy(self.reason, &self.message, job)
     }
 
     /// Whether everything was committed.

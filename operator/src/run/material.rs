@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aggregator_compiler::catalogue::Catalogues;
 use aggregator_compiler::compile::{CompileInput, compile, lint};
-use aggregator_compiler::diagnostic::{Diagnostic, DiagnosticSeverity};
+use aggregator_compiler::diagnostic::Diagnostic;
 use aggregator_compiler::manifest::{ManifestText, Manifests};
 use aggregator_crds::pipeline::{Execution, Operation};
 use aggregator_crds::{Connector, Pipeline, PipelineSpec, Reason, Transformation};
@@ -45,9 +45,11 @@ pub enum Unresolved {
 /// The most bytes of a plan.
 const LARGEST: usize = 1_000_000;
 
+/// The first mistake.
 fn first(diagnostics: &[Diagnostic]) -> String {
-    let more = diagnostics.len().saturating_sub(1);
-    let Some(first) = diagnostics.first() else { return String::new() };
+    let mut mistakes = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
+    let Some(first) = mistakes.next() else { return String::new() };
+    let more = mistakes.count();
     let help = first.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
     let place = first.place.as_ref().map(|place| format!("{}: ", place.path)).unwrap_or_default();
     let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
@@ -131,7 +133,7 @@ pub(super) fn resolve(
     Ok(Material { manifests: text, mounts, execution: spec.execution.clone().unwrap_or_default() })
 }
 
-/// Looks a Pipeline over, as `aggregator lint` does, with what was found at its Connectors.
+/// Looks a Pipeline over, as `aggregator lint` does, with what was found at its Connectors. Gives what is worth knowing of it.
 ///
 /// # Errors
 /// When something is not there, a path is not allowed, or the Pipeline does not compile.
@@ -140,12 +142,12 @@ pub fn check(
     pipeline: &str,
     spec: &PipelineSpec,
     catalogues: &Catalogues,
-) -> Result<(), Unresolved> {
+) -> Result<Vec<Diagnostic>, Unresolved> {
     let (text, _) = around.gather(pipeline, spec)?;
     let manifests = parse(around.namespace, pipeline, &text)?;
-    sound(lint(&manifests, &BTreeMap::new()))?;
+    let warnings = sound(lint(&manifests, &BTreeMap::new()))?;
     if catalogues.is_empty() {
-        return Ok(());
+        return Ok(warnings);
     }
     let found = catalogues.iter().map(|(name, found)| ((around.namespace.to_owned(), name.clone()), found.clone()));
     match sound(lint(&manifests, &found.collect())) {
@@ -164,7 +166,7 @@ pub fn check_transformation(transformation: &Transformation) -> Result<(), Unres
     let file = ManifestText { file: format!("Transformation {namespace}/{name}"), text: document(transformation)? };
     let (manifests, diagnostics) = Manifests::parse(&[file]);
     sound(diagnostics)?;
-    sound(lint(&manifests, &BTreeMap::new()))
+    sound(lint(&manifests, &BTreeMap::new())).map(drop)
 }
 
 fn parse(namespace: &str, pipeline: &str, text: &str) -> Result<Manifests, Unresolved> {
@@ -174,10 +176,9 @@ fn parse(namespace: &str, pipeline: &str, text: &str) -> Result<Manifests, Unres
     Ok(manifests)
 }
 
-/// Only mistakes count, and of these all.
-fn sound(mut diagnostics: Vec<Diagnostic>) -> Result<(), Unresolved> {
-    diagnostics.retain(|diagnostic| diagnostic.severity == DiagnosticSeverity::Error);
-    if diagnostics.is_empty() { Ok(()) } else { Err(Unresolved::Invalid(diagnostics)) }
+/// Only mistakes count, and all that was said is told with them; where there are none, it is what is worth knowing.
+fn sound(diagnostics: Vec<Diagnostic>) -> Result<Vec<Diagnostic>, Unresolved> {
+    if diagnostics.iter().any(Diagnostic::is_error) { Err(Unresolved::Invalid(diagnostics)) } else { Ok(diagnostics) }
 }
 
 fn named<'a, K: ResourceExt>(all: &'a [Arc<K>], name: &str) -> Option<&'a K> {

@@ -37,6 +37,9 @@ pub(super) const MOST_ATTEMPTS: u32 = 10_000;
 const SETTLE: SignedDuration = SignedDuration::from_secs(3);
 /// How long a Job may be without a Pod before somebody should look.
 const NO_POD: SignedDuration = SignedDuration::from_secs(10);
+/// How long after its Job a plan may be seen: it was made before that, and a watch that has died in silence is noticed after
+/// 235 s.
+const UNSEEN: SignedDuration = SignedDuration::from_secs(5 * 60);
 /// What is said at the end of a run of which a commit may still arrive, or has arrived unheard.
 const MAYBE: &str = "; it was about to commit, and may have: the next run finds that out, and reads nothing twice";
 
@@ -250,13 +253,19 @@ fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
     let number = number(&view.run, job);
     let here = |phase: Phase| phase.at(number, job.metadata.name.clone());
     match stands(job) {
-        Stands::Going => match view.cut(job) {
+        Stands::Going => match view.cut(job, now) {
             Some(cut) => stop(view, job, number, cut, now),
+            None if is_unplanned(job) && view.plan.is_some() => {
+                // A plan of that run was seen to go, and the Job was made from another one, which is seen only now.
+                let target = Target::of(Kind::Job, &job.metadata).any_version();
+                let patch = json!({"metadata": {"annotations": {labels::UNPLANNED: null}}, "spec": {"suspend": false}});
+                Plan::nothing().then(Action::Merge { target, patch })
+            }
             None if is_suspended(job) => {
                 let name = job.name_any();
                 let message =
                     format!("somebody has suspended the Job `{name}`: set its `suspend` to false, or cancel the run");
-                view.says(here(Phase::waits(Reason::JobSuspended, message)), now)
+                view.with_plan(view.says(here(Phase::waits(Reason::JobSuspended, message)), now), job, now)
             }
             None => {
                 let begun = job.creation_timestamp().map_or(now, |time| time.0);
@@ -264,7 +273,7 @@ fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
                 let said = view.says(here(view.going(job, left.is_zero())), now);
                 // Nothing tells the operator that there is still no Pod.
                 let waits = view.pods.is_empty() && !left.is_zero() && job.creation_timestamp().is_some();
-                if waits { said.again_in(left) } else { said }
+                view.with_plan(if waits { said.again_in(left) } else { said }, job, now)
             }
         },
         Stands::Complete => match (view.ended(number).filter(Ended::succeeded), view.shards()) {
@@ -279,11 +288,8 @@ fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
         },
         Stands::Failed { reason, .. } if reason == "DeadlineExceeded" => view.says(here(view.timed_out()), now),
         Stands::Failed { reason, message } => {
-            let ended = view.ended(number).unwrap_or_else(|| Ended {
-                outcome: None,
-                reason: Reason::WorkerFailed,
-                message: format!("the Job failed ({reason}): {message}"),
-                retryable: true,
+            let ended = view.ended(number).unwrap_or_else(|| {
+                Ended::silent(Reason::WorkerFailed, format!("the Job failed ({reason}): {message}"), true)
             });
             if ended.succeeded() {
                 // Everything was committed before the Pod was taken away.
@@ -302,6 +308,10 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
     if let Some(cut) = view.ended_early() {
         let message = format!("the run was {}; its worker said: {}", cut.done(), ended.message);
         return view.says(here(Phase::cancelled(message).of(ended)), now);
+    }
+    if let Some(left) = view.jobs.last().and_then(|job| view.plan_may_come(job, now)) {
+        // Whether another attempt follows is known then.
+        return Plan::nothing().again_in(left);
     }
     let Some(terms) = view.terms() else { return view.says(here(plan_missing().of(ended)), now) };
     let before = run.status.as_ref().and_then(|status| status.retry.as_ref());
@@ -327,7 +337,8 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
         }
     };
     let Some(retry) = retry else {
-        return view.says(here(Phase::failed(ended.reason, ended.message.clone()).of(ended)), now);
+        let message = ended.at_last(job.as_deref().unwrap_or_default());
+        return view.says(here(Phase::failed(ended.reason, message).of(ended)), now);
     };
     if retry.next <= now {
         return attempt(view, number + 1, settings, now);
@@ -341,6 +352,11 @@ fn failed(view: &View, number: u32, ended: &Ended, settings: &Settings, now: Tim
 fn is_suspended(job: &Job) -> bool {
     // Without any parallelism it has no Pods either.
     job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true) || spec.parallelism == Some(0))
+}
+
+/// Whether it is suspended for want of its plan, and by the operator.
+fn is_unplanned(job: &Job) -> bool {
+    is_suspended(job) && job.annotations().contains_key(labels::UNPLANNED)
 }
 
 /// Why an attempt is ended at once.
@@ -384,7 +400,10 @@ fn stop(view: &View, job: &Job, number: u32, cut: Cut, now: Timestamp) -> Plan {
     }
     if !is_suspended(job) {
         let target = Target::of(Kind::Job, &job.metadata).any_version();
-        let patch = json!({"spec": {"suspend": true}});
+        let mut patch = json!({"spec": {"suspend": true}});
+        if cut == Cut::PlanMissing {
+            patch["metadata"] = json!({"annotations": {labels::UNPLANNED: "true"}});
+        }
         let phase = Phase::runs(Reason::Cancelling, "the worker is asked to stop").at(number, name);
         let mut plan = Plan::nothing().then(Action::Merge { target, patch });
         plan.actions.extend(view.says(phase, now).actions);
@@ -417,15 +436,31 @@ impl View {
     }
 
     /// Whether an attempt is ended at once whose Job has not ended.
-    fn cut(&self, job: &Job) -> Option<Cut> {
+    fn cut(&self, job: &Job, now: Timestamp) -> Option<Cut> {
         // What has not begun has nothing to end well, and without the plan it never will begin.
         let idle = is_suspended(job) || !self.has_begun();
         match self.run.spec.cancel {
             Some(CancelMode::Immediate) => Some(Cut::Cancelled),
             Some(CancelMode::Graceful) if idle => Some(Cut::Cancelled),
             _ if self.deleted() => Some(Cut::Deleted),
-            _ => (self.plan.is_none() && idle).then_some(Cut::PlanMissing),
+            _ if self.plan.is_some() || self.plan_may_come(job, now).is_some() => None,
+            _ => idle.then_some(Cut::PlanMissing),
         }
+    }
+
+    /// What is to be done now, and a look as soon as the run's plan must have been seen.
+    fn with_plan(&self, done: Plan, job: &Job, now: Timestamp) -> Plan {
+        match self.plan_may_come(job, now) {
+            Some(left) => done.again_in(left),
+            None => done,
+        }
+    }
+
+    /// How long to wait for the plan that a Job was made from, where it is not seen and not known to be gone.
+    fn plan_may_come(&self, job: &Job, now: Timestamp) -> Option<Duration> {
+        let made = job.creation_timestamp().filter(|_| self.plan.is_none() && !self.plan_is_gone)?;
+        let left = Duration::try_from(UNSEEN - now.duration_since(made.0)).ok()?;
+        (!left.is_zero()).then_some(left)
     }
 
     /// Something that the run names is not there: that is its end, unless it was made just now.

@@ -54,6 +54,7 @@ fn view(execution: Value) -> View {
         connectors: vec![Arc::new(connector)],
         transformations: Vec::new(),
         plan: None,
+        plan_is_gone: false,
         jobs: Vec::new(),
         pods: Vec::new(),
         identity: true,
@@ -91,6 +92,11 @@ impl View {
                 Action::Merge { patch, .. } => {
                     let job = Arc::make_mut(self.jobs.last_mut().expect("a Job"));
                     job.spec.as_mut().expect("a spec").suspend = patch["spec"]["suspend"].as_bool();
+                    for (name, value) in patch["metadata"]["annotations"].as_object().into_iter().flatten() {
+                        kube::ResourceExt::annotations_mut(job).remove(name);
+                        kube::ResourceExt::annotations_mut(job)
+                            .extend(value.as_str().map(|value| (name.clone(), value.to_owned())));
+                    }
                 }
                 other => panic!("{other}"),
             }
@@ -306,32 +312,55 @@ fn progress_resets_the_count_and_a_fault_of_the_user_ends_at_once() {
 }
 
 #[test]
-fn a_pod_that_says_nothing_is_told_by_how_it_went() {
+fn a_pod_that_says_nothing_is_told_by_how_it_went_and_at_last_with_what_to_do() {
+    let terminated = |state: Value| {
+        json!({"phase": "Failed", "containerStatuses": [{"name": "worker", "image": "", "imageID": "", "ready": false,
+        "restartCount": 0, "state": {"terminated": state}}]})
+    };
+    let disrupted = json!({"type": "DisruptionTarget", "status": "True", "message": "the node goes."});
     let ends = [
-        (json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}), "Evicted", true),
         (
-            json!({"phase": "Failed", "containerStatuses": [{"name": "worker", "image": "", "imageID": "", "ready": false,
-            "restartCount": 0, "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}]}),
-            "OutOfMemory",
-            false,
+            json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}),
+            Reason::Evicted,
+            "the Pod first-x was evicted: low on memory",
         ),
         (
-            json!({"phase": "Failed", "containerStatuses": [{"name": "worker", "image": "", "imageID": "", "ready": false,
-            "restartCount": 0, "state": {"terminated": {"exitCode": 137}}}]}),
-            "Killed",
-            true,
+            json!({"phase": "Failed", "conditions": [disrupted]}),
+            Reason::Evicted,
+            "the Pod first-x was taken from its node: the node goes",
         ),
-        (json!({"phase": "Failed"}), "OutcomeLost", true),
+        (
+            terminated(json!({"exitCode": 137, "reason": "OOMKilled"})),
+            Reason::OutOfMemory,
+            "the Pod first-x used more memory than it may",
+        ),
+        (
+            terminated(json!({"exitCode": 137})),
+            Reason::Killed,
+            "the worker in the Pod first-x was killed (exit code 137)",
+        ),
+        (
+            terminated(json!({"exitCode": 1, "message": ""})),
+            Reason::WorkerFailed,
+            "the worker in the Pod first-x ended with exit code 1",
+        ),
+        (json!({"phase": "Failed"}), Reason::OutcomeLost, "the Pod first-x has ended without saying how"),
     ];
-    for (pod, reason, again) in ends {
-        let view = view(json!({})).begun().job_is("Failed", "BackoffLimitExceeded").pod_is(pod);
-        let planned = view.now();
-        let view = view.after(&planned);
-        if again {
-            assert_eq!(view.told().1, "WaitingToRetry", "{reason}");
-            assert!(view.told().2.contains(&format!("({reason})")), "{}", view.told().2);
+    for (pod, reason, how) in ends {
+        let ended = |execution: Value| {
+            let view = view(execution).begun().job_is("Failed", "BackoffLimitExceeded").pod_is(pod.clone());
+            let planned = view.now();
+            view.after(&planned)
+        };
+        let at_last = ended(json!({"retry": {"limit": 0}}));
+        let message = format!("{how}; {}", reason.remedy().replace("NAME", "first"));
+        assert_eq!(at_last.told(), (RunPhase::Failed, reason.as_str(), message.as_str()));
+        let waits = ended(json!({}));
+        if reason == Reason::OutOfMemory {
+            assert_eq!(waits.told(), at_last.told(), "no other attempt has more");
         } else {
-            assert_eq!((view.told().0, view.told().1), (RunPhase::Failed, reason));
+            assert_eq!(waits.told().1, "WaitingToRetry", "{reason}");
+            assert!(waits.told().2.starts_with(&format!("attempt 1 failed ({reason}): {how}")), "{}", waits.told().2);
         }
     }
 }
@@ -579,6 +608,48 @@ fn a_plan_that_is_gone_is_never_replaced_by_nothing() {
 }
 
 #[test]
+fn a_plan_that_is_seen_after_its_job_is_waited_for() {
+    let unseen = |mut view: View| {
+        let job = Arc::make_mut(view.jobs.last_mut().expect("a Job"));
+        job.metadata.creation_timestamp = Some(object(json!("2026-11-23T10:00:00Z")));
+        View { plan: None, ..view }
+    };
+    let stops = |plan: &Plan| plan.actions.iter().any(|action| matches!(action, Action::Merge { .. }));
+    // A Job that another operator has just made has no Pod, and its plan comes.
+    let new = unseen(view(json!({})).begun());
+    assert!(!stops(&new.now()) && new.now().again.is_some());
+    let waits = new.at(now() + 299.seconds());
+    assert_eq!((stops(&waits), waits.again), (false, Some(Duration::from_secs(1))));
+    assert!(stops(&new.at(now() + 300.seconds())), "it does not come");
+    assert!(stops(&View { plan_is_gone: true, ..new }.now()), "somebody has deleted it");
+    // It was taken for one without a plan, since an earlier plan was seen to go: it goes on as soon as its own is seen.
+    let plan = view(json!({})).begun().plan;
+    let mistaken = View { plan_is_gone: true, ..unseen(view(json!({})).begun()) };
+    let stopped = mistaken.clone().after(&mistaken.now());
+    let seen = View { plan, ..stopped };
+    let on = seen.now();
+    assert_eq!(
+        on.actions.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            r#"merge {"metadata":{"annotations":{"aggregator.dev/unplanned":null}},"spec":{"suspend":false}} into Job first"#
+        ]
+    );
+    let goes_on = seen.after(&on);
+    assert_eq!(goes_on.clone().after(&goes_on.now()).told().1, "PodStarting");
+    // Somebody has suspended the Job meanwhile: that is no end either.
+    let mut held = unseen(view(json!({})).begun());
+    Arc::make_mut(&mut held.jobs[0]).spec.as_mut().expect("a spec").suspend = Some(true);
+    let told = held.now();
+    assert_eq!((held.clone().after(&told).told().1, told.again), ("JobSuspended", Some(Duration::from_secs(300))));
+    // An attempt that has failed has no end before its plan says whether there is another one.
+    let failed = unseen(view(json!({})).begun().job_is("Failed", "BackoffLimitExceeded"));
+    assert_eq!(failed.at(now() + 1.seconds()), Plan::nothing().again_in(Duration::from_secs(299)));
+    for known in [failed.at(now() + 300.seconds()), View { plan_is_gone: true, ..failed.clone() }.now()] {
+        assert_eq!(failed.clone().after(&known).told().1, "PlanMissing");
+    }
+}
+
+#[test]
 fn a_job_without_a_pod_is_told_after_a_while() {
     let mut view = view(json!({})).begun();
     let job = Arc::make_mut(view.jobs.last_mut().expect("a Job"));
@@ -643,7 +714,10 @@ fn what_is_done_to_the_objects_of_a_run_is_told_or_mended() {
     assert_eq!(begun.after(&View { plan: None, ..going() }.now()).told().1, "Running");
     let held = View { plan: None, ..view(json!({})).begun().pod_is(json!({"phase": "Pending"})) };
     let stops = held.now();
-    assert_eq!(stops.actions[0].to_string(), r#"merge {"spec":{"suspend":true}} into Job first"#);
+    assert_eq!(
+        stops.actions[0].to_string(),
+        r#"merge {"spec":{"suspend":true},"metadata":{"annotations":{"aggregator.dev/unplanned":"true"}}} into Job first"#
+    );
     let mut held = held.after(&stops);
     assert_eq!(held.now().actions, [], "its Pod is still there");
     held.pods.clear();

@@ -36,6 +36,8 @@ pub struct View {
     pub transformations: Vec<Arc<Transformation>>,
     /// Its plan.
     pub plan: Option<Arc<ConfigMap>>,
+    /// Whether its plan is known to be gone. Otherwise it may be one that is not seen yet: each kind has a watch of its own.
+    pub plan_is_gone: bool,
     /// The Jobs of its attempts, the first attempt first.
     pub jobs: Vec<Arc<Job>>,
     /// The Pods of the last one.
@@ -104,6 +106,7 @@ pub fn observe(world: &World, run: &Arc<PipelineRun>, settings: &Settings) -> Vi
         before.min_by_key(|other| place(other)).map(|other| other.name_any())
     });
     let plan = plan.filter(|plan| labels::is_owned(plan.as_ref(), &uid));
+    let plan_is_gone = plan.is_none() && world.config_maps.is_gone(&namespace, &plan_name(run), &uid);
     let revisions = revision::of(world, pipeline.as_deref());
     // Once there is a plan, it holds what is needed of them.
     let spec = match &plan {
@@ -122,6 +125,7 @@ pub fn observe(world: &World, run: &Arc<PipelineRun>, settings: &Settings) -> Vi
         run: Arc::clone(run),
         pipeline,
         plan,
+        plan_is_gone,
         jobs,
         pods,
         ahead: ahead.flatten(),

@@ -8,9 +8,10 @@ use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::run::Backfill;
 use aggregator_crds::schedule::{Reprocess, ScheduleBackfill, ScheduleBackfillStatus};
 use aggregator_crds::{PipelineRun, Reason};
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 use kube::ResourceExt;
 
+use super::fires::{is_fire, just_before};
 use super::ranges::{add, covering};
 use super::view::View;
 use crate::action::{Action, Kind};
@@ -66,7 +67,7 @@ pub(super) fn fill(view: &View, clock: Option<&Clock>, now: Timestamp) -> Filled
     let conditions = before.map_or(&[][..], |status| &status.conditions);
     let said = find(conditions, ConditionType::Backfilled);
     let goes_on = said.is_none_or(|said| said.status == ConditionStatus::Unknown);
-    let fits = |until| clock.next(just_before(until)) == Some(until);
+    let fits = |until| is_fire(&clock, until);
     let begun = begun.filter(|status| !goes_on || status.decided_until.is_none_or(fits));
     let mut status = begun.unwrap_or_else(|| new(asked, &clock, schedule.metadata.generation.unwrap_or(0)));
     if status.intervals > MOST {
@@ -118,10 +119,6 @@ fn next(clock: &Clock, asked: &ScheduleBackfill, decided_until: Option<Timestamp
     let from = clock.next(just_before(decided_until.unwrap_or(asked.from)))?;
     let to = clock.next(from)?;
     (to <= asked.to).then_some(Backfill { from, to })
-}
-
-fn just_before(time: Timestamp) -> Timestamp {
-    time.checked_sub(1.nanosecond()).unwrap_or(time)
 }
 
 /// How it has ended.

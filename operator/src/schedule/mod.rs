@@ -5,9 +5,11 @@ mod fires;
 mod look;
 mod plan;
 mod ranges;
+mod requests;
 #[cfg(test)]
 mod tests;
 mod view;
 
 pub use plan::{blocked, plan};
+pub(crate) use requests::{Asked, Refused, ask, is_asked, run_of};
 pub use view::{View, observe};

@@ -15,8 +15,9 @@ use kube::ResourceExt;
 use serde_json::json;
 
 use super::backfill::{Filled, fill};
-use super::fires::{Due, Fire, of_clock};
+use super::fires::{Due, Fire, is_fire, of_clock};
 use super::look::{Looked, look};
+use super::requests::WEBHOOK;
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
 use crate::clock::Clock;
@@ -27,7 +28,7 @@ use crate::names;
 use crate::run;
 use crate::settings::Settings;
 
-/// How many runs may wait for one another.
+/// How many runs may go on or wait for one another.
 const QUEUE: usize = 100;
 /// How many runs that have ended are kept when the Schedule says nothing of it.
 const HISTORY: usize = 10;
@@ -40,6 +41,11 @@ const EVENTS: usize = 100;
 /// How many coming fires, and how many active runs, the status names.
 const NEXT: usize = 5;
 const ACTIVE: usize = 50;
+/// How many fires that started nothing it tells of.
+const DECISIONS: usize = 20;
+
+/// The keys of the triggers whose fires are told by a clock.
+const CLOCKS: [&str; 2] = ["cron", "interval"];
 
 /// Why a look may have seen nothing.
 const TROUBLE: [Reason; 10] = [
@@ -55,12 +61,35 @@ const TROUBLE: [Reason; 10] = [
     Reason::OutcomeLost,
 ];
 
+/// Which fires are open.
+#[derive(Debug, Default)]
+struct Open {
+    /// Fires up to this time have been decided.
+    until: Timestamp,
+    /// Those after this one are decided as the Schedule says now.
+    after: Timestamp,
+    /// Whether it was suspended in between: what came due then is not made up for.
+    asleep: bool,
+    /// What came due by times that the Schedule had before it was edited, in whole seconds.
+    former: Vec<Timestamp>,
+}
+
+impl Open {
+    /// All fires after a time.
+    fn since(until: Timestamp) -> Self {
+        Self { until, after: until, ..Self::default() }
+    }
+}
+
 /// What has been decided, to be written down.
 #[derive(Default)]
 struct Decided {
     actions: Vec<Action>,
     counts: FireCounts,
     last: Option<FireDecision>,
+    /// Fires that started nothing: of looks before, the newest first, and of this one, the newest last.
+    before: Vec<FireDecision>,
+    unstarted: Vec<FireDecision>,
     /// Runs that go on, with those that were just made.
     active: Vec<String>,
 }
@@ -90,27 +119,17 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     let jitter = schedule.spec.jitter.as_ref().and_then(|jitter| parse_duration(jitter).ok()).unwrap_or_default();
     let filled = fill(view, clock.as_ref().ok().and_then(Option::as_ref), now);
     let clock = clock.map(|clock| Some(clock?.delayed(jitter, &schedule.uid().unwrap_or_default())));
-    let after = view.decided_until(made, now);
+    let open = view.open(&clock, made, now);
     let looked = match (&schedule.spec.trigger, &clock) {
         (Trigger::FileArrival(arrival), Ok(_)) => look(view, arrival, settings, now),
         _ => Looked { plan: view.looks.clean(None), ..Looked::default() },
     };
-    let due = match &clock {
-        Ok(Some(clock)) => {
-            let policy = schedule.spec.missed_runs.clone().unwrap_or_default();
-            view.with_made(of_clock(clock, after, now, &policy), after, now)
-        }
-        Ok(None) => Due {
-            start: view.successes(after, now).into_iter().chain(looked.fires.clone()).collect(),
-            ..Due::default()
-        },
-        Err(_) => Due::default(),
-    };
+    let due = view.due(&clock, &open, &looked.fires, now);
     let mut decided = view.decide(&due);
     decided.actions.extend(filled.create.clone());
     decided.actions.extend(view.forget(now));
     let found = Found { clock: &clock, due: &due, decided: &decided, looked: &looked, filled: &filled };
-    let status = view.status(&found, after, now);
+    let status = view.status(&found, open.after, settings, now);
     let mut plan = Plan { actions: decided.actions, again: None }.and(looked.plan);
     if schedule.status.as_ref() != Some(&status) {
         plan = plan.then(Action::status(Target::of(Kind::Schedule, &schedule.metadata), &status));
@@ -139,31 +158,99 @@ pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
 }
 
 impl View {
-    /// Fires up to this time have been decided. A Schedule that was edited, or no longer suspended, begins anew: what
-    /// would have been due before is none of its fires.
-    fn decided_until(&self, made: Timestamp, now: Timestamp) -> Timestamp {
+    /// Which fires are open.
+    ///
+    /// Whoever edits something else than when it fires leaves them as they are, and they are decided as the Schedule says now.
+    /// Other times begin anew when they are seen: what they would have named before is none of its fires. What came due by
+    /// the former ones is known by the next fires that the status has.
+    fn open(&self, clock: &Result<Option<Clock>, String>, made: Timestamp, now: Timestamp) -> Open {
         let status = self.schedule.status.as_ref();
-        let same = status.and_then(|status| status.observed_generation) == self.schedule.metadata.generation;
-        match status.and_then(|status| status.decided_until) {
-            Some(until) if same => until,
-            // In whole seconds, so that it is the same when it is looked at again.
-            Some(until) => until.max(seconds(now - 1.second())),
+        let Some((status, until)) = status.and_then(|status| Some((status, status.decided_until?))) else {
             // The first fire of an interval may be the very moment at which the Schedule was made.
-            None => made - 1.second(),
+            return Open::since(made - 1.second());
+        };
+        if status.observed_generation == self.schedule.metadata.generation {
+            return Open::since(until);
         }
+        // In whole seconds, so that it is the same when it is looked at again.
+        let anew = until.max(seconds(now - 1.second()));
+        let suspended = find(&status.conditions, ConditionType::Suspended);
+        let slept = suspended.is_some_and(|suspended| suspended.status == ConditionStatus::True);
+        if !self.fires_as_before(status, clock, until, slept) {
+            let next = status.next.iter().filter_map(|next| next.parse::<Timestamp>().ok());
+            return Open { until, after: anew, asleep: false, former: next.filter(|at| *at <= now).collect() };
+        }
+        if slept && !self.schedule.spec.suspend {
+            return Open { until, after: anew, asleep: true, former: Vec::new() };
+        }
+        Open::since(until)
+    }
+
+    /// Whether the Schedule fires as it did when its status was written. One that was suspended has named no fires there.
+    fn fires_as_before(
+        &self,
+        status: &ScheduleStatus,
+        clock: &Result<Option<Clock>, String>,
+        until: Timestamp,
+        slept: bool,
+    ) -> bool {
+        let next_are_same = match clock {
+            Ok(Some(clock)) => slept || self.all_shown(clock.upcoming(until, NEXT)) == status.next,
+            Ok(None) => true,
+            Err(_) => false,
+        };
+        next_are_same && status.trigger.as_ref() == Some(&self.schedule.spec.trigger.to_string())
+    }
+
+    /// The fires that are due.
+    fn due(&self, clock: &Result<Option<Clock>, String>, open: &Open, arrived: &[Fire], now: Timestamp) -> Due {
+        let Open { until, after, asleep, .. } = *open;
+        let mut due = match clock {
+            Ok(Some(clock)) => {
+                let policy = self.schedule.spec.missed_runs.clone().unwrap_or_default();
+                let mut due = of_clock(clock, after, now, &policy);
+                if asleep {
+                    due.missed += clock.count(until, after);
+                    due.last_missed = due.last_missed.or_else(|| clock.latest(until, after, 1).pop());
+                }
+                due
+            }
+            Ok(None) => {
+                let is_open = |fire: &Fire| !asleep || fire.at > after - TOGETHER || self.made(fire).is_some();
+                let since = if asleep { until } else { after };
+                let (mut start, skipped): (Vec<Fire>, Vec<Fire>) =
+                    self.successes(since, now).into_iter().partition(is_open);
+                start.extend_from_slice(arrived);
+                let (missed, last_missed) = (skipped.len() as u64, skipped.last().map(|fire| fire.at));
+                Due { start, missed, last_missed, asleep }
+            }
+            Err(_) => Due::default(),
+        };
+        if clock.is_ok() {
+            // Also when it waits for something else now: who has sent one was told that it is taken.
+            due.start.extend(self.requested());
+        }
+        let mut due = self.with_made(Due { asleep, ..due }, clock.as_ref().ok().and_then(Option::as_ref), until, now);
+        let is_decided = |at: Timestamp| due.start.iter().any(|fire| seconds(fire.at) == at);
+        let former: Vec<Timestamp> = open.former.iter().copied().filter(|at| !is_decided(*at)).collect();
+        due.missed += former.len() as u64;
+        due.last_missed = due.last_missed.max(former.last().copied());
+        due
     }
 
     /// The same, with the fires whose runs are there: an operator has made them, and died before it could note that. These are
     /// not missed, however late they are noted.
-    fn with_made(&self, mut due: Due, after: Timestamp, now: Timestamp) -> Due {
+    fn with_made(&self, mut due: Due, clock: Option<&Clock>, until: Timestamp, now: Timestamp) -> Due {
         let made = self.runs.iter().filter_map(|run| {
-            let at = fire_of(run).filter(|at| *at > after && *at <= now)?;
+            let at = fire_of(run).filter(|at| *at > until && *at <= now)?;
             let fire = Fire { at, event: String::new() };
-            let new = !due.start.contains(&fire) && run.name_any() == self.run_of(&fire).name_any();
-            new.then_some(fire)
+            let is_its = self.made(&fire).is_some_and(|made| made.metadata.name == run.metadata.name);
+            (is_its && !due.start.contains(&fire)).then_some(fire)
         });
         let made: Vec<Fire> = made.collect();
-        due.missed = due.missed.saturating_sub(made.len() as u64);
+        // One of former times was not counted.
+        let counted = made.iter().filter(|fire| clock.is_some_and(|clock| is_fire(clock, fire.at)));
+        due.missed = due.missed.saturating_sub(counted.count() as u64);
         due.start.extend(made);
         due.start.sort();
         due
@@ -172,7 +259,30 @@ impl View {
     /// Whether the status knows of a fire's run, so that the run may go. Before, it is what keeps the fire from starting another.
     pub(super) fn is_noted(&self, run: &PipelineRun) -> bool {
         let until = self.schedule.status.as_ref().and_then(|status| status.decided_until);
-        fire_of(run).is_none_or(|fire| until.is_some_and(|until| until >= fire))
+        // A request may be taken by a clock that is behind that of who decides.
+        let is_decided = |fire| match self.request_at(fire) {
+            Some(request) => request.decided,
+            None => until.is_some_and(|until| until >= fire),
+        };
+        fire_of(run).is_none_or(is_decided)
+            && self.unsaid().is_none_or(|(_, unsaid)| unsaid.metadata.name != run.metadata.name)
+    }
+
+    /// The run of the last fire, where the status says that it has none: an earlier look has decided so, and its write came late,
+    /// when another look had made the run.
+    fn unsaid(&self) -> Option<(Timestamp, &Arc<PipelineRun>)> {
+        let last = self.schedule.status.as_ref()?.last_decision.as_ref().filter(|last| last.run.is_none())?;
+        let fire: Timestamp = last.fire.parse().ok()?;
+        self.runs.iter().find_map(|run| {
+            let at = fire_of(run)?;
+            let event = match self.request_at(at) {
+                Some(request) if at == fire => request.id.clone(),
+                None if seconds(at) == fire => String::new(),
+                _ => return None,
+            };
+            let made = self.made(&Fire { at, event })?;
+            (made.metadata.name == run.metadata.name).then_some((at, run))
+        })
     }
 
     /// The other Pipeline's successes after a time.
@@ -208,10 +318,14 @@ impl View {
         noted.into_iter().any(|event| *event == fire.event)
     }
 
-    /// Whether a fire has a run.
-    fn has_run(&self, fire: &Fire) -> bool {
-        let name = self.run_of(fire).name_any();
-        self.runs.iter().any(|there| there.name_any() == name)
+    /// The run of a fire, if it is there. That of a clock's fire may have been made when the Schedule had another clock.
+    fn made(&self, fire: &Fire) -> Option<&Arc<PipelineRun>> {
+        let own = [if self.request(fire).is_some() { WEBHOOK } else { self.schedule.spec.trigger.key() }];
+        let keys: &[&str] = if fire.event.is_empty() { &CLOCKS } else { &own };
+        keys.iter().find_map(|key| {
+            let name = self.name_of(key, fire);
+            self.runs.iter().find(|run| run.metadata.name.as_ref() == Some(&name))
+        })
     }
 
     /// The events that are decided on up to that time, as long as they may be seen again.
@@ -236,18 +350,27 @@ impl View {
         let mut decided = Decided {
             counts: before.and_then(|status| status.counts.clone()).unwrap_or_default(),
             last: before.and_then(|status| status.last_decision.clone()),
+            before: before.map(|status| status.decisions.clone()).unwrap_or_default(),
             active: self.active().iter().map(|run| run.name_any()).collect(),
             ..Decided::default()
         };
+        if let Some((fire, run)) = self.unsaid() {
+            decided.takes_back();
+            decided.note(self.said(fire, Decision::Started, None, Some(run.name_any())));
+        }
         let mut missed = None;
         if due.missed > 0 {
-            let (decision, reason) = if schedule.spec.suspend {
+            let (decision, reason) = if schedule.spec.suspend || due.asleep {
                 (Decision::Skipped, Reason::Suspended)
             } else {
                 (Decision::Missed, Reason::TooLate)
             };
-            decided.note(decision, due.missed);
-            missed = due.last_missed.map(|at| self.said(at, decision, Some(reason), None));
+            decided.count(decision, due.missed);
+            missed = due.last_missed.map(|at| FireDecision {
+                fires: Some(due.missed).filter(|fires| *fires > 1),
+                ..self.said(at, decision, Some(reason), None)
+            });
+            decided.unstarted.extend(missed.clone());
         }
         // One that the next one would cancel at once is not begun.
         let replaced = match schedule.spec.concurrency_policy {
@@ -255,9 +378,8 @@ impl View {
             _ => 0,
         };
         for (number, fire) in due.start.iter().enumerate() {
-            if number < replaced && !self.has_run(fire) {
-                decided.note(Decision::Missed, 1);
-                decided.last = Some(self.said(fire.at, Decision::Missed, Some(Reason::TooLate), None));
+            if number < replaced && self.made(fire).is_none() {
+                decided.note(self.said(fire.at, Decision::Missed, Some(Reason::TooLate), None));
             } else {
                 self.decide_one(fire, &mut decided);
             }
@@ -272,29 +394,27 @@ impl View {
 
     fn decide_one(&self, fire: &Fire, decided: &mut Decided) {
         let schedule = &self.schedule;
-        let run = self.run_of(fire);
-        let name = run.name_any();
-        if self.runs.iter().any(|there| there.name_any() == name) {
+        if let Some(run) = self.made(fire) {
             // It was made, and noting that was cut short.
-            decided.note(Decision::Started, 1);
-            decided.last = Some(self.said(fire.at, Decision::Started, None, Some(name)));
+            decided.note(self.said(fire.at, Decision::Started, None, Some(run.name_any())));
             return;
         }
         let policy = schedule.spec.concurrency_policy;
         let busy = !decided.active.is_empty();
         let refused = match &self.pipeline {
+            _ if !self.takes_requests() && self.request(fire).is_some() => Some((Decision::Missed, Reason::TooLate)),
             _ if schedule.spec.suspend => Some((Decision::Skipped, Reason::Suspended)),
             None => Some((Decision::Failed, Reason::PipelineMissing)),
             Some(pipeline) if pipeline.spec.draft => Some((Decision::Failed, Reason::PipelineIsDraft)),
             Some(_) if busy && policy == ConcurrencyPolicy::Forbid => Some((Decision::Skipped, Reason::RunActive)),
-            Some(_) if policy == ConcurrencyPolicy::Queue && decided.active.len() >= QUEUE => {
+            // Runs of one Pipeline follow one another, also where all of them are made.
+            Some(_) if policy != ConcurrencyPolicy::Replace && decided.active.len() >= QUEUE => {
                 Some((Decision::Skipped, Reason::QueueFull))
             }
             Some(_) => None,
         };
         if let Some((decision, reason)) = refused {
-            decided.note(decision, 1);
-            decided.last = Some(self.said(fire.at, decision, Some(reason), None));
+            decided.note(self.said(fire.at, decision, Some(reason), None));
             return;
         }
         let decision = match policy {
@@ -309,18 +429,26 @@ impl View {
             ConcurrencyPolicy::Queue if busy => Decision::Queued,
             _ => Decision::Started,
         };
+        let run = self.run_of(fire);
+        let name = run.name_any();
         decided.actions.push(Action::create(Kind::PipelineRun, &run));
         decided.active.push(name.clone());
-        decided.note(decision, 1);
-        decided.last = Some(self.said(fire.at, decision, None, Some(name)));
+        decided.note(self.said(fire.at, decision, None, Some(name)));
     }
 
     fn run_of(&self, fire: &Fire) -> PipelineRun {
-        let schedule = &self.schedule;
-        let (name, uid) = (schedule.name_any(), schedule.uid().unwrap_or_default());
-        let mut run = self.run_named(names::run(&name, &uid, schedule.spec.trigger.key(), fire.at, &fire.event));
+        let mut run = self.run_named(self.name_of(self.schedule.spec.trigger.key(), fire));
         run.metadata.annotations = Some([(labels::FIRE.to_owned(), fire.at.to_string())].into());
+        if let Some(request) = self.request(fire) {
+            run.spec.params.extend(request.params.clone());
+        }
         run
+    }
+
+    /// The name of a fire's run, of a trigger of that key.
+    fn name_of(&self, trigger: &str, fire: &Fire) -> String {
+        let (name, uid) = (self.schedule.name_any(), self.schedule.uid().unwrap_or_default());
+        names::run(&name, &uid, trigger, fire.at, &fire.event)
     }
 
     /// A run of the Schedule's.
@@ -344,7 +472,9 @@ impl View {
     }
 
     fn said(&self, at: Timestamp, decision: Decision, reason: Option<Reason>, run: Option<String>) -> FireDecision {
-        FireDecision { fire: self.shown(at), decision, reason: reason.map(|reason| reason.to_string()), run }
+        // Several requests may be of one second.
+        let fire = if self.request_at(at).is_some() { at.to_string() } else { self.shown(at) };
+        FireDecision { fire, decision, reason: reason.map(|reason| reason.to_string()), run, fires: None }
     }
 
     /// What is said of a Schedule that waits for files.
@@ -378,6 +508,10 @@ impl View {
         }
     }
 
+    fn all_shown(&self, times: Vec<Timestamp>) -> Vec<String> {
+        times.into_iter().map(|at| self.shown(at)).collect()
+    }
+
     /// Lets the oldest runs go that the history limits do not keep.
     fn forget(&self, now: Timestamp) -> Vec<Action> {
         let spec = &self.schedule.spec;
@@ -400,7 +534,7 @@ impl View {
         .collect()
     }
 
-    fn status(&self, found: &Found<'_>, after: Timestamp, now: Timestamp) -> ScheduleStatus {
+    fn status(&self, found: &Found<'_>, after: Timestamp, settings: &Settings, now: Timestamp) -> ScheduleStatus {
         let Found { clock, due, decided, looked, filled } = *found;
         let schedule = &self.schedule;
         let before = schedule.status.as_ref();
@@ -410,7 +544,7 @@ impl View {
             Ok(Some(clock)) if !suspended => clock.upcoming(now.max(after), NEXT),
             _ => Vec::new(),
         };
-        let next: Vec<String> = next.into_iter().map(|fire| self.shown(fire)).collect();
+        let next = self.all_shown(next);
         let (ready, reason, message) = match (clock, &self.pipeline) {
             (Err(error), _) => (false, Reason::Invalid, error.clone()),
             (Ok(_), None) => {
@@ -431,7 +565,13 @@ impl View {
                 Trigger::PipelineSucceeded(other) => {
                     (true, Reason::Waiting, format!("it waits for the next success of the Pipeline `{}`", other.name))
                 }
-                Trigger::Webhook(_) => (true, Reason::Waiting, "it waits for a request".to_owned()),
+                Trigger::Webhook(_) if settings.webhooks => {
+                    (true, Reason::Waiting, "it waits for a request".to_owned())
+                }
+                Trigger::Webhook(_) => {
+                    let message = "the operator listens for no requests: start it with `--webhook-address`";
+                    (false, Reason::NoListener, message.to_owned())
+                }
                 Trigger::FileArrival(arrival) => self.waits_for_files(arrival, looked),
                 trigger => (false, Reason::NotSupportedYet, format!("`{}` is not watched yet", trigger.key())),
             },
@@ -465,6 +605,8 @@ impl View {
             },
             next,
             last_decision: decided.last.clone(),
+            decisions: decided.unstarted.iter().rev().chain(&decided.before).take(DECISIONS).cloned().collect(),
+            requests: self.known_requests(due),
             last_look: looked.last.clone(),
             backfill: filled.status.clone(),
             filled: filled.filled.clone(),
@@ -482,7 +624,36 @@ fn fire_of(run: &PipelineRun) -> Option<Timestamp> {
 }
 
 impl Decided {
-    fn note(&mut self, decision: Decision, fires: u64) {
+    /// What was said of the last fire is not so: it has a run.
+    fn takes_back(&mut self) {
+        let Some(last) = self.last.take() else { return };
+        let counted = match last.decision {
+            Decision::Skipped | Decision::Failed => &mut self.counts.skipped,
+            Decision::Missed => &mut self.counts.missed,
+            Decision::Started | Decision::Queued | Decision::Replaced => return,
+        };
+        *counted = counted.saturating_sub(1);
+        let is_it = |said: &FireDecision| said.fire == last.fire && said.decision == last.decision;
+        let Some(index) = self.before.iter().position(is_it) else { return };
+        match self.before[index].fires {
+            Some(fires @ 2..) => self.before[index].fires = Some(fires - 1).filter(|fires| *fires > 1),
+            _ => drop(self.before.remove(index)),
+        }
+    }
+
+    /// What became of a fire.
+    fn note(&mut self, said: FireDecision) {
+        self.count(said.decision, 1);
+        if said.run.is_none() {
+            match self.unstarted.last_mut().filter(|last| last.reason == said.reason) {
+                Some(last) => *last = FireDecision { fires: Some(last.fires.unwrap_or(1) + 1), ..said.clone() },
+                None => self.unstarted.push(said.clone()),
+            }
+        }
+        self.last = Some(said);
+    }
+
+    fn count(&mut self, decision: Decision, fires: u64) {
         match decision {
             Decision::Started | Decision::Queued | Decision::Replaced => self.counts.started += fires,
             Decision::Skipped | Decision::Failed => self.counts.skipped += fires,

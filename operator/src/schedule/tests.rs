@@ -2,11 +2,13 @@
 
 mod backfill;
 mod downtime;
+mod edits;
 mod kills;
+mod requests;
 
 use std::sync::Arc;
 
-use aggregator_crds::schedule::{Decision, FireCounts, ScheduleStatus};
+use aggregator_crds::schedule::{Decision, FireCounts, ScheduleSpec, ScheduleStatus};
 use aggregator_crds::{Pipeline, PipelineRun, Schedule};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
@@ -82,6 +84,13 @@ impl View {
     fn then(self, now: Timestamp) -> Self {
         let done = planned(&self, now);
         self.after(&done, 0)
+    }
+
+    fn edited(mut self, edit: impl FnOnce(&mut ScheduleSpec)) -> Self {
+        let schedule = Arc::make_mut(&mut self.schedule);
+        edit(&mut schedule.spec);
+        schedule.metadata.generation = schedule.metadata.generation.map(|generation| generation + 1);
+        self
     }
 
     fn all_end(mut self, how: &str) -> Self {
@@ -161,21 +170,101 @@ fn hours_of_absence_are_counted_and_made_up_for_as_the_policy_says() {
 }
 
 #[test]
-fn what_would_have_been_due_before_an_edit_or_while_suspended_is_none_of_its_fires() {
+fn each_fire_that_is_on_time_meets_the_policy_in_its_turn() {
+    let cases = [
+        ("Forbid", 1, (2, 1, 0), (Decision::Skipped, Some("RunActive"))),
+        ("Allow", 2, (3, 0, 0), (Decision::Started, None)),
+        ("Queue", 2, (3, 0, 0), (Decision::Queued, None)),
+        // One that the next one would cancel at once is not begun.
+        ("Replace", 1, (2, 0, 1), (Decision::Started, None)),
+    ];
+    for (policy, runs, counts, (decision, reason)) in cases {
+        for missed in [json!({"policy": "Skip"}), json!({"policy": "Latest"}), json!({"policy": "All", "max": 1})] {
+            let spec = json!({"interval": {"every": "20s"}, "concurrencyPolicy": policy, "missedRuns": missed});
+            let view = view(&spec).then(at("09:50:01")).all_end("True");
+            assert_eq!((view.runs.len(), view.counts()), (1, (1, 0, 0)), "{policy}, {missed}");
+            let view = view.then(at("09:50:45"));
+            assert_eq!((view.runs.len() - 1, view.counts()), (runs, counts), "{policy}, {missed}");
+            assert_eq!(view.last(), ("2026-11-23T09:50:40+00:00", decision, reason), "{policy}, {missed}");
+        }
+    }
+}
+
+#[test]
+fn a_hundred_runs_go_on_or_wait_and_no_more() {
+    for policy in ["Allow", "Queue"] {
+        let missed = json!({"policy": "All", "max": 1000});
+        let spec = json!({"interval": {"every": "1s"}, "concurrencyPolicy": policy, "missedRuns": missed});
+        // The last of a hundred.
+        let view = view(&spec).then(at("09:51:39"));
+        assert_eq!((view.runs.len(), view.counts()), (100, (100, 0, 0)), "{policy}");
+        let mut view = view.then(at("09:51:40"));
+        assert_eq!((view.runs.len(), view.counts()), (100, (100, 1, 0)), "{policy}");
+        assert_eq!(view.last(), ("2026-11-23T09:51:40+00:00", Decision::Skipped, Some("QueueFull")), "{policy}");
+        let first = Arc::make_mut(&mut view.runs[0]);
+        first.status = Some(object(json!({"conditions": [{"type": "Succeeded", "status": "True", "reason": "X"}]})));
+        assert_eq!(view.then(at("09:51:41")).counts(), (101, 1, 0), "{policy}: there is room for one");
+    }
+}
+
+#[test]
+fn each_fire_that_starts_nothing_is_told_with_its_reason() {
+    let told = |view: &View| -> Vec<(String, Decision, String, u64)> {
+        let decisions = view.noted().decisions.iter();
+        let told = decisions.map(|it| {
+            let reason = it.reason.clone().unwrap_or_default();
+            (it.fire[11..16].to_owned(), it.decision, reason, it.fires.unwrap_or(1))
+        });
+        told.collect()
+    };
+    let said = |hour: &str, decision: Decision, reason: &str, fires: u64| {
+        (hour.to_owned(), decision, reason.to_owned(), fires)
+    };
+    let view = hourly(&json!({})).then(at("09:50:01")).then(at("10:00:00"));
+    assert_eq!(told(&view), []);
+    let active = said("12:00", Decision::Skipped, "RunActive", 1);
+    let view = view.then(at("11:00:00"));
+    assert_eq!(told(&view), std::slice::from_ref(&active));
+    // Nobody is there for two fires, and the run goes on.
+    let view = view.then(at("14:00:00"));
+    let late = said("14:00", Decision::Missed, "TooLate", 2);
+    let still = said("15:00", Decision::Skipped, "RunActive", 1);
+    assert_eq!(told(&view), [still.clone(), late.clone(), active.clone()]);
+    let pipeline = view.pipeline.clone();
+    let mut view = view.all_end("True");
+    view.pipeline = None;
+    let view = View { pipeline, ..view.then(at("15:00:00")) };
+    let missing = said("16:00", Decision::Failed, "PipelineMissing", 1);
+    assert_eq!(told(&view), [missing.clone(), still.clone(), late.clone(), active.clone()]);
+    // What starts a run leaves the others where they are.
+    let view = view.then(at("16:00:00"));
+    assert_eq!((view.last().1, told(&view)), (Decision::Started, vec![missing, still, late, active]));
+    let view = (17..24).fold(view, |view, hour| view.then(at(&format!("{hour}:00:00"))));
+    assert_eq!(view.counts(), (2, 10, 2));
+
+    let view = hourly(&json!({"cron": {"expressions": ["* * * * *"]}})).then(at("10:00:00"));
+    let view = (1..30).fold(view, |view, minute| view.then(at(&format!("10:{minute:02}:00"))));
+    let all = told(&view);
+    assert_eq!((all.len(), all[0].0.as_str(), all[19].0.as_str()), (20, "10:29", "10:10"), "the last ones");
+}
+
+#[test]
+fn what_comes_due_while_it_is_suspended_is_skipped_and_never_made_up_for() {
     let view = hourly(&json!({"suspend": true})).then(at("09:50:01"));
     assert_eq!(planned(&view, at("09:59:58")).again.map(|time| time.as_secs()), Some(2), "what is skipped is recorded");
     let view = view.then(at("10:00:00"));
     assert_eq!(view.last(), ("2026-11-23T11:00:00+01:00", Decision::Skipped, Some("Suspended")));
-    let mut view = view.then(at("11:30:00"));
+    let view = view.then(at("11:30:00"));
     assert_eq!((view.runs.len(), view.counts()), (0, (0, 2, 0)));
     assert!(view.noted().next.is_empty());
-    let schedule = Arc::make_mut(&mut view.schedule);
-    schedule.spec.suspend = false;
-    schedule.metadata.generation = Some(2);
-    let view = view.then(at("12:30:00"));
-    assert_eq!(view.runs.len(), 0);
+    // Nobody was there when it was resumed.
+    let view = view.edited(|spec| spec.suspend = false).then(at("12:30:00"));
+    assert_eq!((view.runs.len(), view.counts()), (0, (0, 3, 0)));
+    assert_eq!(view.last(), ("2026-11-23T13:00:00+01:00", Decision::Skipped, Some("Suspended")));
     assert_eq!(view.noted().next[0], "2026-11-23T14:00:00+01:00");
-    assert_eq!(view.then(at("13:00:00")).runs.len(), 1);
+    assert_eq!(planned(&view, at("12:30:01")).actions, []);
+    let view = view.then(at("13:00:00"));
+    assert_eq!((view.runs.len(), view.counts()), (1, (1, 3, 0)));
 }
 
 #[test]
@@ -378,7 +467,7 @@ fn the_trigger_is_told_in_words() {
             json!({"cron": {"expressions": ["0 5 * * *", "0 6 * * *", "1 7 * * *"], "timeZone": "Europe/Berlin"}}),
             "0 5 * * * (and 2 more) Europe/Berlin",
         ),
-        (json!({"webhook": {}}), "by request"),
+        (requests::waits(&json!({})), "by request"),
     ];
     for (spec, words) in cases {
         assert_eq!(view(&spec).then(at("09:50:01")).noted().trigger.as_deref(), Some(words));

@@ -118,7 +118,8 @@ fn tests_that_could_not_be_run_are_run_again_after_a_while() {
     let lost = lost.settled(now());
     assert_eq!(
         lost.conditions()[2],
-        "TestsPassed Unknown TimedOut: its tests could not be run: it took longer than 300 seconds"
+        "TestsPassed Unknown TimedOut: its tests could not be run: it took longer than 300 seconds; it is tried again by \
+         itself"
     );
     assert_eq!(lost.at(now() + 10.seconds()).again, Some(std::time::Duration::from_secs(50)));
     let again = lost.settled(now() + 60.seconds());

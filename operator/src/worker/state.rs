@@ -5,13 +5,14 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStateWaiting
 use kube::ResourceExt;
 
 use super::pod::CONTAINER;
+use crate::conditions::with_remedy;
 
 /// What an attempt is doing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Waiting {
     /// Why it has not begun, in a word.
     pub reason: Reason,
-    /// Why, for people.
+    /// Why, for people, and what to do.
     pub message: String,
 }
 
@@ -30,6 +31,7 @@ pub struct Death {
 #[must_use]
 pub fn waiting(pod: &Pod) -> Option<Waiting> {
     let status = pod.status.as_ref()?;
+    let held = |reason, message: &str| Some(Waiting { reason, message: with_remedy(reason, message, &pod.name_any()) });
     let unscheduled = status
         .conditions
         .iter()
@@ -37,26 +39,20 @@ pub fn waiting(pod: &Pod) -> Option<Waiting> {
         .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
     if let Some(condition) = unscheduled {
         let why = condition.message.clone().unwrap_or_default();
-        let message = format!(
-            "no node takes the Pod {}: {}; lower execution.resources, or add nodes",
-            pod.name_any(),
-            why.trim_end_matches('.')
-        );
-        return Some(Waiting { reason: Reason::Unschedulable, message });
+        return held(Reason::Unschedulable, &format!("no node takes the Pod {}: {why}", pod.name_any()));
     }
     let state = status.container_statuses.iter().flatten().find_map(|container| container.state.as_ref());
     let ContainerStateWaiting { reason, message } = state?.waiting.as_ref()?;
     let message = message.clone().unwrap_or_default();
-    let (reason, message) = match reason.as_deref()? {
+    match reason.as_deref()? {
         "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
-            (Reason::ImagePullFailed, format!("the worker's image cannot be had: {message}"))
+            held(Reason::ImagePullFailed, &format!("the worker's image cannot be had: {message}"))
         }
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
-            (Reason::ContainerFailed, format!("the worker's container cannot be made: {message}"))
+            held(Reason::ContainerFailed, &format!("the worker's container cannot be made: {message}"))
         }
-        _ => (Reason::PodStarting, format!("the Pod {} starts", pod.name_any())),
-    };
-    Some(Waiting { reason, message })
+        _ => Some(Waiting { reason: Reason::PodStarting, message: format!("the Pod {} starts", pod.name_any()) }),
+    }
 }
 
 /// The number of a Pod among those of a Job that share its work.
@@ -105,9 +101,7 @@ pub fn death(pod: &Pod) -> Death {
     } else {
         match terminated {
             Some(state) if state.reason.as_deref() == Some("OOMKilled") => {
-                let text =
-                    format!("the Pod {name} used more memory than it may: raise execution.resources.limits.memory");
-                (Reason::OutOfMemory, text, false)
+                (Reason::OutOfMemory, format!("the Pod {name} used more memory than it may"), false)
             }
             Some(state) if matches!(state.exit_code, 137 | 143) => {
                 let text = format!("the worker in the Pod {name} was killed (exit code {})", state.exit_code);
@@ -122,4 +116,40 @@ pub fn death(pod: &Pod) -> Death {
         }
     };
     Death { reason, message: message.trim_end_matches([':', ' ']).into(), retryable }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::fixture::object;
+
+    #[test]
+    fn what_keeps_a_pod_from_beginning_is_said_with_what_to_do() {
+        let held = |status: Value| {
+            let pod = object(json!({"metadata": {"name": "first-x"}, "status": status}));
+            let Waiting { reason, message } = waiting(&pod).expect("it waits");
+            (reason, message)
+        };
+        let container = |reason: &str, message: &str| {
+            let state = json!({"waiting": {"reason": reason, "message": message}});
+            json!({"containerStatuses": [{"name": "worker", "image": "", "imageID": "", "ready": false,
+                                          "restartCount": 0, "state": state}]})
+        };
+        let unscheduled = json!({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes."}]});
+        for (status, reason, message) in [
+            (unscheduled, Reason::Unschedulable, "no node takes the Pod first-x: 0/1 nodes"),
+            (container("ErrImagePull", ""), Reason::ImagePullFailed, "the worker's image cannot be had"),
+            (
+                container("CreateContainerConfigError", "no key `password`"),
+                Reason::ContainerFailed,
+                "the worker's container cannot be made: no key `password`",
+            ),
+        ] {
+            assert_eq!(held(status), (reason, format!("{message}; {}", reason.remedy())));
+        }
+        let starts = held(container("ContainerCreating", ""));
+        assert_eq!(starts, (Reason::PodStarting, "the Pod first-x starts".to_owned()));
+    }
 }

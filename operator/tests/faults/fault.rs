@@ -32,9 +32,16 @@ pub(crate) enum Fault {
     Broken,
     /// The API server says that it took too long: 504.
     TimedOut,
+    /// A creation arrives twice, and when the operator asks what is there, that is refused: 500.
+    Unread,
+    /// Nothing arrives, and nothing answers, until the operator gives it up.
+    HangsBefore,
+    /// The write is done, and nothing answers, until the operator gives it up.
+    HangsAfter,
 }
 
 impl Fault {
+    /// What may go wrong with any write, in no time.
     pub(crate) const ALL: [Self; 12] = [
         Self::CrashBefore,
         Self::CrashAfter,
@@ -49,6 +56,8 @@ impl Fault {
         Self::Broken,
         Self::TimedOut,
     ];
+    /// What takes as long as the operator has patience.
+    pub(crate) const HANGS: [Self; 2] = [Self::HangsBefore, Self::HangsAfter];
 
     /// What the report calls it.
     pub(crate) fn name(self) -> &'static str {
@@ -65,6 +74,9 @@ impl Fault {
             Self::Throttled => "429 Too Many Requests",
             Self::Broken => "500 Internal Error",
             Self::TimedOut => "504 Timeout",
+            Self::Unread => "created twice, 500 for the GET",
+            Self::HangsBefore => "hangs before the write",
+            Self::HangsAfter => "hangs after the write",
         }
     }
 
@@ -82,7 +94,10 @@ impl Fault {
             | Self::ReplyLost
             | Self::Dropped
             | Self::Duplicated
-            | Self::Delayed => return None,
+            | Self::Delayed
+            | Self::Unread
+            | Self::HangsBefore
+            | Self::HangsAfter => return None,
         };
         Some(refused(code, reason))
     }

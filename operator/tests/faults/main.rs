@@ -7,7 +7,8 @@
 //! ```
 //! The shipped operator runs in this process, against a control plane that is real, or the embedded one: AGGREGATOR_PLANE
 //! says which. It is killed by taking it out of the world where it stands. AGGREGATOR_FAULTS=all tries every write with every
-//! fault; otherwise a fixed part of these is tried, in which each write and each fault is (`matrix.rs`).
+//! fault; otherwise a fixed part of these is tried, in which each write and each fault is (`matrix.rs`). Writes that nothing
+//! answers, and watches that go wrong for one kind alone, are tried with `all` only.
 
 #![expect(clippy::print_stdout, reason = "the tests say what they have tried")]
 
@@ -49,6 +50,10 @@ use crate::workload::{WORKLOADS, Workload};
 const TRIES: usize = 3;
 /// How many writes a play may take: an operator that hears nothing for minutes must not try again all the time.
 const MOST_WRITES: usize = 400;
+/// One of so many writes may be one that is not made in every undisturbed play: nothing goes wrong with it.
+const UNSTEADY: usize = 10;
+/// The kinds of which the watch goes wrong alone.
+const ALONE: [&str; 4] = ["jobs", "pods", "pipelineruns", "configmaps"];
 
 /// What has come of cases.
 #[derive(Default)]
@@ -57,6 +62,10 @@ struct Tried {
     recovered: Vec<Duration>,
     /// What went otherwise.
     failures: Vec<String>,
+    /// How many writes there are.
+    writes: usize,
+    /// Those among them that are not made in every undisturbed play.
+    unsteady: Vec<String>,
 }
 
 impl Tried {
@@ -67,13 +76,25 @@ impl Tried {
         }
     }
 
+    fn add_all(&mut self, other: Self) {
+        self.recovered.extend(other.recovered);
+        self.failures.extend(other.failures);
+        self.writes += other.writes;
+        self.unsteady.extend(other.unsteady);
+    }
+
     /// Everything must have gone well.
     fn assert(self, what: &str, begun: Instant) {
         let (all, failed) = (self.recovered.len() + self.failures.len(), self.failures.len());
         println!("{what}: {all} cases in {:.0} s, {failed} failed", begun.elapsed().as_secs_f64());
         println!("from the fault to the end: {}", times(&self.recovered));
+        let (writes, unsteady) = (self.writes, self.unsteady.len());
+        if unsteady > 0 {
+            println!("{unsteady} of {writes} writes are not made every time: {}", self.unsteady.join("; "));
+        }
         let shown: Vec<String> = self.failures.into_iter().take(8).collect();
         assert!(failed == 0, "{failed} of {all} cases failed, among them:\n\n{}", shown.join("\n\n"));
+        assert!(unsteady * UNSTEADY <= writes, "nothing goes wrong with {unsteady} of {writes} writes");
     }
 }
 
@@ -108,12 +129,14 @@ fn milliseconds(time: Duration) -> u64 {
 async fn writes(stage: Arc<Stage>, workload: &'static Workload) -> Result<Tried, String> {
     let reference = Reference::of(&stage, workload).await?;
     let plane = stage.plane;
-    let (written, masked) = (reference.writes.len(), reference.masks.len());
-    let line = json!({"plane": plane, "workload": workload.name, "writes": written, "masks": masked});
+    let [written, unsteady, masked] = [reference.writes.len(), reference.unsteady.len(), reference.masks.len()];
+    let line = json!({
+        "plane": plane, "workload": workload.name, "writes": written, "unsteady": unsteady, "masks": masked,
+    });
     note("workloads", line);
     let mut cases = JoinSet::new();
-    for (write, way) in matrix::pairs(reference.writes.len(), Fault::ALL.len(), matrix::everything()) {
-        let (mark, fault) = (reference.writes[write].clone(), Fault::ALL[way]);
+    let mut begins = |write: usize, fault: Fault| {
+        let mark = reference.writes[write].clone();
         let name = format!("{}, {} at `{mark}` (write {})", workload.name, fault.name(), write + 1);
         let of = Arc::clone(&reference);
         let told = move |played: &Played, trouble: &Trouble, took: Duration| {
@@ -128,8 +151,26 @@ async fn writes(stage: Arc<Stage>, workload: &'static Workload) -> Result<Tried,
             Ok(())
         };
         cases.spawn(case(Arc::clone(&stage), workload, Trouble::Write(mark, fault), name, told));
+    };
+    for (write, way) in matrix::pairs(written, Fault::ALL.len(), matrix::everything()) {
+        begins(write, Fault::ALL[way]);
     }
-    Ok(all(cases).await)
+    // The last one makes a Job, where Jobs are made.
+    let mut creations: Vec<usize> = (0..written).filter(|write| reference.writes[*write].is_creation()).collect();
+    creations.reverse();
+    for write in creations.iter().take(if matrix::everything() { written } else { 1 }) {
+        begins(*write, Fault::Unread);
+    }
+    // Each takes as long as the operator has patience: one write stands for all of a workload.
+    if matrix::everything() && written > 0 {
+        for fault in Fault::HANGS {
+            begins(creations.first().copied().unwrap_or(written / 2), fault);
+        }
+    }
+    let mut tried = all(cases).await;
+    tried.writes = written + unsteady;
+    tried.unsteady = reference.unsteady.iter().map(|mark| format!("{}, {mark}", workload.name)).collect();
+    Ok(tried)
 }
 
 /// Whether a watch of a workload goes wrong in a way.
@@ -143,11 +184,11 @@ fn is_tried(fault: WatchFault, workload: &Workload, plane: &str) -> bool {
     }
 }
 
-/// Every watch of a workload goes wrong in every way, and an operator is shown the past.
+/// Every watch of a workload goes wrong in every way, lists are refused, an operator is shown the past, and two of them act.
 async fn watches(stage: Arc<Stage>, workload: &'static Workload) -> Result<Tried, String> {
     let plane = stage.plane;
     let mut cases = JoinSet::new();
-    let mut begins = |fault: &'static str, name: String, trouble: Trouble| {
+    let mut begins = |fault: String, name: String, trouble: Trouble| {
         let told = move |played: &Played, _: &Trouble, took: Duration| {
             let (hit, written) = (played.hit.map_or(0, |hit| hit.times), played.writes.len());
             let line = json!({
@@ -166,7 +207,8 @@ async fn watches(stage: Arc<Stage>, workload: &'static Workload) -> Result<Tried
     let (silent, others): (Vec<_>, Vec<_>) = faults.partition(|fault| *fault == WatchFault::HalfOpen);
     // What takes minutes does not wait until it is known how it must end. The others would do so with a turn that others need.
     let mut of = |fault: WatchFault| {
-        begins(fault.name(), format!("{}, {}", workload.name, fault.name()), Trouble::Watch(fault));
+        let (name, trouble) = (fault.name().to_owned(), Trouble::Watch(fault, None));
+        begins(name.clone(), format!("{}, {name}", workload.name), trouble);
     };
     silent.into_iter().for_each(&mut of);
     let reference = Reference::of(&stage, workload).await?;
@@ -174,9 +216,31 @@ async fn watches(stage: Arc<Stage>, workload: &'static Workload) -> Result<Tried
     for (before, after) in matrix::pasts(reference.writes.len(), matrix::everything()) {
         let (before, after) = (reference.writes[before].clone(), reference.writes[after].clone());
         let name = format!("{}, killed, and shown the past: `{before}` after `{after}`", workload.name);
-        begins("killed, and shown the past", name, Trouble::Past { before, after });
+        begins("killed, and shown the past".to_owned(), name, Trouble::Past { before, after });
+    }
+    let middle = reference.writes.get(reference.writes.len() / 2).cloned();
+    for (fault, trouble) in [
+        ("500 for the first list of each kind", Trouble::Lists),
+        ("a second operator beside", Trouble::Beside { killed: None }),
+        ("a second operator beside, one killed", Trouble::Beside { killed: middle }),
+    ] {
+        begins(fault.to_owned(), format!("{}, {fault}", workload.name), trouble);
+    }
+    if matrix::everything() {
+        for (fault, kind) in alone(&reference) {
+            let name = format!("{}, {}, of {kind} alone", workload.name, fault.name());
+            begins(format!("{}, of one kind alone", fault.name()), name, Trouble::Watch(fault, Some(kind)));
+        }
     }
     Ok(all(cases).await)
+}
+
+/// What goes wrong with the watch of one kind alone, and of which.
+fn alone(reference: &Reference) -> Vec<(WatchFault, &'static str)> {
+    let kinds: Vec<&'static str> = ALONE.into_iter().filter(|kind| reference.tells_of(kind)).collect();
+    // Not every kind has objects that change twice in a moment, so that one change can be left out.
+    let faults = WatchFault::ALL.into_iter().filter(|fault| *fault != WatchFault::Skip);
+    faults.flat_map(|fault| kinds.iter().map(move |kind| (fault, *kind))).collect()
 }
 
 async fn all(mut cases: JoinSet<Result<Duration, String>>) -> Tried {
@@ -199,10 +263,7 @@ where
     let mut all = Tried::default();
     while let Some(of_one) = workloads.join_next().await {
         match of_one {
-            Ok(Ok(tried)) => {
-                all.recovered.extend(tried.recovered);
-                all.failures.extend(tried.failures);
-            }
+            Ok(Ok(tried)) => all.add_all(tried),
             Ok(Err(why)) => all.failures.push(why),
             Err(error) => all.failures.push(format!("a workload panicked: {error}")),
         }

@@ -7,13 +7,13 @@ use aggregator_operator::health::Health;
 use aggregator_operator::metrics::Metrics;
 use aggregator_operator::{Operation, OperatorError, Settings, calls, operate};
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, try_join_all};
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::fault::WatchFault;
+use crate::fault::{Fault, WatchFault};
 use crate::node::Kubelet;
 use crate::reference::Reference;
 use crate::road::{Hit, Mark, Road, Trouble, Write};
@@ -23,11 +23,13 @@ use crate::state::State;
 use crate::worker::Sink;
 use crate::workload::Workload;
 
-/// How long a play may take.
+/// How long a play may take whose operator hears what happens.
 const LONGEST: Duration = Duration::from_secs(120);
-/// How long one may take whose operator hears nothing: it gives a watch up 5 s after its end (230 s), which has to be before
+/// By when a watch that has died in silence has to be noticed: it is given up 5 s after its end (230 s), which has to be before
 /// 240 s, because some networks forget a silent connection by then.
-const SILENT: Duration = Duration::from_secs(240 + 60);
+const NOTICED: Duration = Duration::from_secs(240);
+/// How long a play may take whose operator hears nothing.
+const SILENT: Duration = NOTICED.saturating_add(Duration::from_secs(60));
 /// How long after a fault everything must be as it should be.
 const RECOVERS: Duration = Duration::from_secs(30);
 /// How long nothing changes when it has come to an end: the Job controller collects changes for a second.
@@ -66,14 +68,27 @@ impl Played {
 }
 
 /// Whether errands may be done again: the operator was shown the past, or for minutes the past of some kinds and the present of
-/// others.
-fn shows_the_past(trouble: &Trouble) -> bool {
-    matches!(trouble, Trouble::Past { .. } | Trouble::Watch(WatchFault::Replay | WatchFault::HalfOpen))
+/// others; or there is another one, and what that has written is not seen yet.
+fn repeats_errands(trouble: &Trouble) -> bool {
+    match trouble {
+        Trouble::Past { .. } | Trouble::Beside { .. } => true,
+        Trouble::Watch(fault, _) => matches!(fault, WatchFault::Replay | WatchFault::HalfOpen),
+        Trouble::Nothing | Trouble::Write(..) | Trouble::Lists => false,
+    }
 }
 
-/// Whether nothing is heard for minutes.
+/// Whether nothing is answered until the operator's patience ends, or nothing is heard for minutes.
 fn is_silent(trouble: &Trouble) -> bool {
-    matches!(trouble, Trouble::Watch(WatchFault::HalfOpen))
+    match trouble {
+        Trouble::Write(_, fault) => Fault::HANGS.contains(fault),
+        Trouble::Watch(fault, _) => *fault == WatchFault::HalfOpen,
+        _ => false,
+    }
+}
+
+/// How long a play may take.
+fn longest(trouble: &Trouble) -> Duration {
+    if is_silent(trouble) { SILENT } else { LONGEST }
 }
 
 /// Plays a workload. When something goes wrong, its end must be that of plays in which nothing does.
@@ -90,7 +105,7 @@ async fn played(stage: Arc<Stage>, workload: &'static Workload, trouble: Trouble
     let scene = Arc::new(Scene::set(&stage).await.map_err(Wrong::Otherwise)?);
     (workload.before)(&scene).await.map_err(Wrong::Otherwise)?;
     tokio::time::sleep(workload.ripens).await;
-    scene.begins(if is_silent(&trouble) { SILENT } else { LONGEST });
+    scene.begins(longest(&trouble));
     let road = Arc::new(Road::new(Arc::clone(&scene), trouble.clone()));
     let sink = Arc::new(Sink::default());
     let kubelet = Arc::new(Kubelet {
@@ -102,8 +117,9 @@ async fn played(stage: Arc<Stage>, workload: &'static Workload, trouble: Trouble
     });
     let pods = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kubelet).runs()));
     let stop = CancellationToken::new();
-    let operators = operators(Arc::clone(&road), scene.namespace.clone(), stop.clone());
-    let operators = AbortOnDropHandle::new(tokio::spawn(operators));
+    let at_a_time = if matches!(trouble, Trouble::Beside { .. }) { 2 } else { 1 };
+    let operators = (0..at_a_time).map(|_| operators(Arc::clone(&road), scene.namespace.clone(), stop.clone()));
+    let operators = AbortOnDropHandle::new(tokio::spawn(try_join_all(operators)));
     let driven = (workload.drive)(&scene).await;
     // It is known long before: who hears nothing for minutes need not wait for it at first.
     let reference = match &trouble {
@@ -120,7 +136,7 @@ async fn played(stage: Arc<Stage>, workload: &'static Workload, trouble: Trouble
     drop((turn, pods));
     stage.seen.leave(&scene.namespace);
     let operator = match stopped {
-        Ok(Ok(Ok(()))) => None,
+        Ok(Ok(Ok(_))) => None,
         Ok(Ok(Err(why))) => Some(why),
         Ok(Err(error)) => Some(format!("the operator panicked: {error}")),
         Err(_) => Some("the operator did not stop".to_owned()),
@@ -147,7 +163,8 @@ async fn operators(road: Arc<Road>, namespace: String, stop: CancellationToken) 
     loop {
         let lane = road.lane();
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
-        let answers = tower::service_fn(move |request| lane.clone().answer(request));
+        let own = lane.clone();
+        let answers = tower::service_fn(move |request| own.clone().answer(request));
         let client = calls::client_of(answers, &metrics);
         let operation = Operation {
             settings: settings(&namespace),
@@ -155,11 +172,12 @@ async fn operators(road: Arc<Road>, namespace: String, stop: CancellationToken) 
             metrics: metrics.clone(),
             elector: None,
             traces: None,
+            webhooks: None,
         };
         let operating = AbortOnDropHandle::new(tokio::spawn(operate(client, operation, stop.clone())));
         let ended = tokio::select! {
             // It is dropped where it is, with all that it knows.
-            () = road.killed.notified() => None,
+            () = lane.killed() => None,
             ended = operating => Some(ended),
         };
         let counted = metrics.text().map_err(|error| error.to_string())?;
@@ -189,6 +207,7 @@ fn settings(namespace: &str) -> Settings {
         host_path_base: None,
         run_ttl: Duration::from_secs(3600),
         variables: Vec::new(),
+        webhooks: true,
     }
 }
 
@@ -204,7 +223,7 @@ struct Playing<'a> {
 impl Playing<'_> {
     /// Waits until nothing changes any more; of a play with a reference, until everything is as it should be, in time.
     async fn settles(&self) -> Result<(State, Instant), String> {
-        let again = shows_the_past(&self.trouble);
+        let again = repeats_errands(&self.trouble);
         let still = if self.reference.is_some() { STILL } else { STILLER };
         let begun = Instant::now();
         let mut changes = self.scene.place.changes();
@@ -225,11 +244,11 @@ impl Playing<'_> {
                 }
             } else {
                 since = None;
-                if begun.max(self.calm().unwrap_or(begun)).elapsed() > RECOVERS {
+                if self.is_over() && begun.max(self.calm().unwrap_or(begun)).elapsed() > RECOVERS {
                     return Err(format!("it is not as it must be:\n  {}", differs.join("\n  ")));
                 }
             }
-            if begun.elapsed() > LONGEST {
+            if begun.elapsed() > longest(&self.trouble) {
                 return Err("it changes all the time".to_owned());
             }
             if tokio::time::timeout(LOOK, changes.changed()).await.is_ok() {
@@ -248,8 +267,9 @@ impl Playing<'_> {
     fn calm(&self) -> Option<Instant> {
         let hit = self.road.hit()?;
         match &self.trouble {
-            Trouble::Write(..) | Trouble::Past { .. } => hit.over,
-            // What goes wrong with a watch goes on, or is over in a moment.
+            Trouble::Write(..) | Trouble::Past { .. } | Trouble::Beside { killed: Some(_) } => hit.over,
+            Trouble::Watch(WatchFault::HalfOpen, _) => Some(hit.begun + NOTICED),
+            // It goes on, or is over in a moment.
             _ => Some(hit.begun),
         }
     }
@@ -259,9 +279,10 @@ impl Playing<'_> {
         self.road.hit().is_none() || self.calm().is_some()
     }
 
-    /// Whether it was as it should be in time.
+    /// Whether it was as it should be in time, where there was a time at which everything was well again.
     fn in_time(&self, since: Instant) -> Result<(), String> {
-        let Some(calm) = self.calm().filter(|_| !matches!(self.trouble, Trouble::Watch(_))) else { return Ok(()) };
+        let goes_on = matches!(self.trouble, Trouble::Watch(..) | Trouble::Lists | Trouble::Beside { killed: None });
+        let Some(calm) = self.calm().filter(|_| !goes_on) else { return Ok(()) };
         let took = since.saturating_duration_since(calm);
         if took <= RECOVERS { Ok(()) } else { Err(format!("it took {} s after the fault", took.as_secs())) }
     }
@@ -272,7 +293,7 @@ impl Playing<'_> {
         let writes = self.road.writes().into_iter().map(|write| {
             let at = begun.map(|begun| write.begun.saturating_duration_since(begun)).unwrap_or_default();
             let code = write.answered.map_or("no answer".to_owned(), |(_, code)| code.to_string());
-            format!("  {:6.3} s {} → {code}\n", at.as_secs_f64(), write.mark)
+            format!("  {:6.3} s, operator {}: {} → {code}\n", at.as_secs_f64(), write.by, write.mark)
         });
         let writes: String = writes.collect();
         let troubles = kubelet.troubles.lock().unwrap_or_else(PoisonError::into_inner).join("; ");

@@ -18,6 +18,8 @@ pub(crate) struct Reference {
     pub(crate) workload: &'static Workload,
     /// What the operator writes every time, in its order.
     pub(crate) writes: Vec<Mark>,
+    /// What it writes at times: nothing of that goes wrong.
+    pub(crate) unsteady: Vec<Mark>,
     /// What comes of it.
     state: State,
     /// Fields that are not the same every time.
@@ -65,16 +67,30 @@ impl Reference {
             return Err(format!("{}: undisturbed plays differ in {path}", workload.name));
         }
         let marks = |play: &Played| play.writes.iter().map(|write| write.mark.clone()).collect::<BTreeSet<_>>();
-        let sets: Vec<BTreeSet<Mark>> = others.iter().map(marks).collect();
+        let sets: Vec<BTreeSet<Mark>> = played.iter().map(marks).collect();
         let always = |mark: &Mark| sets.iter().all(|set| set.contains(mark));
         let writes: Vec<Mark> = first.writes.iter().map(|write| write.mark.clone()).filter(always).collect();
+        let any: BTreeSet<&Mark> = sets.iter().flatten().collect();
+        let unsteady = any.into_iter().filter(|mark| !always(mark)).cloned().collect();
         let from = |mark: &Mark| {
             let mut times: Vec<Duration> = played.iter().filter_map(|play| play.since(mark)).collect();
             times.sort();
             times.get(times.len() / 2).copied().unwrap_or_default()
         };
         let from = writes.iter().map(|mark| (mark.clone(), from(mark))).collect();
-        Ok(Self { workload, writes, state: first.state.clone(), masks, from })
+        Ok(Self { workload, writes, unsteady, state: first.state.clone(), masks, from })
+    }
+
+    /// Whether the operator's watch of a kind has objects to tell of.
+    pub(crate) fn tells_of(&self, resource: &str) -> bool {
+        let kind = match resource {
+            "pipelineruns" => "PipelineRun/",
+            "configmaps" => "ConfigMap/",
+            // Pods are those of Jobs.
+            _ => "Job/",
+        };
+        // What every namespace has is not watched.
+        self.state.counts.keys().any(|name| name.starts_with(kind) && !name.ends_with("/kube-root-ca.crt"))
     }
 
     /// What of a state is not as it must be; `again` is whether errands may have been done again.
@@ -85,5 +101,37 @@ impl Reference {
     /// How much longer it took from a write to the end than when nothing goes wrong.
     pub(crate) fn lost(&self, mark: &Mark, took: Duration) -> Duration {
         took.saturating_sub(self.from.get(mark).copied().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::road::Write;
+    use crate::workload::WORKLOADS;
+
+    fn played(marks: &[(&str, usize)]) -> Played {
+        let begun = Instant::now();
+        let write = |(what, nth): &(&str, usize)| {
+            let mark = Mark { what: (*what).to_owned(), nth: *nth };
+            Write { mark, by: 0, begun, answered: None }
+        };
+        let counts = [("ConfigMap/kube-root-ca.crt".to_owned(), (1, 0)), ("Job/first".to_owned(), (1, 0))];
+        let state = State { counts: counts.into(), ..State::default() };
+        Played { state, writes: marks.iter().map(write).collect(), hit: None, ended: begun }
+    }
+
+    #[test]
+    fn what_is_not_written_every_time_is_told_apart() {
+        let often = [("create jobs first", 1), ("status pipelineruns first", 1), ("status pipelineruns first", 2)];
+        let plays = [played(&often[..2]), played(&often), played(&often)];
+        let reference = Reference::over(&WORKLOADS[0], &plays).expect("they have one end");
+        let words = |marks: &[Mark]| marks.iter().map(Mark::to_string).collect::<Vec<String>>();
+        assert_eq!(words(&reference.writes), ["create jobs first", "status pipelineruns first"]);
+        assert_eq!(words(&reference.unsteady), ["status pipelineruns first (2)"]);
+        let told = ["jobs", "pods", "pipelineruns", "configmaps"].map(|resource| reference.tells_of(resource));
+        assert_eq!(told, [true, true, false, false]);
     }
 }

@@ -29,6 +29,8 @@ const RESTLESS: Duration = Duration::from_secs(3);
 const LATE: Duration = Duration::from_secs(3);
 /// How long an API server that lags tells nothing.
 const LAG: Duration = Duration::from_millis(1500);
+/// How long the first write of one of two operators waits for one of the other.
+const MEETS: Duration = Duration::from_secs(5);
 
 type Answer = Result<Response<Answered>, BoxError>;
 
@@ -40,6 +42,11 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
+    /// Whether something is made.
+    pub(crate) fn is_creation(&self) -> bool {
+        self.what.starts_with("create ")
+    }
+
     /// What is tried instead when it was not written: how often a status is written depends on how much of what has happened is
     /// seen at a time.
     fn instead(&self) -> Self {
@@ -59,6 +66,8 @@ impl std::fmt::Display for Mark {
 #[derive(Clone, Debug)]
 pub(crate) struct Write {
     pub(crate) mark: Mark,
+    /// Which operator of the play made it, from 0.
+    pub(crate) by: u32,
     pub(crate) begun: Instant,
     /// When it was answered, and with which code; 0 for a broken connection.
     pub(crate) answered: Option<(Instant, u16)>,
@@ -70,8 +79,15 @@ pub(crate) enum Trouble {
     Nothing,
     /// One write.
     Write(Mark, Fault),
-    /// Every watch.
-    Watch(WatchFault),
+    /// Every watch, or that of one kind alone.
+    Watch(WatchFault, Option<&'static str>),
+    /// The first list of each kind: it is refused.
+    Lists,
+    /// Two operators act at the same time. When both have written, and the play has come to that write, one of them is killed,
+    /// and another one follows.
+    Beside {
+        killed: Option<Mark>,
+    },
     /// The operator is killed after one write, and the next one is shown what was there before another one.
     Past {
         before: Mark,
@@ -108,14 +124,18 @@ pub(crate) struct Road {
     trouble: Trouble,
     writes: Mutex<Vec<Write>>,
     hit: Mutex<Option<Hit>>,
-    /// The operator was killed.
-    pub(crate) killed: Notify,
+    /// Two operators have written.
+    both: CancellationToken,
     /// The write that is held, was repeated.
     repeated: Notify,
     /// How many connections of each watch there were.
     watches: Mutex<BTreeMap<String, u32>>,
     /// The kinds whose versions are too old to go on from.
     gone: Mutex<BTreeSet<String>>,
+    /// The kinds whose first list was refused.
+    unlisted: Mutex<BTreeSet<String>>,
+    /// The kind of which the next question for an object is refused.
+    unread: Mutex<Option<String>>,
     /// What an API server that lags answers to a list, by its path.
     past: Mutex<BTreeMap<String, Bytes>>,
     operators: AtomicU32,
@@ -146,10 +166,12 @@ impl Road {
             trouble,
             writes: Mutex::default(),
             hit: Mutex::default(),
-            killed: Notify::new(),
+            both: CancellationToken::new(),
             repeated: Notify::new(),
             watches: Mutex::default(),
             gone: Mutex::default(),
+            unlisted: Mutex::default(),
+            unread: Mutex::default(),
             past: Mutex::default(),
             operators: AtomicU32::new(0),
         }
@@ -187,15 +209,21 @@ impl Road {
         }
     }
 
-    /// Something goes wrong so many times.
-    pub(crate) fn strikes(&self, times: u64) {
+    /// Something goes wrong so many times; whether nothing did before.
+    pub(crate) fn strikes(&self, times: u64) -> bool {
         if times == 0 {
-            return;
+            return false;
         }
         let mut hit = lock(&self.hit);
         match hit.as_mut() {
-            Some(hit) => hit.times += times,
-            None => *hit = Some(Hit { times, begun: Instant::now(), over: None }),
+            Some(hit) => {
+                hit.times += times;
+                false
+            }
+            None => {
+                *hit = Some(Hit { times, begun: Instant::now(), over: None });
+                true
+            }
         }
     }
 
@@ -211,13 +239,27 @@ impl Road {
         lock(&self.gone).insert(resource.to_owned());
     }
 
-    /// A write begins: its place in the list, and what it is.
-    fn begins(&self, what: String) -> (usize, Mark) {
+    /// A write of an operator begins: its place in the list, and what it is.
+    fn begins(&self, what: String, by: u32) -> (usize, Mark) {
         let mut writes = lock(&self.writes);
         let nth = writes.iter().filter(|write| write.mark.what == what).count() + 1;
         let mark = Mark { what, nth };
-        writes.push(Write { mark: mark.clone(), begun: Instant::now(), answered: None });
+        writes.push(Write { mark: mark.clone(), by, begun: Instant::now(), answered: None });
         (writes.len() - 1, mark)
+    }
+
+    /// Whether that write has begun.
+    fn has_begun(&self, mark: &Mark) -> bool {
+        lock(&self.writes).iter().any(|write| write.mark == *mark)
+    }
+
+    /// Waits until each of the first two operators has written, but not for long; whether they have.
+    async fn both_write(&self) -> bool {
+        let all: BTreeSet<u32> = lock(&self.writes).iter().map(|write| write.by).collect();
+        if all.contains(&0) && all.contains(&1) {
+            self.both.cancel();
+        }
+        tokio::time::timeout(MEETS, self.both.cancelled()).await.is_ok()
     }
 
     fn ends(&self, place: usize, code: u16) {
@@ -255,7 +297,21 @@ impl Road {
     }
 }
 
+/// A request that nothing answers: it is over when nobody waits for the answer any more.
+struct Hanging<'a>(&'a Road);
+
+impl Drop for Hanging<'_> {
+    fn drop(&mut self) {
+        self.0.calms();
+    }
+}
+
 impl Lane {
+    /// Waits until the operator is killed.
+    pub(crate) async fn killed(&self) {
+        self.dead.cancelled().await;
+    }
+
     /// Answers a request of the operator, as long as that lives.
     pub(crate) async fn answer(self, request: Request<Body>) -> Answer {
         let forward = self.forward(request);
@@ -269,6 +325,7 @@ impl Lane {
             _ if call.is_write() => self.write(&call, request).await,
             Verb::Watch => self.watch(&call, request).await,
             Verb::List => self.list(&call, request).await,
+            Verb::Get => self.get(&call, request).await,
             _ => self.send(request).await,
         }
     }
@@ -281,10 +338,11 @@ impl Lane {
         let (parts, body) = request.into_parts();
         let body = body.collect_bytes().await?;
         let road = &self.road;
-        let (place, mark) = road.begins(road.scene.names.masked(&call.words(&parts, &body)));
+        let (place, mark) = road.begins(road.scene.names.masked(&call.words(&parts, &body)), self.number);
         let request = || Request::from_parts(parts.clone(), Body::from(body.clone()));
         let answer = match &road.trouble {
-            Trouble::Write(wrong, fault) if *wrong == mark => self.goes_wrong(*fault, &request).await,
+            Trouble::Write(wrong, fault) if *wrong == mark => self.goes_wrong(*fault, call, &request).await,
+            Trouble::Beside { killed } => self.beside(killed.as_ref(), &request).await,
             // Of a workload that writes once, the past is what was there at the beginning.
             Trouble::Past { after, .. } if *after == mark => {
                 road.strikes(1);
@@ -301,7 +359,12 @@ impl Lane {
         answer
     }
 
-    async fn goes_wrong(&self, fault: Fault, request: &(impl Fn() -> Request<Body> + Sync)) -> Answer {
+    async fn goes_wrong(&self, fault: Fault, call: &Call, request: &(impl Fn() -> Request<Body> + Sync)) -> Answer {
+        if fault == Fault::Unread {
+            // What goes wrong is the question that follows.
+            *lock(&self.road.unread) = Some(call.resource.clone());
+            return self.twice(request).await;
+        }
         self.road.strikes(1);
         let answer = match fault {
             Fault::CrashBefore => self.is_killed().await,
@@ -314,14 +377,15 @@ impl Lane {
                 Err(broken("the answer is lost"))
             }
             Fault::Dropped => Err(broken("the request is lost")),
-            Fault::Duplicated => {
-                let first = self.send(request()).await?.into_body();
-                to_bytes(first, usize::MAX).await?;
-                self.send(request()).await
-            }
+            Fault::Duplicated | Fault::Unread => self.twice(request).await,
             Fault::Delayed => {
                 self.road.send_late(request());
                 return Err(broken("the request is late"));
+            }
+            Fault::HangsBefore => self.hangs().await,
+            Fault::HangsAfter => {
+                self.send(request()).await?;
+                self.hangs().await
             }
             Fault::Conflict | Fault::Missing | Fault::Refused | Fault::Throttled | Fault::Broken | Fault::TimedOut => {
                 fault.refusal().ok_or_else(|| broken("a refusal has an answer"))
@@ -331,15 +395,57 @@ impl Lane {
         answer
     }
 
+    /// Sends a write twice, and gives the second answer.
+    async fn twice(&self, request: &(impl Fn() -> Request<Body> + Sync)) -> Answer {
+        let first = self.send(request()).await?.into_body();
+        to_bytes(first, usize::MAX).await?;
+        self.send(request()).await
+    }
+
+    /// Does not answer: this never comes to an end.
+    async fn hangs(&self) -> Answer {
+        let _hanging = Hanging(&self.road);
+        std::future::pending().await
+    }
+
+    /// A write of one of two operators. The first ones wait for each other, so that neither is made by who knows of the other.
+    async fn beside(&self, killed: Option<&Mark>, request: &(impl Fn() -> Request<Body> + Sync)) -> Answer {
+        let road = &self.road;
+        let both = road.both_write().await;
+        let dies = match killed {
+            _ if !both => false,
+            None => {
+                road.strikes(1);
+                false
+            }
+            // Only the first.
+            Some(mark) => road.hit().is_none() && road.has_begun(mark) && road.strikes(1),
+        };
+        let answer = self.send(request()).await;
+        if dies { self.is_killed().await } else { answer }
+    }
+
     /// The operator is killed: this never comes to an end.
     async fn is_killed(&self) -> Answer {
         self.road.calms();
-        self.road.killed.notify_one();
         self.dead.cancel();
         std::future::pending().await
     }
 
+    async fn get(&self, call: &Call, request: Request<Body>) -> Answer {
+        if lock(&self.road.unread).take_if(|resource| *resource == call.resource).is_some() {
+            self.road.strikes(1);
+            self.road.calms();
+            return Ok(refused(500, "InternalError"));
+        }
+        self.send(request).await
+    }
+
     async fn list(&self, call: &Call, request: Request<Body>) -> Answer {
+        if matches!(self.road.trouble, Trouble::Lists) && lock(&self.road.unlisted).insert(call.resource.clone()) {
+            self.road.strikes(1);
+            return Ok(refused(500, "InternalError"));
+        }
         let path = request.uri().to_string();
         if let Trouble::Past { .. } = &self.road.trouble {
             if self.number > 0 {
@@ -380,9 +486,12 @@ impl Lane {
         }
         let resource = call.resource.clone();
         let version = parameter(request.uri(), "resourceVersion").unwrap_or_default();
-        let wire = Wire { road: Arc::clone(road), resource, version, dead: self.dead.clone() };
+        let alone = matches!(road.trouble, Trouble::Watch(_, Some(_)));
+        let wire = Wire { road: Arc::clone(road), resource, version, alone, dead: self.dead.clone() };
         match &road.trouble {
-            Trouble::Watch(fault) if number <= fault.connections() => {
+            Trouble::Watch(fault, kind)
+                if kind.is_none_or(|kind| kind == call.resource) && number <= fault.connections() =>
+            {
                 let answer = self.send(request).await?;
                 let fault = *fault;
                 Ok(answer.map(|body| disturbed(body, wire, move |wire| wire.goes_wrong(fault))))

@@ -55,7 +55,8 @@ pub(crate) fn backfills(scene: &Scene) -> Step<'_> {
 /// A Schedule that keeps one run, and has three that have ended.
 pub(crate) fn history(scene: &Scene) -> Step<'_> {
     async move {
-        let spec = json!({"pipelineRef": {"name": "move"}, "webhook": {}, "successfulRunsHistoryLimit": 1});
+        let waits = json!({"tokenSha256": "0".repeat(64)});
+        let spec = json!({"pipelineRef": {"name": "move"}, "webhook": waits, "successfulRunsHistoryLimit": 1});
         let uid = scene.create(Kind::Schedule, json!({"metadata": {"name": "kept"}, "spec": spec})).await?;
         let owner = json!({
             "apiVersion": API_VERSION, "kind": "Schedule", "name": "kept", "uid": uid,

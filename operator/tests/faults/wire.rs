@@ -25,6 +25,8 @@ const WINDOW: Duration = Duration::from_millis(700);
 /// What was told is told again after so long without anything new, and how often.
 const QUIET: Duration = Duration::from_millis(400);
 const REPLAYS: u32 = 3;
+/// How much later a kind is told that alone is late.
+const ALONE: Duration = Duration::from_millis(900);
 /// The pieces of an event, and the time between two.
 const PIECE: usize = 256;
 const PAUSE: Duration = Duration::from_millis(5);
@@ -36,6 +38,8 @@ pub(crate) struct Wire {
     pub(crate) resource: String,
     /// The version from which it goes on.
     pub(crate) version: String,
+    /// Whether nothing goes wrong with the watches of other kinds.
+    pub(crate) alone: bool,
     /// The operator was killed.
     pub(crate) dead: CancellationToken,
 }
@@ -230,7 +234,7 @@ impl Open {
     }
 
     async fn reorders(mut self) {
-        let delay = delay(&self.wire.resource);
+        let delay = if self.wire.alone { ALONE } else { delay(&self.wire.resource) };
         let mut held: VecDeque<(Instant, Bytes)> = VecDeque::new();
         loop {
             let next = held.front().map(|(at, _)| *at);

@@ -39,8 +39,20 @@ pub fn ending(compression: Compression) -> &'static str {
 /// A file grows more than it may when decompressed.
 #[derive(Debug, thiserror::Error)]
 #[error("it grows to more than {ratio} times its size when decompressed")]
-struct BombError {
+pub(super) struct BombError {
     ratio: u64,
+}
+
+/// Refuses content of `given` bytes that was made of `taken`.
+pub(super) fn check_growth(taken: u64, given: u64) -> Result<(), BombError> {
+    check_above(RATIO_FLOOR, taken, given)
+}
+
+fn check_above(floor: u64, taken: u64, given: u64) -> Result<(), BombError> {
+    if given > floor && given / MAX_RATIO > taken {
+        return Err(BombError { ratio: MAX_RATIO });
+    }
+    Ok(())
 }
 
 /// Whether an error says that a file grows more than it may.
@@ -80,9 +92,7 @@ impl<R: Read> Read for BoundedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.given += read as u64;
-        if self.given > self.floor && self.given / MAX_RATIO > self.taken.load(Ordering::Relaxed) {
-            return Err(io::Error::other(BombError { ratio: MAX_RATIO }));
-        }
+        check_above(self.floor, self.taken.load(Ordering::Relaxed), self.given).map_err(io::Error::other)?;
         Ok(read)
     }
 }

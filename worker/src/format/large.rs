@@ -1,5 +1,5 @@
-//! Values of Parquet files that are larger than a value may be: refused by what the footer tells before they are read, and
-//! by what they are after.
+//! Parquet files with values that are larger than a value may be, or that grow too much: refused by what the footer tells
+//! before anything is read, and by what the values are after. What lies between is bounded in `pages`.
 
 use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch};
 use arrow::buffer::OffsetBuffer;
@@ -7,22 +7,35 @@ use arrow::datatypes::{DataType, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::file::metadata::ParquetMetaData;
 
-use crate::connector::{MAX_ROW, Result, row_too_large};
+use super::compression::{BombError, check_growth};
+use crate::connector::{ConnectorError, ErrorKind, MAX_ROW, Result, row_too_large};
 
-/// Refuses a file in which the values of a wanted column are too large on average. Nothing of them is read yet.
+/// A file that grows more than it may when its pages are decompressed.
+pub(super) fn grown(location: &str, bomb: &BombError) -> ConnectorError {
+    ConnectorError::new(ErrorKind::Limit, format!("read {location}"), bomb.to_string())
+        .remedy("if the file is meant to be like that, write it again without compression")
+}
+
+/// Refuses a file in which the values of a wanted column are too large on average, or that grows too much. Nothing of it is
+/// read yet.
 pub(super) fn check_footer(metadata: &ParquetMetaData, wanted: &ProjectionMask, location: &str) -> Result<()> {
+    let (mut taken, mut given) = (0_u64, 0_u64);
     for group in metadata.row_groups() {
         let columns = group.columns().iter().enumerate().filter(|(leaf, _)| wanted.leaf_included(*leaf));
         for (_, column) in columns {
             let bytes = usize::try_from(column.uncompressed_size()).unwrap_or_default();
             let values = usize::try_from(column.num_values()).unwrap_or_default().max(1);
-            if bytes / values > MAX_ROW {
+            // Of values that are all as long as each other, even a null takes so much.
+            let fixed = usize::try_from(column.column_descr().type_length()).unwrap_or_default();
+            if (bytes / values).max(fixed) > MAX_ROW {
                 let place = format!("{location}, column `{}`", column.column_path().string());
                 return Err(row_too_large(&place, "a value"));
             }
+            taken = taken.saturating_add(u64::try_from(column.compressed_size()).unwrap_or_default());
+            given = given.saturating_add(bytes as u64);
         }
     }
-    Ok(())
+    check_growth(taken, given).map_err(|bomb| grown(location, &bomb))
 }
 
 /// Refuses rows that hold a value that is too large; `row` is the number of rows before them.

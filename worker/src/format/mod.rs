@@ -14,6 +14,8 @@ mod join;
 mod json;
 mod large;
 mod open;
+mod page_header;
+mod pages;
 mod parquet;
 mod ranged;
 mod workers;

@@ -10,9 +10,11 @@ use aggregator_compiler::types;
 use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowGroups, RowSelection, RowSelector,
+};
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
@@ -21,6 +23,7 @@ use super::block::{Block, BlockReader, Place, ReadPlan, no_such_place};
 use super::column::{Fault, Faults, assemble};
 use super::csv::{constant, missing};
 use super::large::{check_footer, check_rows};
+use super::pages::{Allowance, Groups, Verdict};
 use super::records::{allow, reject};
 use crate::connector::{BATCH_BYTES, ConnectorError, ErrorKind, RejectReason, Result, check_columns};
 
@@ -50,20 +53,20 @@ fn readable(data_type: &DataType) -> Option<DataType> {
 
 /// Reads a file's footer. The library trusts the Arrow schema in it, and panics at one that is broken: that is the file's
 /// fault, and told so.
-fn open<R: ChunkReader + 'static>(file: R, location: &str) -> Result<ParquetRecordBatchReaderBuilder<R>> {
-    let opened = catch_unwind(AssertUnwindSafe(|| ParquetRecordBatchReaderBuilder::try_new(file)));
+fn open(file: &impl ChunkReader, location: &str) -> Result<ArrowReaderMetadata> {
+    let opened = catch_unwind(AssertUnwindSafe(|| ArrowReaderMetadata::load(file, ArrowReaderOptions::default())));
     let broken = || ParquetError::General("the schema in its footer is broken".into());
     opened.unwrap_or_else(|_| Err(broken())).map_err(|error| corrupt(location, error))
 }
 
 /// The columns of a file, its rows, and what a person should know of columns that cannot be read.
-pub(crate) fn describe(file: impl ChunkReader + 'static, location: &str) -> Result<(Schema, u64, Vec<String>)> {
-    let builder = open(file, location)?;
-    check_columns(location, builder.schema().fields().len())?;
-    let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or_default();
+pub(crate) fn describe(file: impl ChunkReader, location: &str) -> Result<(Schema, u64, Vec<String>)> {
+    let footer = open(&file, location)?;
+    check_columns(location, footer.schema().fields().len())?;
+    let rows = u64::try_from(footer.metadata().file_metadata().num_rows()).unwrap_or_default();
     let mut notes = Vec::new();
     let mut fields = Vec::new();
-    for field in builder.schema().fields() {
+    for field in footer.schema().fields() {
         match readable(field.data_type()) {
             Some(data_type) => fields.push(Field::new(field.name(), data_type, field.is_nullable())),
             None => notes.push(format!(
@@ -138,18 +141,39 @@ fn rows_at_once(metadata: &ParquetMetaData, mask: &ProjectionMask, most: usize) 
         let wanted = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
         let bytes = wanted.map(|(_, column)| {
             let plain = column.unencoded_byte_array_data_bytes().unwrap_or(0);
-            u64::try_from(column.uncompressed_size().max(plain)).unwrap_or(0)
+            // Of values that are all as long as each other, nulls too.
+            let fixed = group.num_rows().saturating_mul(column.column_descr().type_length().into());
+            u64::try_from(column.uncompressed_size().max(plain).max(fixed)).unwrap_or(0)
         });
         let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
-        bytes.sum::<u64>() / rows
+        bytes.fold(0, u64::saturating_add) / rows
     };
     let largest = metadata.row_groups().iter().map(bytes_of_a_row).max().unwrap_or(0).max(1);
     usize::try_from(BATCH_BYTES / largest).unwrap_or(most).clamp(1, most)
 }
 
+/// Begins to read at a row, so many rows at once.
+fn begin(
+    levels: &FieldLevels,
+    groups: &dyn RowGroups,
+    rows: usize,
+    row: u64,
+) -> parquet::errors::Result<ParquetRecordBatchReader> {
+    let passed = usize::try_from(row).unwrap_or(usize::MAX);
+    let selection = (passed > 0).then(|| {
+        let left = groups.num_rows().checked_sub(passed);
+        let selectors = left.map(|left| vec![RowSelector::skip(passed), RowSelector::select(left)]);
+        RowSelection::from(selectors.unwrap_or_default())
+    });
+    ParquetRecordBatchReader::try_new_with_row_groups(levels, groups, rows, selection)
+}
+
 /// Reads one Parquet file.
 pub(crate) struct ParquetReader {
     reader: ParquetRecordBatchReader,
+    levels: FieldLevels,
+    groups: Box<dyn RowGroups + Send>,
+    allowance: Arc<Allowance>,
     plan: ReadPlan,
     /// None where what is fetched is counted as it comes.
     tally: Option<Tally>,
@@ -162,8 +186,8 @@ impl ParquetReader {
     /// Reads the wanted columns of `file`.
     pub(crate) fn new(file: impl ChunkReader + 'static, plan: ReadPlan, mut tally: Option<Tally>) -> Result<Self> {
         let location = &plan.location;
-        let builder = open(file, location)?;
-        let schema: SchemaRef = Arc::clone(builder.schema());
+        let footer = open(&file, location)?;
+        let schema = footer.schema();
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         let mut notes = Vec::new();
         let mut roots = Vec::new();
@@ -182,18 +206,40 @@ impl ParquetReader {
             Some(Place::Row(row)) => row,
             Some(place) => return Err(no_such_place(location, place)),
         };
-        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
-        check_footer(builder.metadata(), &mask, location)?;
+        let mask = ProjectionMask::roots(footer.parquet_schema(), roots);
+        let metadata = footer.metadata();
+        check_footer(metadata, &mask, location)?;
         if let Some(tally) = &mut tally {
-            tally.begin(builder.metadata(), row);
+            tally.begin(metadata, row);
         }
-        let rows = rows_at_once(builder.metadata(), &mask, plan.batch_rows);
-        let mut builder = builder.with_projection(mask).with_batch_size(rows);
-        if row > 0 {
-            builder = builder.with_offset(usize::try_from(row).unwrap_or(usize::MAX));
+        // No more is kept ready than there is.
+        let all = usize::try_from(metadata.file_metadata().num_rows()).unwrap_or_default();
+        let rows = rows_at_once(metadata, &mask, plan.batch_rows).min(all);
+        let allowance = Allowance::new(location, rows);
+        let levels = parquet_to_arrow_field_levels(footer.parquet_schema(), mask, Some(schema.fields()))
+            .map_err(|error| corrupt(location, error))?;
+        let groups = Box::new(Groups::new(file, metadata, &allowance));
+        let reader = begin(&levels, &*groups, rows, row).map_err(|error| corrupt(location, error))?;
+        Ok(Self { reader, levels, groups, allowance, plan, tally, row, notes })
+    }
+
+    /// The next rows; None at the end.
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let location = &self.plan.location;
+        loop {
+            let error = match self.reader.next().transpose() {
+                Ok(batch) => return Ok(batch),
+                Err(error) => error,
+            };
+            let rows = match self.allowance.verdict() {
+                None => return Err(corrupt(location, error)),
+                Some(Verdict::Refused(refused)) => return Err(refused),
+                Some(Verdict::Fewer(rows)) => rows,
+            };
+            // What was decoded of these rows is dropped before they are read again.
+            self.reader =
+                begin(&self.levels, &*self.groups, rows, self.row).map_err(|error| corrupt(location, error))?;
         }
-        let reader = builder.build().map_err(|error| corrupt(location, error))?;
-        Ok(Self { reader, plan, tally, row, notes })
     }
 
     fn convert(&self, batch: &RecordBatch) -> Result<Block> {
@@ -295,13 +341,12 @@ fn row_text(batch: &RecordBatch, row: usize) -> String {
 
 impl BlockReader for ParquetReader {
     fn next_block(&mut self) -> Result<Option<Block>> {
-        let Some(batch) = self.reader.next() else {
+        let Some(batch) = self.next_batch()? else {
             if let Some(tally) = &mut self.tally {
                 tally.end();
             }
             return Ok(None);
         };
-        let batch = batch.map_err(|error| corrupt(&self.plan.location, error))?;
         let block = self.convert(&batch)?;
         self.row += block.read;
         if let Some(tally) = &mut self.tally {

@@ -316,7 +316,11 @@ impl<'a> Course<'a> {
 
     /// Takes the sinks over, and settles where the attempt starts reading. Gives what the sinks have committed, if the
     /// run has committed in some of them.
-    pub(super) async fn fence(&self, begun: &mut Begun, sinks: &mut [NamedSink]) -> Result<Option<Records>, RunError> {
+    pub(super) async fn fence(
+        &mut self,
+        begun: &mut Begun,
+        sinks: &mut [NamedSink],
+    ) -> Result<Option<Records>, RunError> {
         for named in &mut *sinks {
             let span = info_span!(target: TRACE, "fence sink", aggregator.sink = named.node, "error.type" = Empty);
             let fencing = async {
@@ -336,8 +340,16 @@ impl<'a> Course<'a> {
     }
 
     /// Where an attempt starts reading.
-    pub(super) fn start(&self, records: &Records, begun: &Begun) -> Result<Positions, RunError> {
-        if self.request.mode == RunMode::Full { Ok(Positions::new()) } else { records.start(begun) }
+    pub(super) fn start(&mut self, records: &Records, begun: &Begun) -> Result<Positions, RunError> {
+        if self.request.mode == RunMode::Full {
+            return Ok(Positions::new());
+        }
+        // Where an interval begins, positions say nothing of.
+        let told = records.overrule(begun).filter(|_| self.request.backfill.is_none());
+        // Who divides a run, works at it and completes it begins three times.
+        let told = told.filter(|told| !self.report.warnings.contains(told));
+        self.report.warnings.extend(told);
+        records.start(begun)
     }
 
     /// The nodes that rows go through on their way to the sinks.

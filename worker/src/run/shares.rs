@@ -47,7 +47,7 @@ fn too_many(what: &str, most: u64) -> RunError {
 
 impl Course<'_> {
     /// Takes the sinks over and divides the run, apart from what stands of earlier attempts.
-    pub(super) async fn divide(&self, begun: &mut Begun, mut sinks: Vec<NamedSink>) -> Result<Sharing, RunError> {
+    pub(super) async fn divide(&mut self, begun: &mut Begun, mut sinks: Vec<NamedSink>) -> Result<Sharing, RunError> {
         let committed = self.fence(begun, &mut sinks).await?;
         // What completes an earlier attempt's commit reads up to where that ended, in one go.
         let divisible = committed.is_none()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use aggregator_compiler::diagnostic::Diagnostic;
 use aggregator_compiler::graph::{CompiledPipeline, NodeKind, SinkNode};
 use aggregator_crds::pipeline::WriteMode;
 use arrow::array::RecordBatch;
@@ -179,21 +180,45 @@ impl Records {
     /// # Errors
     /// [`RunError::Diverged`] when the checkpoint is behind and the sinks do not agree.
     pub(super) fn start(&self, begun: &Begun) -> Result<Positions, RunError> {
-        // What this very run has committed is where it ends, not where it starts.
-        let earlier =
-            || self.0.iter().filter(|(_, record)| record.run.as_deref().is_some_and(|run| run != begun.attempt.run));
-        let ahead = earlier().any(|(_, record)| match &begun.committed {
-            None => true,
-            Some(known) => record.run.as_ref() != Some(&known.run) && record.epoch > known.epoch,
-        });
-        let Some((_, first)) = earlier().next().filter(|_| ahead) else { return Ok(begun.positions.clone()) };
-        if earlier().all(|(_, record)| record.positions == first.positions) {
-            return Ok(first.positions.clone());
+        let Some((_, ahead)) = self.ahead(begun) else { return Ok(begun.positions.clone()) };
+        if self.earlier(begun).all(|(_, record)| record.positions == ahead.positions) {
+            return Ok(ahead.positions.clone());
         }
-        let said = earlier().map(|(node, record)| {
+        let said = self.earlier(begun).map(|(node, record)| {
             format!("`{node}` was last written by run {}", record.run.as_deref().unwrap_or("none"))
         });
         Err(RunError::Diverged { detail: said.collect::<Vec<_>>().join(", ") })
+    }
+
+    /// What is worth knowing when an attempt does not start where the checkpoint says, because that is behind the sinks: say,
+    /// because somebody has made it anew from an old copy.
+    pub(super) fn overrule(&self, begun: &Begun) -> Option<Diagnostic> {
+        let (node, record) = self.ahead(begun)?;
+        // One that was lost says nothing.
+        let says_nothing = begun.committed.is_none() && begun.positions.is_empty();
+        if says_nothing || record.positions == begun.positions {
+            return None;
+        }
+        let known = begun.committed.as_ref().map_or("no run".to_owned(), |known| format!("run {}", known.run));
+        let run = record.run.as_deref().unwrap_or("none");
+        let message = format!(
+            "the checkpoint is of {known}, and `{node}` was written by run {run} since then: reading begins where that ended"
+        );
+        let help = "to begin where the checkpoint said, set its positions once more when this run has ended";
+        Some(Diagnostic::warning("CheckpointBehind", message).help(help))
+    }
+
+    /// What runs before this one have committed: what this very run has committed is where it ends, not where it starts.
+    fn earlier<'a>(&'a self, begun: &'a Begun) -> impl Iterator<Item = (&'a String, &'a CommitRecord)> {
+        self.0.iter().filter(move |(_, record)| record.run.as_deref().is_some_and(|run| run != begun.attempt.run))
+    }
+
+    /// A sink that was committed by a run that the checkpoint does not know.
+    fn ahead<'a>(&'a self, begun: &'a Begun) -> Option<(&'a String, &'a CommitRecord)> {
+        self.earlier(begun).find(|(_, record)| match &begun.committed {
+            None => true,
+            Some(known) => record.run.as_ref() != Some(&known.run) && record.epoch > known.epoch,
+        })
     }
 }
 
@@ -317,6 +342,22 @@ mod tests {
         let ahead = records(&[("a", Some("r3"), 3, 30), ("b", Some("r3"), 3, 30)]);
         assert_eq!(ahead.start(&begun("r4", None)).expect("agreed"), at(30), "lost");
         assert_eq!(ahead.start(&begun("r4", Some(("r1", 1, 10)))).expect("agreed"), at(30), "old");
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_overruled_is_told_and_one_that_was_lost_is_not() {
+        let ahead = records(&[("a", Some("r3"), 3, 30)]);
+        let told = |begun: &Begun| ahead.overrule(begun).map(|told| told.message);
+        let of = |known: &str| {
+            let since = "`a` was written by run r3 since then: reading begins where that ended";
+            Some(format!("the checkpoint is of {known}, and {since}"))
+        };
+        assert_eq!(told(&begun("r4", Some(("r1", 1, 10)))), of("run r1"));
+        // Somebody has written positions alone.
+        assert_eq!(told(&Begun { positions: at(10), ..begun("r4", None) }), of("no run"));
+        for begun in [begun("r4", None), begun("r4", Some(("r1", 1, 30))), begun("r4", Some(("r3", 3, 10)))] {
+            assert_eq!(told(&begun), None, "{begun:?}");
+        }
     }
 
     #[test]

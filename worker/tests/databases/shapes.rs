@@ -260,3 +260,118 @@ async fn texts_that_are_too_long_are_left_out_or_reject_their_rows() {
     let staged = write(&*both.connector, under(&some, WriteMode::Upsert, reject), 2, &[some]).await.expect("written");
     assert_eq!((staged.written, staged.rejects.len()), (1, 2));
 }
+
+/// Rows of which a column that holds no fractions, or few digits, takes the size of the first one only; two have a note.
+fn unlike() -> RecordBatch {
+    batch(vec![
+        ("id", Arc::new(Int64Array::from_iter_values(1..=4))),
+        ("size", Arc::new(Float64Array::from(vec![Some(2.0), Some(0.1), None, Some(0.1)]))),
+        ("note", Arc::new(StringArray::from(vec![None, None, Some("y"), Some("z")]))),
+    ])
+}
+
+/// What becomes of those rows.
+#[derive(Clone, Copy)]
+enum Fate {
+    /// Nothing is read; the error begins so, with the table for `TABLE`.
+    Fails(&'static str),
+    /// The table has these rows then.
+    Written {
+        rows: &'static [&'static str],
+        /// The columns for whose values rows were rejected, in the order of the rows.
+        rejected: &'static [&'static str],
+        /// What the report says of it.
+        told: &'static [&'static str],
+    },
+}
+
+const NO_TABLE: Fate = Fate::Fails("there is no table TABLE, and `schemaPolicy.tables: Freeze` lets nobody create it");
+const NO_NOTE: Fate = Fate::Fails("TABLE has no column `note`, and `schemaPolicy.columns: Freeze` lets nobody add it");
+const NO_SIZE: Fate = Fate::Fails("column `size` is Float64 in the rows and ");
+const CREATED: Fate = written(&["1 2 ∅", "2 0.1 ∅", "3 ∅ y", "4 0.1 z"], &[], &["table created"]);
+
+const fn written(
+    rows: &'static [&'static str],
+    rejected: &'static [&'static str],
+    told: &'static [&'static str],
+) -> Fate {
+    Fate::Written { rows, rejected, told }
+}
+
+const ADDED: &str = "column note text added";
+const WIDENED: &str = "column size widened from real to double precision";
+const SIZE_LEFT_OUT: &str = "2 values of size left out";
+const NOTE_LEFT_OUT: &str = "2 values of note left out";
+
+/// Under each policy of columns and of types, what happens to a table without `note` whose `size` is too narrow. What a row
+/// that is rejected has in its other columns is not left out, but with the rejects.
+const FATES: [(ChangePolicy, ChangePolicy, Fate); 16] = {
+    use ChangePolicy::{DiscardRow, DiscardValue, Evolve, Freeze};
+    [
+        (Evolve, Evolve, written(&["1 2 ∅", "2 0.1 ∅", "3 ∅ y", "4 0.1 z"], &[], &[ADDED, WIDENED])),
+        (Evolve, Freeze, NO_SIZE),
+        (Evolve, DiscardRow, written(&["1 2 ∅", "3 ∅ y"], &["size", "size"], &[ADDED])),
+        (Evolve, DiscardValue, written(&["1 2 ∅", "2 ∅ ∅", "3 ∅ y", "4 ∅ z"], &[], &[ADDED, SIZE_LEFT_OUT])),
+        (Freeze, Evolve, NO_NOTE),
+        (Freeze, Freeze, NO_SIZE),
+        (Freeze, DiscardRow, NO_NOTE),
+        (Freeze, DiscardValue, NO_NOTE),
+        (DiscardRow, Evolve, written(&["1 2", "2 0.1"], &["note", "note"], &[WIDENED])),
+        (DiscardRow, Freeze, NO_SIZE),
+        (DiscardRow, DiscardRow, written(&["1 2"], &["size", "note", "size"], &[])),
+        (DiscardRow, DiscardValue, written(&["1 2", "2 ∅"], &["note", "note"], &["1 value of size left out"])),
+        (DiscardValue, Evolve, written(&["1 2", "2 0.1", "3 ∅", "4 0.1"], &[], &[WIDENED, NOTE_LEFT_OUT])),
+        (DiscardValue, Freeze, NO_SIZE),
+        (DiscardValue, DiscardRow, written(&["1 2", "3 ∅"], &["size", "size"], &["1 value of note left out"])),
+        (DiscardValue, DiscardValue, written(&["1 2", "2 ∅", "3 ∅", "4 ∅"], &[], &[NOTE_LEFT_OUT, SIZE_LEFT_OUT])),
+    ]
+};
+
+/// Writes the rows into a table under a policy.
+async fn meets(both: &Both, epoch: u64, table: &str, policy: SchemaPolicy, fate: Fate) {
+    let some = unlike();
+    let name = format!("{}, {table}, {policy:?}", both.name);
+    let noted = policy.columns == Some(ChangePolicy::Evolve) || table.starts_with("new");
+    let request = SinkRequest { stream: table.into(), ..under(&some, WriteMode::Append, policy) };
+    match fate {
+        Fate::Fails(words) => {
+            let error = both.connector.sink(request).await.err().expect(&name);
+            assert_eq!(error.kind, ErrorKind::Config, "{name}: {error}");
+            let words = words.replace("TABLE", &both.table(table));
+            assert!(error.detail.starts_with(&words), "{name}: {error}");
+        }
+        Fate::Written { rows, rejected, told: changes } => {
+            let staged = write(&*both.connector, request, epoch, &[some]).await.expect(&name);
+            let columns: Vec<&str> = staged.rejects.iter().filter_map(|reject| reject.column.as_deref()).collect();
+            assert_eq!((staged.written, columns.as_slice()), (rows.len() as u64, rejected), "{name}");
+            // SQLite writes the names of its own types in capitals.
+            let told: Vec<String> = told(&staged).iter().map(|change| change.to_lowercase()).collect();
+            assert_eq!(told, changes, "{name}");
+            let note = if noted { " || ' ' || coalesce(note, '∅')" } else { "" };
+            // SQLite shows a real 2 as 2.0.
+            let size = "coalesce(replace(CAST(size AS text), '.0', ''), '∅')";
+            let query = format!("SELECT id || ' ' || {size}{note} FROM {table} ORDER BY id");
+            assert_eq!(both.texts(&query).await, rows, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_policy_of_tables_columns_and_types_does_to_rows_and_table_what_it_says() {
+    for both in Both::fresh().await {
+        let (narrow, mut epoch) = (if both.name == "postgres" { "real" } else { "integer" }, 0);
+        for tables in [TablePolicy::Evolve, TablePolicy::Freeze] {
+            for (number, (columns, data_type, fate)) in FATES.into_iter().enumerate() {
+                let policy = SchemaPolicy { tables: Some(tables), ..policy(columns, data_type) };
+                // A table that is there may differ, and one that is not cannot.
+                let there = format!("{tables:?}_{number}").to_lowercase();
+                both.execute(&format!("CREATE TABLE {there} (id bigint PRIMARY KEY, size {narrow})")).await;
+                let fixed = both.name == "sqlite" && data_type == ChangePolicy::Evolve;
+                meets(&both, epoch + 1, &there, policy.clone(), if fixed { NO_SIZE } else { fate }).await;
+                let missing = if tables == TablePolicy::Freeze { NO_TABLE } else { CREATED };
+                meets(&both, epoch + 2, &format!("new_{there}"), policy, missing).await;
+                epoch += 2;
+            }
+        }
+    }
+}

@@ -10,6 +10,7 @@
 #[path = "../files/harness.rs"]
 #[allow(dead_code, reason = "the tests of files use the rest")]
 mod harness;
+mod pages;
 mod paths;
 mod sizes;
 mod source;

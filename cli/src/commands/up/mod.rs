@@ -13,7 +13,7 @@ mod watch;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aggregator_embedded_kube::cluster::{Cluster, ClusterError, NodeOptions, Options};
@@ -45,7 +45,8 @@ const NODE: &str = "laptop";
 const WORKER: &str = "aggregator-worker";
 /// How long a run that no Schedule keeps stays after its end.
 const RUN_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-/// How long the operator may take to end what it is doing. The cluster takes up to four and a half seconds more.
+/// How long the operator may take to end what it is doing. The cluster takes up to four and a half seconds more, and the last
+/// traces, which are sent meanwhile, less: all of it is over in five.
 const OPERATOR_GRACE: Duration = Duration::from_millis(300);
 
 type Operating = JoinHandle<Result<(), OperatorError>>;
@@ -64,36 +65,38 @@ pub(crate) async fn up(args: &UpArgs, global: &Global, telemetry: &Telemetry) ->
     let stop = CancellationToken::new();
     let mut operating = operator(&cluster, settings(&places, word, global), telemetry, &stop)?;
     let served = Box::pin(serve(&mut cluster, &mut operating, &mut interrupts, (args, &places), global)).await;
+    if served.is_ok() && global.output == Output::Table {
+        output::line("ending …");
+    }
     tokio::select! {
-        ended = Box::pin(end(cluster, operating, stop)) => {
-            served?;
+        ended = Box::pin(end(cluster, operating, stop, telemetry)) => {
+            let code = served?;
             ended.map_err(|error| failed(&error))?;
-            Ok(0)
+            Ok(code)
         }
         // Who is interrupted here ends what it has started all the same: nothing outlives this process.
-        () = interrupts.next() => Ok(INTERRUPTED),
+        () = interrupts.next() => {
+            telemetry.give_up();
+            Ok(INTERRUPTED)
+        }
     }
 }
 
-/// Says what there is, and waits until it is asked to end, or a part of it has ended.
+/// Makes what is asked for, says what there is, and waits until it is asked to end, or a part of it has ended. Gives the exit
+/// code.
 async fn serve(
     cluster: &mut Cluster,
     operating: &mut Operating,
     interrupts: &mut Interrupts,
     (args, places): (&UpArgs, &Places),
     global: &Global,
-) -> Result<(), Failure> {
+) -> Result<u8, Failure> {
     let owner = Client::new(cluster.service(users::owner()), apply::NAMESPACE);
     let demo = places.demo.as_deref().filter(|_| args.seed == Seed::Demo);
-    if let Some(folder) = demo {
-        seed::sow(owner.clone(), folder).await.map_err(|error| unmade("the demo cannot be put there", &error))?;
-    }
-    let watch = match places.watch.as_deref() {
-        Some(folder) => {
-            let opened = Watch::open(owner, folder, global.output).await;
-            Some(opened.map_err(|error| unmade("the folder cannot be watched", &error))?)
-        }
-        None => None,
+    let watch = tokio::select! {
+        prepared = Box::pin(prepare(owner, demo, places.watch.as_deref(), global.output)) => prepared?,
+        // Nobody was told of it yet.
+        asked = until_asked(cluster, operating, interrupts) => return asked.map(|()| INTERRUPTED),
     };
     show(&told(cluster, places, demo.is_some()), global)?;
     let watching = async {
@@ -102,27 +105,56 @@ async fn serve(
             None => std::future::pending::<Infallible>().await,
         }
     };
-    let ended = tokio::select! {
+    tokio::select! {
+        asked = until_asked(cluster, operating, interrupts) => asked.map(|()| 0),
+        never = watching => match never {},
+    }
+}
+
+/// Puts the demo there and opens the folder that is watched, where these are asked for.
+async fn prepare(
+    owner: Client,
+    demo: Option<&Path>,
+    watch: Option<&Path>,
+    output: Output,
+) -> Result<Option<Watch>, Failure> {
+    if let Some(folder) = demo {
+        seed::sow(owner.clone(), folder).await.map_err(|error| unmade("the demo cannot be put there", &error))?;
+    }
+    let Some(folder) = watch else { return Ok(None) };
+    let opened = Watch::open(owner, folder, output).await;
+    opened.map(Some).map_err(|error| unmade("the folder cannot be watched", &error))
+}
+
+/// Waits until it is asked to end, or a part of it has ended by itself, which none should.
+async fn until_asked(
+    cluster: &mut Cluster,
+    operating: &mut Operating,
+    interrupts: &mut Interrupts,
+) -> Result<(), Failure> {
+    tokio::select! {
         () = interrupts.next() => Ok(()),
         error = cluster.failed() => Err(failed(&error)),
         ended = operating => Err(operator_ended(ended)),
-        never = watching => match never {},
-    };
-    if ended.is_ok() && global.output == Output::Table {
-        output::line("ending …");
     }
-    ended
 }
 
-/// Ends the operator, which would take the end of Pods for failures, and then everything else.
-async fn end(cluster: Cluster, mut operating: Operating, stop: CancellationToken) -> Result<(), ClusterError> {
+/// Ends the operator, which would take the end of Pods for failures, and then everything else. The last traces are sent
+/// meanwhile, as only the operator tells any.
+async fn end(
+    cluster: Cluster,
+    mut operating: Operating,
+    stop: CancellationToken,
+    telemetry: &Telemetry,
+) -> Result<(), ClusterError> {
     stop.cancel();
     // One that has ended was looked at already.
     if !operating.is_finished() && tokio::time::timeout(OPERATOR_GRACE, &mut operating).await.is_err() {
         tracing::warn!("the operator did not end in time, and is given up");
         operating.abort();
     }
-    cluster.stop().await
+    let (ended, ()) = tokio::join!(cluster.stop(), telemetry.finish());
+    ended
 }
 
 /// The program that the image of the workers is, which is this one, and the word by which Pods call it.
@@ -161,6 +193,7 @@ fn settings(places: &Places, word: String, global: &Global) -> Settings {
         host_path_base: Some(places.host_path_base.clone()),
         run_ttl: RUN_TTL,
         variables: variables(global.log_format, None),
+        webhooks: false,
     }
 }
 
@@ -174,7 +207,8 @@ fn operator(
     let metrics = Metrics::new().map_err(std::io::Error::other)?;
     let client = calls::client_of(cluster.service(users::operator()), &metrics);
     let health = Health::new(metrics.clone());
-    let operation = Operation { settings, metrics, health, elector: None, traces: telemetry.traces() };
+    let traces = telemetry.traces();
+    let operation = Operation { settings, metrics, health, elector: None, traces, webhooks: None };
     Ok(tokio::spawn(operate(client, operation, stop.clone())))
 }
 

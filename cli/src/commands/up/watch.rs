@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aggregator_compiler::plural::counted;
 use kube::Client;
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::apply::{Applied, Applier, ApplyError, Named, Removed};
@@ -59,17 +61,22 @@ impl Watch {
     }
 
     /// What there is, or why that cannot be told.
-    async fn look(&self) -> Result<Look, String> {
+    async fn look(&self) -> Result<Arc<Look>, String> {
         let folder = self.folder.clone();
-        match tokio::task::spawn_blocking(move || folder::look(&folder)).await {
-            Ok(Ok(look)) => Ok(look),
+        match spawn_blocking(move || folder::look(&folder)).await {
+            Ok(Ok(look)) => Ok(Arc::new(look)),
             Ok(Err(failure)) => Err(failure.text()),
             Err(error) => Err(error.to_string()),
         }
     }
 
-    async fn take(&mut self, look: &Look) {
-        let Content { objects, mistakes } = tokio::task::block_in_place(|| folder::read(look));
+    async fn take(&mut self, look: &Arc<Look>) {
+        let look = Arc::clone(look);
+        // A disk that does not answer holds nobody up who asks for the end meanwhile.
+        let Content { objects, mistakes } = match spawn_blocking(move || folder::read(&look)).await {
+            Ok(content) => content,
+            Err(error) => return output::error_line(&error.to_string()),
+        };
         for mistake in &mistakes {
             output::error_line(mistake);
         }

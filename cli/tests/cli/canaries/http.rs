@@ -143,6 +143,29 @@ pub(super) fn addressed(scene: &mut Scene) {
     scene.run("lint -f given/plain.yaml", 0);
 }
 
+/// What only looks at an API: the first rows, and the columns that are found in an answer.
+pub(super) fn looked_at(scene: &mut Scene) {
+    let infer = json!({"infer": {"records": 2}});
+    for (name, path, code) in [("seen", "/items", 0), ("unseen", "/status/401", 3)] {
+        let value = scene.canaries.plant(&format!("the secret of an API that is {name}"));
+        scene.give(&format!("secrets/connector-{name}/key"), &value);
+        let fields = json!({"url": scene.server.url(), "auth": {"bearer": {"token": {"secretKey": "key"}}}});
+        let endpoints = [("rows", json!({"path": path})), ("columns", json!({"path": path, "schema": infer}))];
+        scene.give(&format!("{name}.yaml"), api(name, &fields, &endpoints));
+        let given = format!("-f given/{name}.yaml --secrets {SECRETS}");
+        let preview = format!("preview {given} --pipeline {name}-rows --node source");
+        let said = [
+            scene.run(&preview, code),
+            scene.run(&format!("{preview} -o json"), code),
+            scene.run(&format!("connectors discover {given} -c {name}"), code),
+            scene.run(&format!("connectors discover {given} -c {name} -o json"), code),
+        ];
+        for said in said {
+            assert_eq!(said.stderr.contains("CredentialsRefused"), code == 3, "{}", said.stderr);
+        }
+    }
+}
+
 /// Certificates are public, but they come from Secrets: what stands beside them is not shown either.
 pub(super) fn encrypted(scene: &mut Scene) {
     let rows = || async { axum::Json(json!({"data": [{"id": 1}]})) };

@@ -15,7 +15,7 @@
 //! | a quota that forbids Jobs, or Pods | `ends.rs` |
 //! | the operator's rights taken away and given back | `surroundings.rs` |
 //! | the workers' rights, and their identity, deleted | `under.rs`; `surroundings.rs` |
-//! | admission that refuses | `surroundings.rs`, on the real control plane |
+//! | admission that refuses | `surroundings.rs`: by a policy, on the embedded one by a quota |
 //! | a node that dies; a kind deleted and installed again | `surroundings.rs` |
 //! | a namespace deleted under its runs | `under.rs` |
 //! | a schema loosened, and an object that cannot be read | `fields/mod.rs` |
@@ -24,8 +24,10 @@
 //! | an image that is not there | `operators.rs` |
 //! | the Lease deleted; an operator killed | `operators.rs` here and beside it |
 //! | a worker that nobody sees any more | `zombies.rs` |
+//! | an API server that is silent | `away.rs` |
 //! | nothing at all | `quiet.rs`: nothing is written |
 
+mod away;
 mod children;
 mod objects;
 mod operators;

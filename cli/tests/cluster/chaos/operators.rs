@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use aggregator_crds::Reason;
 use aggregator_tests::wait::eventually;
 use serde_json::Value;
 
@@ -18,6 +19,7 @@ fn an_image_that_is_not_there_is_told_and_mended() {
     let told = scene.until("pipelinerun", "first", "ImagePullFailed");
     let message = said(&told, "ImagePullFailed").expect("a message");
     assert!(message.contains("the worker's image cannot be had: ") && message.contains("nothing"), "{message}");
+    assert!(message.ends_with(Reason::ImagePullFailed.remedy()), "{message}");
     assert_eq!(told["status"]["phase"], "Pending", "{told}");
     // What takes no worker is done all the same.
     scene.project.namespace.kubectl(["wait", "pipeline/other", "--for=condition=Ready", "--timeout=60s"]);

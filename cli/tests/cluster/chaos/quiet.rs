@@ -1,9 +1,11 @@
-//! Rest: when all has come to what it should be, nothing is written, and nothing is asked for but what has changed.
+//! Rest: when all has come to what it should be, nothing is written, nothing is asked for but what has changed, and the process
+//! of the operator needs next to nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aggregator_tests::control_plane::Request;
+use aggregator_tests::figures::{cpu, mebibytes, memory};
 use aggregator_tests::reliability::note;
 use aggregator_tests::wait::eventually;
 use serde_json::json;
@@ -17,6 +19,9 @@ const SETTLED: Duration = Duration::from_secs(4);
 /// How many kinds are watched, and after how many seconds each watch is begun anew.
 const KINDS: u64 = 13;
 const WATCH_SECONDS: u64 = 230;
+/// The most of a core that the operator may take meanwhile, in hundredths, and by how many bytes it may grow.
+const CPU: u32 = 5;
+const GROWTH: u64 = 8 << 20;
 
 /// One of each kind, in each state in which it may rest. Fires are far away.
 const OBJECTS: &str = "
@@ -140,17 +145,30 @@ fn nothing_is_written_while_nothing_happens() {
         (written() == before).then_some(())
     });
 
+    let process = project.operators[0].id();
     let before = project.requests("operator").len();
+    let (cpu_before, memory_before) = (cpu(process), memory(process).now);
     // Nothing is waited for: that nothing comes is what is seen.
     std::thread::sleep(Duration::from_secs(quiet));
+    let (spent, memory_after) = (cpu(process).saturating_sub(cpu_before), memory(process).now);
     let since = &project.requests("operator")[before..];
     let writes: Vec<&Request> = since.iter().filter(|request| is_write(request)).collect();
     let counts = counted(since);
     let watches = since.iter().filter(|request| request.verb == "watch").count() as u64;
+    let [held_before, held_after] = [memory_before, memory_after].map(|bytes| format!("{:.1} MiB", mebibytes(bytes)));
     println!("in {quiet} s of rest, the operator has asked for {counts:?}");
-    note("quiet", json!({"seconds": quiet, "writes": writes.len(), "requests": since.len(), "watches": watches}));
+    println!("it has computed for {spent:?}; {held_before} became {held_after}");
+    note(
+        "quiet",
+        json!({
+            "seconds": quiet, "writes": writes.len(), "requests": since.len(), "watches": watches,
+            "cpuTime": format!("{} ms", spent.as_millis()), "memoryBefore": held_before, "memoryAfter": held_after,
+        }),
+    );
     assert!(writes.is_empty(), "{writes:#?}");
     assert_eq!(watches, since.len() as u64, "it reads what has not changed: {counts:?}");
     // A watch that has ended, and the one after it.
     assert!(watches <= 2 * KINDS * (quiet / WATCH_SECONDS + 1), "{counts:?}");
+    assert!(spent < Duration::from_secs(quiet) * CPU / 100, "it has computed for {spent:?} of {quiet} s");
+    assert!(memory_after < memory_before + GROWTH, "{held_before} became {held_after}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use aggregator_tests::control_plane::Plane;
+use aggregator_tests::control_plane::{Namespace, Plane};
 use aggregator_tests::wait::eventually;
 use serde_json::json;
 
@@ -51,16 +51,18 @@ fn an_identity_that_is_deleted_under_its_workers_comes_back() {
     recovered("identityOfWorkers", since);
 }
 
-#[test]
-fn what_admission_refuses_is_told_and_tried_again() {
+/// What the API server says of a Job that it refuses.
+const REFUSAL: &str = "nobody-works-today";
+
+/// Has the API server refuse every new Job of the namespace. Gives the objects that have it so.
+fn refuse_jobs(namespace: &Namespace) -> Vec<String> {
     if Plane::chosen() == Plane::Embedded {
-        // It has no such policies.
-        return;
+        // It has no policies, and refuses by quotas: to the operator, both are a write that admission forbids.
+        namespace.kubectl(["create", "quota", REFUSAL, "--hard=count/jobs.batch=0"]);
+        return vec![format!("resourcequota/{REFUSAL}")];
     }
-    let scene = Scene::new();
-    scene.project.namespace.kubectl(["wait", "pipeline/move", "--for=condition=Ready", "--timeout=60s"]);
-    let name = scene.project.namespace.name().to_owned();
-    scene.project.namespace.apply(&format!(
+    let name = namespace.name();
+    namespace.apply(&format!(
         "
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
@@ -69,7 +71,7 @@ spec:
   failurePolicy: Fail
   matchConstraints:
     resourceRules: [{{apiGroups: [batch], apiVersions: [v1], operations: [CREATE], resources: [jobs]}}]
-  validations: [{{expression: \"false\", message: nobody works today}}]
+  validations: [{{expression: \"false\", message: {REFUSAL}}}]
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
@@ -80,14 +82,24 @@ spec:
   matchResources: {{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}}}
 "
     ));
-    eventually("a policy that holds", || {
+    ["validatingadmissionpolicybinding", "validatingadmissionpolicy"]
+        .map(|kind| format!("{kind}/no-jobs-in-{name}"))
+        .into()
+}
+
+#[test]
+fn what_admission_refuses_is_told_and_tried_again() {
+    let scene = Scene::new();
+    scene.project.namespace.kubectl(["wait", "pipeline/move", "--for=condition=Ready", "--timeout=60s"]);
+    let refusing = refuse_jobs(&scene.project.namespace);
+    eventually("admission that refuses", || {
         let tried = ["create", "job", "tried", "--image=tried", "--dry-run=server"];
-        scene.project.namespace.ask(tried).err().filter(|refused| refused.contains("nobody works today"))
+        scene.project.namespace.ask(tried).err().filter(|refused| refused.contains(REFUSAL))
     });
     scene.project.run("first", "move");
     let told = scene.until("pipelinerun", "first", "WriteRefused");
     let message = said(&told, "WriteRefused").expect("a message");
-    assert!(message.starts_with("create Job first: ") && message.contains("nobody works today"), "{message}");
+    assert!(message.starts_with("create Job first: ") && message.contains(REFUSAL), "{message}");
     assert_eq!(told["status"]["phase"], "Pending", "{told}");
     // What takes no Job is done all the same.
     scene.patch("pipeline", "other", &json!({"spec": {"description": "edited"}}));
@@ -95,9 +107,8 @@ spec:
         let other = scene.project.get("pipeline", "other");
         (other["status"]["observedGeneration"] == other["metadata"]["generation"]).then_some(())
     });
-    let policy = format!("no-jobs-in-{name}");
-    for kind in ["validatingadmissionpolicybinding", "validatingadmissionpolicy"] {
-        scene.project.namespace.kubectl(["delete", kind, &policy]);
+    for object in &refusing {
+        scene.project.namespace.kubectl(["delete", object]);
     }
     let since = Instant::now();
     scene.whole("first", 1, since);

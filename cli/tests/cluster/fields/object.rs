@@ -268,8 +268,11 @@ sources:
     connector: db
     streams: {include: [\"public.*\"], exclude: [public.audit]}
     sync: {mode: Incremental, cursor: updated_at, fallback: FullRefresh}
-    overrides: [{stream: public.orders, sync: {mode: Incremental, cursor: placed, lag: 1m}}]
-sinks: [{name: copies, from: shop, connector: out, stream: \"raw/${stream.name}/\"}]
+    overrides:
+      - stream: public.orders
+        sync: {mode: Incremental, cursor: placed, lag: 1m}
+        schemaPolicy: {tables: Freeze, columns: Freeze, dataType: Freeze}
+sinks: [{name: copies, from: shop, connector: db, stream: \"raw.${stream.name}\"}]
 ",
     ),
     (
@@ -332,7 +335,14 @@ failedRunsHistoryLimit: 3
     (
         "Schedule",
         "webhook",
-        "{pipelineRef: {name: idle}, suspend: true, webhook: {eventIdHeader: X-Id, params: {least: $.least}}}",
+        "
+pipelineRef: {name: idle}
+suspend: true
+webhook:
+  tokenSha256: 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b
+  eventIdHeader: X-Id
+  params: {least: $.least}
+",
     ),
     (
         "Schedule",

@@ -86,7 +86,7 @@ sources:
   - {name: c, connector: c, stream: "", sync: {cursor: x, key: [k]}, overrides: [{stream: "*", sync: {cursor: yy}}]}
   - {name: d, connector: c, stream: x, sync: {mode: Incremental, lag: "10", fallback: FullRefresh, key: []}}
   - {name: e, connector: c, streams: {include: ["[a"], exclude: [""]}, sync: {mode: Incremental, cursor: x, lag: 10m, fallback: FullRefresh}, overrides: [{stream: "{a"}, {stream: a, sync: {}}, {stream: b, sync: {lag: -1s}}]}
-  - {name: f, connector: c, streams: {include: ["*"]}, overrides: [{stream: a, sync: {lag: 1s}}, {stream: b, sync: {cursor: ""}}]}
+  - {name: f, connector: c, streams: {include: ["*"]}, overrides: [{stream: a, sync: {lag: 1s}}, {stream: b, sync: {cursor: ""}}, {stream: c, schemaPolicy: {}}, {stream: d, schemaPolicy: {columns: Freeze}}]}
 "#,
     );
     assert_eq!(
@@ -97,7 +97,7 @@ sources:
             r"spec.sources[2].stream: the stream is empty; give the stream",
             r"spec.sources[2].sync.cursor: `cursor` is not used by the mode FullRefresh; set `mode: Incremental`, or leave `cursor` out",
             r"spec.sources[2].sync.key: `key` is not used by the mode FullRefresh; set `mode: Incremental`, or leave `key` out",
-            r"spec.sources[2].overrides: there is one stream, so nothing can differ from it; write the fields into `sync`",
+            r"spec.sources[2].overrides: there is one stream, so nothing can differ from it; write the fields into `sync`, and into `schemaPolicy` of the sinks",
             r"spec.sources[2].overrides[0].sync.cursor: `cursor` is not used by the mode FullRefresh; set `mode: Incremental`, or leave `cursor` out",
             r"spec.sources[3].sync.lag: `10` is not a duration; write a number and its unit, as `500ms`, `10s`, `10m`, `1h30m` or `7d`",
             r"spec.sources[3].sync.lag: there is no cursor that could lag; set `cursor`, or leave `lag` out",
@@ -107,12 +107,13 @@ sources:
             r"spec.sources[4].streams.include[0]: `[a` is not a glob: unclosed character class; missing ']'; use `*`, `**`, `?`, `[…]` and `{…,…}`, and close what you open",
             r"spec.sources[4].streams.exclude[0]: the glob is empty; use `*` for everything",
             r"spec.sources[4].overrides[0].stream: `{a` is not a glob: unclosed alternate group; missing '}' (maybe escape '{' with '[{]'?); use `*`, `**`, `?`, `[…]` and `{…,…}`, and close what you open",
-            r"spec.sources[4].overrides[0]: the override changes nothing; set `sync`, or take the entry out",
+            r"spec.sources[4].overrides[0]: the override changes nothing; set `sync` or `schemaPolicy`, or take the entry out",
             r"spec.sources[4].overrides[1].sync: the override changes nothing; set `mode`, `cursor` or `lag`, or take the entry out",
             r"spec.sources[4].overrides[2].sync.lag: `-1s` is not a duration; write a number and its unit, as `500ms`, `10s`, `10m`, `1h30m` or `7d`",
             r"spec.sources[5].overrides[0].sync.lag: there is no cursor that could lag; set `cursor`, or leave `lag` out",
             r"spec.sources[5].overrides[1].sync.cursor: the cursor is empty; give the cursor",
-            r"spec.sources[5].overrides[1].sync.cursor: `cursor` is not used by the mode FullRefresh; set `mode: Incremental`, or leave `cursor` out"
+            r"spec.sources[5].overrides[1].sync.cursor: `cursor` is not used by the mode FullRefresh; set `mode: Incremental`, or leave `cursor` out",
+            r"spec.sources[5].overrides[2].schemaPolicy: the override changes nothing; set `tables`, `columns` or `dataType`, or take the entry out"
         ]
     );
 }

@@ -66,12 +66,13 @@ missedRuns: {policy: All, max: 0}
         "Schedule",
         r#"
 pipelineRef: {name: p}
-webhook: {eventIdHeader: "X Id", params: {a: body.x}}
+webhook: {tokenSha256: Hunter2, eventIdHeader: "X Id", params: {a: body.x}}
 "#,
     );
     assert_eq!(
         found,
         [
+            r#"spec.webhook.tokenSha256: it is not a SHA-256 in small hexadecimal digits; write the 64 digits that `printf %s "$TOKEN" | sha256sum` gives"#,
             r"spec.webhook.eventIdHeader: `X Id` is not a name of a header; use letters, digits and `-`, as `X-Tenant`",
             r"spec.webhook.params.a: `body.x` is not a JSONPath: parser error, at character 1; write a path as RFC 9535 has it, as `$.data[*]`"
         ]
@@ -156,6 +157,20 @@ backfill: {from: "2026-01-02T00:00:00Z", to: "2026-01-02T00:00:00Z"}
         [
             "spec.backfill: `backfill` is not used by `pipelineSucceeded`; leave `backfill` out, or use `cron` or `interval`",
             "spec.backfill.to: 2026-01-02T00:00:00Z is not after 2026-01-02T00:00:00Z; make `to` later than `from`",
+        ]
+    );
+}
+
+#[test]
+fn a_token_is_not_empty() {
+    let of = |hash: &str| {
+        violations::<Schedule>("Schedule", &format!("pipelineRef: {{name: p}}\nwebhook: {{tokenSha256: \"{hash}\"}}\n"))
+    };
+    assert_eq!(of("2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"), Vec::<String>::new());
+    assert_eq!(
+        of("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        [
+            r#"spec.webhook.tokenSha256: it is the SHA-256 of an empty token; write the 64 digits that `printf %s "$TOKEN" | sha256sum` gives"#
         ]
     );
 }

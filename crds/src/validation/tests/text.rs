@@ -12,7 +12,7 @@ fn names_of_objects() {
             "apiVersion": "aggregator.dev/v1alpha1",
             "kind": "Schedule",
             "metadata": metadata,
-            "spec": { "pipelineRef": { "name": "p" }, "webhook": {} },
+            "spec": { "pipelineRef": { "name": "p" }, "interval": { "every": "1h" } },
         });
         serde_json::from_value::<Schedule>(document).unwrap().validate().iter().map(ToString::to_string).collect()
     };

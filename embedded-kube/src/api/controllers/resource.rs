@@ -41,7 +41,7 @@ pub const CLUSTER_ROLE: Resource = Resource::wide(RBAC, "ClusterRole", "clusterr
 /// CustomResourceDefinitions.
 pub const DEFINITION: Resource =
     Resource::wide("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions");
-/// Events, which nobody watches here: they go with their namespace.
+/// Events, which nobody watches here: the API forgets them, and they go with their namespace.
 pub const EVENT: Resource = Resource::named("", "Event", "events");
 
 /// The built-in kinds that are watched: those of the embedded API that can be deleted and have an owner, or are one.

@@ -6,4 +6,4 @@ mod pages;
 mod tests;
 
 pub use events::{Follow, Selects, Told};
-pub use pages::{Page, Pages};
+pub use pages::{ListQuery, Page, Pages};

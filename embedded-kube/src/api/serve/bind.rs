@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::super::store::{Change, Expected, NotWritten};
 use super::super::{Kind, Refusal};
 use super::Api;
+use super::admission::{AdmissionRequest, Operation};
 use super::answer::Answer;
 use super::registry::key;
 use super::write::{AGAIN, Asking, unwritten};
@@ -18,10 +19,14 @@ impl Api {
     /// Gives a Pod a node.
     ///
     /// # Errors
-    /// When it has one, is to go, or is not there.
+    /// When it has one, is to go, or is not there, or it is not admitted.
     pub(super) async fn bind(&self, asking: &Asking<'_>) -> Result<Answer, Refusal> {
         let binding: Value =
             serde_json::from_slice(&asking.asked.body).map_err(|error| Refusal::bad_request(error.to_string()))?;
+        self.admit(&AdmissionRequest {
+            object: Some(&binding),
+            ..AdmissionRequest::new(self, asking, Operation::Create)
+        })?;
         let (kind, name) = (asking.kind, asking.path.name.as_deref().unwrap_or_default());
         let called = Kind { plural: "pods/binding".into(), ..kind.clone() };
         let key = key(kind, asking.path.namespace.as_deref(), name);

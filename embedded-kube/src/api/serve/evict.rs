@@ -8,6 +8,7 @@ use super::super::Refusal;
 use super::super::lifecycle::DeleteOptions;
 use super::super::store::{Change, Expected, NotWritten};
 use super::Api;
+use super::admission::{AdmissionRequest, Operation};
 use super::answer::Answer;
 use super::registry::key;
 use super::write::{AGAIN, Asking, unwritten};
@@ -19,7 +20,7 @@ impl Api {
     /// Sends a Pod away.
     ///
     /// # Errors
-    /// When it is not there, or changes all the time.
+    /// When it is not there, changes all the time, or it is not admitted.
     pub(super) async fn evict(&self, asking: &Asking<'_>) -> Result<Answer, Refusal> {
         let bad = |error: serde_json::Error| Refusal::bad_request(error.to_string());
         let sent: Value = serde_json::from_slice(&asking.asked.body).map_err(bad)?;
@@ -33,6 +34,11 @@ impl Api {
         }
         let key = key(asking.kind, asking.path.namespace.as_deref(), name);
         let dry = asking.options.dry_run || options.dry_run.iter().any(|what| what == "All");
+        self.admit(&AdmissionRequest {
+            object: Some(&sent),
+            dry_run: dry,
+            ..AdmissionRequest::new(self, asking, Operation::Create)
+        })?;
         let mut tries = if dry { 0 } else { AGAIN };
         while tries > 0 {
             tries -= 1;

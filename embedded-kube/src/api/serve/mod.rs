@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! request ─► guard: who, may they ─► registry: which kind ─► read: get, list, watch ─► form ─► answer
-//!                                                        └─► write: decode, patch, admit, check ─► store ─┘
+//!                                                        └─► write: decode, patch, check, admit ─► store ─┘
 //! ```
 
+mod admission;
 mod answer;
 mod audit;
 mod bind;
@@ -12,6 +13,7 @@ mod body;
 mod definitions;
 mod event;
 mod evict;
+mod expiry;
 mod form;
 mod guard;
 mod port;
@@ -20,6 +22,8 @@ mod read;
 mod registry;
 mod review;
 mod service;
+#[cfg(test)]
+mod testing;
 mod texts;
 mod write;
 
@@ -40,6 +44,7 @@ use super::schema::Schemas;
 use super::store::{Store, StoreError};
 use super::{Kind, Refusal, discovery};
 
+pub use admission::{Admission, AdmissionRequest, Operation};
 pub use audit::Audit;
 pub use port::{Port, PortError};
 pub use service::{Service, in_process};
@@ -53,15 +58,6 @@ use texts::Texts;
 pub const VERSION: &str = "v1.37.2+embedded";
 /// Where each API is told to be found.
 const ADDRESS: &str = "127.0.0.1";
-
-/// What may refuse an object, or change it, before it is looked over: the caller's own.
-pub trait Admission: Send + Sync {
-    /// Looks at what is about to be written; `old` is what it replaces.
-    ///
-    /// # Errors
-    /// When it must not be written.
-    fn admit(&self, kind: &Kind, user: &User, object: &mut Value, old: Option<&Value>) -> Result<(), Refusal>;
-}
 
 /// Who has the logs of containers.
 #[async_trait::async_trait]
@@ -81,7 +77,7 @@ pub struct Parts {
     pub tokens: Tokens,
     /// Who gives out tokens of ServiceAccounts.
     pub issuer: Issuer,
-    /// What looks at objects before they are written, in order.
+    /// What is asked before anything is written, in this order.
     pub admission: Vec<Arc<dyn Admission>>,
     /// Who has the logs of containers, if anybody has.
     pub logs: Option<Arc<dyn Logs>>,
@@ -178,6 +174,7 @@ impl Api {
         }));
         api.seed().await?;
         api.resume_definitions().await;
+        api.expire_events();
         Ok(api)
     }
 

@@ -118,7 +118,7 @@ mod tests {
             ("pods", Some(resource("pods", ""))),
             ("count/pods", Some(resource("pods", ""))),
             ("count/jobs.batch", Some(resource("jobs", "batch"))),
-            ("count/pipelines.aggregator.dev", Some(resource("pipelines", "aggregator.dev"))),
+            ("count/widgets.example.com", Some(resource("widgets", "example.com"))),
             ("requests.cpu", None),
             ("limits.memory", None),
         ] {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::super::access::User;
 use super::super::discovery::{Endpoint, subresources, verbs};
-use super::super::follow::{Follow, Told};
+use super::super::follow::{Follow, ListQuery, Told};
 use super::super::request::{ListOptions, Match, ResourcePath, Verb, check_get, query};
 use super::super::selector::{FieldSelector, LabelSelector};
 use super::super::store::{Key, Scope, Stored};
@@ -182,15 +182,21 @@ impl Api {
         selection: &Selection,
     ) -> Result<Answer, Refusal> {
         let shape = Shape::of(asked, kind, Endpoint::List)?;
+        let wanted = ListQuery {
+            resource: event::resource(kind),
+            namespace: path.namespace.clone(),
+            label_selector: options.label_selector.clone(),
+            field_selector: options.field_selector.clone(),
+        };
         let page = if options.continue_token.is_empty() {
-            let mut listed = self.0.store.list(&event::resource(kind), path.namespace.as_deref());
+            let mut listed = self.0.store.list(&wanted.resource, wanted.namespace.as_deref());
             self.check_version(options, listed.version)?;
             if !selection.is_all() {
                 listed.items.retain(|stored| selection.takes(stored));
             }
-            self.0.pages.first(listed, options.limit)
+            self.0.pages.first(wanted, listed, options.limit)
         } else {
-            self.0.pages.next(&options.continue_token, options.limit)?
+            self.0.pages.next(wanted, &options.continue_token, options.limit)?
         };
         Ok(Answer::object(StatusCode::OK, &shape.list(kind, &page, selection.is_all())?))
     }

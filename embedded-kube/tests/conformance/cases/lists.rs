@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, case};
-use crate::manifests::{boat, idle_pod, labelled, reader, secret, suspended_job, with};
+use crate::case::{Case, Who, case};
+use crate::manifests::{account, binding, boat, idle_pod, labelled, object, reader, secret, suspended_job, with};
 use crate::request::Request;
 
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
@@ -26,6 +26,12 @@ fn names(mut answer: Value) -> Value {
         items.iter_mut().for_each(|item| *item = item["metadata"]["name"].take());
     }
     answer
+}
+
+/// The token of a page, by which the list goes on, as a path has it.
+fn token(page: &Value) -> String {
+    let token = page["body"]["metadata"]["continue"].as_str().unwrap_or_default();
+    percent_encoding::utf8_percent_encode(token, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 /// A list by a selector, of which the names are compared.
@@ -164,15 +170,13 @@ fn pages() -> Vec<Case> {
     vec![
         case("pages-of-a-list").create(maps()).code("two by two", |stage| {
             Box::pin(async move {
-                let (mut pages, mut rest) = (Vec::new(), String::new());
+                let (mut pages, mut next) = (Vec::new(), String::new());
                 for _ in 0..5 {
                     let answer =
-                        stage.get(&format!("{{core}}/configmaps?labelSelector=kind&limit=2&continue={rest}")).await;
-                    let next = answer["body"]["metadata"]["continue"].as_str().unwrap_or_default();
-                    rest = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC).to_string();
-                    let done = rest.is_empty();
+                        stage.get(&format!("{{core}}/configmaps?labelSelector=kind&limit=2&continue={next}")).await;
+                    next = token(&answer);
                     pages.push(names(answer));
-                    if done {
+                    if next.is_empty() {
                         break;
                     }
                 }
@@ -184,12 +188,41 @@ fn pages() -> Vec<Case> {
                 let first = stage.get("{core}/configmaps?limit=3").await;
                 stage.ask(Request::new("DELETE", "{core}/configmaps/e")).await;
                 stage.create(&labelled("f", &json!({}))).await;
-                let next = first["body"]["metadata"]["continue"].as_str().unwrap_or_default();
-                let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC).to_string();
+                let next = token(&first);
                 let second = stage.get(&format!("{{core}}/configmaps?limit=9&continue={next}")).await;
                 json!([names(first), names(second)])
             })
         }),
+        // Whoever may list ConfigMaps must not get the rest of somebody's list of Secrets.
+        case("pages-of-another-list")
+            .create(maps())
+            .create([secret("a"), secret("b"), object("v1", "ServiceAccount", "reader", &json!({}))])
+            .create([reader("Role", "reads", &["configmaps"]), binding("reads", "reads", &account("reader"))])
+            .allowed("system:serviceaccount:{ns}:reader", "list", "configmaps")
+            .code("the token of a list of Secrets", |stage| {
+                Box::pin(async move {
+                    let token = token(&stage.get("{core}/secrets?limit=1").await);
+                    let asked = |path: &str, who: Who| Request {
+                        who,
+                        ..Request::new("GET", &format!("{path}&continue={token}"))
+                    };
+                    let (mut others, mut shown) = (Vec::new(), false);
+                    for (path, who) in [
+                        ("{core}/configmaps?limit=9", Who::Account("reader")),
+                        ("{core}/configmaps?limit=9", Who::Administrator),
+                        ("/api/v1/namespaces/default/secrets?limit=9", Who::Administrator),
+                        ("{core}/secrets?limit=9&labelSelector=color", Who::Administrator),
+                    ] {
+                        let answer = stage.ask(asked(path, who)).await;
+                        // The password, as a Secret has it.
+                        shown |= answer.to_string().contains("cDRzcw==");
+                        others.push(answer["status"].clone());
+                    }
+                    let may_not = stage.ask(asked("{core}/secrets?limit=9", Who::Account("reader"))).await;
+                    let own = stage.ask(asked("{core}/secrets?limit=9", Who::Administrator)).await;
+                    json!({"shown": shown, "others": others, "may not": may_not, "own": names(own)})
+                })
+            }),
         case("pages-that-count-the-rest")
             .create(maps())
             .get("{core}/configmaps?limit=2")

@@ -109,6 +109,27 @@ fn by_hand() -> Vec<Case> {
                 let object = &first["object"];
                 json!([answer["status"], first["type"], object["kind"], object["code"], object["reason"]])
             }),
+        case("watch-from-the-future").create([config("a")]).code("changes while it is watched", |stage| {
+            Box::pin(async move {
+                let path = "{core}/configmaps?watch=1&timeoutSeconds=2&resourceVersion=900000000";
+                let watch = stage.get(path);
+                let changes = async {
+                    // When the watch begins is not known: changes are made until it ends.
+                    for size in 0.. {
+                        let body = json!({"data": {"size": size.to_string()}}).to_string();
+                        let request = Request::new("PATCH", "{core}/configmaps/a");
+                        stage.ask(request.body("application/merge-patch+json", body)).await;
+                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    }
+                };
+                tokio::select! {
+                    answer = watch => {
+                        json!({"status": answer["status"], "told": answer["body"].to_string().contains("MODIFIED")})
+                    }
+                    () = changes => Value::Null,
+                }
+            })
+        }),
         case("watch-of-an-absent-kind")
             .get("/apis/example.com/v1/namespaces/{ns}/ships?watch=1&timeoutSeconds=1")
             .get("/api/v1/namespaces/{ns}-none/configmaps?watch=1&timeoutSeconds=1"),

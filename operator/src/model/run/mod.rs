@@ -2,6 +2,13 @@
 //! and what users do to all of them.
 //!
 //! The number of attempts follows from how often the clock moves, since each failure has its pause.
+//!
+//! What is assumed:
+//! - The clock moves at any moment, whoever is behind, but by ten seconds, and three times at most: a watch that is silent for
+//!   longer, and what an operator waits minutes for, is in no walk. Recovery waits as long as the operator does.
+//! - A worker works for itself alone: there are no shards, no previews, and no other run of the Pipeline.
+//! - What a worker does in the Checkpoint, in the sink, or with the run's status, happens whole or not at all, and is answered.
+//! - A Pod starts whether the plan that it mounts is there or not.
 
 mod laws;
 mod objects;
@@ -14,7 +21,7 @@ use serde_json::json;
 use stateright::Property;
 
 use self::laws::Seen;
-pub(super) use self::laws::{FENCED, FOR_EVER, ONCE, ONE_JOB, PLANNED, TRUE};
+pub(super) use self::laws::{FENCED, FOR_EVER, ONCE, ONE_JOB, OWN_JOB, PLANNED, TRUE};
 use self::objects::{PIPELINE, PLAN, RUN};
 use self::worker::{At, Record, Sink, Worker};
 use super::jobs::{self, End, JobStep};
@@ -204,7 +211,10 @@ impl Runs {
                 server.delete(run, Meant::default(), false).is_ok()
             }
             Edit::Recreate => server.create(&objects::run(self.held), None).is_ok(),
-            Edit::DeleteJob => server.delete(job, Meant::default(), false).is_ok(),
+            Edit::DeleteJob => {
+                stage.around.seen.user = true;
+                server.delete(job, Meant::default(), false).is_ok()
+            }
             Edit::DeletePlan => server.delete(Place::of(Kind::ConfigMap, PLAN), Meant::default(), false).is_ok(),
             Edit::ChangePipeline => {
                 let mut execution = self.execution();
@@ -287,7 +297,9 @@ impl Subject for Runs {
 
     fn look(&self, scene: &Scene<'_>) -> Option<Looked> {
         let run = scene.world.runs.get(&scene.key.namespace, &scene.key.name)?;
-        let view = shipped::observe(scene.world, &run, scene.settings);
+        let mut view = shipped::observe(scene.world, &run, scene.settings);
+        // The caches are made anew for each look: what is gone is remembered by the operators of the model.
+        view.plan_is_gone = view.plan.is_none() && scene.plan_is_gone;
         let plan = shipped::plan(&view, scene.settings, scene.now);
         Some(Looked { awaited: shipped::awaited(&plan), plan })
     }
@@ -410,7 +422,7 @@ impl Subject for Runs {
     }
 
     fn laws(&self) -> Vec<Property<System<Self>>> {
-        laws::laws()
+        laws::laws(self)
     }
 }
 

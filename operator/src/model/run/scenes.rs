@@ -1,8 +1,9 @@
-//! What may go wrong together, with a run. A walk is by breadth, and every fault that may come at any moment multiplies the states:
-//! so each scene has few, and is walked through to its end, and all of them together are many states.
+//! What may go wrong together, with a run. A walk is by breadth, and every fault that may come at any moment multiplies the
+//! states: so each scene has few. Where there are more states than are walked through, each that is come to is followed to an
+//! end all the same, with nothing that goes wrong any more (`recovery`).
 
 use super::{Edit, Runs, Spare, Wrong};
-use crate::model::check::{MANY, holds};
+use crate::model::check::{Walked, holds};
 use crate::model::subject::Bounds;
 
 /// A run to which nothing happens.
@@ -28,11 +29,24 @@ const KILL: Spare = Spare { kills: 1, ..Spare::NONE };
 /// One is killed, and one sleeps.
 const KILL_AND_SLEEP: Spare = Spare { kills: 1, sleeps: 1, ..Spare::NONE };
 
+/// A worker is killed, and nothing else: few enough states that all are walked through.
+const KILLED: Runs =
+    Runs { name: "a worker is killed", bounds: Bounds { ticks: 1, lag: 0, ..Bounds::CALM }, spare: KILL, ..CALM };
+
 /// The operator is killed again and again, and its caches lag.
 const CRASHES: Runs = Runs {
     name: "crashes",
     bounds: Bounds { crashes: 3, relists: 1, ticks: 1, lag: 3, ..Bounds::CALM },
     spare: KILL,
+    ..CALM
+};
+
+/// The operator is killed, and the next one is shown the past; meanwhile the run's plan is taken away.
+const PAST: Runs = Runs {
+    name: "shown the past",
+    bounds: Bounds { pasts: 2, ticks: 1, lag: 3, ..Bounds::CALM },
+    spare: KILL,
+    edits: &[Edit::DeletePlan],
     ..CALM
 };
 
@@ -151,25 +165,17 @@ const LATE: Runs = Runs {
     ..CALM
 };
 
-/// Those that hold.
-const SCENES: [Runs; 11] = [CALM, CRASHES, LOSSES, DELAYS, REFUSALS, ZOMBIES, REPORTS, ASLEEP, CANCELLED, HELD, LATE];
-
-/// Those in which a Job is seen before its plan by an operator that has made neither, and is suspended for want of the plan.
-const UNPLANNED: [Runs; 4] = [LEADERS, EDITED, WOUND_DOWN, AGAIN];
+/// All of them.
+const SCENES: [Runs; 17] = [
+    CALM, KILLED, CRASHES, PAST, LOSSES, DELAYS, REFUSALS, ZOMBIES, REPORTS, ASLEEP, LEADERS, EDITED, CANCELLED,
+    WOUND_DOWN, HELD, AGAIN, LATE,
+];
 
 /// How many states of a scene are walked through, where there are more.
-const OF_A_SCENE: usize = 50_000;
+const OF_A_SCENE: usize = 32_000;
 
 #[test]
 fn the_laws_of_runs_hold_whatever_happens() {
-    let states: usize = SCENES.into_iter().map(|scene| holds(scene, OF_A_SCENE)).sum();
-    assert!(states >= MANY, "{states} states");
-}
-
-#[test]
-#[ignore = "an operator that sees a Job before its plan suspends it, and nobody takes that back: not mended yet"]
-fn a_job_that_is_seen_before_its_plan_goes_on() {
-    for scene in UNPLANNED {
-        holds(scene, OF_A_SCENE);
-    }
+    let walked: Walked = SCENES.into_iter().map(|scene| holds(scene, OF_A_SCENE)).sum();
+    walked.enough();
 }

@@ -110,7 +110,7 @@ pub(super) struct Worker {
     /// The number of its attempt.
     attempt: u8,
     /// Which of all objects of the run's name it works for.
-    by: u8,
+    pub(super) by: u8,
     /// What it does next.
     pub(super) at: At,
     /// The epoch of its attempt, and what that is of.
@@ -118,8 +118,8 @@ pub(super) struct Worker {
     run: u8,
     /// Whether it has told how far it is.
     reported: bool,
-    /// Whether it was let commit.
-    asked: bool,
+    /// Whether it has asked to be let commit.
+    pub(super) asked: bool,
     /// Whether its node does nothing at the moment.
     pub(super) sleeps: bool,
     /// Whether its Pod is taken for ended, or is gone.

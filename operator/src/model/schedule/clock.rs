@@ -1,5 +1,8 @@
 //! A Schedule of the calendar: fires every two minutes, runs that end, users who edit it, delete runs, or delete the
 //! Schedule and make it anew, and a clock that leaps over fires and goes back.
+//!
+//! What is assumed, besides what is of all Schedules: the clock does not leap over a fire while anything is behind, and stands
+//! still then where users edit; nobody edits where an operator is shown the past.
 
 use serde_json::{Value, json};
 use stateright::Property;
@@ -9,7 +12,7 @@ use super::{active, blocked, end, is_behind, is_idle, is_told, keys, look, of_ou
 use crate::action::{Kind, Plan};
 use crate::errand::Why;
 use crate::labels::MANAGED_BY;
-use crate::model::check::holds;
+use crate::model::check::{Walked, holds};
 use crate::model::object::{Object, Place, time, uid};
 use crate::model::server::{Meant, Server};
 use crate::model::stage::Stage;
@@ -152,11 +155,19 @@ impl Edit {
     }
 }
 
-/// Whether everybody knows that a fire is decided.
+/// Whether everybody knows what became of a fire.
 fn is_known(stage: &Stage<Around>, minute: u32) -> bool {
-    let decided =
-        |schedule: Option<Object>| schedule.is_some_and(|schedule| laws::decided_until(schedule) >= time(60 * minute));
+    let decided = |schedule: Option<Object>| {
+        schedule.is_some_and(|schedule| laws::decided_until(schedule) >= time(60 * minute) && !denies(schedule, minute))
+    };
     decided(stage.server.at(place())) && stage.operators.iter().all(|operator| decided(operator.cached(place())))
+}
+
+/// Whether a Schedule says that a fire has no run: one that it has is noted as soon as it is seen.
+fn denies(schedule: Object, minute: u32) -> bool {
+    let last = schedule.at("/status/lastDecision");
+    let fire = last["fire"].as_str().and_then(|fire| fire.parse().ok());
+    last["decision"] != "Started" && fire == Some(time(60 * minute))
 }
 
 impl Subject for Firing {
@@ -174,7 +185,8 @@ impl Subject for Firing {
     }
 
     fn objects(&self) -> Vec<Value> {
-        let other = of_ours("Schedule", "other", &json!({"pipelineRef": {"name": super::PIPELINE}, "webhook": {}}));
+        let waits = json!({"pipelineRef": {"name": super::PIPELINE}, "webhook": {"tokenSha256": "0".repeat(64)}});
+        let other = of_ours("Schedule", "other", &waits);
         let mut stranger = of_ours("PipelineRun", STRANGER, &json!({"pipelineRef": {"name": super::PIPELINE}}));
         stranger["metadata"]["labels"] = json!({MANAGED_BY.0: MANAGED_BY.1});
         stranger["metadata"]["ownerReferences"] = json!([{
@@ -274,7 +286,7 @@ impl Subject for Firing {
             return stage.server.all(Kind::PipelineRun).all(|run| run.name() == STRANGER);
         };
         let open = laws::fires(schedule, laws::decided_until(schedule), time(stage.clock()));
-        is_told(schedule) && is_idle(schedule) && open == 0
+        is_told(schedule) && is_idle(schedule) && open == 0 && laws::is_counted(schedule, &stage.around)
     }
 
     fn laws(&self) -> Vec<Property<System<Self>>> {
@@ -332,8 +344,11 @@ fn scenes() -> Vec<Firing> {
     let taken = Firing { takes: 1, ..Firing::of("taken away", forbid.clone(), Bounds { losses: 1, ..killed }) };
     vec![
         Firing::of("killed", forbid.clone(), Bounds { crashes: 2, ..calm }),
-        Firing::of("lost writes", forbid, Bounds { losses: 2, relists: 1, lag: 2, ..calm }),
-        // With Forbid, a decision may be another one a moment later: one that comes late would belie a run made since.
+        // Once: who is shown the past twice may note a fire as skipped whose run it has made itself, until it sees that run.
+        Firing::of("shown the past", forbid.clone(), Bounds { pasts: 1, lag: 2, ..calm }),
+        Firing::of("lost writes", forbid.clone(), Bounds { losses: 2, relists: 1, lag: 2, ..calm }),
+        // With Forbid, a decision may be another one a moment later: one that comes late belies a run made since.
+        Firing::of("late decisions", forbid, Bounds { delays: 1, ..calm }),
         Firing::of("late writes", allow.clone(), Bounds { delays: 1, refusals: 1, ..calm }),
         Firing::of("leaders", allow.clone(), Bounds { operators: 2, leaders: 2, ..calm }),
         Firing::of("leaders, and late writes", allow, late),
@@ -354,10 +369,9 @@ fn everything() -> Firing {
 }
 
 /// Walks through the scenes, each to so many states, and then on to so many of all together, with those that there are.
-pub(super) fn walk(of_a_scene: usize, all: usize, others: usize) -> usize {
-    let states: usize = scenes().into_iter().map(|scene| holds(scene, of_a_scene)).sum();
-    let states = states + others;
+pub(super) fn walk(of_a_scene: usize, all: usize, others: Walked) -> Walked {
+    let walked = scenes().into_iter().map(|scene| holds(scene, of_a_scene)).sum::<Walked>() + others;
     // Those that are come to, and not walked on from, are looked at as well, and count.
-    let left = all.saturating_sub(states) * 6 / 10;
-    states + holds(everything(), left.max(of_a_scene))
+    let left = all.saturating_sub(walked.states) * 6 / 10;
+    walked + holds(everything(), left.max(of_a_scene))
 }

@@ -42,8 +42,16 @@ pub(super) fn fire_of(run: Object) -> Option<u32> {
 
 /// The fires of a Schedule after a time and up to another: a bit for the minute of each.
 pub(super) fn fires(schedule: Object, after: Timestamp, until: Timestamp) -> u64 {
-    let odd = u32::from(schedule.text("/spec/cron/expressions/0") == ODD);
-    let minutes = (0..30).map(|number| 2 * number + odd);
+    every_other(is_odd(schedule), after, until)
+}
+
+/// Whether it fires at the odd minutes.
+fn is_odd(schedule: Object) -> bool {
+    schedule.text("/spec/cron/expressions/0") == ODD
+}
+
+fn every_other(odd: bool, after: Timestamp, until: Timestamp) -> u64 {
+    let minutes = (0..30).map(|number| 2 * number + u32::from(odd));
     let due = minutes.filter(|minute| time(60 * *minute) > after && time(60 * *minute) <= until);
     due.fold(0, |all, minute| all | (1 << minute))
 }
@@ -58,6 +66,27 @@ fn within(after: Timestamp, until: Timestamp) -> u64 {
 pub(super) fn decided_until(schedule: Object) -> Timestamp {
     let made: Timestamp = schedule.text("/metadata/creationTimestamp").parse().unwrap_or(time(0));
     schedule.text("/status/decidedUntil").parse().unwrap_or(made - SignedDuration::from_secs(1))
+}
+
+/// The fires that a new status has to decide on.
+///
+/// What came due by former times is decided with the edit, and new times begin when they are seen; the clock never shows a
+/// time just after one of them. Whoever was edited before anybody saw it has no former times.
+fn due(was: Object, is: Object, from: Timestamp, until: Timestamp) -> u64 {
+    let edited = observed(was).is_some() && observed(was) != observed(is);
+    // At first it fires at the even minutes, and it is edited once where others may take their place.
+    every_other(is_odd(is) && !edited, from, until)
+}
+
+/// Whether as many fires are said to have started as have a run, or had one.
+pub(super) fn is_counted(schedule: Object, around: &Around) -> bool {
+    let decided = within(time(0) - SignedDuration::from_secs(1), decided_until(schedule));
+    let (ran, may_have_run) = (decided & around.made, decided & (around.made | around.early));
+    (number(ran)..=number(may_have_run)).contains(&count(schedule, "started"))
+}
+
+fn number(fires: u64) -> u64 {
+    u64::from(fires.count_ones())
 }
 
 /// Notes what a move has shown.
@@ -86,7 +115,7 @@ pub(super) fn saw(before: &Stage<Around>, after: &mut Stage<Around>) {
         && was.uid() == is.uid()
         && was.at("/status") != is.at("/status")
     {
-        lies.extend(told(was, is, &after.around));
+        lies.extend(told(was, is, &after.around, arrived));
     }
     lies.extend(gone(before, after));
     let around = &mut after.around;
@@ -109,28 +138,20 @@ fn begun(server: &Server, run: Object) -> Option<Lie> {
 }
 
 /// What a new status shows.
-fn told(was: Object, is: Object, around: &Around) -> Option<Lie> {
+fn told(was: Object, is: Object, around: &Around, arrived: bool) -> Option<Lie> {
     let (from, until) = (decided_until(was), decided_until(is));
     if until < from {
         return Some(Lie::Open);
     }
-    let more = |what: &str| count(is, what).checked_sub(count(was, what));
-    let (Some(started), Some(skipped), Some(missed)) = (more("started"), more("skipped"), more("missed")) else {
-        return Some(Lie::Counts);
-    };
-    let decided = started + skipped + missed;
-    let due = fires(is, from, until);
-    let (ran, may_have_run) = (around.made, around.made | around.early);
-    let number = |fires: u64| u64::from(fires.count_ones());
-    // An edit begins anew: what was due before is none of its fires, but may have started a run.
-    let anew = observed(is) != Some(1) && observed(was) != observed(is);
-    let holds = if anew {
-        let others = within(from, until) & may_have_run;
-        started <= number(others) && decided <= number(due | others)
-    } else {
-        (number(due & ran)..=number(due & may_have_run)).contains(&started) && decided == number(due)
-    };
-    if !holds {
+    let counts = |schedule| ["started", "skipped", "missed"].map(|what| count(schedule, what));
+    let all = |schedule| counts(schedule).into_iter().sum::<u64>();
+    let (due, between) = (due(was, is, from, until), within(from, until));
+    let (ran, may_have_run) = (between & around.made, between & (around.made | around.early));
+    let decided = all(is).checked_sub(all(was));
+    let is_whole = decided.is_some_and(|it| (number(due | ran)..=number(due | may_have_run)).contains(&it));
+    // One that comes late may belie a run that was made since: the next one that counts mends that.
+    let counts_anew = counts(was) != counts(is);
+    if !is_whole || (counts_anew && !arrived && !is_counted(is, around)) {
         return Some(Lie::Counts);
     }
     let next = is.at("/status/next/0").as_str().and_then(|next| next.parse::<Timestamp>().ok());

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use aggregator_crds::schedule::ConcurrencyPolicy;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::clock::Firing;
+use super::requests::Waiting;
 use super::{planned, viewed};
 use crate::action::{Action, Kind, Plan, Target};
 use crate::index::Tie;
@@ -51,11 +53,39 @@ fn a_fire_that_is_noted_before_its_run_is_made_is_lost() {
     finds(firing("Forbid", bounds()), mutation, "what is counted is what became of the fires");
 }
 
+/// The time up to which fires are decided is noted in whole minutes, rounded up.
+fn rounded_up(_: &Scene<'_>, mut plan: Plan) -> Plan {
+    for action in &mut plan.actions {
+        if let Action::Status { status, .. } = action
+            && let Some(until) = status["decidedUntil"].as_str().and_then(|until| until.parse::<Timestamp>().ok())
+        {
+            let minutes = (until.as_millisecond() + 59_999).div_euclid(60_000);
+            let rounded = Timestamp::from_second(60 * minutes).expect("a time of this millennium");
+            status["decidedUntil"] = rounded.to_string().into();
+        }
+    }
+    plan
+}
+
+#[test]
+fn a_cursor_that_is_rounded_up_loses_a_fire() {
+    let mutation = Mutation::of_plan("a cursor that is rounded up", rounded_up);
+    finds(firing("Forbid", bounds()), mutation, "what is counted is what became of the fires");
+}
+
 #[test]
 fn a_status_that_names_no_version_undoes_a_later_one() {
     let rules = Rules { version: false, ..Rules::SHIPPED };
     let mutation = Mutation::of_rules("statuses that name no version", rules);
     finds(firing("Forbid", Bounds { delays: 1, ..bounds() }), mutation, "what is decided stays so");
+}
+
+#[test]
+fn a_status_that_names_no_version_forgets_a_request() {
+    let rules = Rules { version: false, ..Rules::SHIPPED };
+    let mutation = Mutation::of_rules("statuses that name no version", rules);
+    let waiting = Waiting { name: "a mutant", bounds: bounds() };
+    finds(waiting, mutation, "no request is forgotten");
 }
 
 /// What goes on is not looked at.

@@ -8,7 +8,7 @@ use stateright::Property;
 use super::{active, blocked, end, is_behind, is_idle, is_told, keys, look, new_runs, pipeline, place, runs, schedule};
 use crate::action::Plan;
 use crate::errand::Why;
-use crate::model::check::holds;
+use crate::model::check::{Walked, holds};
 use crate::model::object::{Object, Place};
 use crate::model::server::Meant;
 use crate::model::stage::Stage;
@@ -189,7 +189,7 @@ impl Subject for Past {
 }
 
 /// Walks through all of it, or so many states of each scene.
-pub(super) fn walk(of_a_scene: usize) -> usize {
+pub(super) fn walk(of_a_scene: usize) -> Walked {
     let bounds = Bounds { crashes: 1, ticks: 1, lag: 2, ..Bounds::CALM };
     let rarer = Past { name: "the past, and rarer fires", fires: [HOURLY, EVERY_TWO_HOURS], bounds };
     let denser = Past { name: "the past, and more fires", fires: [EVERY_TWO_HOURS, HOURLY], bounds };

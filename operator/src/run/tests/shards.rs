@@ -247,7 +247,7 @@ fn what_the_pods_of_a_shared_run_do_is_told_together() {
             RunPhase::Pending,
             "Unschedulable",
             "shard 1 of 3: no node takes the Pod first-1-x: 0/1 nodes are available: 1 Insufficient cpu; lower \
-             execution.resources, or add nodes; 2 other Pods at work"
+             `execution.resources`, add nodes, or make the claim that it waits for; 2 other Pods at work"
         )
     );
     let killed = || (1, ended(137, &Value::Null));

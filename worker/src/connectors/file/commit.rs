@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -38,6 +38,20 @@ pub(super) struct Changes {
     pub(super) moves: Vec<Move>,
     /// Files that are replaced. After all moves.
     pub(super) deletes: Vec<String>,
+}
+
+impl Changes {
+    /// A path that leads out of the root, if there is one: no commit of ours has any.
+    fn outside(&self) -> Option<&str> {
+        let moved = self.moves.iter().flat_map(|it| [&it.from, &it.to]);
+        moved.chain(&self.deletes).map(String::as_str).find(|path| !is_below(path))
+    }
+}
+
+/// Whether a path, joined to a folder, is of something below it.
+fn is_below(path: &str) -> bool {
+    let mut parts = Path::new(path).components().peekable();
+    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// A commit that was decided.
@@ -143,15 +157,18 @@ impl Commits {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(crate::format::input_error(&path.display().to_string(), error)),
         };
-        serde_json::from_slice(&text).map(Some).map_err(|error| {
-            ConnectorError::new(
-                ErrorKind::Data,
-                format!("read {}", path.display()),
-                format!("the record is broken: {error}"),
-            )
-            .remedy("restore the file from a backup; without it nobody knows what was committed")
-            .caused_by(error)
-        })
+        let broken = |why: &str| {
+            let detail = format!("the record is broken: {why}");
+            ConnectorError::new(ErrorKind::Data, format!("read {}", path.display()), detail)
+                .remedy("restore the file from a backup; without it nobody knows what was committed")
+        };
+        let state: State =
+            serde_json::from_slice(&text).map_err(|error| broken(&error.to_string()).caused_by(error))?;
+        // Others may write below the root; what they write moves and removes nothing beside it.
+        match state.journal.as_ref().and_then(|journal| journal.changes.outside()) {
+            Some(path) => Err(broken(&format!("its path `{path}` leads out of the Connector's root"))),
+            None => Ok(Some(state)),
+        }
     }
 
     fn save(&self, state: &State, step: Step<'_>) -> Result<()> {
@@ -236,6 +253,12 @@ impl Commits {
         let next =
             CommitRecord { epoch: attempt.epoch, run: Some(attempt.run.clone()), positions: positions.clone(), rows };
         let changes = changes()?;
+        // Where parts are and go is told by manifests of splits, which others may have written.
+        if let Some(path) = changes.outside() {
+            let detail = format!("a saved split is broken: its path `{path}` leads out of the Connector's root");
+            return Err(ConnectorError::new(ErrorKind::Data, "commit files", detail)
+                .remedy(format!("remove the folder {}: the run reads its rows again", self.stagings().display())));
+        }
         // What is gone must be found out before anything is decided: afterwards there is no way back.
         if let Some(gone) = changes.moves.iter().find(|it| !self.root.join(&it.from).is_file()) {
             return Err(lost(&self.root.join(&gone.from), &self.root.join(&gone.to)).remedy(
@@ -483,6 +506,48 @@ mod tests {
         assert!(remedy.contains(&format!("remove {},", record.display())), "{remedy}");
         fs::remove_file(record).unwrap();
         commits.fence(&next, &mut |_| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_journal_that_leads_out_of_the_root_is_refused_and_nothing_is_done() {
+        let beside = tempfile::tempdir().unwrap();
+        let absolute = beside.path().join("new").into_os_string().into_string().unwrap();
+        for (moved, deleted, path) in [
+            (("out/old-1", "../new"), "out/old-2", "../new"),
+            (("out/old-1", absolute.as_str()), "out/old-2", absolute.as_str()),
+            (("../kept", "out/new"), "out/old-2", "../kept"),
+            (("out/old-1", "out/new"), "out/../../kept", "out/../../kept"),
+            (("out/old-1", ""), "out/old-2", ""),
+        ] {
+            let (folder, commits, attempt) = Folder::new();
+            let record = commits.load().unwrap().unwrap().record;
+            let changes = Changes {
+                moves: vec![Move { from: moved.0.into(), to: moved.1.into() }],
+                deletes: vec![deleted.into()],
+            };
+            let journal = Some(Journal { changes, next: record.clone() });
+            commits.save(&State { record, journal }, &mut |_| Ok(())).unwrap();
+            let told = format!("the record is broken: its path `{path}` leads out of the Connector's root");
+            let next = Attempt { run: "run-2".into(), epoch: 2 };
+            for error in [
+                commits.last(&mut |_| Ok(())).expect_err(path),
+                commits.fence(&next, &mut |_| Ok(())).expect_err(path),
+                commits.commit(&attempt, &positions(), 0, || panic!("not asked"), &mut |_| Ok(())).expect_err(path),
+            ] {
+                assert_eq!((error.kind, error.detail.as_str()), (ErrorKind::Data, told.as_str()));
+            }
+            assert_eq!(folder.visible(), content(&[("old-1", "old 1"), ("old-2", "old 2")]));
+        }
+        assert_eq!(fs::read_dir(beside.path()).unwrap().count(), 0);
+        // A commit that would write such a journal is not decided.
+        let (folder, commits, attempt) = Folder::new();
+        let from = format!("{}/0", commits.staging(&attempt));
+        let changes = Changes { moves: vec![Move { from, to: "out/../../new".into() }], deletes: Vec::new() };
+        let error = commits.commit(&attempt, &positions(), 1, || Ok(changes), &mut |_| Ok(())).expect_err("outside");
+        let told = "a saved split is broken: its path `out/../../new` leads out of the Connector's root";
+        assert_eq!((error.kind, error.detail.as_str()), (ErrorKind::Data, told));
+        assert_eq!(commits.last(&mut |_| Ok(())).unwrap().unwrap().run, None);
+        assert_eq!(folder.visible(), content(&[("old-1", "old 1"), ("old-2", "old 2")]));
     }
 
     #[test]

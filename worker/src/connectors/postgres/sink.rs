@@ -224,6 +224,7 @@ impl Sink for PostgresSink {
         }
         self.stage.save(self.line.idle()?, &operation, &self.commits, &attempt, split, rows).await?;
         self.is_open = false;
+        points::pass("save split");
         self.line.idle()?.execute(&operation, "COMMIT").await?;
         self.saved_row = self.loader.next_row;
         Ok(())

@@ -14,6 +14,7 @@ use super::commit::{Commits, paths};
 use super::upload::StagedPart;
 use crate::connector::{Attempt, ConnectorError, ErrorKind, Result, SavedSplit};
 use crate::connectors::files::{escaped, is_manifest, manifest_of_split};
+use crate::points;
 
 /// The list of what an attempt took over.
 const KEPT: &str = "kept.json";
@@ -56,6 +57,7 @@ impl Commits {
     pub(super) async fn save_split(&self, attempt: &Attempt, saved: &SavedParts) -> Result<()> {
         self.check_owner(attempt).await?;
         let path = format!("{}/{}", self.staging(attempt), manifest_of_split(saved.split.number));
+        points::pass("save split");
         self.write(&path, saved).await?;
         // An attempt that took over meanwhile may not have seen it: then this one must not go on.
         self.check_owner(attempt).await

@@ -16,6 +16,7 @@ use super::bucket::Bucket;
 use super::fault;
 use crate::connector::{ConnectorError, ErrorKind, Result};
 use crate::connectors::files::Part;
+use crate::points;
 
 /// Up to this size, an object is sent in one request; and the size of the pieces of larger ones.
 const PIECE: usize = 8 * 1024 * 1024;
@@ -106,6 +107,7 @@ async fn upload(bucket: &Bucket, file: &std::path::Path, path: &str, bytes: u64)
     let mut content = File::open(file).await.map_err(unread)?;
     let key = bucket.key(path)?;
     let failed = |error: &object_store::Error| fault::of(&format!("write {}", bucket.address(path)), error);
+    points::pass("upload");
     if bytes <= PIECE as u64 {
         let mut whole = Vec::new();
         content.read_to_end(&mut whole).await.map_err(unread)?;

@@ -20,6 +20,7 @@ use super::commits::{fenced, integer};
 use super::database::{Database, fault};
 use super::target::{STAGE, Target};
 use crate::connector::{Attempt, ConnectorError, ErrorKind, Result, SavedSplit, SinkRequest};
+use crate::points;
 
 /// How long to wait for an attempt that was overtaken and still works on a file. What is locked for longer is left alone.
 const BUSY: Duration = Duration::from_secs(5);
@@ -310,6 +311,7 @@ impl Side {
             let end = next_row(transaction).map_err(failed)?.max(first);
             let statement = "INSERT INTO main._aggregator_splits VALUES (?1, ?2, ?3, ?4)";
             transaction.execute(statement, params![integer(split.number), text, first, end]).map_err(failed)?;
+            points::pass("save split");
             Ok(end)
         });
         self.connection.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::admission::{AdmissionRequest, Operation};
 use super::super::{Api, body, event};
 use super::creation::is_generated;
 use super::{AGAIN, Asking, Done, check_size, is_pod, unwritten};
@@ -187,10 +188,15 @@ impl Api {
             } else {
                 new = apply::tracked(kind, Some(&live), new, &asking.manager(), *now);
             }
-            self.admit(asking, &mut new, Some(&live))?;
+            self.check_written(asking, &new, Some(&live))?;
             let admitted = self.0.schemas.updated(kind, new, &live, asking.part())?;
             warnings.extend(admitted.warnings);
             let object = self.counted(kind, apply::settled(&live, admitted.object));
+            self.admit(&AdmissionRequest {
+                object: Some(&object),
+                old_object: Some(&live),
+                ..AdmissionRequest::new(self, asking, Operation::Update)
+            })?;
             check_size(asking.asked, &object)?;
             let (change, object) = match Updated::of(&live, object) {
                 Updated::Same => return Ok(Done { object: live, warnings, created: false }),

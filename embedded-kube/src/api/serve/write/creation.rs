@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::super::admission::{AdmissionRequest, Operation};
 use super::super::registry::key;
 use super::super::{Api, body, event};
 use super::{AGAIN, Asking, Done, check_size, forbidden, is_pod, unwritten};
@@ -71,9 +72,14 @@ impl Api {
                 let suffix = lifecycle::generated_name("", random.as_u64_pair().1);
                 self.complete(asking, called(&object), &mut begun, &suffix).await?;
             }
-            self.admit(asking, &mut begun, None)?;
+            self.check_written(asking, &begun, None)?;
             let admitted = self.0.schemas.created(kind, begun)?;
             warnings.extend(admitted.warnings);
+            self.admit(&AdmissionRequest {
+                name: &name,
+                object: Some(&admitted.object),
+                ..AdmissionRequest::new(self, asking, Operation::Create)
+            })?;
             self.check_quotas(asking, &admitted.object)?;
             let new = self.counted(kind, admitted.object);
             check_size(asking.asked, &new)?;

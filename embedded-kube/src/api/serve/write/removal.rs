@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::super::admission::{AdmissionRequest, Operation};
 use super::super::answer::Answer;
 use super::super::definitions::{going, is_definition};
 use super::super::form::Shape;
@@ -54,6 +55,16 @@ impl Api {
         for _ in 0..AGAIN {
             let there = self.0.store.get(key).ok_or_else(|| Refusal::not_found(kind, name))?;
             let mut deleted = lifecycle::delete(kind, &there.object, options, asking.now)?;
+            // A Pod that is sent away was asked for as that.
+            if asking.part().is_empty() {
+                let old = event::shown(kind, there.object.clone());
+                self.admit(&AdmissionRequest {
+                    name,
+                    old_object: Some(&old),
+                    dry_run: dry,
+                    ..AdmissionRequest::new(self, asking, Operation::Delete)
+                })?;
+            }
             if is_definition(kind) {
                 deleted = going(&there.object, deleted, asking.now);
             }

@@ -1,32 +1,9 @@
-use std::sync::Mutex;
-
-use bytes::Bytes;
-use http::{HeaderMap, Method};
-use http_body_util::BodyExt;
+use http::Method;
 use serde_json::{Value, json};
 
-use super::super::{Api, Asked, Parts};
-use crate::api::access::User;
-use crate::api::store::{Key, Resource, Scope, Store};
-
-async fn api() -> Api {
-    let parts = Parts::over(Store::open(None).expect("a store")).expect("a key");
-    let api = Api::open(parts).await.expect("an API");
-    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "n"}});
-    assert_eq!(ask(&api, Method::POST, "/api/v1/namespaces", &namespace).await.0, 201);
-    api
-}
-
-async fn ask(api: &Api, method: Method, path: &str, object: &Value) -> (u16, Value) {
-    let root = User { name: "root".into(), groups: vec!["system:masters".into()], ..User::default() };
-    let uri = path.parse().expect("a path");
-    let body = if object.is_null() { Bytes::new() } else { Bytes::from(object.to_string()) };
-    let (headers, warned) = (HeaderMap::new(), Mutex::default());
-    let answer = api.answer(Asked { method, uri, headers, body, certified: Some(root), warned }).await;
-    let status = answer.status().as_u16();
-    let told = answer.into_body().collect().await.expect("an answer").to_bytes();
-    (status, serde_json::from_slice(&told).expect("JSON"))
-}
+use super::super::Api;
+use super::super::testing::{api, ask};
+use crate::api::store::{Key, Resource, Scope};
 
 const PODS: &str = "/api/v1/namespaces/n/pods";
 
@@ -45,7 +22,7 @@ async fn add_account(api: &Api, name: &str) {
 
 #[tokio::test]
 async fn a_pod_has_a_service_account_and_its_token() {
-    let api = api().await;
+    let api = api(Vec::new()).await;
     for (metadata, called) in [(json!({"name": "a"}), "a"), (json!({"generateName": "a-"}), "a-")] {
         let (status, told) = ask(&api, Method::POST, PODS, &pod(&metadata, "worker")).await;
         let why = "error looking up service account n/worker: serviceaccount \"worker\" not found";
@@ -73,7 +50,7 @@ async fn a_pod_has_a_service_account_and_its_token() {
 
 #[tokio::test]
 async fn the_service_account_of_a_new_namespace_is_waited_for() {
-    let api = api().await;
+    let api = api(Vec::new()).await;
     let wanted = pod(&json!({"name": "a"}), "");
     let ((status, made), ()) = tokio::join!(ask(&api, Method::POST, PODS, &wanted), add_account(&api, "default"));
     assert_eq!((status, &made["spec"]["serviceAccountName"]), (201, &json!("default")), "{made}");
@@ -81,7 +58,7 @@ async fn the_service_account_of_a_new_namespace_is_waited_for() {
 
 #[tokio::test]
 async fn what_is_never_replaced_blindly_needs_a_version() {
-    let api = api().await;
+    let api = api(Vec::new()).await;
     let path = "/apis/coordination.k8s.io/v1/namespaces/n/leases/l";
     let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"}, "spec": {}});
     assert_eq!(ask(&api, Method::PUT, path, &lease).await.0, 201, "a replaced Lease need not be there");
@@ -100,7 +77,7 @@ async fn what_is_never_replaced_blindly_needs_a_version() {
 
 #[tokio::test]
 async fn a_definition_goes_after_everything_of_its_kind() {
-    let api = api().await;
+    let api = api(Vec::new()).await;
     let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     let definition = json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",

@@ -1,0 +1,135 @@
+//! Webhooks: a request that has the token of a Schedule is one run, whichever operator answers it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use aggregator_tests::process::Process;
+use aggregator_tests::wait::eventually;
+use serde_json::{Value, json};
+
+use crate::project::Project;
+
+const TOKEN: &str = "Bearer the token of the tests";
+const NAME: &str = "ordered";
+
+fn schedule(project: &Project) {
+    project.namespace.apply(
+        "
+apiVersion: aggregator.dev/v1alpha1
+kind: Schedule
+metadata: {name: ordered}
+spec:
+  pipelineRef: {name: move}
+  concurrencyPolicy: Queue
+  webhook: {tokenSha256: 52364ea863f87c86ba686d517b411e4f0b4a473c8c80b246057ed02526f3bd82}
+",
+    );
+}
+
+fn until(project: &Project, reason: &str) -> Value {
+    eventually(&format!("{reason} of the Schedule"), || {
+        let schedule = project.get("schedule", NAME);
+        (schedule["status"]["conditions"][0]["reason"] == reason).then_some(schedule)
+    })
+}
+
+/// Where an operator listens.
+fn address(operator: &Process) -> String {
+    const BEFORE: &str = "listening for requests at http://";
+    eventually("the address of a listener", || {
+        let log = operator.log(usize::MAX);
+        let begin = log.find(BEFORE)? + BEFORE.len();
+        log[begin..].split_once('/').map(|(address, _)| address.to_owned())
+    })
+}
+
+/// What is answered to a request for a Schedule of the project.
+fn post(project: &Project, address: &str, schedule: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+    let path = format!("/webhooks/{}/{schedule}", project.namespace.name());
+    let mut request = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 2\r\n");
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    let mut stream = TcpStream::connect(address).expect("the operator listens");
+    stream.write_all(format!("{request}\r\n{{}}").as_bytes()).expect("asked");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, serde_json::from_str(body).expect("JSON"))
+}
+
+#[test]
+fn a_request_with_the_token_is_one_run_whoever_answers_it() {
+    let mut project = Project::without_operator(true);
+    project.arguments = ["--webhook-address", "127.0.0.1:0"].map(str::to_owned).into();
+    project.start();
+    project.start();
+    let operators: Vec<String> = project.operators.iter().map(address).collect();
+    project.write("in/a.csv", "id,name\n1,one\n");
+    project.copy_files("move", "{}");
+    schedule(&project);
+    until(&project, "Waiting");
+
+    let ask = |operator: usize, headers: &[(&str, &str)]| post(&project, &operators[operator], NAME, headers);
+    let wrong = ask(0, &[("Authorization", "Bearer another token")]);
+    assert_eq!(wrong.0, 401, "{wrong:?}");
+    assert_eq!(ask(1, &[]), wrong);
+    // Nobody is told which Schedules there are.
+    assert_eq!(post(&project, &operators[0], "nobody", &[("Authorization", TOKEN)]), wrong);
+    assert_eq!(project.list("pipelineruns"), [] as [Value; 0]);
+    assert_eq!(project.get("schedule", NAME)["status"]["requests"], Value::Null);
+
+    let (status, taken) = ask(0, &[("Authorization", TOKEN)]);
+    assert_eq!(status, 202, "{taken}");
+    let run = project.ended(taken["run"].as_str().expect("a name"));
+    assert_eq!(run["status"]["phase"], "Succeeded", "{run}");
+    assert_eq!(run["metadata"]["annotations"]["aggregator.dev/fire"], taken["time"]);
+    assert_eq!(project.lines("out").len(), 1);
+
+    // One of the two waits for its turn.
+    let keyed = [("Authorization", TOKEN), ("Idempotency-Key", "order-7")];
+    let first = ask(0, &keyed);
+    assert_eq!((first.0, ask(1, &keyed)), (202, first.clone()));
+    let second = first.1["run"].as_str().expect("a name");
+    assert_eq!(project.ended(second)["status"]["phase"], "Succeeded");
+    assert_eq!(ask(1, &keyed), first, "also when it is over");
+    assert_eq!(project.list("pipelineruns").len(), 2);
+
+    let patch = |suspend: bool| {
+        let patch = json!({"spec": {"suspend": suspend}}).to_string();
+        project.namespace.kubectl(["patch", "schedule", NAME, "--type=merge", "--patch", &patch]);
+        until(&project, if suspend { "Suspended" } else { "Waiting" });
+    };
+    patch(true);
+    let (status, said) = ask(0, &[("Authorization", TOKEN)]);
+    assert_eq!((status, &said["error"]), (409, &json!("the Schedule is suspended")));
+    patch(false);
+
+    // Who acts dies when several have been taken.
+    let keyed = |key| ask(1, &[("Authorization", TOKEN), ("Idempotency-Key", key)]);
+    let taken = ["a", "b", "c"].map(|key| keyed(key).1["run"].clone());
+    project.kill_holder();
+    for run in &taken {
+        let run = project.ended(run.as_str().expect("a name"));
+        assert_eq!(run["status"]["phase"], "Succeeded", "{run}");
+    }
+    let schedule = eventually("a Schedule that has noted all of them", || {
+        let schedule = project.get("schedule", NAME);
+        let requests = schedule["status"]["requests"].as_array()?;
+        requests.iter().all(|request| request["decided"] == true).then_some(schedule)
+    });
+    assert_eq!(schedule["status"]["counts"]["started"], 5, "{schedule}");
+    assert_eq!(project.list("pipelineruns").len(), 5);
+}
+
+#[test]
+fn a_schedule_to_which_nobody_listens_says_so() {
+    let project = Project::new();
+    project.copy_files("move", "{}");
+    schedule(&project);
+    let schedule = until(&project, "NoListener");
+    let ready = &schedule["status"]["conditions"][0];
+    assert_eq!(ready["status"], "False", "{schedule}");
+    assert_eq!(ready["message"], "the operator listens for no requests: start it with `--webhook-address`");
+}
