@@ -28,12 +28,7 @@ up: ## Start a cluster in one process for the same samples, which is kept in .de
 .PHONY: test
 test: ## Run every test, those of the operator also on the embedded cluster, and the demo as the last one
 	@scripts/setup test
-	cargo test --workspace --locked
-	AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test control_plane --test node_runner --test cluster --test faults
-	python3 -m unittest discover --start-directory scripts
-	python3 -m unittest discover --start-directory scripts/bench
-	python3 -m unittest discover --start-directory scripts/kubelet
-	@scripts/demo/run
+	@scripts/test
 
 .PHONY: test-embedded
 test-embedded: export AGGREGATOR_PLANE := embedded

@@ -5,17 +5,23 @@ use std::time::{Duration, Instant};
 /// How long anything may take that takes seconds: machines are busy.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The pauses between two questions: what comes at once is seen at once, and asking costs little of what it waits for, which
+/// may need the machine.
+const FIRST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_millis(400);
+
 /// Asks again until there is an answer.
 ///
 /// # Panics
 /// When there is none for two minutes.
 pub fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
+    let (started, mut pause) = (Instant::now(), FIRST);
     loop {
         if let Some(answer) = answer() {
             return answer;
         }
         assert!(started.elapsed() < PATIENCE, "in {} seconds there was not: {what}", PATIENCE.as_secs());
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST);
     }
 }

@@ -147,14 +147,9 @@ fn a_checkpoint_is_restored_as_the_page_says_and_not_by_making_it_anew() {
     let (rows, run) = written("behind");
     assert_eq!(rows, 0, "{run}");
     let log = project.namespace.kubectl(["logs", &format!("job/{}", run["status"]["job"].as_str().expect("a Job"))]);
-    assert!(log.contains("warning[CheckpointBehind]: the checkpoint is of run "), "{log}");
-    let report: Value = serde_json::from_str(log.lines().last().expect("a report")).expect("JSON");
-    let [warning] = &report["warnings"].as_array().expect("warnings")[..] else { panic!("{report}") };
-    assert_eq!(warning["code"], "CheckpointBehind", "{warning}");
     let known = copy["spec"]["attempts"][0]["state"]["committed"]["run"].as_str().expect("a run");
-    let message = warning["message"].as_str().expect("a message");
-    let said = format!("the checkpoint is of run {known}, and `kept` was written by run ");
-    assert!(message.starts_with(&said), "{message}");
+    let said = format!("warning[CheckpointBehind]: the checkpoint is of run {known}, and `kept` was written by run ");
+    assert!(log.contains(&said), "{said} is not in {log}");
     assert_eq!(project.get("checkpoint", "move")["spec"]["positions"], end);
     assert_eq!(project.lines("out").len(), 3 + 1 + 1 + 4);
 }

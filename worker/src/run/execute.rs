@@ -392,6 +392,7 @@ impl<'a> Course<'a> {
             self.report.completed_earlier_attempt = true;
             return Ok(merged(begun.positions.clone(), to));
         }
+        let order: Vec<String> = sinks.iter().map(|named| named.node.clone()).collect();
         let (mut sinks, positions) = self.move_rows(begun, sinks, &to).await?;
         // What another sink has committed in this run stands, whatever was read again for the others.
         let positions = match self.request.backfill {
@@ -402,8 +403,10 @@ impl<'a> Course<'a> {
             give_up(sinks).await;
             return Err(error.into());
         }
-        // Rejects first: a run that is completed later can find them, but not make them again for a sink that is done.
-        sinks.sort_by_key(|named| named.node != rejects::NODE);
+        // Rejects first: a run that is completed later can find them, but not make them again for a sink that is done. The others
+        // follow as the Pipeline has them, whichever was ready first.
+        let place = |named: &NamedSink| order.iter().position(|node| *node == named.node);
+        sinks.sort_by_key(|named| (named.node != rejects::NODE, place(named)));
         for index in 0..sinks.len() {
             let named = &mut sinks[index];
             points::pass("committing");

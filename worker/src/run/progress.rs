@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::connector::Attempt;
 use crate::engine::NodeCounters;
-use crate::ledger::Entry;
+use crate::ledger::{Entry, EntryKind};
 
 /// How far a run is, for whoever watches.
 #[derive(Clone, Default)]
@@ -70,7 +70,12 @@ impl Progress {
                 }
             }
         }
-        nodes.into_iter().map(|(node, all)| NodeProgress { elapsed: NodeCounters::span(&all), ..node }).collect()
+        let so_far = |(node, all): (NodeProgress, Vec<&NodeCounters>)| NodeProgress {
+            entry: with_read(node.entry),
+            elapsed: NodeCounters::span(&all),
+            ..node
+        };
+        nodes.into_iter().map(so_far).collect()
     }
 
     /// Shows the counters of the run, or of one of its streams, in place of those it had before.
@@ -83,6 +88,15 @@ impl Progress {
     }
 }
 
+/// A source says how many rows it has met when it ends, by its own count. Until then, it is what has become of them.
+fn with_read(entry: Entry) -> Entry {
+    let met = entry.out + entry.filtered + entry.rejected + entry.deduplicated;
+    match entry.kind {
+        EntryKind::Source => Entry { read: entry.read.max(met), ..entry },
+        _ => entry,
+    }
+}
+
 impl fmt::Debug for Progress {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_tuple("Progress").field(&self.graphs).finish()
@@ -92,7 +106,6 @@ impl fmt::Debug for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::EntryKind;
 
     fn nodes(out: u64, taken: u64) -> Vec<Arc<NodeCounters>> {
         let (source, sink) =
@@ -105,6 +118,15 @@ mod tests {
     fn figures(progress: &Progress) -> Vec<(String, u64, u64, bool)> {
         let shown = progress.nodes().into_iter();
         shown.map(|node| (node.entry.name, node.entry.out, node.entry.taken, node.ended)).collect()
+    }
+
+    #[test]
+    fn a_source_that_has_not_ended_has_read_what_became_of_its_rows() {
+        let progress = Progress::default();
+        let nodes = nodes(7, 5);
+        nodes[0].rejected.add(2);
+        progress.show(None, nodes);
+        assert_eq!(progress.nodes().iter().map(|node| node.entry.read).collect::<Vec<_>>(), [9, 0]);
     }
 
     #[test]
