@@ -152,11 +152,11 @@ impl<K: Tied> Held<K> {
     fn bury(&mut self, object: &K) {
         let Some(owner) = labels::controller(object) else { return };
         let metadata = object.meta();
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
         if self.gone.len() >= GONE {
             self.gone.pop_front();
         }
-        self.gone.push_back(grave(&text(&metadata.namespace), &text(&metadata.name), &owner.uid));
+        let namespace = metadata.namespace.as_deref().unwrap_or_default();
+        self.gone.push_back(grave(namespace, metadata.name.as_deref().unwrap_or_default(), &owner.uid));
     }
 
     /// A list of what is there takes the place of what was known.
@@ -262,7 +262,8 @@ impl<K> Objects<K> {
     /// Whether an object of that name and owner is known to have gone. What went before anybody watched, or long ago, is not.
     #[must_use]
     pub(crate) fn is_gone(&self, namespace: &str, name: &str, owner: &str) -> bool {
-        self.held().gone.contains(&grave(namespace, name, owner))
+        let grave = grave(namespace, name, owner);
+        self.held().gone.contains(&grave)
     }
 }
 

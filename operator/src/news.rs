@@ -93,7 +93,12 @@ pub fn unstarted(before: &Value, now: &Value) -> Vec<News> {
     let decisions = |status: &Value| Vec::<FireDecision>::deserialize(&status["decisions"]).unwrap_or_default();
     let known = decisions(before);
     let mut all: Vec<(Reason, FireDecision, u64)> = Vec::new();
-    for decision in decisions(now).into_iter().filter(|decision| !known.contains(decision)) {
+    // One of several fires may have been taken back since: what is left was told.
+    let is_new = |now: &FireDecision| {
+        let mut known = known.iter();
+        !known.any(|old| (&old.fire, &old.decision, &old.reason) == (&now.fire, &now.decision, &now.reason))
+    };
+    for decision in decisions(now).into_iter().filter(is_new) {
         let reason = decision.reason.as_deref().and_then(Reason::of);
         let Some(reason) = reason.filter(|reason| *reason != Reason::Suspended) else { continue };
         let fires = decision.fires.unwrap_or(1);
@@ -202,6 +207,10 @@ mod tests {
         let missing = said(true, "PipelineMissing", "the fire of 2026-11-23T16:00:00+01:00: Failed");
         assert_eq!(told(&one, &status(&[&late, &failed, &many, &asleep, &skipped])), [missed, missing]);
         assert_eq!(news(Kind::Schedule, &none, &one), None);
+
+        let before = status(&[&many]);
+        many["fires"] = json!(4999);
+        assert_eq!(told(&before, &status(&[&many])), [], "one of them was taken back");
     }
 
     #[test]

@@ -112,13 +112,17 @@ impl<K: Cached> Cache<K> {
 
     /// The newest version that the watch of a namespace has told of; it is that of any of its objects.
     pub(crate) fn newest(&self, namespace: &str) -> u128 {
-        let watches = |watched: &&Watched<K>| watched.namespace.as_deref().is_none_or(|own| own == namespace);
-        self.watched.iter().find(watches).map_or(0, |watched| watched.objects.newest())
+        self.watch_of(namespace).map_or(0, |watched| watched.objects.newest())
+    }
+
+    /// The watch that tells of a namespace.
+    fn watch_of(&self, namespace: &str) -> Option<&Watched<K>> {
+        self.watched.iter().find(|watched| watched.namespace.as_deref().is_none_or(|own| own == namespace))
     }
 
     /// Whether an object of that name and owner is known to have gone.
     pub(crate) fn is_gone(&self, namespace: &str, name: &str, owner: &str) -> bool {
-        self.watched.iter().any(|watched| watched.objects.is_gone(namespace, name, owner))
+        self.watch_of(namespace).is_some_and(|watched| watched.objects.is_gone(namespace, name, owner))
     }
 
     /// One that holds these objects, and has listed them.

@@ -1,8 +1,6 @@
 //! Webhooks: a request that has the token of a Schedule is one run, whichever operator answers it.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
+use aggregator_tests::operator::{address_after, send};
 use aggregator_tests::process::Process;
 use aggregator_tests::wait::eventually;
 use serde_json::{Value, json};
@@ -35,28 +33,14 @@ fn until(project: &Project, reason: &str) -> Value {
 
 /// Where an operator listens.
 fn address(operator: &Process) -> String {
-    const BEFORE: &str = "listening for requests at http://";
-    eventually("the address of a listener", || {
-        let log = operator.log(usize::MAX);
-        let begin = log.find(BEFORE)? + BEFORE.len();
-        log[begin..].split_once('/').map(|(address, _)| address.to_owned())
-    })
+    eventually("the address of a listener", || address_after(operator, "listening for requests at http://"))
 }
 
 /// What is answered to a request for a Schedule of the project.
 fn post(project: &Project, address: &str, schedule: &str, headers: &[(&str, &str)]) -> (u16, Value) {
-    let path = format!("/webhooks/{}/{schedule}", project.namespace.name());
-    let mut request = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 2\r\n");
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    let mut stream = TcpStream::connect(address).expect("the operator listens");
-    stream.write_all(format!("{request}\r\n{{}}").as_bytes()).expect("asked");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    (status, serde_json::from_str(body).expect("JSON"))
+    let request = format!("POST /webhooks/{}/{schedule}", project.namespace.name());
+    let (status, body) = send(address, &request, headers, "{}").expect("an answer");
+    (status, serde_json::from_str(&body).expect("JSON"))
 }
 
 #[test]

@@ -214,8 +214,11 @@ impl Changes {
         let objects = [before, now].into_iter().filter_map(Value::as_object);
         let names: BTreeSet<&String> = objects.flat_map(|object| object.keys()).collect();
         if names.is_empty() {
-            // An operation without fields of its own, as `union`.
-            return self.note(Effect::Next, path.to_owned());
+            // An operation without fields of its own, as `union`, says something by being there; nothing else does.
+            if field.starts_with("transforms[].") {
+                self.note(Effect::Next, path.to_owned());
+            }
+            return;
         }
         for name in names {
             let field = if field.is_empty() { name.clone() } else { format!("{field}.{name}") };
@@ -474,8 +477,10 @@ mod tests {
     fn what_is_only_written_otherwise_changes_nothing() {
         let mut same = with(spec(), "/sources/1/sync", json!({"mode": "FullRefresh"}));
         same = with(same, "/sinks/1/write", json!({"mode": "Append", "missing": "Keep"}));
+        same = with(same, "/rejects", json!({"connector": "files", "stream": "bad/", "budget": {}}));
         same["sinks"].as_array_mut().expect("a list").reverse();
-        let (class, fields, message) = found(spec(), same);
+        let before = with(spec(), "/rejects", json!({"connector": "files", "stream": "bad/"}));
+        let (class, fields, message) = found(before, same);
         assert_eq!((class, fields.len()), (EditClass::Cosmetic, 0));
         assert_eq!(message, "the same was written otherwise: nothing that a run does changes");
     }

@@ -258,8 +258,15 @@ fn go_on(view: &View, job: &Job, settings: &Settings, now: Timestamp) -> Plan {
             None if is_unplanned(job) && view.plan.is_some() => {
                 // A plan of that run was seen to go, and the Job was made from another one, which is seen only now.
                 let target = Target::of(Kind::Job, &job.metadata).any_version();
-                let patch = json!({"metadata": {"annotations": {labels::UNPLANNED: null}}, "spec": {"suspend": false}});
+                let mut patch = json!({"metadata": {"annotations": {labels::UNPLANNED: null}}});
+                if is_suspended(job) {
+                    patch["spec"] = json!({"suspend": false});
+                }
                 Plan::nothing().then(Action::Merge { target, patch })
+            }
+            // By the operator itself, which does not know any more that the plan is gone.
+            None if is_unplanned(job) && is_suspended(job) => {
+                view.with_plan(view.says(here(stopping()), now), job, now)
             }
             None if is_suspended(job) => {
                 let name = job.name_any();
@@ -354,9 +361,14 @@ fn is_suspended(job: &Job) -> bool {
     job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true) || spec.parallelism == Some(0))
 }
 
-/// Whether it is suspended for want of its plan, and by the operator.
+/// Whether the operator has suspended it for want of its plan.
 fn is_unplanned(job: &Job) -> bool {
-    is_suspended(job) && job.annotations().contains_key(labels::UNPLANNED)
+    job.annotations().contains_key(labels::UNPLANNED)
+}
+
+/// What is said of an attempt that is ended at once.
+fn stopping() -> Phase {
+    Phase::runs(Reason::Cancelling, "the worker is asked to stop")
 }
 
 /// Why an attempt is ended at once.
@@ -404,7 +416,7 @@ fn stop(view: &View, job: &Job, number: u32, cut: Cut, now: Timestamp) -> Plan {
         if cut == Cut::PlanMissing {
             patch["metadata"] = json!({"annotations": {labels::UNPLANNED: "true"}});
         }
-        let phase = Phase::runs(Reason::Cancelling, "the worker is asked to stop").at(number, name);
+        let phase = stopping().at(number, name);
         let mut plan = Plan::nothing().then(Action::Merge { target, patch });
         plan.actions.extend(view.says(phase, now).actions);
         return plan;

@@ -626,6 +626,11 @@ fn a_plan_that_is_seen_after_its_job_is_waited_for() {
     let plan = view(json!({})).begun().plan;
     let mistaken = View { plan_is_gone: true, ..unseen(view(json!({})).begun()) };
     let stopped = mistaken.clone().after(&mistaken.now());
+    // A restart forgets that, and blames nobody else.
+    let forgotten = View { plan_is_gone: false, ..stopped.clone() };
+    let told = forgotten.now();
+    assert_eq!(told.again, Some(Duration::from_secs(300)));
+    assert_eq!(forgotten.after(&told).told().1, "Cancelling");
     let seen = View { plan, ..stopped };
     let on = seen.now();
     assert_eq!(
