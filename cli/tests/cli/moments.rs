@@ -19,6 +19,10 @@ use crate::s3::Store;
 const KILLS: u32 = 50;
 /// How many attempts of a run are killed before one is let live, at most.
 const IN_A_ROW: u32 = 4;
+/// One of so many kills is meant for the end of a run, where its commit is: some take a hundredth of its time.
+const AT_THE_END: usize = 3;
+/// How often as many kills the last pair gets, at most, until one comes after a commit was decided.
+const AT_MOST: u32 = 6;
 
 fn kills() -> u32 {
     let wanted = std::env::var("AGGREGATOR_KILLS").ok();
@@ -56,8 +60,8 @@ impl World {
         texts.find(|text| text.contains("\"journal\"")).or_else(|| self.store.as_ref().and_then(Store::copying))
     }
 
-    /// Plays so many kills.
-    fn play_moments(&self, kills: u32) -> Killed {
+    /// Plays so many kills, and more until one comes after the commit was decided, if there must be one.
+    fn play_moments(&self, kills: u32, must: bool) -> Killed {
         let name = &self.name;
         let mut random = Random::seeded(name);
         let (mut round, mut hit, mut decided) = (0, 0, 0);
@@ -67,13 +71,13 @@ impl World {
         let length = started.elapsed();
         let mut shown = self.shape.apply(&[], Round(0));
         same(&format!("{name}, undisturbed"), &self.visible(), &shown);
-        while hit < kills {
+        while hit < kills || (must && decided == 0 && hit < kills * AT_MOST) {
             round += 1;
             self.fill(Round(round));
             let mut halfway = None;
             for _ in 0..=(random.share() * f64::from(IN_A_ROW)) as u32 {
                 let applied = self.shape.apply(&shown, Round(round));
-                if !self.kill_after(length.mul_f64(random.share())) {
+                if !self.kill_after(length.mul_f64(moment(&mut random))) {
                     shown = applied;
                     same(&format!("{name}, round {round}, ended"), &self.visible(), &shown);
                     continue;
@@ -100,6 +104,12 @@ impl World {
     }
 }
 
+/// When a run is killed, of the time that one takes that nobody disturbs.
+fn moment(random: &mut Random) -> f64 {
+    let share = random.share();
+    if random.below(AT_THE_END) == 0 { 0.85 + share * 0.2 } else { share }
+}
+
 /// Every source into a sink, each with one of its modes in turn.
 fn all_into(sink: Sink) {
     let modes = if matches!(sink, Sink::File | Sink::S3) { &OF_TABLES[..2] } else { &OF_TABLES[..] };
@@ -112,7 +122,7 @@ fn all_into(sink: Sink) {
             // Kills that hit it then show nothing.
             world.edit("splitSize: 64Ki", "splitSize: 10Mi");
         }
-        let Killed { hit, decided, length } = world.play_moments(kills());
+        let Killed { hit, decided, length } = world.play_moments(kills(), after == 0 && source == sources[sources.len() - 1]);
         after += decided;
         note(
             "kills",

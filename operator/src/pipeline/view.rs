@@ -1,5 +1,6 @@
 //! What is known of a Pipeline and of what it names.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use aggregator_crds::{Connector, Pipeline, PipelineRun, Transformation};
@@ -36,7 +37,8 @@ pub struct View {
 pub fn observe(world: &World, pipeline: &Arc<Pipeline>, settings: &Settings) -> View {
     let namespace = pipeline.namespace().unwrap_or_default();
     let mut runs = world.runs.tied(&namespace, &Tie::Runs(pipeline.name_any()));
-    runs.sort_by_key(|run| std::cmp::Reverse(place(run)));
+    let noted = pipeline.status.as_ref().map_or(&[][..], |status| &status.last_runs);
+    runs.sort_by_key(|run| Reverse(place(run, noted)));
     let connectors = world.connectors.named(&namespace, run::connectors_of(&pipeline.spec));
     let transformations = world.transformations.named(&namespace, run::transformations_of(&pipeline.spec));
     let check = || {
@@ -78,11 +80,14 @@ fn version<K: Resource>(object: &K) -> String {
     format!("{} {} {generation}", object.name_any(), metadata.uid.as_deref().unwrap_or_default())
 }
 
-/// Where a run stands among those of its Pipeline. Times of creation have whole seconds; of two of one second, the one that
-/// ended later came later, as they run one after the other.
-fn place(run: &PipelineRun) -> (Option<jiff::Timestamp>, bool, Option<jiff::Timestamp>, String) {
+/// Where a run stands among those of its Pipeline, by what the Pipeline has noted of its last runs, the newest first. Times
+/// have whole seconds; of two that were made in one second, the one that ended later came later, as they run one after the
+/// other, and of two that also ended in one second, the one that was noted later.
+fn place(run: &PipelineRun, noted: &[String]) -> impl Ord + use<> {
+    let name = run.name_any();
     let ended = run.status.as_ref().and_then(|status| status.completion_time);
-    (run.creation_timestamp().map(|time| time.0), ended.is_none(), ended, run.name_any())
+    let newer = Reverse(noted.iter().position(|noted| *noted == name).map_or(0, |position| position + 1));
+    (run.creation_timestamp().map(|time| time.0), ended.is_none(), ended, newer, name)
 }
 
 #[cfg(test)]
@@ -105,8 +110,21 @@ mod tests {
     fn runs_of_one_second_are_in_the_order_of_their_ends() {
         let mut runs =
             [run("a", 1, None), run("b", 1, Some(3)), run("c", 1, Some(2)), run("d", 0, Some(5)), run("e", 2, Some(4))];
-        runs.sort_by_key(place);
+        runs.sort_by_key(|run| place(run, &[]));
         let names: Vec<String> = runs.iter().map(ResourceExt::name_any).collect();
         assert_eq!(names, ["d", "c", "b", "a", "e"]);
+    }
+
+    #[test]
+    fn runs_that_also_ended_in_one_second_are_in_the_order_in_which_they_were_noted() {
+        let mut runs = [run("a", 1, Some(1)), run("b", 1, Some(1)), run("c", 1, Some(1))];
+        let mut ordered = |noted: &[&str]| {
+            let noted: Vec<String> = noted.iter().map(ToString::to_string).collect();
+            runs.sort_by_key(|run| Reverse(place(run, &noted)));
+            runs.iter().map(ResourceExt::name_any).collect::<Vec<_>>()
+        };
+        assert_eq!(ordered(&["c"]), ["b", "a", "c"], "those that are new come first");
+        assert_eq!(ordered(&["b", "a", "c"]), ["b", "a", "c"]);
+        assert_eq!(ordered(&["b", "c"]), ["a", "b", "c"]);
     }
 }
