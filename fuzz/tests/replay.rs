@@ -86,7 +86,8 @@ fn selectors() {
 
 #[test]
 fn rules() {
-    expect("rules", &["no text", "dear", "no rule", "no such object", "does not hold", "holds"]);
+    let fates = ["no text", "too long", "no rule", "no such object", "too dear", "does not hold", "holds"];
+    expect("rules", &fates);
 }
 
 #[test]

@@ -8,6 +8,9 @@ use crate::alike::Tally;
 use crate::features;
 use crate::server::Server;
 
+/// A rule that looks at each three of a list.
+const LOOPS: &str = "self.all(a, self.all(b, self.all(c, a == b || b == c)))";
+
 /// Places in the definition, and what is to stand there.
 fn spoilt() -> Vec<(&'static str, Value)> {
     let schema = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties";
@@ -52,6 +55,27 @@ fn spoilt() -> Vec<(&'static str, Value)> {
         ("flag", json!({"type": "boolean", "x-kubernetes-validations": [{"rule": "self", "message": "a\nb"}]})),
         ("flag", json!({"type": "boolean", "x-kubernetes-validations": [{"rule": "self", "optionalOldSelf": true}]})),
         ("flag", json!({"type": "boolean", "x-kubernetes-validations": [{"rule": "self", "reason": "Because"}]})),
+        ("set", json!({"type": "array", "items": {"type": "string"}, "x-kubernetes-validations": [{"rule": LOOPS}]})),
+        (
+            "set",
+            json!({"type": "array", "maxItems": 10, "items": {"type": "string", "maxLength": 5}, "x-kubernetes-validations": [{"rule": LOOPS}]}),
+        ),
+        (
+            "even",
+            json!({"type": "array", "items": {"type": "integer"}, "x-kubernetes-validations": [{"rule": "self.all(x, x == 1 && x == 2 && x == 3 && x == 4)"}]}),
+        ),
+        (
+            "even",
+            json!({"type": "integer", "x-kubernetes-validations": [{"rule": "self > 0", "messageExpression": "'it is ' + string(self)"}]}),
+        ),
+        (
+            "map",
+            json!({"type": "object", "additionalProperties": {"type": "string", "maxLength": 1000, "x-kubernetes-validations": [{"rule": "self.contains('a')"}]}}),
+        ),
+        (
+            "map",
+            json!({"type": "object", "maxProperties": 9, "additionalProperties": {"type": "string", "maxLength": 1000, "x-kubernetes-validations": [{"rule": "self.contains('a')"}]}}),
+        ),
     ];
     let places: Vec<(&'static str, Value)> =
         fields.into_iter().map(|(name, value)| (&*format!("{schema}/{name}").leak(), value)).collect();

@@ -135,6 +135,10 @@ fn spec() -> Value {
                 {"rule": "self.all(name, name.matches('^[a-z]+$'))", "message": "names are small letters"},
                 {"rule": "self.exists_one(name, name == 'a') || self.size() == 0", "reason": "FieldValueRequired"},
             ]},
+            // By its estimate it may be looked at; a crowd costs more.
+            "crowd": {"type": "array", "maxItems": 1000, "items": {"type": "string", "maxLength": 10}, "x-kubernetes-validations": [
+                {"rule": "self.all(a, self.all(b, true))"},
+            ]},
         },
         "x-kubernetes-validations": [
             {"rule": "!has(self.__namespace__) || self.__namespace__ != 'kube'", "message": "that namespace is taken"},
@@ -300,6 +304,7 @@ pub(crate) fn bodies(version: &str) -> Vec<(&'static str, String)> {
         ("namespace", vec![json!("kube"), json!("x")]),
         ("a-b.c", vec![json!(0), json!(1)]),
         ("names", vec![json!(["a", "b"]), json!(["A"]), json!(["b"]), json!([])]),
+        ("crowd", vec![json!(vec!["a"; 100]), json!(vec!["a"; 1000])]),
     ] {
         bodies.extend(values.into_iter().map(|value| (name, with(name, value))));
     }

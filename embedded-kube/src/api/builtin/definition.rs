@@ -80,7 +80,12 @@ pub(super) fn check(object: &Value, old: Option<&Value>) -> Vec<Cause> {
         causes.extend(check_scale(&first["subresources"]["scale"], &path.child("subresources")));
         let schema = &first["schema"]["openAPIV3Schema"];
         if schema.is_object() {
-            causes.extend(structural::check(schema, status, &path.child("validation.openAPIV3Schema")));
+            let place = path.child("validation.openAPIV3Schema");
+            let mut wrong = structural::check(schema, status, &place);
+            if wrong.is_empty() && old.is_none_or(|old| !has_schema(old, schema)) {
+                wrong = structural::costs(schema, &place);
+            }
+            causes.extend(wrong);
         }
         causes.extend(check_selectable(first, &path));
         let alike = |version: &Value| version["additionalPrinterColumns"] == first["additionalPrinterColumns"];
@@ -121,6 +126,11 @@ pub(super) fn check(object: &Value, old: Option<&Value>) -> Vec<Cause> {
         causes.push(forbidden(&list, ONE_SCHEMA));
     }
     causes
+}
+
+/// Whether a definition has that schema. What has been taken once is not asked again what it costs.
+fn has_schema(definition: &Value, schema: &Value) -> bool {
+    items(&definition["spec"], "versions").iter().any(|version| version["schema"]["openAPIV3Schema"] == *schema)
 }
 
 /// Versions in which objects were stored stay in the list.
@@ -318,10 +328,22 @@ pub(super) fn warnings(object: &Value) -> Vec<String> {
 /// # Errors
 /// It is none that can be served here.
 pub fn of_definition(definition: &Value) -> Result<Vec<Kind>, Refusal> {
+    kinds(definition, false)
+}
+
+/// The kinds of a definition that was taken before, whatever its rules cost.
+///
+/// # Errors
+/// It is none that can be served here.
+pub(crate) fn of_taken_definition(definition: &Value) -> Result<Vec<Kind>, Refusal> {
+    kinds(definition, true)
+}
+
+fn kinds(definition: &Value, taken: bool) -> Result<Vec<Kind>, Refusal> {
     let mut definition = definition.clone();
     fill_in(&mut definition);
     let mut causes: Vec<Cause> = name(&definition).into_iter().collect();
-    causes.extend(check(&definition, None));
+    causes.extend(check(&definition, taken.then_some(&definition)));
     if !causes.is_empty() {
         let own = super::kinds().into_iter().find(|kind| kind.kind == "CustomResourceDefinition");
         let name = text(&definition["metadata"], "name");
@@ -558,6 +580,20 @@ mod tests {
         assert!(missing.message.contains("spec.conversion.conversionReviewVersions: Required value"), "{missing}");
         object["spec"]["conversion"]["webhook"] = json!({"clientConfig": {}, "conversionReviewVersions": ["v1"]});
         assert!(of_definition(&object).unwrap_err().message.contains(NO_WEBHOOK));
+    }
+
+    #[test]
+    fn what_was_taken_is_not_asked_what_it_costs() {
+        let mut object = definition("widgets", "Widget");
+        let rules = json!([{"rule": "self.all(a, self.all(b, a == b))"}]);
+        let names = json!({"type": "array", "items": {"type": "string"}, "x-kubernetes-validations": rules});
+        let schema = &mut object["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        schema["properties"]["spec"] = json!({"type": "object", "properties": {"names": names}});
+        let refusal = of_definition(&object).unwrap_err();
+        let dear = "x-kubernetes-validations[0].rule: Forbidden: estimated rule cost exceeds budget by factor of more than 100x";
+        assert!(refusal.message.contains(dear), "{refusal}");
+        assert_eq!(of_taken_definition(&object).unwrap().len(), 1);
+        assert_eq!(check(&object, Some(&object)), []);
     }
 
     #[test]

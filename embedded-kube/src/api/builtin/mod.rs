@@ -29,6 +29,7 @@ use super::schema::tree::Tree;
 use super::schema::{Admitted, keep_system_fields, metadata, mistake, names};
 use super::{Cause, Kind, Refusal};
 
+pub(crate) use definition::of_taken_definition;
 pub use definition::{CLEANUP, Leaving, accepted, deprecation, leaving, of_definition};
 pub(crate) use event::NAMES as EVENT_NAMES;
 pub use plugins::{bear_lost_nodes, with_plugins};

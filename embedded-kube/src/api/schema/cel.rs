@@ -143,7 +143,7 @@ fn midnight(date: NaiveDate) -> Option<DateTime<FixedOffset>> {
 }
 
 /// A field's name as rules write it; nothing for one that they cannot.
-fn escaped(name: &str) -> Option<String> {
+pub(super) fn escaped(name: &str) -> Option<String> {
     if name.is_empty() || name.starts_with(|letter: char| letter.is_ascii_digit()) {
         return None;
     }

@@ -7,6 +7,7 @@
 
 mod cel;
 mod check;
+mod cost;
 mod custom;
 mod durations;
 mod embedded;

@@ -1,24 +1,53 @@
 //! Rules of a schema: `x-kubernetes-validations`, in CEL.
 
+use std::sync::Arc;
+
 use kube_cel::cel::extractors::This;
 use kube_cel::cel::objects::OptionalValue;
-use kube_cel::cel::{Context, ExecutionError, Value as Cel};
+use kube_cel::cel::{Context, ExecutionError, IdedExpr as Expression, ResolveResult, Value as Cel};
 use kube_cel::{CompilationResult, KubeCelExt, compile_schema};
 use serde_json::{Value, json};
 
-use super::cel;
-use super::mistake;
+use super::cost::{self, Meter, metered};
 use super::pair::{Pair, before};
 use super::path::Path;
 use super::shape::Schema;
+use super::{cel, go, mistake};
 use crate::api::Cause;
 
 /// The most that a message that is computed may have.
 const LONGEST_MESSAGE: usize = 5 * 1024;
+/// What follows when something has cost too much.
+const NO_MORE: &str = "no further validation rules will be run";
 
 /// The rules of one place.
 #[derive(Debug, Default)]
-pub(crate) struct Rules(Vec<Result<CompilationResult, String>>);
+pub(crate) struct Rules(Vec<Result<Rule, String>>);
+
+#[derive(Debug)]
+struct Rule {
+    compiled: CompilationResult,
+    /// What is evaluated, and ends when it costs too much: the rule, and the message that it computes.
+    test: Expression,
+    message: Option<Expression>,
+}
+
+impl Rule {
+    fn of(compiled: CompilationResult) -> Self {
+        let test = metered(compiled.program.expression());
+        let message = compiled.message_program.as_ref().map(|program| metered(program.expression()));
+        Self { compiled, test, message }
+    }
+
+    /// What messages call it.
+    fn name(&self) -> &str {
+        self.own_message().unwrap_or_else(|| self.compiled.rule.rule.trim())
+    }
+
+    fn own_message(&self) -> Option<&str> {
+        self.compiled.rule.message.as_deref().map(str::trim).filter(|message| !message.is_empty())
+    }
+}
 
 impl Rules {
     /// Reads the rules and compiles them.
@@ -27,7 +56,8 @@ impl Rules {
             return Self::default();
         }
         let compiled = compile_schema(&json!({ "x-kubernetes-validations": rules }));
-        Self(compiled.validations.into_iter().map(|rule| rule.map_err(|error| error.to_string())).collect())
+        let rules = compiled.validations.into_iter();
+        Self(rules.map(|rule| rule.map(Rule::of).map_err(|error| error.to_string())).collect())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -39,9 +69,18 @@ impl Rules {
         self.0.iter().enumerate().filter_map(|(place, rule)| Some((place, rule.as_ref().err()?.as_str())))
     }
 
+    /// The others, by their places, as they were written, and the messages that they compute.
+    pub(crate) fn expressions(&self) -> impl Iterator<Item = (usize, &Expression, Option<&Expression>)> {
+        self.0.iter().enumerate().filter_map(|(place, rule)| {
+            let compiled = &rule.as_ref().ok()?.compiled;
+            let message = compiled.message_program.as_ref().map(|program| program.expression());
+            Some((place, compiled.program.expression(), message))
+        })
+    }
+
     /// Whether the rule of that place compares with what was before.
     pub(crate) fn compares(&self, place: usize) -> bool {
-        self.0.get(place).is_some_and(|rule| rule.as_ref().is_ok_and(|rule| rule.is_transition_rule))
+        self.0.get(place).is_some_and(|rule| rule.as_ref().is_ok_and(|rule| rule.compiled.is_transition_rule))
     }
 }
 
@@ -53,18 +92,64 @@ pub(crate) struct Verdict {
     pub(crate) warnings: Vec<String>,
 }
 
+/// One look at all rules of a schema.
+struct Look<'c> {
+    base: Context<'c>,
+    meter: Arc<Meter>,
+    /// What they may still cost; nothing when no more of them are looked at.
+    left: Option<u64>,
+    verdict: Verdict,
+}
+
+/// What has cost too much.
+#[derive(Clone, Copy)]
+enum Dear {
+    /// One evaluation.
+    Evaluation,
+    /// All those of the object.
+    Object,
+}
+
+impl Dear {
+    /// What is said of a rule.
+    fn of_rule(self, rule: &Rule) -> String {
+        let name = rule.name();
+        match self {
+            Self::Evaluation => format!(
+                "'operation cancelled: actual cost limit exceeded': {NO_MORE} due to call cost exceeds limit for rule: {name}"
+            ),
+            Self::Object => format!("validation failed due to running out of cost budget, {NO_MORE}"),
+        }
+    }
+
+    /// What is said of the message that a rule computes.
+    fn of_message(self, rule: &Rule) -> String {
+        let expression = go::quoted(rule.compiled.rule.message_expression.as_deref().unwrap_or_default());
+        match self {
+            Self::Evaluation => {
+                format!("{NO_MORE} due to call cost exceeds limit for messageExpression: {expression}")
+            }
+            Self::Object => {
+                format!("messageExpression evaluation failed due to running out of cost budget, {NO_MORE}")
+            }
+        }
+    }
+}
+
 /// Looks at every rule of the schema.
 pub(crate) fn check(schema: &Schema, object: &Value, old: Option<&Value>) -> Verdict {
-    let mut verdict = Verdict::default();
     if !schema.has_rules {
-        return verdict;
+        return Verdict::default();
     }
     let mut base = Context::default().with_all();
     base.add_function("size", size);
+    let meter = Arc::new(Meter::default());
+    meter.attach(&mut base);
+    let mut look = Look { base, meter, left: Some(cost::PER_OBJECT), verdict: Verdict::default() };
     let current = old.map(|old| Pair { new: object, old, schema });
     let ratchet = Ratchet { current, parent: None };
-    visit(&base, schema, true, (object, old), &Path::default(), ratchet, &mut verdict);
-    verdict
+    visit(&mut look, schema, true, (object, old), &Path::default(), ratchet);
+    look.verdict
 }
 
 /// How long something is. A text is as long as it has letters; `cel` itself counts bytes.
@@ -107,25 +192,24 @@ impl<'a> Ratchet<'a> {
 }
 
 fn visit<'a>(
-    base: &Context<'_>,
+    look: &mut Look<'_>,
     schema: &'a Schema,
     whole: bool,
     (value, old): (&'a Value, Option<&'a Value>),
     path: &Path,
     ratchet: Ratchet<'a>,
-    verdict: &mut Verdict,
 ) {
-    if value.is_null() || !schema.has_rules || !is_typed(schema) {
+    if value.is_null() || !schema.has_rules || !is_typed(schema) || look.left.is_none() {
         return;
     }
     let old = old.filter(|old| !old.is_null());
-    evaluate(base, schema, whole, (value, old), path, ratchet, verdict);
+    look.left = evaluate(look, schema, whole, (value, old), path, ratchet);
     match value {
         Value::Array(items) => {
             let Some(of) = schema.items.as_deref() else { return };
             for (place, item) in items.iter().enumerate() {
                 let old = old.and_then(|old| before(schema, old, item));
-                visit(base, of, of.embedded, (item, old), &path.index(place), ratchet.index(place), verdict);
+                visit(look, of, of.embedded, (item, old), &path.index(place), ratchet.index(place));
             }
         }
         Value::Object(fields) => {
@@ -133,10 +217,10 @@ fn visit<'a>(
                 let old = old.and_then(|old| old.get(name));
                 let ratchet = ratchet.key(name);
                 if let Some(of) = schema.additional.schema() {
-                    visit(base, of, of.embedded, (field, old), &path.key(name), ratchet, verdict);
+                    visit(look, of, of.embedded, (field, old), &path.key(name), ratchet);
                 }
                 if let Some(of) = schema.properties.get(name) {
-                    visit(base, of, of.embedded, (field, old), &path.child(name), ratchet, verdict);
+                    visit(look, of, of.embedded, (field, old), &path.child(name), ratchet);
                 }
             }
         }
@@ -149,24 +233,26 @@ fn is_typed(schema: &Schema) -> bool {
     !schema.types.is_empty() || schema.int_or_string
 }
 
+/// Looks at the rules of one place. What they leave for others; nothing when no more are looked at.
 fn evaluate(
-    base: &Context<'_>,
+    look: &mut Look<'_>,
     schema: &Schema,
     whole: bool,
     (value, old): (&Value, Option<&Value>),
     path: &Path,
     ratchet: Ratchet<'_>,
-    verdict: &mut Verdict,
-) {
+) -> Option<u64> {
+    let Look { base, meter, left, verdict } = look;
+    let mut left = (*left)?;
     if schema.rules.is_empty() {
-        return;
+        return Some(left);
     }
     let mut scope = base.new_inner_scope();
     scope.add_variable_from_value("self", cel::value(value, schema, whole));
     let before = old.map(|old| cel::value(old, schema, whole));
     let mut optional = scope.new_inner_scope();
     let maybe = before.clone().map_or_else(OptionalValue::none, OptionalValue::of);
-    optional.add_variable_from_value("oldSelf", Cel::Opaque(std::sync::Arc::new(maybe)));
+    optional.add_variable_from_value("oldSelf", Cel::Opaque(Arc::new(maybe)));
     let mut plain = scope.new_inner_scope();
     if let Some(before) = before {
         plain.add_variable_from_value("oldSelf", before);
@@ -181,64 +267,82 @@ fn evaluate(
                 continue;
             }
         };
-        let may_be_new = rule.rule.optional_old_self == Some(true);
-        if rule.is_transition_rule && old.is_none() && !may_be_new {
+        let may_be_new = rule.compiled.rule.optional_old_self == Some(true);
+        if rule.compiled.is_transition_rule && old.is_none() && !may_be_new {
             continue;
         }
-        match rule.program.execute(if may_be_new { &optional } else { &plain }) {
-            Ok(Cel::Bool(true)) => {}
-            Ok(_) => {
-                let cause = failed(rule, &plain, schema, value, path);
-                if !rule.is_transition_rule && ratchet.holds() {
+        match run(&rule.test, if may_be_new { &optional } else { &plain }, meter, &mut left) {
+            Ok(Ok(Cel::Bool(true))) => {}
+            Ok(Ok(_)) => {
+                let path = match &rule.compiled.rule.field_path {
+                    Some(below) => below_it(path, below, schema),
+                    None => path.clone(),
+                };
+                let detail = computed(rule, &plain, meter, &mut left);
+                let cause = match &detail {
+                    Ok(detail) => failed(rule, detail.as_deref(), schema, value, &path),
+                    Err(dear) => mistake::invalid(&path, &type_name, &dear.of_message(rule)),
+                };
+                if !rule.compiled.is_transition_rule && ratchet.holds() {
                     verdict.warnings.push(format!("{}: {}", cause.field, cause.message));
                 } else {
                     verdict.causes.push(cause);
                 }
+                if detail.is_err() {
+                    return None;
+                }
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 let detail = not_evaluated(&error, rule, cel::holds_unreadable(value, schema));
                 verdict.causes.push(mistake::invalid(path, &type_name, &detail));
             }
+            Err(dear) => {
+                verdict.causes.push(mistake::invalid(path, &type_name, &dear.of_rule(rule)));
+                return None;
+            }
         }
     }
+    Some(left)
 }
 
-fn failed(rule: &CompilationResult, scope: &Context<'_>, schema: &Schema, value: &Value, path: &Path) -> Cause {
-    let path = match &rule.rule.field_path {
-        Some(below) => below_it(path, below, schema),
-        None => path.clone(),
-    };
-    let detail = computed(rule, scope).unwrap_or_else(|| match message(rule) {
+/// Evaluates, and takes what that has cost from what is left.
+fn run(of: &Expression, scope: &Context<'_>, meter: &Meter, left: &mut u64) -> Result<ResolveResult, Dear> {
+    meter.begin();
+    let outcome = Cel::resolve(of, scope);
+    *left = left.checked_sub(meter.spent()).ok_or(Dear::Object)?;
+    // It may be that the outcome does not show it.
+    if meter.is_over() { Err(Dear::Evaluation) } else { Ok(outcome) }
+}
+
+fn failed(rule: &Rule, computed: Option<&str>, schema: &Schema, value: &Value, path: &Path) -> Cause {
+    let detail = match computed.or(rule.own_message()) {
         Some(message) => message.to_owned(),
-        None => format!("failed rule: {}", rule.rule.rule.trim()),
-    });
+        None => format!("failed rule: {}", rule.compiled.rule.rule.trim()),
+    };
     let unseen = matches!(schema.type_name(), "object" | "array");
-    match rule.rule.reason.as_deref() {
-        Some("FieldValueForbidden") => mistake::forbidden(&path, &detail),
-        Some("FieldValueRequired") => mistake::required(&path, &detail),
-        Some("FieldValueDuplicate") if unseen => mistake::duplicate_unseen(&path, ""),
-        Some("FieldValueDuplicate") => mistake::duplicate(&path, value),
-        _ if unseen => mistake::invalid_unseen(&path, &detail),
-        _ => mistake::invalid(&path, value, &detail),
+    match rule.compiled.rule.reason.as_deref() {
+        Some("FieldValueForbidden") => mistake::forbidden(path, &detail),
+        Some("FieldValueRequired") => mistake::required(path, &detail),
+        Some("FieldValueDuplicate") if unseen => mistake::duplicate_unseen(path, ""),
+        Some("FieldValueDuplicate") => mistake::duplicate(path, value),
+        _ if unseen => mistake::invalid_unseen(path, &detail),
+        _ => mistake::invalid(path, value, &detail),
     }
-}
-
-fn message(rule: &CompilationResult) -> Option<&str> {
-    rule.rule.message.as_deref().map(str::trim).filter(|message| !message.is_empty())
 }
 
 /// The message that the rule computes, if it is one line.
-fn computed(rule: &CompilationResult, scope: &Context<'_>) -> Option<String> {
-    let Ok(Cel::String(text)) = rule.message_program.as_ref()?.execute(scope) else { return None };
+fn computed(rule: &Rule, scope: &Context<'_>, meter: &Meter, left: &mut u64) -> Result<Option<String>, Dear> {
+    let Some(message) = &rule.message else { return Ok(None) };
+    let Ok(Cel::String(text)) = run(message, scope, meter, left)? else { return Ok(None) };
     let text = text.trim();
     let one_line = !text.is_empty() && !text.contains('\n') && text.len() <= LONGEST_MESSAGE;
-    one_line.then(|| text.to_owned())
+    Ok(one_line.then(|| text.to_owned()))
 }
 
 /// Why a rule has no answer. What is `unreadable` is no value at all to the real server, which says so instead of
 /// trying to compare it.
-fn not_evaluated(error: &ExecutionError, rule: &CompilationResult, unreadable: bool) -> String {
-    let rule_text = message(rule).unwrap_or_else(|| rule.rule.rule.trim());
+fn not_evaluated(error: &ExecutionError, rule: &Rule, unreadable: bool) -> String {
+    let rule_text = rule.name();
     match error {
         ExecutionError::NoSuchKey(key) => format!("no such key: {key} evaluating rule: {rule_text}"),
         ExecutionError::IndexOutOfBounds(Cel::Int(place)) => {
@@ -289,6 +393,8 @@ fn below_it(path: &Path, below: &str, schema: &Schema) -> Path {
 
 #[cfg(test)]
 mod tests {
+    use kube_cel::cel::Program;
+
     use super::*;
 
     fn schema() -> Schema {
@@ -360,6 +466,47 @@ mod tests {
                 "list[0]: Invalid value: failed rule: self.fixed == oldSelf.fixed",
             ],
         );
+    }
+
+    #[test]
+    fn what_costs_too_much_ends_all_of_it() {
+        let told = |rule: Value, count: usize| {
+            let rules = [rule, json!({"rule": "false"})];
+            let names = json!({"type": "array", "items": {"type": "string"}, "x-kubernetes-validations": rules});
+            let schema = Schema::read(&json!({"type": "object", "properties": {"names": names}}));
+            let verdict = check(&schema, &json!({"names": vec!["a"; count]}), None);
+            verdict.causes.into_iter().map(|cause| cause.message).collect::<Vec<_>>()
+        };
+        let loops = "self.all(a, self.all(b, self.all(c, a == b || b == c)))";
+        assert_eq!(told(json!({"rule": loops}), 5), ["Invalid value: failed rule: false"]);
+        assert_eq!(
+            told(json!({"rule": loops}), 200),
+            [format!(
+                "Invalid value: \"array\": 'operation cancelled: actual cost limit exceeded': no further validation rules \
+                 will be run due to call cost exceeds limit for rule: {loops}"
+            )],
+        );
+        let message = format!("{loops} ? 'all' : 'none'");
+        assert_eq!(
+            told(json!({"rule": "self.size() < 5", "message": "too many", "messageExpression": message}), 200),
+            [format!(
+                "Invalid value: \"array\": no further validation rules will be run due to call cost exceeds limit for \
+                 messageExpression: \"{message}\""
+            )],
+        );
+    }
+
+    #[test]
+    fn what_is_spent_is_taken_from_what_is_left() {
+        let program = Program::compile("1 + 1 + 1 == 3").unwrap();
+        let meter = Arc::new(Meter::default());
+        let mut base = Context::default();
+        meter.attach(&mut base);
+        let mut left = 5;
+        let mut again = || run(&metered(program.expression()), &base, &meter, &mut left);
+        assert!(matches!(again(), Ok(Ok(Cel::Bool(true)))));
+        assert!(matches!(again(), Err(Dear::Object)));
+        assert_eq!(left, 2);
     }
 
     #[test]

@@ -14,13 +14,14 @@ const NEW: &str = "events.k8s.io";
 /// What the older group says even if it is empty, and the newer does not.
 const ALWAYS: [&str; 2] = ["reportingComponent", "reportingInstance"];
 
+/// Where Events of both groups are kept.
+pub(super) fn events() -> Resource {
+    Resource { group: String::new(), plural: "events".into() }
+}
+
 /// Where objects of a kind are kept.
 pub(super) fn resource(kind: &Kind) -> Resource {
-    let mut resource = Resource::of(kind);
-    if resource.group == NEW && resource.plural == "events" {
-        resource.group = String::new();
-    }
-    resource
+    if is_new(kind) { events() } else { Resource::of(kind) }
 }
 
 /// Whether it is the newer of the two groups.

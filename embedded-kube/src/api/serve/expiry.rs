@@ -9,16 +9,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::super::store::{Change, Expected, NotWritten, Resource, Stored};
+use super::super::store::{Change, Expected, NotWritten, Stored, TOGETHER};
 use super::Api;
+use super::event::events;
 
 /// How long an Event is kept after it was last written.
 const LIFE: SignedDuration = SignedDuration::from_hours(1);
 /// How often those are looked for whose time is over. The real one is no more exact: what was written within a minute goes
 /// together.
 const EVERY: Duration = Duration::from_secs(60);
-/// How many go at once: as many as the store writes in one transaction.
-const TOGETHER: usize = 256;
 
 impl Api {
     /// Forgets Events now and from now on, until the API is closed, or nobody has it any more.
@@ -45,10 +44,9 @@ impl Api {
 
     /// Forgets the Events whose time is over.
     async fn forget_events(&self, now: Timestamp) -> Result<(), NotWritten> {
-        // Those of both groups.
-        let events = Resource { group: String::new(), plural: "events".into() };
-        let mut old = self.0.store.list(&events, None).items;
+        let mut old = self.0.store.list(&events(), None).items;
         old.retain(|stored| is_over(&stored.object, now));
+        // As many at once as the store writes in one transaction.
         for together in old.chunks(TOGETHER) {
             let mut going = Vec::with_capacity(together.len());
             for stored in together {
@@ -110,14 +108,12 @@ mod tests {
 
     async fn put(store: &Store, event: Value) {
         let name = event["metadata"]["name"].as_str().expect("a name").to_owned();
-        let resource = Resource { group: String::new(), plural: "events".into() };
-        let key = Key { resource, namespace: "n".into(), name };
+        let key = Key { resource: events(), namespace: "n".into(), name };
         store.write(key, Expected::Absent, Change::Put(event)).await.expect("it is new");
     }
 
     fn names(store: &Store) -> Vec<String> {
-        let resource = Resource { group: String::new(), plural: "events".into() };
-        store.list(&resource, None).items.iter().map(|stored| stored.key.name.clone()).collect()
+        store.list(&events(), None).items.iter().map(|stored| stored.key.name.clone()).collect()
     }
 
     #[test]
@@ -187,8 +183,7 @@ mod tests {
             put(&store, event(&format!("old-{number}"), long_ago, &[])).await;
         }
         put(&store, event("new", now, &[])).await;
-        let resource = Resource { group: String::new(), plural: "events".into() };
-        let (listed, mut watch) = store.list_and_watch(&resource, &Scope::default());
+        let (listed, mut watch) = store.list_and_watch(&events(), &Scope::default());
         assert_eq!(listed.items.len(), 301);
         let api = Api::open(Parts::over(store.clone()).expect("a key")).await.expect("an API");
         let mut gone = 0;

@@ -22,7 +22,7 @@ impl Registry {
         for stored in store.list(&definitions(), None).items {
             let established = stored.object["status"]["conditions"].as_array().into_iter().flatten();
             if established.into_iter().any(|it| it["type"] == "Established" && it["status"] == "True") {
-                match builtin::of_definition(&stored.object) {
+                match builtin::of_taken_definition(&stored.object) {
                     Ok(defined) => kinds.extend(defined),
                     Err(refusal) => tracing::warn!(%refusal, name = stored.key.name, "a definition is not served"),
                 }

@@ -24,6 +24,7 @@ use tokio::sync::oneshot;
 pub use change::{Change, Expected, Key, Resource, Stored};
 pub use disk::StoreError;
 pub use log::{Event, EventKind, Expired, Scope, Watch};
+pub(crate) use writer::TOGETHER;
 
 use memory::Memory;
 use writer::{Observer, Order, Writer};

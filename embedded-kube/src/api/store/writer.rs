@@ -14,7 +14,7 @@ use super::memory::{self, Memory};
 use super::{NotWritten, versioned};
 
 /// The most changes of one transaction.
-const TOGETHER: usize = 256;
+pub(crate) const TOGETHER: usize = 256;
 
 /// A change that somebody waits for.
 pub(super) struct Order {

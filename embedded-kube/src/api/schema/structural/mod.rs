@@ -1,6 +1,7 @@
 //! Whether a schema is structural, so that it says of every value what it is
 //! (<https://github.com/kubernetes/apiextensions-apiserver/blob/master/pkg/apiserver/schema/validation.go>).
 
+mod costs;
 mod formats;
 mod list_types;
 mod places;
@@ -17,6 +18,7 @@ use super::prune;
 use super::shape::Schema;
 use crate::api::Cause;
 
+pub(crate) use costs::costs;
 pub(crate) use formats::unknown_formats;
 
 /// What a place within `allOf` and its like may not say, and how that is told.
