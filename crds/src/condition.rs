@@ -53,6 +53,8 @@ pub enum ConditionType {
     ConnectorsReady,
     /// A Pipeline's last run ended well.
     Healthy,
+    /// What a Pipeline has committed is as recent as its Schedules want.
+    CheckpointFresh,
     /// A Schedule starts nothing.
     Suspended,
     /// The past that a Schedule was asked for has been read.
@@ -67,6 +69,10 @@ pub enum ConditionType {
     Discovered,
     /// A Transformation's tests have passed.
     TestsPassed,
+    /// The operator works on it. Said only while it is so, as kstatus has it.
+    Reconciling,
+    /// It waits for an edit. Said only while it is so, as kstatus has it.
+    Stalled,
 }
 
 /// A condition of a kind, and what it says.
@@ -90,6 +96,12 @@ impl ConditionType {
             condition: Self::Succeeded,
             holds: "the run has ended well: everything is committed, and every row is accounted for",
             otherwise: "Unknown: it goes on, or waits; False: it has ended, and nothing more comes of it",
+        },
+        Meaning {
+            kind: "PipelineRun",
+            condition: Self::Reconciling,
+            holds: "the run goes on, or waits, as `Succeeded` says",
+            otherwise: "absent: it has ended, well or not",
         },
         Meaning {
             kind: "Pipeline",
@@ -116,6 +128,18 @@ impl ConditionType {
             otherwise: "the message names the run and has its message",
         },
         Meaning {
+            kind: "Pipeline",
+            condition: Self::CheckpointFresh,
+            holds: "its Checkpoint is as recent as its Schedules want; absent while it is a draft, and without an incremental source, a commit, or a Schedule with a clock",
+            otherwise: "two fires of the Schedule that the message names have not brought it on, and ten minutes are over",
+        },
+        Meaning {
+            kind: "Pipeline",
+            condition: Self::Stalled,
+            holds: "it waits for an edit: nothing else mends what `Ready` says",
+            otherwise: "absent: it is ready, a draft, or may come right by itself",
+        },
+        Meaning {
             kind: "Schedule",
             condition: Self::Ready,
             holds: "it starts runs in their time, or is suspended",
@@ -132,6 +156,12 @@ impl ConditionType {
             condition: Self::Backfilled,
             holds: "every interval of `spec.backfill` has been read; absent without one",
             otherwise: "Unknown: it goes on, and the message says how far; False: some could not be read",
+        },
+        Meaning {
+            kind: "Schedule",
+            condition: Self::Stalled,
+            holds: "it waits for an edit: nothing else mends what `Ready` says",
+            otherwise: "absent: it is ready, or waits for something that is not there",
         },
         Meaning {
             kind: "Connector",
@@ -164,9 +194,21 @@ impl ConditionType {
             otherwise: "it can be used all the same; Pipelines are compiled without its columns",
         },
         Meaning {
+            kind: "Connector",
+            condition: Self::Reconciling,
+            holds: "it is about to be checked, and nothing is known of this version yet",
+            otherwise: "absent: it was checked, or cannot be",
+        },
+        Meaning {
+            kind: "Connector",
+            condition: Self::Stalled,
+            holds: "it waits for an edit: nothing else mends what `Ready` says",
+            otherwise: "absent: it is ready, or its system may answer yet",
+        },
+        Meaning {
             kind: "Transformation",
             condition: Self::Ready,
-            holds: "neither of the two below is False",
+            holds: "neither `Valid` nor `TestsPassed` is False",
             otherwise: "the one that is says why",
         },
         Meaning {
@@ -181,6 +223,18 @@ impl ConditionType {
             holds: "all of its tests have passed, or it has none",
             otherwise: "False: the message has the first difference; Unknown: they run, or could not be run, which is tried again after a minute",
         },
+        Meaning {
+            kind: "Transformation",
+            condition: Self::Reconciling,
+            holds: "`TestsPassed` is Unknown: its tests run, or are tried again",
+            otherwise: "absent: it is known whether they pass",
+        },
+        Meaning {
+            kind: "Transformation",
+            condition: Self::Stalled,
+            holds: "it waits for an edit: nothing else mends what `Ready` says",
+            otherwise: "absent: it is ready",
+        },
     ];
 
     /// The word, as `status.conditions[].type` has it.
@@ -192,6 +246,7 @@ impl ConditionType {
             Self::Valid => "Valid",
             Self::ConnectorsReady => "ConnectorsReady",
             Self::Healthy => "Healthy",
+            Self::CheckpointFresh => "CheckpointFresh",
             Self::Suspended => "Suspended",
             Self::Backfilled => "Backfilled",
             Self::ConfigValid => "ConfigValid",
@@ -199,6 +254,8 @@ impl ConditionType {
             Self::Reachable => "Reachable",
             Self::Discovered => "Discovered",
             Self::TestsPassed => "TestsPassed",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
         }
     }
 }

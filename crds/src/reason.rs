@@ -94,6 +94,7 @@ reasons! {
         Scheduled: "the next fire is known; the message has its time", "nothing";
         Active: "fires start runs", "nothing";
         BackfillSucceeded: "the past that `spec.backfill` names has been read", "nothing; `spec.backfill` may be removed";
+        Fresh: "the Checkpoint is as recent as the Pipeline's Schedules want", "nothing";
     }
     Waiting {
         WaitingForRun: "another run of the same Pipeline goes before it; the message names it",
@@ -187,6 +188,8 @@ reasons! {
         TimedOut: "it took longer than it may: `execution.timeout` of a Pipeline, three minutes of a check, five of tests", "the next run goes on where this one stopped; raise `execution.timeout` if it always takes so long";
         BackfillFailed: "some intervals of `spec.backfill` could not be read; the message names the last run that failed",
             "mend what that run says, remove `spec.backfill`, and set it again: what was read is left out";
+        CheckpointStale: "two fires of the Schedule that the message names have not brought the Checkpoint on",
+            "look at `status.lastDecision` of that Schedule, and at the last runs of the Pipeline";
         Interrupted: "the worker was asked to stop, and no attempt was left", "make a new run: it goes on where this one stopped";
         SpillFailed: "rows that do not fit into memory could not be kept on the local disk", "give the node more disk, or the run more memory";
         AlreadyRunning: "another process holds the Pipeline's state", "wait until it ends, or stop it";
@@ -203,6 +206,23 @@ impl Reason {
     #[must_use]
     pub fn of(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+    }
+
+    /// Whether what is not so for this reason stays so until somebody edits an object. What is missing may come, and what does
+    /// not answer may answer, without that; and a draft is one because somebody wants it so.
+    #[must_use]
+    pub fn needs_edit(self) -> bool {
+        matches!(
+            self,
+            Self::Invalid
+                | Self::Unreadable
+                | Self::NeverFires
+                | Self::NotSupportedYet
+                | Self::PlanTooLarge
+                | Self::ConfigInvalid
+                | Self::VolumeMissing
+                | Self::TestFailed
+        )
     }
 }
 
@@ -224,5 +244,14 @@ mod tests {
             assert!(!reason.meaning().ends_with('.') && !reason.remedy().is_empty(), "{reason}");
         }
         assert_eq!(Reason::of("Unheard"), None);
+    }
+
+    #[test]
+    fn nothing_that_is_well_or_waits_needs_an_edit_nor_does_a_draft() {
+        let edited: Vec<&Reason> = Reason::ALL.iter().filter(|reason| reason.needs_edit()).collect();
+        assert!(edited.iter().all(|reason| !matches!(reason.topic(), Topic::Well | Topic::Waiting)), "{edited:?}");
+        for other in [Reason::PipelineIsDraft, Reason::ConnectorMissing, Reason::PipelineMissing, Reason::Unreachable] {
+            assert!(!other.needs_edit(), "{other}");
+        }
     }
 }

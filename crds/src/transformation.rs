@@ -150,7 +150,7 @@ pub struct TransformationStatus {
     /// The generation of the spec this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Valid`, `TestsPassed`.
+    /// `Ready`, `Valid`, `TestsPassed`, and `Reconciling` or `Stalled` while it is so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// Pipelines that use it, at most 50.

@@ -77,7 +77,8 @@ fn after_conflicts(conflicts: u32) -> Duration {
     doubled(CONFLICT, conflicts).min(CONFLICTS)
 }
 
-fn doubled(first: Duration, count: u32) -> Duration {
+/// The pause after so many in a row, of which each is twice as long as the one before.
+pub(crate) fn doubled(first: Duration, count: u32) -> Duration {
     first.saturating_mul(2u32.saturating_pow(count.saturating_sub(1)))
 }
 

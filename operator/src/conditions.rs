@@ -43,6 +43,19 @@ impl Said {
     }
 }
 
+/// What kstatus (`pkg/kstatus` of kubernetes-sigs/cli-utils) makes of a condition, to be said beside it while it is so:
+/// `Stalled` where nothing but an edit helps, `Reconciling` where the operator is at work. It is neither where all is well, and
+/// where others are waited for, as a system that does not answer or an object that is not there.
+#[must_use]
+pub fn kstatus(said: &Said) -> Option<Said> {
+    let condition_type = match said.status {
+        ConditionStatus::False if said.reason.needs_edit() => ConditionType::Stalled,
+        ConditionStatus::Unknown => ConditionType::Reconciling,
+        ConditionStatus::True | ConditionStatus::False => return None,
+    };
+    Some(Said { condition_type, status: ConditionStatus::True, ..said.clone() })
+}
+
 /// A condition of that type, if there is one.
 #[must_use]
 pub fn find(conditions: &[Condition], condition_type: ConditionType) -> Option<&Condition> {
@@ -83,12 +96,20 @@ pub fn renew(before: &[Condition], said: Vec<Said>, generation: Option<i64>, now
     renewed.collect()
 }
 
-/// The conditions with one of them replaced by what is said now.
+/// The conditions with another leading one: the others stay, but for what kstatus made of the one before.
 #[must_use]
-pub fn replaced(before: &[Condition], said: Said, generation: Option<i64>, now: Timestamp) -> Vec<Condition> {
-    let others = before.iter().filter(|condition| condition.condition_type != said.condition_type.as_str()).cloned();
-    let others: Vec<Condition> = others.collect();
-    renew(before, vec![said], generation, now).into_iter().chain(others).collect()
+pub fn led_by(
+    said: Said,
+    others: Vec<Condition>,
+    before: &[Condition],
+    generation: Option<i64>,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let beside = kstatus(&said);
+    let renewed = |said: Said| renew(before, vec![said], generation, now);
+    let gone = [said.condition_type, ConditionType::Reconciling, ConditionType::Stalled].map(ConditionType::as_str);
+    let others = others.into_iter().filter(|other| !gone.contains(&other.condition_type.as_str()));
+    renewed(said).into_iter().chain(others).chain(beside.into_iter().flat_map(renewed)).collect()
 }
 
 /// Times of conditions have whole seconds, as Kubernetes writes them.
@@ -138,13 +159,38 @@ mod tests {
     }
 
     #[test]
-    fn one_condition_is_replaced_and_the_others_stay() {
+    fn what_waits_for_an_edit_is_stalled_and_what_is_worked_on_is_reconciling() {
+        use ConditionStatus::{False, True, Unknown};
+        let beside = |status, reason| {
+            let beside = kstatus(&Said::new(ConditionType::Ready, status, reason, "so it is"))?;
+            assert_eq!((beside.status, beside.message.as_str()), (ConditionStatus::True, "so it is"));
+            assert_eq!(beside.reason, reason);
+            Some(beside.condition_type)
+        };
+        assert_eq!(beside(False, Reason::Invalid), Some(ConditionType::Stalled));
+        assert_eq!(beside(Unknown, Reason::Checking), Some(ConditionType::Reconciling));
+        assert_eq!(beside(True, Reason::Compiled), None);
+        assert_eq!(beside(False, Reason::PipelineIsDraft), None, "somebody wants it so");
+        for others in [Reason::Unreachable, Reason::ConnectorMissing, Reason::WriteRefused] {
+            assert_eq!(beside(False, others), None, "{others}");
+        }
+    }
+
+    #[test]
+    fn another_condition_leads_and_the_others_stay() {
         let now = "2026-11-23T10:00:00Z".parse::<Timestamp>().expect("a time");
         let good = |condition_type| Said::holds(condition_type, true, Reason::Compiled, "");
         let before = renew(&[], vec![good(ConditionType::Ready), good(ConditionType::Valid)], Some(1), now);
-        let bad = Said::holds(ConditionType::Ready, false, Reason::Invalid, "");
-        let after = replaced(&before, bad, Some(2), now);
-        assert_eq!((after[0].reason.as_str(), after[0].observed_generation), ("Invalid", Some(2)));
-        assert_eq!(after[1..], before[1..]);
+        let led = |reason, before: &[Condition]| {
+            led_by(Said::holds(ConditionType::Ready, false, reason, ""), before.to_vec(), before, Some(2), now)
+        };
+        let invalid = led(Reason::Invalid, &before);
+        let told = |after: &[Condition]| -> Vec<String> {
+            after.iter().map(|it| format!("{} {:?} {}", it.condition_type, it.status, it.reason)).collect()
+        };
+        assert_eq!(told(&invalid), ["Ready False Invalid", "Valid True Compiled", "Stalled True Invalid"]);
+        assert_eq!((invalid[0].observed_generation, &invalid[1]), (Some(2), &before[1]));
+        let refused = led(Reason::WriteRefused, &invalid);
+        assert_eq!(told(&refused), ["Ready False WriteRefused", "Valid True Compiled"], "it is stalled no more");
     }
 }

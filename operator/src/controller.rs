@@ -49,8 +49,6 @@ const TELL_AFTER: u32 = 2;
 /// How soon an object is looked at again that goes, or of which something goes. When the API server says that what is to be
 /// deleted is not there, and it is (say, because a proxy answers), no watch will ever tell that it is gone.
 const GOES: Duration = Duration::from_secs(10);
-/// How long requests that were begun are answered when it is asked to stop.
-const ANSWERS: Duration = Duration::from_secs(5);
 /// Everything is looked at again after this time, should a change have been missed.
 const RESYNC: Duration = Duration::from_secs(60 * 60);
 
@@ -266,13 +264,14 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     // Also by who waits for its turn: what is asked for is only written down.
     let listening = webhooks.map(|listener| {
         let webhooks = Webhooks::new(context.client.clone(), &world, metrics.clone());
-        AbortOnDropHandle::new(tokio::spawn(webhooks.serve(listener, stop.clone())))
+        AbortOnDropHandle::new(tokio::spawn(webhooks.serve(listener, over.clone())))
     });
     let kept = match elector {
         None => None,
         Some(mut elector) => {
             tracing::info!("the caches are filled; the Lease is asked for");
             if !elector.acquire(&stop).await {
+                answered(listening).await;
                 return Ok(());
             }
             // Given back when the controllers have ended, and not before.
@@ -291,17 +290,25 @@ pub async fn run(client: Client, operation: Operation, stop: CancellationToken) 
     serve(&context, &over).await;
     metrics.leads(false);
     drop(pump);
-    if let Some((keeping, released)) = kept {
-        released.cancel();
-        keeping.await.map_err(|error| OperatorError::Watch(error.to_string()))?;
-    }
-    if let Some(listening) = listening.filter(|_| stop.is_cancelled()) {
-        // Who gets no answer sends the request again.
-        if tokio::time::timeout(ANSWERS, listening).await.is_err() {
-            tracing::warn!("some requests to Schedules are not answered");
+    let kept = match kept {
+        Some((keeping, released)) => {
+            released.cancel();
+            keeping.await
         }
-    }
+        None => Ok(()),
+    };
+    // The next operator acts meanwhile.
+    answered(listening).await;
+    kept.map_err(|error| OperatorError::Watch(error.to_string()))?;
     if stop.is_cancelled() { Ok(()) } else { Err(OperatorError::LeaseLost) }
+}
+
+/// Waits until those are answered that have sent requests to Schedules before the end, which takes seconds at most.
+async fn answered(listening: Option<AbortOnDropHandle<()>>) {
+    let Some(listening) = listening else { return };
+    if let Err(error) = listening.await {
+        tracing::error!(%error, "not all requests to Schedules are answered");
+    }
 }
 
 /// Hands on who has to be looked at, and tells of what cannot be read.

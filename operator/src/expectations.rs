@@ -156,23 +156,7 @@ mod tests {
 
     /// Caches that hold these runs, and nothing else.
     fn world<const N: usize>(runs: [(&str, &str); N]) -> World {
-        let runs = runs.map(|(name, version)| run(name, version));
-        World {
-            connectors: Cache::of([]),
-            pipelines: Cache::of([]),
-            transformations: Cache::of([]),
-            schedules: Cache::of([]),
-            runs: Cache::of(runs),
-            checkpoints: Cache::of([]),
-            jobs: Cache::of([]),
-            pods: Cache::of([]),
-            config_maps: Cache::of([]),
-            revisions: Cache::of([]),
-            service_accounts: Cache::of([]),
-            roles: Cache::of([]),
-            role_bindings: Cache::of([]),
-            checks: crate::pipeline::Checks::default(),
-        }
+        World { runs: Cache::of(runs.map(|(name, version)| run(name, version))), ..World::empty() }
     }
 
     fn key(kind: Kind, name: &str) -> Key {

@@ -71,12 +71,23 @@ impl Lean for ControllerRevision {
     }
 }
 
+impl Lean for Checkpoint {
+    /// When it was written counts, and whether something was committed: the positions of ten thousand streams have megabytes.
+    fn lean(&mut self) {
+        metadata(self);
+        self.spec.attempts = Vec::new();
+        self.spec.positions.truncate(1);
+        for position in &mut self.spec.positions {
+            position.state.0 = Value::Null;
+        }
+    }
+}
+
 impl Lean for Connector {}
 impl Lean for Pipeline {}
 impl Lean for Transformation {}
 impl Lean for Schedule {}
 impl Lean for PipelineRun {}
-impl Lean for Checkpoint {}
 impl Lean for ServiceAccount {}
 impl Lean for Role {}
 impl Lean for RoleBinding {}
@@ -118,6 +129,29 @@ mod tests {
         taken.metadata.owner_references = None;
         taken.lean();
         assert_eq!(taken.metadata.labels, whole.metadata.labels, "nothing else says whose it was");
+    }
+
+    #[test]
+    fn of_a_checkpoint_it_is_kept_that_there_are_positions() {
+        let position =
+            |of: &str| json!({"source": "rows", "stream": of, "kind": "files", "version": 1, "state": {"a": 1}});
+        let mut checkpoint: Checkpoint = object(json!({
+            "apiVersion": aggregator_crds::API_VERSION, "kind": "Checkpoint", "metadata": {"name": "move"},
+            "spec": {
+                "pipelineRef": {"name": "move"}, "epoch": 7, "run": "first", "time": "2026-11-29T10:00:00Z",
+                "positions": [position("a"), position("b")], "attempts": [{"state": {"epoch": 7}}],
+            },
+        }));
+        let whole = checkpoint.clone();
+        checkpoint.lean();
+        let (spec, before) = (&checkpoint.spec, &whole.spec);
+        assert_eq!((spec.epoch, &spec.run, spec.time), (before.epoch, &before.run, before.time));
+        assert_eq!((spec.positions.len(), &spec.positions[0].state.0), (1, &Value::Null));
+        assert!(spec.attempts.is_empty());
+        let mut none = whole;
+        none.spec.positions.clear();
+        none.lean();
+        assert!(none.spec.positions.is_empty(), "nothing was committed");
     }
 
     #[test]

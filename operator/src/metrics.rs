@@ -112,7 +112,7 @@ const WEBHOOKS: Metric = Metric {
     help: "Requests to Schedules, by the status of the answer.",
     labels: &["status"],
     remedy: "`401` grows: somebody has a wrong token, or guesses; `409`: the Schedule is suspended, or has a mistake; `429`: \
-             nobody acts, or they come faster than they are decided on; `503`: look at the API server",
+             nobody acts, or they come faster than they are decided on; `503`, `504`: look at the API server",
 };
 const RUN_SECONDS: Metric = Metric {
     name: "run_seconds",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use aggregator_crds::PipelineRun;
+use aggregator_crds::{PipelineRun, Schedule};
 use k8s_openapi::api::batch::v1::Job;
 use kube::{Resource, ResourceExt};
 
@@ -77,6 +77,12 @@ pub fn interested(changed: &Changed, world: &World) -> BTreeSet<Key> {
         }
         Changed::Schedule(schedule) => {
             keys.insert(Key::of(Kind::Schedule, schedule.as_ref()));
+            // How recent its Checkpoint should be. A Pipeline that it runs no more is told when it is looked at next.
+            keys.extend(is_news(schedule, world).then(|| Key {
+                kind: Kind::Pipeline,
+                namespace: schedule.namespace().unwrap_or_default(),
+                name: schedule.spec.pipeline_ref.name.clone(),
+            }));
         }
         Changed::Connector(connector) => {
             keys.insert(Key::of(Kind::Connector, connector.as_ref()));
@@ -198,6 +204,14 @@ fn schedules(world: &World, namespace: &str, tie: &Tie) -> Vec<Key> {
     schedules.iter().map(|schedule| Key::of(Kind::Schedule, schedule.as_ref())).collect()
 }
 
+/// Whether a Schedule is new, was edited, or is gone. What the operator says of each of its fires is a change as well, and no
+/// news to anybody else.
+fn is_news(schedule: &Schedule, world: &World) -> bool {
+    let there = world.schedules.get(&schedule.namespace().unwrap_or_default(), &schedule.name_any());
+    let told = schedule.status.as_ref().and_then(|status| status.observed_generation);
+    told.is_none() || told != schedule.metadata.generation || there.is_none_or(|there| there.uid() != schedule.uid())
+}
+
 /// What a Job works for.
 fn of_work(job: &Job) -> Option<Key> {
     let kinds = [
@@ -222,10 +236,36 @@ fn users(world: &World, namespace: &str, tie: &Tie) -> Vec<Key> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::{Value, json};
 
     use super::*;
     use crate::fixture::object;
+    use crate::world::Cache;
+
+    #[test]
+    fn a_schedule_is_news_to_its_pipeline_when_it_was_edited_and_not_when_it_fires() {
+        let schedule = |uid: &str, generation: i64, status: Value| -> Schedule {
+            object(json!({
+                "apiVersion": aggregator_crds::API_VERSION, "kind": "Schedule",
+                "metadata": {"name": "hourly", "namespace": "demo", "uid": uid, "generation": generation},
+                "spec": {"pipelineRef": {"name": "move"}, "interval": {"every": "1h"}}, "status": status,
+            }))
+        };
+        let told = |generation: i64| json!({"observedGeneration": generation});
+        let world = World { schedules: Cache::of([Arc::new(schedule("uid", 2, told(2)))]), ..World::empty() };
+        let looked_at = |schedule: Schedule, world: &World| -> Vec<String> {
+            let keys = interested(&Changed::Schedule(Box::new(schedule)), world);
+            keys.iter().map(|key| format!("{} {}", key.kind.name(), key.name)).collect()
+        };
+        let both = ["Pipeline move", "Schedule hourly"];
+        assert_eq!(looked_at(schedule("uid", 2, told(2)), &world), ["Schedule hourly"], "it has fired");
+        assert_eq!(looked_at(schedule("uid", 1, Value::Null), &world), both, "it is new");
+        assert_eq!(looked_at(schedule("uid", 2, told(1)), &world), both, "it was edited");
+        assert_eq!(looked_at(schedule("another", 2, told(2)), &world), both, "it is gone, and another one is there");
+        assert_eq!(looked_at(schedule("uid", 2, told(2)), &World::empty()), both, "it is gone");
+    }
 
     #[test]
     fn a_run_is_new_until_it_has_an_attempt_or_its_end() {

@@ -44,7 +44,8 @@ impl Unreadable {
         }
     }
 
-    /// The condition that tells of it; None where there is no place for it.
+    /// The condition that tells of it; None where there is no place for it. `Stalled` does not stand beside it: it would be of
+    /// this owner, and the operator could not take it away when the object can be read again.
     fn said(&self) -> Option<Said> {
         match self.kind? {
             Kind::Connector | Kind::Pipeline | Kind::Transformation | Kind::Schedule => {

@@ -245,6 +245,27 @@ impl World {
         (world, changes)
     }
 
+    /// Caches that are filled, and hold nothing.
+    #[cfg(test)]
+    pub(crate) fn empty() -> Self {
+        Self {
+            connectors: Cache::of([]),
+            pipelines: Cache::of([]),
+            transformations: Cache::of([]),
+            schedules: Cache::of([]),
+            runs: Cache::of([]),
+            checkpoints: Cache::of([]),
+            jobs: Cache::of([]),
+            pods: Cache::of([]),
+            config_maps: Cache::of([]),
+            revisions: Cache::of([]),
+            service_accounts: Cache::of([]),
+            roles: Cache::of([]),
+            role_bindings: Cache::of([]),
+            checks: Checks::default(),
+        }
+    }
+
     /// Forgets what was found out of a Pipeline that is gone.
     pub fn forget(&self, pipeline: &Pipeline) {
         let there = self.pipelines.get(&pipeline.namespace().unwrap_or_default(), &pipeline.name_any());

@@ -1,5 +1,9 @@
 //! Webhooks: a request that has the token of a Schedule is one run, whichever operator answers it.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use aggregator_tests::operator::{address_after, send};
 use aggregator_tests::process::Process;
 use aggregator_tests::wait::eventually;
@@ -105,6 +109,66 @@ fn a_request_with_the_token_is_one_run_whoever_answers_it() {
     });
     assert_eq!(schedule["status"]["counts"]["started"], 5, "{schedule}");
     assert_eq!(project.list("pipelineruns").len(), 5);
+}
+
+/// A request with the token of which the body is still to come, once the operator asks for it.
+fn begun(project: &Project, address: &str, key: &str) -> TcpStream {
+    const ASKED: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time");
+    let head = format!(
+        "POST /webhooks/{}/{NAME} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {TOKEN}\r\nIdempotency-Key: {key}\r\n\
+         Content-Length: 2\r\nExpect: 100-continue\r\n\r\n",
+        project.namespace.name()
+    );
+    stream.write_all(head.as_bytes()).expect("a request");
+    let mut told = [0; ASKED.len()];
+    stream.read_exact(&mut told).expect("an answer");
+    assert_eq!(told, ASKED, "{}", String::from_utf8_lossy(&told));
+    stream
+}
+
+#[test]
+fn an_operator_that_ends_answers_those_that_have_asked() {
+    let mut project = Project::without_operator(true);
+    project.arguments = ["--webhook-address", "127.0.0.1:0"].map(str::to_owned).into();
+    project.start();
+    eventually("an operator that acts", || project.log().contains("the operator acts").then_some(()));
+    project.start();
+    let operators: Vec<String> = project.operators.iter().map(address).collect();
+    project.write("in/a.csv", "id,name\n1,one\n");
+    project.copy_files("move", "{}");
+    schedule(&project);
+    until(&project, "Waiting");
+    eventually("a second operator that is ready", || {
+        (Project::ask(&project.operators[1], "/readyz") == "ok").then_some(())
+    });
+    eventually("a second operator that knows the Schedule", || {
+        let headers = [("Authorization", TOKEN), ("Idempotency-Key", "first")];
+        (post(&project, &operators[1], NAME, &headers).0 == 202).then_some(())
+    });
+
+    let answered = |mut stream: TcpStream, address: &str| {
+        eventually("a listener that is closed", || TcpStream::connect(address).is_err().then_some(()));
+        stream.write_all(b"{}").expect("a connection");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    };
+    // It waits for its turn.
+    let asks = begun(&project, &operators[1], "second");
+    project.operators[1].terminate();
+    answered(asks, &operators[1]);
+    // It loses the Lease.
+    let asks = begun(&project, &operators[0], "third");
+    let robs = r#"{"spec":{"holderIdentity":"another"}}"#;
+    project.namespace.kubectl(["patch", "lease", "aggregator", "--type=merge", "--patch", robs]);
+    answered(asks, &operators[0]);
+    for operator in &mut project.operators {
+        eventually("the operators' end", || operator.ended().then_some(()));
+    }
+    let schedule = project.get("schedule", NAME);
+    assert_eq!(schedule["status"]["requests"].as_array().map(Vec::len), Some(3), "{schedule}");
 }
 
 #[test]

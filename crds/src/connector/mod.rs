@@ -142,7 +142,7 @@ pub struct ConnectorStatus {
     /// The key that names the Connector's type.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub connector_type: Option<String>,
-    /// `Ready`, `ConfigValid`, `CredentialsResolved`, `Reachable`, `Discovered`.
+    /// `Ready`, `ConfigValid`, `CredentialsResolved`, `Reachable`, `Discovered`, and `Reconciling` or `Stalled` while it is so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// The last check that ended.

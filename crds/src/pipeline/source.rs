@@ -29,6 +29,16 @@ pub struct Source {
     pub overrides: Vec<StreamOverride>,
 }
 
+impl Source {
+    /// Whether it, or one of its streams, is read from where the last run has come to.
+    #[must_use]
+    pub fn is_incremental(&self) -> bool {
+        let own = self.sync.as_ref().is_some_and(|sync| sync.mode == SyncMode::Incremental);
+        let differs = |it: &StreamOverride| it.sync.as_ref().and_then(|sync| sync.mode) == Some(SyncMode::Incremental);
+        own || self.overrides.iter().any(differs)
+    }
+}
+
 /// Many streams: those that match `include` and not `exclude`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

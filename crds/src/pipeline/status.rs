@@ -15,7 +15,7 @@ pub struct PipelineStatus {
     /// A word for people, derived from the conditions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    /// `Ready`, `Valid`, `ConnectorsReady`, `Healthy`.
+    /// `Ready`, `Valid`, `ConnectorsReady`, `Healthy`, `CheckpointFresh`, and `Stalled` while it waits for an edit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// What `aggregator lint` says of it with what was found at its Connectors, errors and warnings, at most 20: of more, the

@@ -33,7 +33,7 @@ pub struct PipelineRunStatus {
     /// When the run ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion_time: Option<jiff::Timestamp>,
-    /// `Succeeded`: Unknown while the run goes on, then True or False, once.
+    /// `Succeeded`: Unknown while the run goes on, then True or False, once; and `Reconciling` until then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// The ledger: what became of the rows at each node, at most 100 entries; all of them are in the run's report.

@@ -194,7 +194,7 @@ pub struct ScheduleStatus {
     /// How many fires became what, since the schedule was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<FireCounts>,
-    /// `Ready`, `Suspended`, and with a backfill `Backfilled`.
+    /// `Ready`, `Suspended`, with a backfill `Backfilled`, and `Stalled` while it waits for an edit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

@@ -26,6 +26,7 @@ pub(crate) fn text(section: &str, lines: &[&Value]) -> String {
         "leaders" => leaders(lines),
         "kills" => kills(lines),
         "points" => points(lines),
+        "stores" => stores(lines),
         _ => plain(lines),
     };
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -202,6 +203,27 @@ fn points(lines: &[&Value]) -> String {
         table.row(&[field(line, "sink"), &worlds, &kills, &points]);
     }
     table.text()
+}
+
+/// Runs whose store has failed: each run a row, and each way to fail one.
+fn stores(lines: &[&Value]) -> String {
+    let lines = ordered(lines, "run");
+    let mut runs = Table::new(&["a run", "requests", "cases"]);
+    for run in values(&lines, "run") {
+        let own = with(&lines, "run", run);
+        let requests = own.last().map(|line| shown(&line["requests"])).unwrap_or_default();
+        runs.row(&[run, &requests, &sum(&own, "cases").to_string()]);
+    }
+    let ends = ["the run went through", "it failed", "it failed, and its commit stands"];
+    let mut faults = Table::new(&["what went wrong", "cases", ends[0], ends[1], ends[2]]);
+    let every = std::iter::once(("all", lines.clone()));
+    let each = values(&lines, "fault").into_iter().map(|fault| (fault, with(&lines, "fault", fault)));
+    for (fault, own) in each.chain(every) {
+        let [cases, recovered, told, unanswered] =
+            ["cases", "recovered", "told", "unanswered"].map(|figure| sum(&own, figure).to_string());
+        faults.row(&[fault, &cases, &recovered, &told, &unanswered]);
+    }
+    format!("{}\n{}", runs.text(), faults.text())
 }
 
 /// The lines in the order of a field: tests that run side by side note theirs as they end.

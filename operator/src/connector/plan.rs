@@ -14,7 +14,7 @@ use super::probe::{DEADLINE, about, arguments, job_name, labels_of};
 use super::status::{found, kept, own_words, pending, refused, status, streams, unchecked};
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
-use crate::conditions::{Said, replaced, seconds};
+use crate::conditions::{Said, led_by, seconds};
 use crate::errand::{Errand, GRACE, Progress, Why};
 use crate::identity::{self, Who};
 use crate::settings::Settings;
@@ -61,7 +61,8 @@ pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
     let before = connector.status.as_ref();
     let said = Said::holds(ConditionType::Ready, false, why.reason, why.message.clone());
     let generation = connector.metadata.generation;
-    let conditions = replaced(before.map_or(&[], |status| &status.conditions), said, generation, now);
+    let conditions = before.map_or(&[][..], |status| &status.conditions);
+    let conditions = led_by(said, conditions.to_vec(), conditions, generation, now);
     let streams = streams(before, generation);
     let before_all = before.cloned().unwrap_or_default();
     let status = ConnectorStatus { observed_generation: generation, conditions, streams, ..before_all };

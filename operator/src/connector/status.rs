@@ -5,7 +5,7 @@ use aggregator_crds::condition::{Condition, ConditionStatus, ConditionType};
 use aggregator_crds::connector::{ConnectorStatus, ProbeOutcome, ProbeStep, StreamSummary};
 use jiff::Timestamp;
 
-use crate::conditions::{Said, known, renew};
+use crate::conditions::{Said, known, kstatus, renew};
 use crate::errand::Why;
 
 /// The conditions of a Connector whose own fields cannot stand.
@@ -22,7 +22,7 @@ pub(super) fn unchecked(why: &Why) -> Vec<Said> {
         Said::new(step.condition(), ConditionStatus::Unknown, Reason::NotChecked, "the check could not be made")
     };
     let ready = Said::holds(ConditionType::Ready, false, why.reason, message);
-    std::iter::once(ready).chain(ProbeStep::ALL.map(unknown)).collect()
+    led(ready, ProbeStep::ALL.map(unknown))
 }
 
 /// The conditions that a check has found.
@@ -69,7 +69,13 @@ fn all(failed: Option<(ProbeStep, &Why)>, outcome: Option<&ProbeOutcome>) -> Vec
         }
         _ => Said::holds(ConditionType::Ready, true, Reason::Reached, system.clone()),
     };
-    std::iter::once(ready).chain(steps).collect()
+    led(ready, steps)
+}
+
+/// The conditions of the steps behind the leading one, and at last what kstatus makes of that.
+fn led(ready: Said, steps: impl IntoIterator<Item = Said>) -> Vec<Said> {
+    let beside = kstatus(&ready);
+    std::iter::once(ready).chain(steps).chain(beside).collect()
 }
 
 /// What stands around the name of a Pipeline that keeps a Connector whose time has come.
@@ -93,7 +99,7 @@ pub(super) fn own_words(message: &str) -> &str {
 /// The conditions while nothing is known yet: what was known of an earlier version is no more.
 #[must_use]
 pub(super) fn pending(why: &Why) -> Vec<Said> {
-    vec![Said::new(ConditionType::Ready, ConditionStatus::Unknown, why.reason, why.message.clone())]
+    led(Said::new(ConditionType::Ready, ConditionStatus::Unknown, why.reason, why.message.clone()), [])
 }
 
 /// The streams that were found, if that was of this version.

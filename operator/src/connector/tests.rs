@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregator_crds::Connector;
 use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::connector::ConnectorStatus;
+use aggregator_crds::{Connector, Reason};
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
-use super::plan::plan;
+use super::plan::{blocked, plan};
 use super::view::View;
 use crate::action::{Action, Kind, Plan};
 use crate::conditions::find;
-use crate::errand::Errands;
+use crate::errand::{Errands, Why};
 use crate::fixture::object;
 use crate::settings::Settings;
+
+/// What is said of a version that was not checked yet.
+const NEW: [&str; 2] = ["Ready Unknown Checking", "Reconciling True Checking"];
 
 fn now() -> Timestamp {
     "2026-11-29T10:00:00Z".parse().expect("a time")
@@ -96,7 +99,7 @@ fn good() -> Value {
 fn a_new_connector_is_checked_once_and_its_check_goes_away() {
     let view = postgres().settled(now());
     assert_eq!((view.checks.jobs.len(), view.checks.plans.len()), (1, 1));
-    assert_eq!(view.conditions(), ["Ready Unknown Checking"]);
+    assert_eq!(view.conditions(), NEW);
     let plan = view.checks.plans[0].data.as_ref().expect("data")["manifests.yaml"].clone();
     assert!(plan.contains("kind: Connector") && plan.contains("secretKey: password"), "{plan}");
     let pod = view.checks.jobs[0].spec.as_ref().and_then(|spec| spec.template.spec.as_ref()).expect("a Pod");
@@ -130,7 +133,7 @@ fn an_edit_and_a_request_have_it_checked_again() {
     let later = now() + 1.hour();
     let edited = done().edit(|it| it.metadata.generation = Some(2)).settled(later);
     assert_eq!(edited.checks.jobs.len(), 1);
-    assert_eq!(edited.conditions(), ["Ready Unknown Checking"], "what was known was of another version");
+    assert_eq!(edited.conditions(), NEW, "what was known was of another version");
 
     let ask = |it: &mut Connector| {
         let asked = ("aggregator.dev/check-requested-at".to_owned(), "now".to_owned());
@@ -151,7 +154,7 @@ fn one_that_is_edited_while_it_is_checked_is_checked_anew() {
     let view = begun.said(&good()).edit(|it| it.metadata.generation = Some(2)).settled(now() + 1.second());
     assert_eq!(view.checks.jobs.len(), 1);
     assert_ne!(view.checks.jobs[0].metadata.name, old, "what the old check says is of another version");
-    assert_eq!(view.conditions(), ["Ready Unknown Checking"]);
+    assert_eq!(view.conditions(), NEW);
 }
 
 #[test]
@@ -212,6 +215,7 @@ fn what_was_not_discovered_is_ready_all_the_same() {
 fn a_check_that_cannot_be_made_says_why() {
     let refused = view(json!({"file": {"root": "/etc"}})).settled(now());
     assert_eq!(refused.conditions()[0], "Ready False VolumeMissing");
+    assert_eq!(refused.conditions()[5], "Stalled True VolumeMissing", "nothing but an edit helps");
     assert!(refused.checks.jobs.is_empty());
 
     let begun = || postgres().settled(now());
@@ -241,6 +245,15 @@ fn a_check_that_cannot_be_made_says_why() {
         ("Ready False TimedOut", "Reachable Unknown NotChecked")
     );
     assert!(late.checks.jobs.is_empty() && late.known().last_check.is_some(), "it is tried again");
+}
+
+#[test]
+fn what_a_refused_write_holds_up_is_neither_checked_nor_waits_for_an_edit() {
+    let begun = postgres().settled(now());
+    assert_eq!(begun.conditions(), NEW);
+    let why = Why { reason: Reason::WriteRefused, message: "the quota is used up".into() };
+    let refused = blocked(&begun, &why, now());
+    assert_eq!(begun.after(&refused).conditions(), ["Ready False WriteRefused"]);
 }
 
 #[test]

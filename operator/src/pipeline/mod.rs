@@ -3,6 +3,7 @@
 mod checks;
 mod diagnostics;
 mod edit;
+mod freshness;
 mod plan;
 pub mod revision;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What is to be done for a Pipeline now: a pure decision.
 
+use std::time::Duration;
+
 use aggregator_crds::Reason;
 use aggregator_crds::condition::{Condition, ConditionStatus, ConditionType};
 use aggregator_crds::pipeline::{LastEdit, PipelineStatus};
@@ -7,10 +9,11 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::checks::Checked;
+use super::freshness::Freshness;
 use super::view::View;
 use super::{diagnostics, edit, revision};
 use crate::action::{Action, Kind, Plan, Target};
-use crate::conditions::{Said, find, known, renew};
+use crate::conditions::{Said, find, known, kstatus, led_by, renew};
 use crate::errand::Why;
 use crate::run::{self, Unresolved};
 
@@ -34,11 +37,15 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
     }
     // Also while the spec cannot run: another one may have been kept just before that edit.
     plan.actions.extend(view.let_go());
-    let status = view.status(checked, now);
+    let freshness = view.freshness(now);
+    let status = view.status(checked, freshness.as_ref(), now);
     if pipeline.status.as_ref() != Some(&status) {
         plan = plan.then(Action::status(Target::of(Kind::Pipeline, &pipeline.metadata), &status));
     }
-    plan
+    match freshness.and_then(|freshness| freshness.until) {
+        Some(until) => plan.again_in(Duration::try_from(until.duration_since(now)).unwrap_or_default()),
+        None => plan,
+    }
 }
 
 /// What is said of a Pipeline when a write that it needs is refused again and again.
@@ -46,11 +53,9 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
 pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
     let pipeline = &view.pipeline;
     let before = pipeline.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    let mut status = view.status(&view.checked, now);
-    let generation = pipeline.metadata.generation;
+    let mut status = view.status(&view.checked, view.freshness(now).as_ref(), now);
     let said = Said::holds(ConditionType::Ready, false, why.reason, why.message.clone());
-    status.conditions.retain(|condition| condition.condition_type != ConditionType::Ready.as_str());
-    status.conditions.splice(0..0, renew(before, vec![said], generation, now));
+    status.conditions = led_by(said, status.conditions, before, pipeline.metadata.generation, now);
     status.phase = Some("NotReady".to_owned());
     status.last_edit = pipeline.status.as_ref().and_then(|before| before.last_edit.clone());
     if pipeline.status.as_ref() == Some(&status) {
@@ -115,7 +120,7 @@ impl View {
         })
     }
 
-    fn status(&self, checked: &Checked, now: Timestamp) -> PipelineStatus {
+    fn status(&self, checked: &Checked, freshness: Option<&Freshness>, now: Timestamp) -> PipelineStatus {
         let before = self.pipeline.status.as_ref();
         let mut said = Vec::new();
         let draft = self.pipeline.spec.draft;
@@ -125,6 +130,7 @@ impl View {
             Err(error) => (false, error.reason(), error.to_string()),
         };
         said.push(Said::holds(ConditionType::Ready, ready, reason, message.clone()));
+        let beside = kstatus(&said[0]);
         let valid = checked.as_ref().map_or_else(may_come_right, |_| true);
         said.push(match checked {
             Err(error) if !valid => Said::holds(ConditionType::Valid, false, error.reason(), message),
@@ -156,6 +162,8 @@ impl View {
                 said.push(Said::new(ConditionType::Healthy, end.status, reason, text));
             }
         }
+        said.extend(freshness.map(|freshness| freshness.said.clone()));
+        said.extend(beside);
         let figures = last.and_then(|last| last.status.as_ref());
         let generation = self.pipeline.metadata.generation;
         let conditions = renew(before.map_or(&[], |status| &status.conditions), said, generation, now);

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use aggregator_crds::{Connector, Pipeline, PipelineRun, Transformation};
+use aggregator_crds::pipeline::Source;
+use aggregator_crds::{Checkpoint, Connector, Pipeline, PipelineRun, Schedule, Transformation};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::{Resource, ResourceExt};
 
@@ -30,6 +31,10 @@ pub struct View {
     pub checked: Arc<Checked>,
     /// Its runs, the newest first.
     pub runs: Vec<Arc<PipelineRun>>,
+    /// How far its sources were read, where one of them is incremental.
+    pub checkpoint: Option<Arc<Checkpoint>>,
+    /// Those that run it, where there is a Checkpoint.
+    pub schedules: Vec<Arc<Schedule>>,
 }
 
 /// Looks at everything that a Pipeline touches.
@@ -47,6 +52,9 @@ pub fn observe(world: &World, pipeline: &Arc<Pipeline>, settings: &Settings) -> 
             Around { namespace: &namespace, connectors: &connectors, transformations: &transformations, settings };
         run::check(&around, &pipeline.name_any(), &pipeline.spec, &found.collect())
     };
+    let incremental = pipeline.spec.sources.iter().any(Source::is_incremental);
+    let checkpoint = incremental.then(|| world.checkpoints.get(&namespace, &pipeline.name_any())).flatten();
+    let schedules = checkpoint.as_ref().map(|_| world.schedules.tied(&namespace, &Tie::Runs(pipeline.name_any())));
     let uid = pipeline.uid().unwrap_or_default();
     let checked = world.checks.of(&uid, &versions(world, pipeline, &connectors, &transformations), check);
     View {
@@ -55,6 +63,8 @@ pub fn observe(world: &World, pipeline: &Arc<Pipeline>, settings: &Settings) -> 
         transformations,
         checked,
         runs,
+        checkpoint,
+        schedules: schedules.unwrap_or_default(),
         pipeline: Arc::clone(pipeline),
     }
 }

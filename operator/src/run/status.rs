@@ -9,7 +9,7 @@ use aggregator_crds::{PipelineRun, Reason};
 use jiff::{SignedDuration, Timestamp};
 
 use super::ended::Ended;
-use crate::conditions::{Said, renew, seconds};
+use crate::conditions::{Said, kstatus, renew, seconds};
 
 /// How a run stands, before it is written down.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,7 +109,10 @@ pub(super) fn status(run: &PipelineRun, phase: Phase, revision: Option<i64>, now
         RunPhase::Pending | RunPhase::Running => ConditionStatus::Unknown,
     };
     let generation = run.metadata.generation;
-    let said = vec![Said::new(ConditionType::Succeeded, holds, phase.reason, phase.message)];
+    let said = Said::new(ConditionType::Succeeded, holds, phase.reason, phase.message);
+    // An end is for ever: nobody works on it any more, and no edit mends it.
+    let beside = if end { None } else { kstatus(&said) };
+    let said = std::iter::once(said).chain(beside).collect();
     let attempt = phase.attempt.or(before.attempt);
     let start_time = before.start_time.or_else(|| attempt.map(|_| seconds(now)));
     let outcome = phase.ended.and_then(|ended| ended.outcome);

@@ -160,6 +160,8 @@ fn a_run_is_resolved_once_and_has_one_job() {
     let view = view.after(&made);
     assert_eq!(view.told(), (RunPhase::Pending, "PodStarting", "the worker starts"));
     assert_eq!((view.status().attempt, view.status().revision), (Some(1), Some(4)));
+    let beside = &view.status().conditions[1];
+    assert_eq!((beside.condition_type.as_str(), beside.reason.as_str()), ("Reconciling", "PodStarting"));
     assert_eq!(view.now(), Plan::nothing(), "nothing has changed");
 
     let job = serde_json::to_value(view.jobs[0].as_ref()).expect("JSON");
@@ -258,6 +260,7 @@ fn a_job_that_completed_is_the_end_with_the_workers_figures() {
         (RunPhase::Succeeded, "LedgerBalanced", "3 rows read, 2 written, 1 rejected: all accounted for")
     );
     assert_eq!(view.status().conditions[0].status, ConditionStatus::True);
+    assert_eq!(view.status().conditions.len(), 1, "nobody works on it any more");
     assert!(view.status().completion_time.is_some());
     assert_eq!(view.now().actions, []);
     // Nobody keeps it: after its time it goes.

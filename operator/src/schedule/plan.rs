@@ -9,19 +9,20 @@ use aggregator_crds::run::{PipelineRevisionRef, PipelineRunSpec, RunMode};
 use aggregator_crds::schedule::{
     ConcurrencyPolicy, Decision, FileArrivalTrigger, FireCounts, FireDecision, ScheduleStatus, Trigger,
 };
-use aggregator_crds::{PipelineRun, Reason, Schedule, Validate, parse_duration};
+use aggregator_crds::{PipelineRun, Reason, Schedule};
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use kube::ResourceExt;
 use serde_json::json;
 
 use super::backfill::{Filled, fill};
+use super::clock;
 use super::fires::{Due, Fire, is_fire, of_clock};
 use super::look::{Looked, look};
 use super::requests::WEBHOOK;
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
 use crate::clock::Clock;
-use crate::conditions::{Said, find, renew, replaced, seconds};
+use crate::conditions::{Said, find, kstatus, led_by, renew, seconds};
 use crate::errand::Why;
 use crate::labels::{self, labels};
 use crate::names;
@@ -110,16 +111,10 @@ pub fn plan(view: &View, settings: &Settings, now: Timestamp) -> Plan {
     if schedule.metadata.deletion_timestamp.is_some() {
         return Plan::nothing();
     }
-    let made = schedule.creation_timestamp().map_or(now, |time| time.0);
-    let clock = match schedule.validate().first() {
-        Some(violation) => Err(violation.to_string()),
-        None => Clock::of(&schedule.spec.trigger, made).map_err(|error| error.to_string()),
-    };
-    // Validation has seen that it is a length of time.
-    let jitter = schedule.spec.jitter.as_ref().and_then(|jitter| parse_duration(jitter).ok()).unwrap_or_default();
+    let clock = clock::of(schedule, now);
     let filled = fill(view, clock.as_ref().ok().and_then(Option::as_ref), now);
-    let clock = clock.map(|clock| Some(clock?.delayed(jitter, &schedule.uid().unwrap_or_default())));
-    let open = view.open(&clock, made, now);
+    let clock = clock.map(|clock| Some(clock::jittered(clock?, schedule)));
+    let open = view.open(&clock, clock::made(schedule, now), now);
     let looked = match (&schedule.spec.trigger, &clock) {
         (Trigger::FileArrival(arrival), Ok(_)) => look(view, arrival, settings, now),
         _ => Looked { plan: view.looks.clean(None), ..Looked::default() },
@@ -149,7 +144,7 @@ pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
     let said = Said::holds(ConditionType::Ready, false, why.reason, why.message.clone());
     // Which version was looked at is not said: the fires of this one are not decided yet.
     let conditions = before.map_or(&[][..], |status| &status.conditions);
-    let conditions = replaced(conditions, said, schedule.metadata.generation, now);
+    let conditions = led_by(said, conditions.to_vec(), conditions, schedule.metadata.generation, now);
     let status = ScheduleStatus { conditions, ..before.cloned().unwrap_or_default() };
     if before == Some(&status) {
         return Plan::nothing();
@@ -576,8 +571,10 @@ impl View {
                 trigger => (false, Reason::NotSupportedYet, format!("`{}` is not watched yet", trigger.key())),
             },
         };
+        let ready = Said::holds(ConditionType::Ready, ready, reason, message);
+        let beside = kstatus(&ready);
         let mut said = vec![
-            Said::holds(ConditionType::Ready, ready, reason, message),
+            ready,
             if suspended {
                 Said::holds(ConditionType::Suspended, true, Reason::Suspended, "nothing is started")
             } else {
@@ -585,6 +582,7 @@ impl View {
             },
         ];
         said.extend(filled.said.clone());
+        said.extend(beside);
         // Without a fire nothing is written: the time moves on only with what it decides.
         let moved = !due.start.is_empty() || due.missed > 0;
         // Also when the clock went back: what is decided stays so.

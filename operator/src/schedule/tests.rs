@@ -274,6 +274,7 @@ fn a_pipeline_that_cannot_run_is_a_reason() {
     let missing = missing.then(at("09:50:01")).then(at("10:00:00"));
     assert_eq!(missing.last(), ("2026-11-23T11:00:00+01:00", Decision::Failed, Some("PipelineMissing")));
     assert_eq!((missing.counts(), missing.noted().conditions[0].reason.as_str()), ((0, 1, 0), "PipelineMissing"));
+    assert_eq!(missing.noted().conditions.len(), 2, "it may be made, and the Schedule needs no edit");
     let mut draft = hourly(&json!({}));
     Arc::make_mut(draft.pipeline.as_mut().expect("a Pipeline")).spec.draft = true;
     let draft = draft.then(at("09:50:01")).then(at("10:00:00"));
@@ -345,7 +346,9 @@ fn what_cannot_be_followed_is_told_and_fires_never() {
     let told = |view: View| {
         let view = view.then(at("12:00:00"));
         assert_eq!(view.runs.len(), 0);
-        let ready = &view.noted().conditions[0];
+        let conditions = &view.noted().conditions;
+        let (ready, stalled) = (&conditions[0], &conditions[2]);
+        assert_eq!((stalled.condition_type.as_str(), &stalled.message), ("Stalled", &ready.message));
         (ready.reason.clone(), ready.message.clone())
     };
     let mut long = hourly(&json!({}));

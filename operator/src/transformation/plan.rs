@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::tests_of::{DEADLINE, about, arguments, job_name, labels_of};
 use super::view::View;
 use crate::action::{Action, Kind, Plan, Target};
-use crate::conditions::{Said, find, known, renew, replaced};
+use crate::conditions::{Said, find, known, kstatus, led_by, renew};
 use crate::errand::{self, Errand, GRACE, Progress, Why};
 use crate::run;
 use crate::settings::Settings;
@@ -88,7 +88,8 @@ pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
     let before = transformation.status.as_ref();
     let said = Said::holds(ConditionType::Ready, false, why.reason, why.message.clone());
     let generation = transformation.metadata.generation;
-    let conditions = replaced(before.map_or(&[], |status| &status.conditions), said, generation, now);
+    let conditions = before.map_or(&[][..], |status| &status.conditions);
+    let conditions = led_by(said, conditions.to_vec(), conditions, generation, now);
     let before_or_new = before.cloned().unwrap_or_default();
     let status = TransformationStatus { observed_generation: generation, conditions, ..before_or_new };
     if before == Some(&status) {
@@ -143,11 +144,14 @@ impl View {
             Some(bad) => Said::holds(ConditionType::Ready, false, bad.reason, bad.message.clone()),
             None => Said::holds(ConditionType::Ready, true, Reason::Compiled, valid.message.clone()),
         };
+        // It is ready while its tests run.
+        let beside = kstatus(bad.unwrap_or(&passed));
+        let said = [ready, valid, passed].into_iter().chain(beside).collect();
         let conditions = before.map_or(&[][..], |status| &status.conditions);
         let generation = transformation.metadata.generation;
         let status = TransformationStatus {
             observed_generation: generation,
-            conditions: renew(conditions, vec![ready, valid, passed], generation, now),
+            conditions: renew(conditions, said, generation, now),
             used_by: self.users.iter().take(USERS).cloned().collect(),
         };
         if before == Some(&status) {

@@ -76,12 +76,13 @@ fn its_tests_are_run_once_for_each_version() {
         Some(vec!["a".into(), "b".into()])
     );
     assert_eq!(begun.conditions()[2], "TestsPassed Unknown Testing: its tests are about to be run");
+    assert_eq!(begun.conditions()[3], "Reconciling True Testing: its tests are about to be run");
     let pod = begun.tests.jobs[0].spec.as_ref().and_then(|spec| spec.template.spec.as_ref()).expect("a Pod");
     assert_eq!((pod.service_account_name.as_ref(), pod.automount_service_account_token), (None, Some(false)));
 
     let passed = begun.said(&json!({"passed": 1, "failed": 0})).settled(now());
     assert_eq!(passed.conditions()[0], "Ready True Compiled: no mistake was found in it");
-    assert_eq!(passed.conditions()[2], "TestsPassed True Passed: 1 test has passed");
+    assert_eq!(passed.conditions()[2..], ["TestsPassed True Passed: 1 test has passed"]);
     assert!(passed.tests.jobs.is_empty() && passed.tests.plans.is_empty());
     assert_eq!(passed.at(now() + 100.hours()), Plan::nothing());
 
@@ -97,6 +98,7 @@ fn a_test_that_does_not_pass_is_told() {
     let message = "1 of 3 tests failed; `nulls`: row 1 is missing";
     assert_eq!(failed.conditions()[2], format!("TestsPassed False TestFailed: {message}"));
     assert_eq!(failed.conditions()[0], format!("Ready False TestFailed: {message}"));
+    assert_eq!(failed.conditions()[3], format!("Stalled True TestFailed: {message}"));
 }
 
 #[test]
@@ -104,8 +106,9 @@ fn what_does_not_compile_is_not_tested() {
     let wrong = view("SELECT uper(a) FROM input", json!([])).settled(now());
     assert!(wrong.conditions()[1].starts_with("Valid False Invalid: spec.sql.query: there is no function `uper`"));
     assert_eq!(wrong.conditions()[2], "TestsPassed Unknown NotChecked: it does not compile");
+    assert!(wrong.conditions()[3].starts_with("Stalled True Invalid: spec.sql.query"), "{:?}", wrong.conditions());
     let without = view("SELECT a FROM input", json!([])).settled(now());
-    assert_eq!(without.conditions()[2], "TestsPassed True NoTests: it has no tests");
+    assert_eq!(without.conditions()[2..], ["TestsPassed True NoTests: it has no tests"]);
     assert!(without.tests.jobs.is_empty());
 }
 
@@ -121,6 +124,7 @@ fn tests_that_could_not_be_run_are_run_again_after_a_while() {
         "TestsPassed Unknown TimedOut: its tests could not be run: it took longer than 300 seconds; it is tried again by \
          itself"
     );
+    assert!(lost.conditions()[3].starts_with("Reconciling True TimedOut: "), "{:?}", lost.conditions());
     assert_eq!(lost.at(now() + 10.seconds()).again, Some(std::time::Duration::from_secs(50)));
     let again = lost.settled(now() + 60.seconds());
     assert_eq!(again.tests.jobs.len(), 1);
