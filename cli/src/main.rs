@@ -14,9 +14,10 @@ mod telemetry;
 use std::process::ExitCode;
 
 use aggregator_embedded_kube::supervisor;
+use aggregator_worker::run::Resources;
 use clap::Parser;
 
-use crate::args::{Arguments, Command};
+use crate::args::{Arguments, Command, WorkerCommand};
 use crate::failure::Failure;
 use crate::telemetry::Telemetry;
 
@@ -32,7 +33,11 @@ fn main() -> ExitCode {
         return code;
     }
     let arguments = Arguments::parse();
+    let kept = if is_scarce(&arguments.command) { give_back() } else { None };
     let (telemetry, unsent) = telemetry::start(&arguments);
+    if let Some(error) = kept {
+        tracing::debug!(%error, "what is freed is kept for a while: memory may be short");
+    }
     small_pages();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build();
     let runtime = match runtime {
@@ -72,6 +77,42 @@ fn small_pages() {
 
 #[cfg(not(target_os = "linux"))]
 fn small_pages() {}
+
+/// Whether the command moves rows with little memory.
+fn is_scarce(command: &Command) -> bool {
+    let asked = match command {
+        Command::Run(args) => args.memory,
+        Command::Worker(worker) if matches!(worker.command, WorkerCommand::Run(_)) => None,
+        _ => return false,
+    };
+    let mut resources = Resources::of_this_machine();
+    resources.memory = asked.unwrap_or(resources.memory);
+    resources.are_scarce()
+}
+
+/// Memory that is freed goes back to the system at once. The allocator keeps it for a while, which spares time; but of rows
+/// that come and go these are some hundred MiB, for which the kernel would end the program in a small container. It is told
+/// in its environment, at which it looks when the program begins: so the program begins once more. Gives why it could not.
+#[cfg(target_os = "linux")]
+fn give_back() -> Option<std::io::Error> {
+    use std::os::unix::process::CommandExt;
+
+    const DELAY: &str = "MIMALLOC_PURGE_DELAY";
+    if std::env::var_os(DELAY).is_some() {
+        return None;
+    }
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    match std::env::current_exe() {
+        Ok(program) => Some(std::process::Command::new(program).arg0(name).args(words).env(DELAY, "0").exec()),
+        Err(error) => Some(error),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_back() -> Option<std::io::Error> {
+    None
+}
 
 async fn dispatch(arguments: Arguments, telemetry: Telemetry) -> Result<u8, Failure> {
     let global = &arguments.global;

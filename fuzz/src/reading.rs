@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregator_worker::connector::{ConnectorError, Reject, Result};
+use aggregator_worker::connector::{Buffers, ConnectorError, Reject, Result};
 use aggregator_worker::format::{Block, BlockReader, Place, ReadPlan};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -33,6 +33,7 @@ pub(crate) fn plan(schema: &SchemaRef, batch_rows: usize) -> ReadPlan {
         rejects: true,
         batch_rows,
         threads: 1,
+        buffers: Buffers::default(),
         constants: Vec::new(),
         from: None,
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-use aggregator_worker::connector::{Environment, ErrorKind, Secrets, Sink, SinkRequest, WriteOptions};
+use aggregator_worker::connector::{Buffers, Environment, ErrorKind, Secrets, Sink, SinkRequest, WriteOptions};
 use aggregator_worker::connectors;
 use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::json;
@@ -60,6 +60,7 @@ async fn sink(root: &Path) -> Box<dyn Sink> {
         secrets: Secrets::default(),
         base: root.to_owned(),
         locator: None,
+        buffers: Buffers::default(),
     });
     let request = SinkRequest {
         pipeline: "demo/p".into(),

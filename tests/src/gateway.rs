@@ -17,6 +17,9 @@ pub enum Wrong {
     Lost,
     /// It is done, and only so many bytes of the answer arrive.
     Cut(usize),
+    /// The connection breaks in the middle of a body. That of an object on its way to the server: nothing of it arrives. For
+    /// every other request, that of the answer: it is done.
+    Torn,
     /// It is done after this time.
     Slow(Duration),
 }
@@ -41,6 +44,16 @@ struct State {
     rules: Vec<Rule>,
     seen: Vec<String>,
     hits: usize,
+    under_way: usize,
+}
+
+/// A request that is under way until this is dropped.
+struct UnderWay<'s>(&'s Mutex<State>);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).under_way -= 1;
+    }
 }
 
 /// A running gateway; dropping it closes all connections.
@@ -81,8 +94,14 @@ impl Gateway {
 
     /// From now on, requests like that go wrong, and no others.
     pub fn set(&self, rule: Rule) {
+        self.set_all(vec![rule]);
+    }
+
+    /// From now on, requests like those go wrong, and no others. Of rules for the same request, each begins when those
+    /// before it are used up.
+    pub fn set_all(&self, rules: Vec<Rule>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.rules = vec![rule];
+        state.rules = rules;
         state.hits = 0;
     }
 
@@ -90,6 +109,12 @@ impl Gateway {
     #[must_use]
     pub fn hits(&self) -> usize {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).hits
+    }
+
+    /// Whether nothing is under way. A request may be whose client is gone.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).under_way == 0
     }
 
     /// Every request so far: method, path and query.
@@ -106,14 +131,17 @@ impl Drop for Gateway {
 }
 
 impl State {
-    fn wrong(&mut self, line: &str) -> Option<Wrong> {
+    /// A request begins. Gives what becomes of it, if it goes wrong.
+    fn begin(&mut self, line: &str) -> Option<Wrong> {
+        self.under_way += 1;
         self.seen.push(line.trim_end_matches(" HTTP/1.1").to_owned());
-        let rule = self.rules.iter_mut().find(|rule| line.starts_with(rule.method) && line.contains(rule.part))?;
+        let fits = |rule: &Rule| rule.times > 0 && line.starts_with(rule.method) && line.contains(rule.part);
+        let rule = self.rules.iter_mut().find(|rule| fits(rule))?;
         if rule.skip > 0 {
             rule.skip -= 1;
             return None;
         }
-        rule.times = rule.times.checked_sub(1)?;
+        rule.times -= 1;
         self.hits += 1;
         Some(rule.wrong.clone())
     }
@@ -136,13 +164,19 @@ async fn serve(mut client: TcpStream, port: u16, state: &Mutex<State>) -> std::i
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
         .map_or(0, |(_, value)| value.trim().parse::<usize>().unwrap_or_default());
-    while request.len() < head + 2 + length {
+    let line = text.lines().next().unwrap_or_default();
+    let wrong = state.lock().unwrap_or_else(PoisonError::into_inner).begin(line);
+    let _under_way = UnderWay(state);
+    let breaks = matches!(wrong, Some(Wrong::Torn)) && length > 0 && line.starts_with("PUT");
+    let arrives = if breaks { length / 2 } else { length };
+    while request.len() < head + 2 + arrives {
         if client.read_buf(&mut request).await? == 0 {
             return Ok(());
         }
     }
-    let line = text.lines().next().unwrap_or_default();
-    let wrong = state.lock().unwrap_or_else(PoisonError::into_inner).wrong(line);
+    if breaks {
+        return Ok(());
+    }
     if let Some(Wrong::Answer(status, code)) = wrong {
         let body = match code {
             "" => String::new(),
@@ -166,6 +200,14 @@ async fn serve(mut client: TcpStream, port: u16, state: &Mutex<State>) -> std::i
     match wrong {
         Some(Wrong::Lost) => Ok(()),
         Some(Wrong::Cut(bytes)) => client.write_all(&answer[..bytes.min(answer.len())]).await,
+        Some(Wrong::Torn) => client.write_all(&answer[..middle(&answer)]).await,
         _ => client.write_all(&answer).await,
     }
+}
+
+/// The middle of an answer's body; of an answer without one, its own.
+fn middle(answer: &[u8]) -> usize {
+    let body = answer.windows(4).position(|window| window == b"\r\n\r\n").map_or(0, |end| end + 4);
+    let start = if body < answer.len() { body } else { 0 };
+    start + (answer.len() - start) / 2
 }

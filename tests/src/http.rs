@@ -99,6 +99,12 @@ impl HttpServer {
         format!("{}://{}", self.scheme, self.address)
     }
 
+    /// The server's port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Every request so far, in the order of arrival.
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {

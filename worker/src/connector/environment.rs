@@ -8,7 +8,7 @@ use aggregator_compiler::diagnostic::Place;
 use aggregator_compiler::manifest::Locator;
 use aggregator_crds::ConnectorSpec;
 
-use super::{ConnectorError, ErrorKind, Result};
+use super::{Buffers, ConnectorError, ErrorKind, Result};
 
 /// What a connector is opened with.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Environment {
     pub base: PathBuf,
     /// Where the object's fields stand, for messages.
     pub locator: Option<Locator>,
+    /// How much it may read ahead, and gather before it writes.
+    pub buffers: Buffers,
 }
 
 impl Environment {

@@ -68,6 +68,8 @@ pub struct ConnectorError {
     pub detail: String,
     /// What to do, as a sentence.
     pub remedy: Option<String>,
+    /// Whether what was to be committed stands, or may: this went wrong while it was decided, or behind that.
+    pub decided: bool,
     /// Where the manifest says what cannot be.
     pub place: Option<Box<Place>>,
     /// The error underneath, for the log.
@@ -78,13 +80,22 @@ pub struct ConnectorError {
 impl ConnectorError {
     /// An error without a remedy or a source yet.
     pub fn new(kind: ErrorKind, operation: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { kind, operation: operation.into(), detail: detail.into(), remedy: None, place: None, source: None }
+        let (operation, detail) = (operation.into(), detail.into());
+        Self { kind, operation, detail, remedy: None, decided: false, place: None, source: None }
     }
 
     /// Says what to do about it.
     #[must_use]
     pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// Says, behind what there is to do, how a commit stands that is decided, or may be.
+    #[must_use]
+    pub fn decided(mut self, how: &str) -> Self {
+        self.remedy = Some(self.remedy.map_or_else(|| how.to_owned(), |remedy| format!("{remedy}; {how}")));
+        self.decided = true;
         self
     }
 

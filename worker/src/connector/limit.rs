@@ -4,8 +4,6 @@ use super::{ConnectorError, ErrorKind, Result};
 
 /// The most bytes of one row, and so of one value.
 pub const MAX_ROW: usize = 64 * 1024 * 1024;
-/// About the most bytes of a batch: a source ends it there, and a node gathers no more.
-pub(crate) const BATCH_BYTES: u64 = 4 * 1024 * 1024;
 /// The most columns of a stream: what is made of columns grows with their square.
 pub const MAX_COLUMNS: usize = 10_000;
 

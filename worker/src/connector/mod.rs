@@ -7,6 +7,7 @@
 //!                                                   └──► Connector::sink ─► last_commit ─ fence ─ write… ─ stage ─ commit
 //! ```
 
+mod buffers;
 mod environment;
 mod error;
 mod limit;
@@ -23,11 +24,12 @@ use aggregator_compiler::catalogue::{Catalogue, Stream};
 use aggregator_crds::schedule::FilesFound;
 use async_trait::async_trait;
 
+pub use buffers::Buffers;
 pub use environment::{Environment, SecretValue, Secrets, Sought};
 pub use error::{ConnectorError, ErrorKind, Result};
+pub(crate) use limit::check_columns;
 #[cfg(any(feature = "formats", feature = "postgres"))]
 pub(crate) use limit::row_too_large;
-pub(crate) use limit::{BATCH_BYTES, check_columns};
 pub use limit::{MAX_COLUMNS, MAX_ROW};
 pub use position::Position;
 pub use reject::{Reject, RejectReason};

@@ -15,10 +15,12 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
 };
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 
+use super::gathered::Gathered;
 use super::output::Reader;
-use super::start::width;
+use super::start::buffers;
+use super::width::{parts, width};
 use crate::connector::Size;
 
 /// Rows of an input node, in one partition, read once.
@@ -143,10 +145,21 @@ impl ExecutionPlan for EdgeExec {
         Ok(self)
     }
 
-    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         if partition != 0 {
             return Err(DataFusionError::Internal(format!("an edge has one partition, and not {partition}")));
         }
-        self.stream()
+        let config = context.session_config();
+        let most = buffers(config).batch();
+        let mut watch = config.get_extension::<Gathered>().map(|gathered| gathered.watch(&self.from, &context));
+        let cut = self.stream()?.map_ok(move |batch| futures::stream::iter(parts(batch, most))).try_flatten();
+        let passed = cut.map(move |batch| {
+            let batch = batch?;
+            if let Some(watch) = &mut watch {
+                watch.pass(&batch)?;
+            }
+            Ok(batch)
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(self.properties.eq_properties.schema()), passed)))
     }
 }

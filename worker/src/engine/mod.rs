@@ -9,11 +9,14 @@
 mod counters;
 mod edge;
 mod fan_out;
+mod gather;
+mod gathered;
 mod output;
 mod planner;
 mod sieve;
 mod source;
 mod start;
+mod width;
 
 pub use counters::{Count, EdgeCounter, NodeCounters};
 pub use output::{NodeOutput, Reader};

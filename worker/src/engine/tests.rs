@@ -22,7 +22,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::{StreamExt, TryStreamExt};
 
 use super::*;
-use crate::connector::Size;
+use crate::connector::{Buffers, Size};
 use crate::ledger::EntryKind;
 use crate::rejects::RejectLane;
 
@@ -35,9 +35,15 @@ fn schema() -> SchemaRef {
 
 /// 50 000 rows, about 6 MB.
 fn numbers() -> SendableRecordBatchStream {
-    let batches = (0..BATCHES).map(|batch| {
+    rows(BATCHES, |_| 100)
+}
+
+/// So many batches, whose texts are so long.
+fn rows(batches: i64, length: fn(i64) -> usize) -> SendableRecordBatchStream {
+    let batches = (0..batches).map(move |batch| {
         let ids: Int64Array = (batch * ROWS..(batch + 1) * ROWS).collect();
-        let texts = StringArray::from_iter_values(ids.values().iter().map(|id| format!("{id:0>100}")));
+        let length = length(batch);
+        let texts = StringArray::from_iter_values(ids.values().iter().map(|id| format!("{id:0>length$}")));
         Ok(RecordBatch::try_new(schema(), vec![Arc::new(ids), Arc::new(texts)])?)
     });
     Box::pin(RecordBatchStreamAdapter::new(schema(), futures::stream::iter(batches)))
@@ -190,6 +196,25 @@ async fn rows_that_a_reader_did_not_want_are_still_read_and_counted() {
         assert_eq!(bench.counters.out.get(), 50_000);
         assert_eq!(bench.output.edges().iter().map(|edge| edge.rows.get()).collect::<Vec<_>>(), vec![50_000; readers]);
     }
+}
+
+#[tokio::test]
+async fn rows_that_turn_out_wide_are_gathered_by_their_bytes() {
+    let most = Buffers::default().batch();
+    // Rows are also dealt out to two partitions, which gather 8192 each: room for these is taken from the pool.
+    let bench = Bench::new(256 * 1024 * 1024);
+    let plan = bench.plan("SELECT id, text FROM numbers WHERE id % 10 <> 0").await;
+    // A batch of 8192 rows would have 32 MB. The last batch alone has more than one may have.
+    bench.connect(rows(30, |batch| match batch {
+        0..2 => 100,
+        29 => 20_000,
+        _ => 4_000,
+    }));
+    let batches: Vec<RecordBatch> = start(plan, &bench.state).try_collect().await.expect("rows");
+    assert!(ids(&batches).into_iter().eq((0..30 * ROWS).filter(|id| id % 10 != 0)));
+    let bytes: Vec<u64> = batches.iter().map(|batch| width::bytes(batch) as u64).collect();
+    assert!(bytes.iter().all(|bytes| *bytes <= most), "{bytes:?}");
+    assert!(bytes.iter().filter(|bytes| **bytes > most / 4).count() > 10, "they are gathered all the same: {bytes:?}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
 use super::compression::is_bomb;
-use crate::connector::{ConnectorError, ErrorKind, Reject, Result};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, Reject, Result};
 
 /// What is read from one file or answer.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct ReadPlan {
     pub batch_rows: usize,
     /// How many threads may decode at once.
     pub threads: usize,
+    /// How much may be read ahead, and decoded at once.
+    pub buffers: Buffers,
     /// Columns that have one value in the whole file: those of partition folders.
     pub constants: Vec<(String, Option<String>)>,
     /// Where an earlier reader of the same content has stopped: nothing before it is given out.

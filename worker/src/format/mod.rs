@@ -7,8 +7,11 @@ mod infer;
 mod records;
 
 mod block;
+mod chunks;
 mod compression;
 mod csv;
+mod decoding;
+mod delta;
 mod encoding;
 mod join;
 mod json;
@@ -18,6 +21,7 @@ mod page_header;
 mod pages;
 mod parquet;
 mod ranged;
+mod varint;
 mod workers;
 mod writer;
 
@@ -32,12 +36,12 @@ pub(crate) use csv::Dialect;
 pub(crate) use infer::Guess;
 pub use join::{Piece, join};
 #[cfg(feature = "http")]
-pub(crate) use json::{parse as parse_json, too_deep};
+pub(crate) use json::{is_larger as is_larger_as_tree, parse as parse_json, too_deep};
 #[cfg(feature = "http")]
 pub(crate) use open::text;
 pub use open::{Input, SchemaProbe, ending_of, format_by_name, open};
 pub use ranged::Ranges;
 pub use records::{RecordDecoder, declared_schema, infer_records, infer_schema};
-pub(crate) use writer::ROW_GROUP_BYTES;
+pub(crate) use workers::Workers;
 pub(crate) use writer::write_error;
 pub use writer::{Extent, FileWriter, check_writable, declared_compression};

@@ -19,7 +19,7 @@ use super::parquet::{self, ParquetReader, Tally};
 use super::ranged::{RangedFile, RangedReader, Ranges};
 use super::records::declared_schema;
 use super::writer::declared_compression;
-use crate::connector::{ConnectorError, ErrorKind, Result};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, Result};
 
 /// The format that the ending of a name means, with its defaults; None when the ending means none.
 #[must_use]
@@ -90,12 +90,12 @@ pub enum Input {
 }
 
 impl Input {
-    fn into_stream(self) -> Box<dyn Read + Send> {
+    fn into_stream(self, buffers: Buffers) -> Box<dyn Read + Send> {
         match self {
             Self::Stream(stream) => stream,
             Self::File(file) => Box::new(file),
             Self::Bytes(bytes) => Box::new(std::io::Cursor::new(bytes)),
-            Self::Ranges(ranges) => Box::new(RangedReader::new(RangedFile::new(ranges, Arc::default()))),
+            Self::Ranges(ranges) => Box::new(RangedReader::new(RangedFile::new(ranges, Arc::default(), buffers))),
         }
     }
 }
@@ -126,11 +126,14 @@ pub fn open(
                 ParquetReader::new(bytes, plan, Some(Tally::new(size, count)))?
             }
             // What is fetched is counted as it comes.
-            Input::Ranges(ranges) => ParquetReader::new(RangedFile::new(ranges, Arc::clone(count)), plan, None)?,
+            Input::Ranges(ranges) => {
+                let file = RangedFile::new(ranges, Arc::clone(count), plan.buffers);
+                ParquetReader::new(file, plan, None)?
+            }
             Input::Stream(_) => return Err(parquet_stream(&plan.location)),
         }));
     }
-    let counted = Box::new(CountingReader::new(input.into_stream(), Arc::clone(count)));
+    let counted = Box::new(CountingReader::new(input.into_stream(plan.buffers), Arc::clone(count)));
     let text = decompressed(counted, name, declared_compression(format), &plan.location)?;
     Ok(match format {
         FileFormat::Csv(csv) => {
@@ -155,6 +158,7 @@ pub fn open(
 pub struct SchemaProbe {
     guesses: Guesses,
     parquet: Vec<arrow::datatypes::Field>,
+    buffers: Buffers,
     /// Records looked at.
     pub records: u64,
     /// What a person should know of the columns.
@@ -162,6 +166,12 @@ pub struct SchemaProbe {
 }
 
 impl SchemaProbe {
+    /// Holds no more of a file than that; by default, as much as a run ever does.
+    #[must_use]
+    pub fn within(buffers: Buffers) -> Self {
+        Self { buffers, ..Self::default() }
+    }
+
     /// Looks at up to `most` more records of one file. Nothing is looked at if the format declares its columns.
     ///
     /// # Errors
@@ -171,7 +181,9 @@ impl SchemaProbe {
             let (schema, rows, notes) = match input {
                 Input::File(file) => parquet::describe(file, location)?,
                 Input::Bytes(bytes) => parquet::describe(bytes, location)?,
-                Input::Ranges(ranges) => parquet::describe(RangedFile::new(ranges, Arc::default()), location)?,
+                Input::Ranges(ranges) => {
+                    parquet::describe(RangedFile::new(ranges, Arc::default(), self.buffers), location)?
+                }
                 Input::Stream(_) => return Err(parquet_stream(location)),
             };
             for field in schema.fields() {
@@ -185,7 +197,7 @@ impl SchemaProbe {
             self.notes.extend(notes);
             return Ok(());
         }
-        let text = decompressed(input.into_stream(), name, declared_compression(format), location)?;
+        let text = decompressed(input.into_stream(self.buffers), name, declared_compression(format), location)?;
         self.records += match format {
             FileFormat::Csv(csv) => {
                 let (records, notes) = csv::infer(text, &Dialect::new(csv)?, location, most, &mut self.guesses)?;
@@ -197,7 +209,8 @@ impl SchemaProbe {
             }
             FileFormat::Json(json) => {
                 let path = records_path(json)?;
-                json::infer_document(text, by_label(&json.encoding)?, &path, location, most, &mut self.guesses)?
+                let source = json::Document { input: text, encoding: by_label(&json.encoding)?, path: &path, location };
+                json::infer_document(source, self.buffers, most, &mut self.guesses)?
             }
             FileFormat::Parquet(_) => return Err(parquet_stream(location)),
         };

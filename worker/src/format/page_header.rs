@@ -1,5 +1,7 @@
 //! The header of a page of a Parquet file: what it says of sizes, as the library that decompresses the page reads it.
 
+use super::varint::Varints;
+
 /// Kinds of values, by their numbers in Thrift's compact form.
 const STOP: u8 = 0;
 const FALSE: u8 = 2;
@@ -33,7 +35,7 @@ impl Sizes {
     /// What a whole header says; None when it is broken, or the library might read it in another way.
     pub(super) fn read(header: &[u8]) -> Option<Self> {
         let mut sizes = Self::default();
-        Fields(header).structure(ROOT, MAX_DEPTH, &mut sizes)?;
+        structure(&mut Varints(header), ROOT, MAX_DEPTH, &mut sizes)?;
         Some(sizes)
     }
 
@@ -43,87 +45,56 @@ impl Sizes {
     }
 }
 
-/// What is left of a header.
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    /// Reads the fields of a structure to its end. A field that comes twice counts as it comes last.
-    fn structure(&mut self, of: i16, depth: u8, sizes: &mut Sizes) -> Option<()> {
-        let depth = depth.checked_sub(1)?;
-        let mut field = 0_i16;
-        loop {
-            let head = self.byte()?;
-            let (step, kind) = (i16::from(head >> 4), head & 0x0f);
-            if kind == STOP {
-                return Some(());
-            }
-            field = match step {
-                0 => i16::try_from(self.integer()?).ok()?,
-                step => field.checked_add(step)?,
-            };
-            // The library reads these as what they should be, whatever kind they say they are.
-            let expected = match (of, field) {
-                (ROOT, 1..=4) | (5, 1..=4) | (7, 1..=2) | (DATA_PAGE_V2, 1..=6) => kind == I32,
-                (ROOT, 5..=8) => kind == STRUCT,
-                (7, 3) | (DATA_PAGE_V2, 7) => kind <= FALSE,
-                _ => field > 0,
-            };
-            if !expected {
-                return None;
-            }
-            match kind {
-                0..=FALSE => {}
-                BYTE => self.skip(1)?,
-                I16 | I32 | I64 => {
-                    let value = self.integer()?;
-                    match (of, field) {
-                        (ROOT, 2) => sizes.decompressed = size(value)?,
-                        (DATA_PAGE_V2, 5) => sizes.levels[0] = size(value)?,
-                        (DATA_PAGE_V2, 6) => sizes.levels[1] = size(value)?,
-                        _ => {}
-                    }
+/// Reads the fields of a structure to its end. A field that comes twice counts as it comes last.
+fn structure(header: &mut Varints<'_>, of: i16, depth: u8, sizes: &mut Sizes) -> Option<()> {
+    let depth = depth.checked_sub(1)?;
+    let mut field = 0_i16;
+    loop {
+        let head = header.byte()?;
+        let (step, kind) = (i16::from(head >> 4), head & 0x0f);
+        if kind == STOP {
+            return Some(());
+        }
+        field = match step {
+            0 => i16::try_from(header.integer()?).ok()?,
+            step => field.checked_add(step)?,
+        };
+        // The library reads these as what they should be, whatever kind they say they are.
+        let expected = match (of, field) {
+            (ROOT, 1..=4) | (5, 1..=4) | (7, 1..=2) | (DATA_PAGE_V2, 1..=6) => kind == I32,
+            (ROOT, 5..=8) => kind == STRUCT,
+            (7, 3) | (DATA_PAGE_V2, 7) => kind <= FALSE,
+            _ => field > 0,
+        };
+        if !expected {
+            return None;
+        }
+        match kind {
+            0..=FALSE => {}
+            BYTE => skip(header, 1)?,
+            I16 | I32 | I64 => {
+                let value = header.integer()?;
+                match (of, field) {
+                    (ROOT, 2) => sizes.decompressed = size(value)?,
+                    (DATA_PAGE_V2, 5) => sizes.levels[0] = size(value)?,
+                    (DATA_PAGE_V2, 6) => sizes.levels[1] = size(value)?,
+                    _ => {}
                 }
-                DOUBLE => self.skip(8)?,
-                BINARY => {
-                    let length = self.number()?;
-                    self.skip(length)?;
-                }
-                STRUCT => self.structure(if of == ROOT { field } else { DEEPER }, depth, sizes)?,
-                // No header has lists, sets or maps.
-                _ => return None,
             }
+            DOUBLE => skip(header, 8)?,
+            BINARY => {
+                let length = header.number()?;
+                skip(header, length)?;
+            }
+            STRUCT => structure(header, if of == ROOT { field } else { DEEPER }, depth, sizes)?,
+            // No header has lists, sets or maps.
+            _ => return None,
         }
     }
+}
 
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn skip(&mut self, bytes: u64) -> Option<()> {
-        self.0 = self.0.get(usize::try_from(bytes).ok()?..)?;
-        Some(())
-    }
-
-    /// A number in groups of seven bits, the lowest first.
-    fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..u64::BITS).step_by(7) {
-            let byte = self.byte()?;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    /// A number whose lowest bit is its sign.
-    fn integer(&mut self) -> Option<i64> {
-        let number = self.number()?;
-        Some((number >> 1) as i64 ^ -((number & 1) as i64))
-    }
+fn skip(header: &mut Varints<'_>, bytes: u64) -> Option<()> {
+    header.take(bytes).map(|_| ())
 }
 
 /// A size, which has 31 bits.

@@ -1,5 +1,5 @@
-//! Pages of Parquet files. The library takes as much memory as a page's header asks for, and repeats the values of a
-//! dictionary as often as it is told: here both are bounded, by what is met, whatever the footer says of it.
+//! Pages of Parquet files. The library takes as much memory as a page's header and what is in the page ask for, and repeats
+//! values as often as it is told: here both are bounded, by what is met, whatever the footer says of it.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
+use lz4_flex::frame::FrameDecoder;
 use parquet::arrow::arrow_reader::RowGroups;
 use parquet::basic::{CompressionCodec, Encoding, Type};
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
@@ -15,23 +16,26 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
 use super::compression::check_growth;
+use super::delta::{Deltas, Lengths};
 use super::large::grown;
 use super::page_header::Sizes;
-use crate::connector::{ConnectorError, ErrorKind, MAX_ROW};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, MAX_ROW};
 
-/// The most bytes of a page when it is decompressed: it is held whole.
-const MAX_PAGE: u64 = 256 * 1024 * 1024;
-/// About the most bytes of values that are decoded at once.
-const MAX_VALUES: u64 = 256 * 1024 * 1024;
-/// How many times larger than its compressed form anything may be, as these are made.
-const MAX_GZIP_RATIO: u64 = 1032;
-const MAX_LZ4_RATIO: u64 = 255;
+/// The most values of a page whose lengths stand apart from them: the library takes all of these at once.
+const MAX_LENGTHS: u64 = 16 * 1024 * 1024;
 /// How frames of LZ4 begin, of this version and of the one before.
 const LZ4_FRAMES: [[u8; 4]; 2] = [[0x04, 0x22, 0x4d, 0x18], [0x02, 0x21, 0x4c, 0x18]];
+/// How values are held as the differences between them, or their lengths are.
+const DELTAS: [Encoding; 3] =
+    [Encoding::DELTA_BINARY_PACKED, Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY];
+const OTHER_SIZE: &str = "a page is not as large when decompressed as its header says";
+/// What helps where a file is corrupt.
+pub(super) const WRITE_AGAIN: &str = "fetch or write the file again";
 
 /// What the pages of one file may take.
 pub(super) struct Allowance {
     location: String,
+    buffers: Buffers,
     state: Mutex<State>,
 }
 
@@ -51,7 +55,7 @@ struct State {
 
 /// Why reading was stopped.
 pub(super) enum Verdict {
-    /// The file takes more than it may.
+    /// The file takes more than it may, or what it says of a page is not true.
     Refused(ConnectorError),
     /// So many rows at once are too many; with this many it can go on.
     Fewer(usize),
@@ -59,26 +63,24 @@ pub(super) enum Verdict {
 
 impl Allowance {
     /// That of a file of which so many rows are decoded at once.
-    pub(super) fn new(location: &str, rows: usize) -> Arc<Self> {
+    pub(super) fn new(location: &str, rows: usize, buffers: Buffers) -> Arc<Self> {
         let state = Mutex::new(State { rows, ..State::default() });
-        Arc::new(Self { location: location.to_owned(), state })
+        Arc::new(Self { location: location.to_owned(), buffers, state })
     }
 
-    /// Why the last error has come; None when the file is broken.
+    /// Why the last error has come; None when the library says it.
     pub(super) fn verdict(&self) -> Option<Verdict> {
-        self.state().verdict.take()
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state).verdict.take()
     }
 
     /// Takes notice of a page of `column`, before it is fetched or decompressed.
     fn admit(&self, column: &str, taken: u64, given: u64) -> Result<()> {
-        if taken.max(given) > MAX_PAGE {
-            return self.refuse_page(column);
+        let most = self.buffers.page();
+        if taken.max(given) > most {
+            let detail = format!("a page is larger than {} MiB when decompressed", most >> 20);
+            return Err(self.too_large(column, detail, most < Buffers::default().page()));
         }
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         state.taken = state.taken.saturating_add(taken);
         state.given = state.given.saturating_add(given);
         match check_growth(state.taken, state.given) {
@@ -90,28 +92,51 @@ impl Allowance {
         }
     }
 
-    fn refuse_page(&self, column: &str) -> Result<()> {
+    /// Refuses a page of `column` that takes more than it may; `more` says whether there could be more.
+    fn too_large(&self, column: &str, detail: String, more: bool) -> ParquetError {
+        let remedy = if more {
+            "leave the column out, write the file again with smaller pages, or give the run more with --memory (on a \
+             cluster: execution.resources.limits.memory)"
+        } else {
+            "leave the column out, or write the file again with smaller pages"
+        };
+        self.refuse(column, ErrorKind::Limit, detail, remedy)
+    }
+
+    /// Refuses a page of `column` that is not as it should be.
+    fn broken(&self, column: &str, why: &str) -> ParquetError {
+        self.refuse(column, ErrorKind::Data, format!("the Parquet file is corrupt: {why}"), WRITE_AGAIN)
+    }
+
+    fn refuse(&self, column: &str, kind: ErrorKind, detail: String, remedy: &str) -> ParquetError {
         let operation = format!("read {}, column `{column}`", self.location);
-        let detail = format!("a page is larger than {} MiB when decompressed", MAX_PAGE >> 20);
-        let refused = ConnectorError::new(ErrorKind::Limit, operation, detail)
-            .remedy("leave the column out, or write the file again with smaller pages");
-        self.state().verdict = Some(Verdict::Refused(refused));
-        Err(stopped())
+        let refused = ConnectorError::new(kind, operation, detail).remedy(remedy);
+        lock(&self.state).verdict = Some(Verdict::Refused(refused));
+        stopped()
+    }
+
+    /// How many rows are decoded at once.
+    fn rows(&self) -> u64 {
+        lock(&self.state).rows as u64
     }
 
     /// Takes notice of how long values may be that the next pages of a column repeat, before they are decoded.
     fn repeat(&self, leaf: usize, longest: u64) -> Result<()> {
-        let mut state = self.state();
+        let mut state = lock(&self.state);
         let before = state.longest.insert(leaf, longest).unwrap_or(0);
         state.row = state.row - before + longest;
-        if state.rows <= 1 || state.row.saturating_mul(state.rows as u64) <= MAX_VALUES {
+        if state.rows <= 1 || state.row.saturating_mul(state.rows as u64) <= self.buffers.values() {
             return Ok(());
         }
         // With room for the columns that come next, as reading begins anew.
-        state.rows = usize::try_from(MAX_VALUES / 4 / state.row).unwrap_or(1).max(1);
+        state.rows = usize::try_from(self.buffers.values() / 4 / state.row).unwrap_or(1).max(1);
         state.verdict = Some(Verdict::Fewer(state.rows));
         Err(stopped())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the library is told; `Allowance::verdict` has the reason.
@@ -171,19 +196,26 @@ impl<R: ChunkReader> Chunks<R> {
         };
         // Nothing of the chunk before is repeated in this one.
         self.allowance.repeat(self.leaf, 0)?;
-        let chunk = Chunk {
+        let (codec, described) = (column.compression_codec(), column.column_descr());
+        let chunk = Arc::new(Chunk {
             file: Arc::clone(&self.file),
             column: column.column_path().string(),
-            codec: column.compression_codec(),
+            codec,
             header: Arc::default(),
+            sizes: Mutex::default(),
             allowance: Arc::clone(&self.allowance),
-        };
+        });
+        // The library would go on with gzip for as long as it finds something: it is told that nothing is compressed.
+        let as_it_is = || column.clone().into_builder().set_compression_codec(CompressionCodec::UNCOMPRESSED).build();
+        let told = (codec == CompressionCodec::GZIP).then(as_it_is).transpose()?;
         let rows = usize::try_from(group.num_rows())?;
         Ok(Pages {
-            pages: SerializedPageReader::new(Arc::new(chunk), column, rows, None)?,
+            pages: SerializedPageReader::new(Arc::clone(&chunk), told.as_ref().unwrap_or(column), rows, None)?,
+            chunk,
             leaf: self.leaf,
-            long: column.column_type() == Type::BYTE_ARRAY,
-            allowance: Arc::clone(&self.allowance),
+            values: column.column_type(),
+            levels: [described.max_rep_level(), described.max_def_level()],
+            dictionary: 0,
         })
     }
 }
@@ -203,10 +235,63 @@ impl<R: ChunkReader + 'static> PageIterator for Chunks<R> {}
 /// The pages of a column chunk, decompressed.
 struct Pages<R: ChunkReader> {
     pages: SerializedPageReader<Chunk<R>>,
+    chunk: Arc<Chunk<R>>,
+    /// The number of the column.
     leaf: usize,
-    /// Whether one value may be longer than another.
-    long: bool,
-    allowance: Arc<Allowance>,
+    /// What its values are.
+    values: Type,
+    /// The highest levels that stand before them: of repetition, and of definition.
+    levels: [i16; 2],
+    /// The bytes of the longest text of its dictionary.
+    dictionary: u64,
+}
+
+impl<R: ChunkReader> Pages<R> {
+    /// Refuses a page that says that it has more values than there are, or than there may be: the library takes memory for
+    /// as many. Where one byte of it can make a whole text, it takes notice of how long these are.
+    fn check(&mut self, page: &Page) -> Result<()> {
+        let (chunk, texts) = (&self.chunk, self.values == Type::BYTE_ARRAY);
+        let said = u64::from(page.num_values());
+        if let Page::DictionaryPage { buf, .. } = page {
+            if said * least_bits(self.values) > buf.len() as u64 * 8 {
+                let why = format!("a dictionary says that it has {said} values, and is too small for them");
+                return Err(chunk.broken(&why));
+            }
+            if texts {
+                self.dictionary = longest(buf);
+                chunk.allowance.repeat(self.leaf, self.dictionary)?;
+            }
+            return Ok(());
+        }
+        let encoding = page.encoding();
+        if !DELTAS.contains(&encoding) {
+            return Ok(());
+        }
+        let broken = || chunk.broken("what is in a page is broken");
+        let deltas = content(page, self.levels).and_then(Deltas::read).ok_or_else(broken)?;
+        let found = deltas.count();
+        // Nulls are said, and not found.
+        if found > said || (found < said && self.levels == [0, 0]) {
+            return Err(chunk.broken(&format!("a page says that it has {said} values, and has {found}")));
+        }
+        if encoding == Encoding::DELTA_BINARY_PACKED {
+            return Ok(());
+        }
+        if found > MAX_LENGTHS {
+            let detail = format!("a page has more than {MAX_LENGTHS} values");
+            return Err(chunk.allowance.too_large(&chunk.column, detail, false));
+        }
+        if encoding == Encoding::DELTA_BYTE_ARRAY {
+            let lengths = Lengths::read(deltas).ok_or_else(broken)?;
+            if texts {
+                // Where hardly more comes out than is there, it is as if nothing was repeated.
+                let repeats = lengths.sum > 2 * page.buffer().len() as u64;
+                let length = if repeats { lengths.among(said.min(chunk.allowance.rows())) } else { 0 };
+                chunk.allowance.repeat(self.leaf, length.max(self.dictionary))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<R: ChunkReader> Iterator for Pages<R> {
@@ -219,13 +304,12 @@ impl<R: ChunkReader> Iterator for Pages<R> {
 
 impl<R: ChunkReader> PageReader for Pages<R> {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
-        let page = self.pages.get_next_page()?;
-        if self.long
-            && let Some(longest) = page.as_ref().and_then(repeated)
-        {
-            self.allowance.repeat(self.leaf, longest)?;
-        }
-        Ok(page)
+        let Some(mut page) = self.pages.get_next_page()? else {
+            return Ok(None);
+        };
+        self.chunk.decompress(&mut page)?;
+        self.check(&page)?;
+        Ok(Some(page))
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
@@ -241,22 +325,60 @@ impl<R: ChunkReader> PageReader for Pages<R> {
     }
 }
 
-/// How long a value may be of which one byte in a page can make a whole one; None when each is as long as what is there.
-fn repeated(page: &Page) -> Option<u64> {
-    if let Page::DictionaryPage { buf, .. } = page {
-        let mut rest: &[u8] = buf;
-        let mut longest = 0;
-        while let Some((length, text)) = rest.split_first_chunk::<4>() {
-            let length = u32::from_le_bytes(*length);
-            let Some(after) = text.get(length as usize..) else {
-                break;
-            };
-            (rest, longest) = (after, longest.max(length));
-        }
-        return Some(u64::from(longest));
+/// The bits that a value has at least in a dictionary. Of values that are all as long as the schema says, the library asks.
+fn least_bits(values: Type) -> u64 {
+    match values {
+        Type::BOOLEAN => 1,
+        Type::INT32 | Type::FLOAT | Type::BYTE_ARRAY => 32,
+        Type::INT64 | Type::DOUBLE => 64,
+        Type::INT96 => 96,
+        Type::FIXED_LEN_BYTE_ARRAY => 0,
     }
-    // Each value goes on from the one before, of which it may repeat all.
-    (page.encoding() == Encoding::DELTA_BYTE_ARRAY).then(|| page.buffer().len() as u64)
+}
+
+/// The bytes of the longest text of a dictionary.
+fn longest(mut dictionary: &[u8]) -> u64 {
+    let mut longest = 0;
+    while let Some((length, text)) = dictionary.split_first_chunk::<4>() {
+        let length = u32::from_le_bytes(*length);
+        let Some(after) = text.get(length as usize..) else {
+            break;
+        };
+        (dictionary, longest) = (after, longest.max(length));
+    }
+    u64::from(longest)
+}
+
+/// What comes after the levels in a page of data; None when these are broken.
+fn content(page: &Page, levels: [i16; 2]) -> Option<&[u8]> {
+    match page {
+        Page::DictionaryPage { .. } => None,
+        Page::DataPageV2 { buf, rep_levels_byte_len, def_levels_byte_len, .. } => {
+            buf.get(*rep_levels_byte_len as usize + *def_levels_byte_len as usize..)
+        }
+        Page::DataPage { buf, num_values, rep_level_encoding, def_level_encoding, .. } => {
+            let mut rest: &[u8] = buf;
+            for (highest, encoding) in levels.into_iter().zip([*rep_level_encoding, *def_level_encoding]) {
+                let Some(highest_bit) = highest.unsigned_abs().checked_ilog2() else {
+                    // Without a level above 0 there are none.
+                    continue;
+                };
+                rest = match encoding {
+                    Encoding::RLE => {
+                        let (length, rest) = rest.split_first_chunk::<4>()?;
+                        rest.get(u32::from_le_bytes(*length) as usize..)?
+                    }
+                    #[allow(deprecated, reason = "files of old have them")]
+                    Encoding::BIT_PACKED => {
+                        let bits = u64::from(*num_values) * u64::from(highest_bit + 1);
+                        rest.get(usize::try_from(bits.div_ceil(8)).ok()?..)?
+                    }
+                    _ => return None,
+                };
+            }
+            Some(rest)
+        }
+    }
 }
 
 /// The bytes of a column chunk, as the library asks for them: a page's header, byte by byte, and then what is in the page.
@@ -266,26 +388,55 @@ struct Chunk<R> {
     codec: CompressionCodec,
     /// The header that was read last.
     header: Arc<Mutex<Vec<u8>>>,
+    /// What the header of the page says that was fetched last.
+    sizes: Mutex<Sizes>,
     allowance: Arc<Allowance>,
 }
 
 impl<R> Chunk<R> {
-    /// Whether a page may become larger than a page may be: some decoders take no bound, and go on for as long as they find
-    /// something, whatever the header says.
-    fn overflows(&self, compressed: &[u8]) -> bool {
-        let (length, most) = (compressed.len() as u64, MAX_PAGE + 1);
-        match self.codec {
-            CompressionCodec::GZIP if length.saturating_mul(MAX_GZIP_RATIO) > MAX_PAGE => {
-                let counted = io::copy(&mut MultiGzDecoder::new(compressed).take(most), &mut io::sink());
-                // What is broken, the library tells.
-                counted.is_ok_and(|counted| counted == most)
-            }
-            CompressionCodec::LZ4 if length.saturating_mul(MAX_LZ4_RATIO) > MAX_PAGE => {
-                LZ4_FRAMES.iter().any(|beginning| compressed.starts_with(beginning))
-            }
-            _ => false,
-        }
+    fn broken(&self, why: &str) -> ParquetError {
+        self.allowance.broken(&self.column, why)
     }
+
+    /// Decompresses the page that was fetched last, where the library was told that it is not compressed.
+    fn decompress(&self, page: &mut Page) -> Result<()> {
+        if self.codec != CompressionCodec::GZIP {
+            return Ok(());
+        }
+        let (Page::DataPage { buf, .. }
+        | Page::DataPageV2 { buf, is_compressed: true, .. }
+        | Page::DictionaryPage { buf, .. }) = page
+        else {
+            return Ok(());
+        };
+        let sizes = *lock(&self.sizes);
+        let (plain, size) = (usize::try_from(sizes.plain())?, usize::try_from(sizes.decompressed)?);
+        let Some((levels, compressed)) = buf.split_at_checked(plain) else {
+            return Err(self.broken(OTHER_SIZE));
+        };
+        // One byte more tells that there is more.
+        let mut decompressed = Vec::with_capacity(size + 1);
+        decompressed.extend_from_slice(levels);
+        // Of values that are all null there may be nothing, also nothing compressed.
+        if size > plain {
+            let mut decoder = MultiGzDecoder::new(compressed).take((size - plain) as u64 + 1);
+            let read = decoder.read_to_end(&mut decompressed);
+            read.map_err(|error| self.broken(&format!("a page cannot be decompressed: {error}")))?;
+        }
+        if decompressed.len() != size {
+            return Err(self.broken(OTHER_SIZE));
+        }
+        *buf = decompressed.into();
+        Ok(())
+    }
+}
+
+/// Whether a frame of LZ4 becomes larger than so much: the library goes on for as long as it finds something.
+fn overflows(compressed: &[u8], size: u64) -> bool {
+    let counted = || io::copy(&mut FrameDecoder::new(compressed).take(size + 1), &mut io::sink());
+    // What is broken, the library tells.
+    LZ4_FRAMES.iter().any(|beginning| compressed.starts_with(beginning))
+        && counted().is_ok_and(|counted| counted > size)
 }
 
 impl<R: ChunkReader> Length for Chunk<R> {
@@ -302,15 +453,18 @@ impl<R: ChunkReader> ChunkReader for Chunk<R> {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        let header = std::mem::take(&mut *self.header.lock().unwrap_or_else(PoisonError::into_inner));
+        let header = std::mem::take(&mut *lock(&self.header));
         let Some(sizes) = Sizes::read(&header) else {
-            return Err(ParquetError::General("the header of a page is broken".into()));
+            return Err(self.broken("the header of a page is broken"));
         };
+        *lock(&self.sizes) = sizes;
         self.allowance.admit(&self.column, length as u64, sizes.decompressed)?;
         let page = self.file.get_bytes(start, length)?;
-        let plain = usize::try_from(sizes.plain())?;
-        if page.get(plain..).is_some_and(|compressed| self.overflows(compressed)) {
-            self.allowance.refuse_page(&self.column)?;
+        if self.codec == CompressionCodec::LZ4
+            && let Some(compressed) = page.get(usize::try_from(sizes.plain())?..)
+            && overflows(compressed, sizes.decompressed.saturating_sub(sizes.plain()))
+        {
+            return Err(self.broken(OTHER_SIZE));
         }
         Ok(page)
     }
@@ -326,7 +480,7 @@ struct HeaderReader<T> {
 impl<T: Read> Read for HeaderReader<T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        let mut header = self.header.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut header = lock(&self.header);
         if !self.begun {
             header.clear();
             self.begun = true;

@@ -11,6 +11,7 @@ use arrow::array::{Array, ArrayRef, RecordBatch, new_null_array};
 use arrow::compute::kernels::cmp::distinct;
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowGroups, RowSelection, RowSelector,
 };
@@ -23,13 +24,13 @@ use super::block::{Block, BlockReader, Place, ReadPlan, no_such_place};
 use super::column::{Fault, Faults, assemble};
 use super::csv::{constant, missing};
 use super::large::{check_footer, check_rows};
-use super::pages::{Allowance, Groups, Verdict};
+use super::pages::{Allowance, Groups, Verdict, WRITE_AGAIN};
 use super::records::{allow, reject};
-use crate::connector::{BATCH_BYTES, ConnectorError, ErrorKind, RejectReason, Result, check_columns};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, RejectReason, Result, check_columns};
 
 fn corrupt(location: &str, error: impl std::error::Error + Send + Sync + 'static) -> ConnectorError {
     ConnectorError::new(ErrorKind::Data, format!("read {location}"), format!("the Parquet file is corrupt: {error}"))
-        .remedy("fetch or write the file again")
+        .remedy(WRITE_AGAIN)
         .caused_by(error)
 }
 
@@ -51,12 +52,16 @@ fn readable(data_type: &DataType) -> Option<DataType> {
     })
 }
 
-/// Reads a file's footer. The library trusts the Arrow schema in it, and panics at one that is broken: that is the file's
-/// fault, and told so.
+/// Calls the library, which panics at some of what is broken: that is the file's fault, and told so.
+fn guarded<T, E>(call: impl FnOnce() -> Result<T, E>, broken: impl FnOnce() -> E) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(broken()))
+}
+
+/// Reads a file's footer, in which the library trusts the Arrow schema.
 fn open(file: &impl ChunkReader, location: &str) -> Result<ArrowReaderMetadata> {
-    let opened = catch_unwind(AssertUnwindSafe(|| ArrowReaderMetadata::load(file, ArrowReaderOptions::default())));
     let broken = || ParquetError::General("the schema in its footer is broken".into());
-    opened.unwrap_or_else(|_| Err(broken())).map_err(|error| corrupt(location, error))
+    guarded(|| ArrowReaderMetadata::load(file, ArrowReaderOptions::default()), broken)
+        .map_err(|error| corrupt(location, error))
 }
 
 /// The columns of a file, its rows, and what a person should know of columns that cannot be read.
@@ -136,7 +141,7 @@ impl Tally {
 
 /// How many rows are decoded at once: as many as asked for, or fewer where the footer says that these are large. Of texts
 /// that are kept in a dictionary it may tell the size without it (`unencoded_byte_array_data_bytes`).
-fn rows_at_once(metadata: &ParquetMetaData, mask: &ProjectionMask, most: usize) -> usize {
+fn rows_at_once(metadata: &ParquetMetaData, mask: &ProjectionMask, most: usize, buffers: Buffers) -> usize {
     let bytes_of_a_row = |group: &RowGroupMetaData| {
         let wanted = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
         let bytes = wanted.map(|(_, column)| {
@@ -149,7 +154,7 @@ fn rows_at_once(metadata: &ParquetMetaData, mask: &ProjectionMask, most: usize) 
         bytes.fold(0, u64::saturating_add) / rows
     };
     let largest = metadata.row_groups().iter().map(bytes_of_a_row).max().unwrap_or(0).max(1);
-    usize::try_from(BATCH_BYTES / largest).unwrap_or(most).clamp(1, most)
+    usize::try_from(buffers.batch() / largest).unwrap_or(most).clamp(1, most)
 }
 
 /// Begins to read at a row, so many rows at once.
@@ -214,8 +219,8 @@ impl ParquetReader {
         }
         // No more is kept ready than there is.
         let all = usize::try_from(metadata.file_metadata().num_rows()).unwrap_or_default();
-        let rows = rows_at_once(metadata, &mask, plan.batch_rows).min(all);
-        let allowance = Allowance::new(location, rows);
+        let rows = rows_at_once(metadata, &mask, plan.batch_rows, plan.buffers).min(all);
+        let allowance = Allowance::new(location, rows, plan.buffers);
         let levels = parquet_to_arrow_field_levels(footer.parquet_schema(), mask, Some(schema.fields()))
             .map_err(|error| corrupt(location, error))?;
         let groups = Box::new(Groups::new(file, metadata, &allowance));
@@ -226,8 +231,9 @@ impl ParquetReader {
     /// The next rows; None at the end.
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         let location = &self.plan.location;
+        let broken = || ArrowError::ParquetError("what is in a page is broken".into());
         loop {
-            let error = match self.reader.next().transpose() {
+            let error = match guarded(|| self.reader.next().transpose(), broken) {
                 Ok(batch) => return Ok(batch),
                 Err(error) => error,
             };

@@ -10,8 +10,8 @@ use bytes::{Bytes, BytesMut};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
-/// Content is fetched in blocks of this size: Parquet reads pages of some ten KiB, and each fetch has its price.
-const BLOCK: u64 = 1024 * 1024;
+use crate::connector::Buffers;
+
 /// The most blocks that are kept. A reader goes through as many columns at once as it was asked for, each in its block.
 const KEPT: usize = 64;
 
@@ -33,13 +33,15 @@ pub(crate) struct RangedFile {
     ranges: Arc<dyn Ranges>,
     /// The blocks that were used last, the latest at the end.
     kept: Arc<Mutex<VecDeque<(u64, Bytes)>>>,
+    /// The bytes of a block: Parquet reads pages of some ten KiB, and each fetch has its price.
+    block_bytes: u64,
     fetched: Arc<AtomicU64>,
 }
 
 impl RangedFile {
     /// Counts what is fetched.
-    pub(crate) fn new(ranges: Arc<dyn Ranges>, fetched: Arc<AtomicU64>) -> Self {
-        Self { ranges, kept: Arc::default(), fetched }
+    pub(crate) fn new(ranges: Arc<dyn Ranges>, fetched: Arc<AtomicU64>, buffers: Buffers) -> Self {
+        Self { ranges, kept: Arc::default(), block_bytes: buffers.block(), fetched }
     }
 
     fn block(&self, number: u64) -> io::Result<Bytes> {
@@ -51,7 +53,7 @@ impl RangedFile {
             kept.push_back(found);
             return Ok(bytes);
         }
-        let range = number * BLOCK..self.ranges.size().min((number + 1) * BLOCK);
+        let range = number * self.block_bytes..self.ranges.size().min((number + 1) * self.block_bytes);
         let bytes = self.ranges.fetch(range)?;
         self.fetched.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if kept.len() >= KEPT {
@@ -66,8 +68,8 @@ impl RangedFile {
         if start >= self.ranges.size() {
             return Ok(Bytes::new());
         }
-        let block = self.block(start / BLOCK)?;
-        let offset = usize::try_from(start % BLOCK).map_err(io::Error::other)?;
+        let block = self.block(start / self.block_bytes)?;
+        let offset = usize::try_from(start % self.block_bytes).map_err(io::Error::other)?;
         if offset > block.len() {
             return Err(io::Error::other("fewer bytes came than were asked for"));
         }
@@ -140,6 +142,8 @@ impl Read for RangedReader {
 mod tests {
     use super::*;
 
+    const BLOCK: u64 = 1024 * 1024;
+
     /// Bytes that follow from their place; counts how often something is fetched.
     struct Made {
         size: u64,
@@ -165,7 +169,7 @@ mod tests {
     fn any_range_is_what_stands_there_and_is_fetched_once() {
         let made = Arc::new(Made { size: 3 * BLOCK + 17, fetches: AtomicU64::new(0) });
         let fetched = Arc::new(AtomicU64::new(0));
-        let file = RangedFile::new(made.clone(), Arc::clone(&fetched));
+        let file = RangedFile::new(made.clone(), Arc::clone(&fetched), Buffers::default());
         for (start, length) in [(0, 5), (BLOCK - 3, 7), (BLOCK, BLOCK), (3 * BLOCK + 10, 7), (5, 3 * BLOCK)] {
             let found = file.get_bytes(start, usize::try_from(length).unwrap()).unwrap();
             assert!(found.iter().copied().eq((start..start + length).map(byte)), "{start}+{length}");
@@ -179,11 +183,15 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_a_bound() {
-        let made = Arc::new(Made { size: 200 * BLOCK, fetches: AtomicU64::new(0) });
-        let file = RangedFile::new(made, Arc::default());
-        for number in 0..200 {
-            file.get_bytes(number * BLOCK, 1).unwrap();
+        for (memory, block) in [(512 << 20, BLOCK), (64 << 20, BLOCK / 8)] {
+            let made = Arc::new(Made { size: 200 * BLOCK, fetches: AtomicU64::new(0) });
+            let file = RangedFile::new(made, Arc::default(), Buffers::beside(memory));
+            for number in 0..200 {
+                file.get_bytes(number * BLOCK, 1).unwrap();
+            }
+            let kept = file.kept.lock().unwrap();
+            assert_eq!(kept.len(), KEPT);
+            assert!(kept.iter().all(|(_, bytes)| bytes.len() as u64 == block));
         }
-        assert_eq!(file.kept.lock().unwrap().len(), KEPT);
     }
 }

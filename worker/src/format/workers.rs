@@ -19,7 +19,12 @@ impl<T: Send + 'static> Workers<T> {
     pub(crate) fn has_room(&self) -> bool {
         // One more than can be worked on at once: nobody waits for the reader. Alone, it hands on what it has.
         let most = if self.threads == 1 { 1 } else { self.threads + 1 };
-        self.pending.len() < most
+        self.pending() < most
+    }
+
+    /// How many results were not taken yet.
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.len()
     }
 
     /// Gives work.

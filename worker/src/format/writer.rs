@@ -18,10 +18,7 @@ use parquet::file::properties::WriterProperties;
 use super::Dialect;
 use super::compression::Compressor;
 use super::csv::Texts;
-use crate::connector::{ConnectorError, ErrorKind, Result};
-
-/// Bytes of a row group that are held before it is written.
-pub(crate) const ROW_GROUP_BYTES: usize = 64 * 1024 * 1024;
+use crate::connector::{Buffers, ConnectorError, ErrorKind, Result};
 
 type Output = Compressor<CountingWriter>;
 
@@ -174,6 +171,8 @@ pub struct FileWriter {
     encoder: Encoder,
     written: Arc<AtomicU64>,
     rows: u64,
+    /// Bytes of a row group that are held before it is written.
+    row_group: usize,
     path: std::path::PathBuf,
     schema: SchemaRef,
 }
@@ -183,7 +182,13 @@ impl FileWriter {
     ///
     /// # Errors
     /// When the file cannot be created.
-    pub fn create(path: &std::path::Path, format: &FileFormat, schema: &SchemaRef, extent: Extent) -> Result<Self> {
+    pub fn create(
+        path: &std::path::Path,
+        format: &FileFormat,
+        schema: &SchemaRef,
+        extent: Extent,
+        buffers: Buffers,
+    ) -> Result<Self> {
         let failed = |error: io::Error| write_error(path, error);
         let file = File::options().write(true).create_new(true).open(path).map_err(failed)?;
         let written = Arc::new(AtomicU64::new(0));
@@ -211,10 +216,11 @@ impl FileWriter {
                 Encoder::Parquet(Box::new(writer), RowsAtOnce::of(parquet))
             }
         };
-        let mut writer = Self { encoder, written, rows: 0, path: path.to_owned(), schema: Arc::clone(schema) };
+        let (row_group, path, schema) = (buffers.row_group(), path.to_owned(), Arc::clone(schema));
+        let mut writer = Self { encoder, written, rows: 0, row_group, path, schema };
         if let Encoder::Csv(..) = &writer.encoder {
             // The header stands in a file without rows, too.
-            writer.write(&RecordBatch::new_empty(Arc::clone(schema)))?;
+            writer.write(&RecordBatch::new_empty(Arc::clone(&writer.schema)))?;
         }
         Ok(writer)
     }
@@ -234,7 +240,7 @@ impl FileWriter {
                 let failed = |error: parquet::errors::ParquetError| encode_error(&self.path, error);
                 for rows in at_once.pieces(batch) {
                     writer.write(&rows).map_err(failed)?;
-                    if writer.memory_size() > ROW_GROUP_BYTES {
+                    if writer.memory_size() > self.row_group {
                         writer.flush().map_err(failed)?;
                     }
                 }
@@ -279,7 +285,7 @@ impl FileWriter {
     /// # Errors
     /// When it cannot be written.
     pub fn finish(self) -> Result<(u64, u64)> {
-        let Self { encoder, written: _, rows, path, schema } = self;
+        let Self { encoder, written: _, rows, row_group: _, path, schema } = self;
         let arrow_failed = |error: arrow::error::ArrowError| encode_error(&path, error);
         let failed = |error: io::Error| write_error(&path, error);
         let is_parquet = matches!(encoder, Encoder::Parquet(..));
@@ -405,7 +411,8 @@ pub(crate) fn write_error(path: &std::path::Path, error: io::Error) -> Connector
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::Int64Array;
+    use arrow::array::{Int64Array, StringArray};
+    use parquet::file::reader::{FileReader, SerializedFileReader};
 
     use super::*;
 
@@ -415,9 +422,39 @@ mod tests {
         let format = serde_json::from_str(r#"{"parquet": {"rowGroupRows": 1}}"#).expect("a format");
         let ids = Int64Array::from_iter_values(0..20_000);
         let batch = RecordBatch::try_from_iter([("id", Arc::new(ids) as arrow::array::ArrayRef)]).expect("a batch");
-        let mut writer =
-            FileWriter::create(&folder.path().join("f"), &format, &batch.schema(), Extent::Whole).expect("a file");
+        let path = folder.path().join("f");
+        let writer = FileWriter::create(&path, &format, &batch.schema(), Extent::Whole, Buffers::default());
+        let mut writer = writer.expect("a file");
         writer.write(&batch).expect("written");
         assert_eq!(writer.finish().expect("finished").1, 20_000);
+    }
+
+    #[test]
+    fn a_row_group_ends_where_its_buffer_does() {
+        let format = serde_json::from_str(r#"{"parquet": {"compression": "none"}}"#).expect("a format");
+        // Each text once, so that no dictionary holds them.
+        let batch = |number: u32| {
+            let rows = (number * 1000..(number + 1) * 1000).map(|row| format!("{row:01000}"));
+            let texts: arrow::array::ArrayRef = Arc::new(StringArray::from_iter_values(rows));
+            RecordBatch::try_from_iter([("text", texts)]).expect("a batch")
+        };
+        let row_groups = |memory: u64| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let (path, buffers) = (folder.path().join("f"), Buffers::beside(memory));
+            let writer = FileWriter::create(&path, &format, &batch(0).schema(), Extent::Whole, buffers);
+            let mut writer = writer.expect("a file");
+            for number in 0..40 {
+                writer.write(&batch(number)).expect("written");
+                assert!(writer.held() <= buffers.row_group() + (2 << 20), "{} bytes", writer.held());
+            }
+            writer.finish().expect("finished");
+            let file = File::open(path).expect("a file");
+            SerializedFileReader::new(file).expect("a footer").metadata().num_row_groups()
+        };
+        // Of 40 MB.
+        assert_eq!(row_groups(512 << 20), 1);
+        assert_eq!(row_groups(256 << 20), 2);
+        let small = row_groups(64 << 20);
+        assert!((4..=7).contains(&small), "{small}");
     }
 }

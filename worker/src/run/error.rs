@@ -158,6 +158,14 @@ impl RunError {
         }
     }
 
+    /// Whether the sink that it came from, when it was to commit, may have done so all the same.
+    #[must_use]
+    pub fn may_be_committed(&self) -> bool {
+        let decided = matches!(self, Self::Connector { error, .. } if error.decided);
+        // One that did not answer may have committed.
+        decided || self.retryable() || matches!(self, Self::Interrupted)
+    }
+
     /// The node at fault, when there is one.
     #[must_use]
     pub fn node(&self) -> Option<&str> {

@@ -131,7 +131,7 @@ async fn attempt(
         backfill::check(&pipeline, interval)?;
     }
     report.warnings = warnings;
-    let state = session(&request.resources, &shared.machine);
+    let state = session(&request.resources, places.buffers(), &shared.machine);
     let spill = &*shared.machine.spill;
     if request.mode == RunMode::DryRun {
         let positions = store.positions(&pipeline.id()).await?;
@@ -413,8 +413,7 @@ impl<'a> Course<'a> {
             let span = info_span!(target: TRACE, "commit sink", aggregator.sink = named.node, "error.type" = Empty);
             let committing = async { named.sink.commit(&positions).await.map_err(|error| named.failed(error)) };
             if let Err(error) = traced::within(span, committing).await {
-                // One that did not answer may have committed.
-                if !error.retryable() && !matches!(error, RunError::Interrupted) {
+                if !error.may_be_committed() {
                     store.refused(&self.pipeline.id());
                 }
                 give_up(sinks.split_off(index)).await;

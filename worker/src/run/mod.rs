@@ -23,6 +23,7 @@ mod pieces;
 mod places;
 mod plan;
 mod plans;
+mod pool;
 mod preview;
 mod progress;
 mod quality;

@@ -10,7 +10,8 @@ use aggregator_crds::Pipeline;
 
 use super::error::RunError;
 use super::secrets::SecretSource;
-use crate::connector::{Connector, ConnectorError, Environment, ErrorKind};
+use super::session::Resources;
+use crate::connector::{Buffers, Connector, ConnectorError, Environment, ErrorKind};
 use crate::connectors;
 use crate::pace::Pace;
 
@@ -19,6 +20,7 @@ pub struct Places {
     manifests: Arc<Manifests>,
     namespace: String,
     secrets: SecretSource,
+    buffers: Buffers,
     open: Mutex<Open>,
 }
 
@@ -31,10 +33,22 @@ struct Open {
 }
 
 impl Places {
-    /// None is open yet.
+    /// None is open yet. Each will have buffers as beside the memory that is taken without being asked.
     #[must_use]
     pub fn new(manifests: Arc<Manifests>, namespace: &str, secrets: SecretSource) -> Self {
-        Self { manifests, namespace: namespace.to_owned(), secrets, open: Mutex::default() }
+        let buffers = Buffers::beside(Resources::of_this_machine().memory);
+        Self { manifests, namespace: namespace.to_owned(), secrets, buffers, open: Mutex::default() }
+    }
+
+    /// Those that are opened from here on have these buffers.
+    #[must_use]
+    pub(super) fn with_buffers(self, buffers: Buffers) -> Self {
+        Self { buffers, ..self }
+    }
+
+    /// The buffers that each Connector has, and each node.
+    pub(super) fn buffers(&self) -> Buffers {
+        self.buffers
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -65,6 +79,7 @@ impl Places {
             secrets: self.secrets.load(&self.manifests, &self.namespace, &secret)?,
             base: folder_of(&located.file),
             locator: Some(located.locator.clone()),
+            buffers: self.buffers,
             spec,
         };
         if let Some(limit) = environment.spec.limits.as_ref().and_then(|limits| limits.rows_per_second) {

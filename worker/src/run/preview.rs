@@ -18,7 +18,7 @@ use super::secrets::SecretSource;
 use super::session::{Resources, machine, session};
 use super::streams::selected;
 use super::{Live, Places, Subject};
-use crate::connector::{ConnectorError, ErrorKind, SourceRequest};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, SourceRequest};
 use crate::engine::{SourceOutcome, source_stream};
 use crate::rejects::RejectLane;
 
@@ -60,7 +60,8 @@ pub struct PreviewRequest {
 pub async fn preview(request: &PreviewRequest) -> Result<Preview, RunError> {
     let PreviewRequest { manifests, namespace, pipeline: name, params, secrets, resources, node, limit } = request;
     let limit = *limit;
-    let places = Places::new(Arc::clone(manifests), namespace, secrets.clone());
+    let buffers = Buffers::beside(resources.memory);
+    let places = Places::new(Arc::clone(manifests), namespace, secrets.clone()).with_buffers(buffers);
     // Of many streams, the first one is shown.
     let own = match manifests.pipeline(namespace, name).filter(|located| selecting(&located.object.spec).is_some()) {
         Some(located) => {
@@ -90,7 +91,7 @@ pub async fn preview(request: &PreviewRequest) -> Result<Preview, RunError> {
     let wanted = ancestors(&pipeline, [read.as_str()]);
     let own = counters(&pipeline, &wanted);
     let machine = machine(resources).map_err(|error| RunError::from_stream(&read, &error))?;
-    let state = session(resources, &machine);
+    let state = session(resources, buffers, &machine);
     let (lane, mut received) = RejectLane::open();
     let mut streams = SourceStreams::new();
     for node in pipeline.nodes.iter().filter(|node| wanted.contains(node.name.as_str())) {

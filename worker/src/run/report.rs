@@ -500,8 +500,6 @@ pub struct Cost {
 
 impl Cost {
     pub(super) fn of_this_process(ledger: &Ledger, spilled_bytes: u64) -> Self {
-        use nix::sys::resource::{UsageWho, getrusage};
-        use nix::sys::time::TimeValLike;
         let sum = |kinds: [EntryKind; 2]| -> u64 {
             ledger.nodes.iter().filter(|entry| kinds.contains(&entry.kind)).map(|entry| entry.bytes).sum()
         };
@@ -511,13 +509,19 @@ impl Cost {
             spilled_bytes,
             ..Self::default()
         };
-        if let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) {
-            let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-            cost.cpu_seconds = std::time::Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64();
-            // Linux gives kibibytes.
-            let since_started = || u64::try_from(usage.max_rss()).unwrap_or(0) * 1024;
-            cost.peak_memory_bytes = memory::peak().unwrap_or_else(since_started);
-        }
+        cost.measure();
         cost
+    }
+
+    /// Measures the process, from its beginning to now.
+    pub(super) fn measure(&mut self) {
+        use nix::sys::resource::{UsageWho, getrusage};
+        use nix::sys::time::TimeValLike;
+        let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else { return };
+        let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+        self.cpu_seconds = std::time::Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64();
+        // Linux gives kibibytes.
+        let since_started = || u64::try_from(usage.max_rss()).unwrap_or(0) * 1024;
+        self.peak_memory_bytes = memory::peak().unwrap_or_else(since_started);
     }
 }

@@ -7,12 +7,14 @@ use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::disk_manager::DiskManagerBuilder;
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
 
 use super::memory;
+use super::pool::Pool;
 use super::spill::Spill;
+use crate::connector::Buffers;
 
 /// What a run may use of the machine.
 #[derive(Clone, Debug)]
@@ -47,6 +49,12 @@ impl Resources {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Self { memory: (available / 2).min(Self::DEFAULT_CEILING), spill: None, batch_rows: 8192, threads }
     }
+
+    /// Whether there is so little memory that buffers are small, and what is freed should go back to the system at once.
+    #[must_use]
+    pub fn are_scarce(&self) -> bool {
+        self.memory < Buffers::FULL_FROM
+    }
 }
 
 /// The memory and the place for spill files of one run.
@@ -63,7 +71,7 @@ pub(super) struct Machine {
 /// When the folder for spill files cannot be used.
 pub(super) fn machine(resources: &Resources) -> Result<Machine> {
     let top = std::num::NonZeroUsize::MIN.saturating_add(4);
-    let pool = TrackConsumersPool::new(FairSpillPool::new(bytes(resources)), top);
+    let pool = TrackConsumersPool::new(Pool::new(bytes(resources)), top);
     let spill = Spill::new(resources.spill.as_deref())?;
     let files = DiskManagerBuilder::default().with_temp_file_factory(Arc::clone(&spill) as _);
     let builder = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(files);
@@ -75,7 +83,7 @@ fn bytes(resources: &Resources) -> usize {
 }
 
 /// The session of one run. It knows no tables and no functions: plans arrive compiled.
-pub(super) fn session(resources: &Resources, machine: &Machine) -> SessionState {
+pub(super) fn session(resources: &Resources, buffers: Buffers, machine: &Machine) -> SessionState {
     // What a sort keeps back for merging its spilled runs; the default of 10 MB would be most of a small budget.
     let merging = (bytes(resources) / 16).min(10 << 20);
     let mut config = SessionConfig::new()
@@ -83,7 +91,8 @@ pub(super) fn session(resources: &Resources, machine: &Machine) -> SessionState 
         .with_target_partitions(partitions(resources))
         // Rows keep their order through a node that only filters or computes: "the last row wins" must mean something.
         .with_round_robin_repartition(false)
-        .with_sort_spill_reservation_bytes(merging);
+        .with_sort_spill_reservation_bytes(merging)
+        .with_extension(Arc::new(buffers));
     // What a filter keeps is not known. To take it for little would build a join from its larger side.
     config.options_mut().optimizer.default_filter_selectivity = 100;
     let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(Arc::clone(&machine.env));

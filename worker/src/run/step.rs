@@ -16,7 +16,7 @@ use super::error::RunError;
 use super::graph::{Graph, SourceRows, SourceStreams, ancestors, counters};
 use super::plans::Plans;
 use super::session::{Resources, machine, session};
-use crate::connector::Size;
+use crate::connector::{Buffers, Size};
 use crate::engine::{NodeCounters, NodeOutput, NodePlanner};
 use crate::ledger::EntryKind;
 use crate::rejects::{NodeRejects, RejectLane};
@@ -42,7 +42,7 @@ pub struct PipelineRows {
 /// A session of one thread, so that rows keep their order.
 fn in_order(resources: &Resources) -> datafusion::error::Result<SessionState> {
     let resources = Resources { threads: 1, ..resources.clone() };
-    Ok(session(&resources, &machine(&resources)?))
+    Ok(session(&resources, Buffers::beside(resources.memory), &machine(&resources)?))
 }
 
 fn in_memory(schema: &SchemaRef, batches: Vec<RecordBatch>) -> SendableRecordBatchStream {

@@ -28,14 +28,17 @@ use super::session::machine;
 use super::traced::TRACE;
 use super::{RunMode, RunRequest, Subject};
 use crate::checkpoint::CheckpointStore;
-use crate::connector::{ConnectorError, ErrorKind};
+use crate::connector::{Buffers, ConnectorError, ErrorKind};
 
 /// The most streams that are moved at a time.
 const AT_A_TIME: usize = 4;
 
 /// Runs a Pipeline once. The report says how it ended, whatever happened.
 pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport {
+    let located = request.manifests.pipeline(&request.namespace, &request.pipeline);
     let places = Places::new(Arc::clone(&request.manifests), &request.namespace, request.secrets.clone());
+    let holders = located.map_or(1, |located| holders(&places, located));
+    let places = places.with_buffers(Buffers::beside(request.resources.memory).among(holders));
     let machine = match machine(&request.resources) {
         Ok(machine) => machine,
         Err(error) => {
@@ -57,16 +60,17 @@ pub async fn run(request: RunRequest, store: &dyn CheckpointStore) -> RunReport 
         }))
     });
     let shared = Shared { request: &request, places: &places, machine, store, late };
-    let located = request.manifests.pipeline(&request.namespace, &request.pipeline);
     if request.mode != RunMode::DryRun && located.is_some_and(|located| located.object.spec.draft) {
         let mut report = unbegun(&request);
         report.fail(&RunError::Draft(request.pipeline.clone()));
         return report;
     }
-    let report = match located.filter(|located| selecting(&located.object.spec).is_some()) {
+    let mut report = match located.filter(|located| selecting(&located.object.spec).is_some()) {
         Some(located) => all(&shared, located).await,
         None => one(&shared, &request.manifests, None).await,
     };
+    // Commits take their part, and so does what ends before any row has moved.
+    report.cost.measure();
     drop(watch);
     report
 }
@@ -191,6 +195,13 @@ async fn numbered(
         shared.request.cancel.cancel();
     }
     (number, report)
+}
+
+/// How many read, or write, at a time: each has buffers of its own.
+fn holders(places: &Places, pipeline: &Located<Pipeline>) -> usize {
+    let spec = &pipeline.object.spec;
+    let streams = if selecting(spec).is_some() { at_a_time(places, pipeline) } else { 1 };
+    streams * spec.sources.len().max(spec.sinks.len())
 }
 
 /// How many streams at a time: each holds a connection for its source, one for each sink, one for the rejects.

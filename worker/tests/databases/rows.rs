@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aggregator_crds::pipeline::WriteMode;
 use aggregator_tests::postgres::{PASSWORD, Postgres, USER};
 use aggregator_worker::connector::{
-    Attempt, Connector, CursorWindow, Environment, Position, Reject, Result, SavedSplit, SecretValue, Secrets,
+    Attempt, Buffers, Connector, CursorWindow, Environment, Position, Reject, Result, SavedSplit, SecretValue, Secrets,
     SinkRequest, Source, SourceEnd, SourceEvent, SourceRequest, Split, Staged, WriteOptions,
 };
 use aggregator_worker::ledger::Ledger;
@@ -30,6 +30,7 @@ pub(crate) fn open_with(spec: Value, password: &str) -> Box<dyn Connector> {
         secrets: Secrets { name: "connector-db".into(), values, ..Secrets::default() },
         base: std::env::temp_dir(),
         locator: None,
+        buffers: Buffers::default(),
     })
     .expect("a good connector")
 }

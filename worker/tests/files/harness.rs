@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aggregator_worker::connector::{
-    Connector, ConnectorError, Environment, EventStream, Position, Reject, Secrets, Sink, SinkRequest, SourceEnd,
-    SourceEvent, SourceRequest, WriteOptions,
+    Buffers, Connector, ConnectorError, Environment, EventStream, Position, Reject, Secrets, Sink, SinkRequest,
+    SourceEnd, SourceEvent, SourceRequest, WriteOptions,
 };
 use aggregator_worker::connectors;
 use arrow::array::RecordBatch;
@@ -65,6 +65,7 @@ pub(crate) fn open(root: &Path, format: Option<Value>) -> Result<Box<dyn Connect
         secrets: Secrets::default(),
         base: root.to_owned(),
         locator: None,
+        buffers: Buffers::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aggregator_tests::http::{HttpServer, RawServer};
-use aggregator_worker::connector::{ConnectorError, ErrorKind};
+use aggregator_worker::connector::{Buffers, ConnectorError, ErrorKind};
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -14,7 +14,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use crate::read::{columns, connect, items, items_of, number, read};
+use crate::read::{columns, connect, connect_within, items, items_of, number, read};
 
 /// What is told of an answer that breaks off.
 const BROKEN_OFF: &str = "run again; if it breaks off again, ask for smaller pages, or look at what stands between: a proxy \
@@ -262,6 +262,17 @@ async fn an_answer_that_is_nested_too_deep_is_told_from_one_that_is_no_json() {
     assert_eq!(error.operation, format!("read page 1 of `items` from {}/items", server.url()));
     assert_eq!(error.detail, "page 1 is nested deeper than 127 levels, at its line 1 column 128");
     assert!(error.remedy.is_some_and(|remedy| remedy.starts_with("ask the API for less in one answer")));
+}
+
+#[tokio::test]
+async fn an_answer_whose_values_take_more_than_there_is_says_what_to_raise() {
+    let many = format!("[{}]", vec![r#"{"id":1}"#; 200_000].join(","));
+    let router = Router::new().route("/items", get(move || async { many }));
+    let server = HttpServer::start(router).await.unwrap();
+    let connector = connect_within(Buffers::beside(0), spec(&server.url(), json!({})), &[]).unwrap();
+    let error = read(connector.as_ref(), items()).await.unwrap_err();
+    assert_eq!((error.kind, error.detail.as_str()), (ErrorKind::Limit, "the values of page 1 take more than 64 MiB"));
+    assert!(error.remedy.as_ref().is_some_and(|remedy| remedy.contains("--memory")), "{error:?}");
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use aggregator_worker::connector::{
-    Connector, CursorWindow, Environment, Reject, Result, SecretValue, Secrets, SourceEnd, SourceEvent, SourceRequest,
+    Buffers, Connector, CursorWindow, Environment, Reject, Result, SecretValue, Secrets, SourceEnd, SourceEvent,
+    SourceRequest,
 };
 use aggregator_worker::connectors::open;
 use arrow::datatypes::SchemaRef;
@@ -25,6 +26,11 @@ pub(crate) struct Outcome {
 
 /// Opens a Connector with these fields and this Secret.
 pub(crate) fn connect(http: Value, secrets: &[(&str, &str)]) -> Result<Box<dyn Connector>> {
+    connect_within(Buffers::default(), http, secrets)
+}
+
+/// The same with these buffers.
+pub(crate) fn connect_within(buffers: Buffers, http: Value, secrets: &[(&str, &str)]) -> Result<Box<dyn Connector>> {
     let values: BTreeMap<String, SecretValue> =
         secrets.iter().map(|(key, value)| ((*key).to_owned(), SecretValue::new(*value))).collect();
     open(Environment {
@@ -33,6 +39,7 @@ pub(crate) fn connect(http: Value, secrets: &[(&str, &str)]) -> Result<Box<dyn C
         secrets: Secrets { name: "connector-api".into(), values, ..Secrets::default() },
         base: PathBuf::from("."),
         locator: None,
+        buffers,
     })
 }
 

@@ -1,5 +1,5 @@
-//! Pages of Parquet files that grow too much, by being decompressed or by repeating what they hold. No writer makes such
-//! files, so they are put together here.
+//! Pages of Parquet files that grow too much, by being decompressed, by repeating what they hold, or by saying that it is more
+//! than it is. No writer makes such files, so they are put together here.
 
 use std::io::{self, Read};
 use std::process::Command;
@@ -7,13 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use aggregator_tests::figures;
-use aggregator_worker::connector::{ConnectorError, ErrorKind};
+use aggregator_worker::connector::{Buffers, ConnectorError, ErrorKind};
 use aggregator_worker::format::{Input, ReadPlan, format_by_name, open};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
+};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use bytes::Bytes;
-use parquet::basic::{CompressionCodec, Encoding};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, CompressionCodec, Encoding, GzipLevel};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
@@ -36,9 +41,14 @@ struct Page {
 }
 
 impl Page {
-    /// A data page of so many zeros of eight bytes.
-    fn zeros(bytes: u64, content: Vec<u8>) -> Self {
+    /// A data page of so many bytes of numbers, compressed.
+    fn numbers(bytes: u64, content: Vec<u8>) -> Self {
         Self { dictionary: false, values: bytes / 8, encoding: Encoding::PLAIN, stated: bytes, content }
+    }
+
+    /// A data page that is not compressed.
+    fn plain(values: u64, encoding: Encoding, content: Vec<u8>) -> Self {
+        Self { dictionary: false, values, encoding, stated: content.len() as u64, content }
     }
 
     /// Its header and what is in it.
@@ -79,9 +89,21 @@ fn number(mut number: u64) -> Vec<u8> {
     bytes
 }
 
-/// A file of one required column `a` with these pages, whose footer says that they are so large when decompressed.
+/// Numbers that each differ from the one before by as much, as the differences between them (DELTA_BINARY_PACKED): some bytes,
+/// however many these are.
+fn steps(count: u64, first: u64, step: u64) -> Vec<u8> {
+    let block = 1 << 20;
+    let mut bytes = [number(block), number(1), number(count), number(first << 1)].concat();
+    for _ in 0..count.saturating_sub(1).div_ceil(block) {
+        bytes.extend(number(step << 1));
+        bytes.push(0);
+    }
+    bytes
+}
+
+/// A file of one column `a` with these pages, whose footer says that they are so large when decompressed.
 fn file(column: &str, codec: CompressionCodec, stated: u64, pages: &[Page]) -> Bytes {
-    let schema = parse_message_type(&format!("message rows {{ REQUIRED {column}; }}")).unwrap();
+    let schema = parse_message_type(&format!("message rows {{ {column}; }}")).unwrap();
     let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::default()).unwrap();
     let chunk: Vec<u8> = pages.iter().flat_map(Page::bytes).collect();
     let rows: u64 = pages.iter().filter(|page| !page.dictionary).map(|page| page.values).sum();
@@ -110,8 +132,8 @@ fn file(column: &str, codec: CompressionCodec, stated: u64, pages: &[Page]) -> B
     Bytes::from(writer.into_inner().unwrap())
 }
 
-/// How many rows each block has that is read of a file.
-fn read(content: Bytes, data_type: DataType) -> Result<Vec<usize>, ConnectorError> {
+/// What is told of each block that is read of a file.
+fn read<T>(content: Bytes, data_type: DataType, tell: impl Fn(&RecordBatch) -> T) -> Result<Vec<T>, ConnectorError> {
     let plan = ReadPlan {
         schema: Arc::new(Schema::new(vec![Field::new("a", data_type, true)])),
         known: None,
@@ -119,16 +141,17 @@ fn read(content: Bytes, data_type: DataType) -> Result<Vec<usize>, ConnectorErro
         rejects: false,
         batch_rows: 65_536,
         threads: 1,
+        buffers: Buffers::default(),
         constants: Vec::new(),
         from: None,
     };
     let format = format_by_name(NAME).unwrap();
     let mut reader = open(Input::Bytes(content), NAME, &format, plan, &Arc::<AtomicU64>::default())?;
-    let mut rows = Vec::new();
+    let mut told = Vec::new();
     while let Some(block) = reader.next_block()? {
-        rows.push(block.batch.num_rows());
+        told.push(tell(&block.batch));
     }
-    Ok(rows)
+    Ok(told)
 }
 
 /// So many mebibytes of zeros, each compressed for itself.
@@ -136,10 +159,22 @@ fn by_zstd(mebibytes: usize) -> Vec<u8> {
     zstd::encode_all(io::repeat(0).take(MIB), 1).unwrap().repeat(mebibytes)
 }
 
-fn by_gzip(mebibytes: usize) -> Vec<u8> {
+fn by_gzip(mut content: impl Read) -> Vec<u8> {
     let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    io::copy(&mut io::repeat(0).take(MIB), &mut writer).unwrap();
-    writer.finish().unwrap().repeat(mebibytes)
+    io::copy(&mut content, &mut writer).unwrap();
+    writer.finish().unwrap()
+}
+
+/// One frame.
+fn by_lz4(mut content: impl Read) -> Vec<u8> {
+    let mut writer = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    io::copy(&mut content, &mut writer).unwrap();
+    writer.finish().unwrap()
+}
+
+/// The error of a file whose column `a` is corrupt.
+fn corrupt(why: &str) -> String {
+    format!("read {NAME}, column `a`: the Parquet file is corrupt: {why}")
 }
 
 #[test]
@@ -154,31 +189,37 @@ fn pages_of_parquet_that_grow_too_much_are_refused_before_they_take_memory() {
         return;
     }
     let grows = (
+        ErrorKind::Limit,
         format!("read {NAME}: it grows to more than 250 times its size when decompressed"),
         "if the file is meant to be like that, write it again without compression",
     );
     let large = (
+        ErrorKind::Limit,
         format!("read {NAME}, column `a`: a page is larger than 256 MiB when decompressed"),
         "leave the column out, or write the file again with smaller pages",
     );
-    let zeros = || Page::zeros(GIB, by_zstd(1024));
+    let lies = (
+        ErrorKind::Data,
+        corrupt("a page is not as large when decompressed as its header says"),
+        "fetch or write the file again",
+    );
+    let zeros = || Page::numbers(GIB, by_zstd(1024));
     let dictionary = Page { dictionary: true, ..zeros() };
-    let small = || Page::zeros(40 * MIB, by_zstd(40));
-    let lying = Page { stated: LITTLE, ..Page::zeros(GIB, by_gzip(1024)) };
-    let mut frames = vec![0x04, 0x22, 0x4d, 0x18];
-    frames.resize(2 << 20, 0);
-    let unbounded = Page { stated: LITTLE, ..Page::zeros(GIB, frames) };
-    for (what, codec, stated, pages, (text, remedy)) in [
+    let small = || Page::numbers(40 * MIB, by_zstd(40));
+    let members = by_gzip(io::repeat(0).take(MIB)).repeat(1024);
+    let lying = |content| Page { stated: LITTLE, ..Page::numbers(GIB, content) };
+    let frame = by_lz4(io::repeat(0).take(GIB / 2));
+    for (what, codec, stated, pages, (kind, text, remedy)) in [
         ("a page of zeros", CompressionCodec::ZSTD, GIB, vec![zeros()], &grows),
         ("a footer that lies", CompressionCodec::ZSTD, LITTLE, vec![zeros()], &large),
-        ("a dictionary", CompressionCodec::ZSTD, LITTLE, vec![dictionary, Page::zeros(MIB, by_zstd(1))], &large),
+        ("a dictionary", CompressionCodec::ZSTD, LITTLE, vec![dictionary, Page::numbers(MIB, by_zstd(1))], &large),
         ("pages that are fine alone", CompressionCodec::ZSTD, LITTLE, vec![small(), small()], &grows),
-        ("a page's header that lies", CompressionCodec::GZIP, LITTLE, vec![lying], &large),
-        ("frames of no known length", CompressionCodec::LZ4, LITTLE, vec![unbounded], &large),
+        ("a page's header that lies", CompressionCodec::GZIP, LITTLE, vec![lying(members)], &lies),
+        ("the same of a frame of LZ4", CompressionCodec::LZ4, LITTLE, vec![lying(frame)], &lies),
     ] {
-        let error = read(file("INT64 a", codec, stated, &pages), DataType::Int64).expect_err(what);
-        assert_eq!(error.kind, ErrorKind::Limit, "{what}: {error}");
-        assert_eq!((&error.to_string(), error.remedy.as_deref()), (text, Some(*remedy)), "{what}");
+        let content = file("REQUIRED INT64 a", codec, stated, &pages);
+        let error = read(content, DataType::Int64, RecordBatch::num_rows).expect_err(what);
+        assert_eq!((error.kind, &error.to_string(), error.remedy.as_deref()), (*kind, text, Some(*remedy)), "{what}");
     }
     // A text of a mebibyte, which some bytes repeat 600 times: it is read, a few rows at once.
     let mut text = (1_u32 << 20).to_le_bytes().to_vec();
@@ -201,11 +242,156 @@ fn pages_of_parquet_that_grow_too_much_are_refused_before_they_take_memory() {
         stated: run.len() as u64,
         content: zstd::encode_all(&run[..], 1).unwrap(),
     };
-    let content = file("BYTE_ARRAY a (UTF8)", CompressionCodec::ZSTD, LITTLE, &[dictionary, repeated]);
+    let content = file("REQUIRED BYTE_ARRAY a (UTF8)", CompressionCodec::ZSTD, LITTLE, &[dictionary, repeated]);
     let mut blocks = vec![64; 9];
     blocks.push(24);
-    assert_eq!(read(content, DataType::Utf8).unwrap(), blocks);
+    assert_eq!(read(content, DataType::Utf8, RecordBatch::num_rows).unwrap(), blocks);
 
     let peak = figures::memory(std::process::id()).most;
     assert!(peak < 400 * MIB, "{} MiB were taken", peak / MIB);
+}
+
+#[test]
+fn pages_of_parquet_that_need_no_more_than_their_headers_say_are_read_whatever_they_could_become() {
+    // Numbers that are hardly compressed, so that zeros in as many bytes would be hundreds of mebibytes.
+    let numbers: Vec<i64> = (1..=400_000_u64).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15) as i64).collect();
+    let plain: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    for (codec, content) in [(CompressionCodec::GZIP, by_gzip(&plain[..])), (CompressionCodec::LZ4, by_lz4(&plain[..]))]
+    {
+        assert!(content.len() as u64 > 2 * MIB, "{codec}: {} bytes", content.len());
+        let page = Page::numbers(plain.len() as u64, content);
+        let content = file("REQUIRED INT64 a", codec, plain.len() as u64, &[page]);
+        let values = |batch: &RecordBatch| batch.column(0).as_primitive::<Int64Type>().values().to_vec();
+        assert_eq!(read(content, DataType::Int64, values).unwrap().concat(), numbers, "{codec}");
+    }
+}
+
+#[test]
+fn pages_of_parquet_that_say_that_they_hold_more_than_they_do_are_refused() {
+    const MANY: u64 = 1 << 30;
+    const DICTIONARY: Encoding = Encoding::PLAIN;
+    let again = (ErrorKind::Data, "fetch or write the file again");
+    let smaller = (ErrorKind::Limit, "leave the column out, or write the file again with smaller pages");
+    let many: &str = &format!("a page says that it has 5 values, and has {MANY}");
+    let none = "a page says that it has 5 values, and has 0";
+    let small: &str = &format!("a dictionary says that it has {MANY} values, and is too small for them");
+    let broken = "what is in a page is broken";
+    let (number_column, text_column) = ("REQUIRED INT64 a", "REQUIRED BYTE_ARRAY a (UTF8)");
+    let long_block = [number(1 << 40), number(1), number(5), number(0)].concat();
+    // Each goes on from two bytes more than the one before has, of which it has one of its own.
+    let long_beginnings = [steps(5, 0, 2), steps(5, 1, 0), b"abcde".to_vec()].concat();
+    for (column, encoding, values, content, why) in [
+        (text_column, Encoding::DELTA_LENGTH_BYTE_ARRAY, 5, steps(MANY, 0, 0), many),
+        (text_column, Encoding::DELTA_BYTE_ARRAY, 5, steps(MANY, 0, 0), many),
+        ("REQUIRED FIXED_LEN_BYTE_ARRAY (4) a", Encoding::DELTA_BYTE_ARRAY, 5, steps(MANY, 0, 0), many),
+        (number_column, Encoding::DELTA_BINARY_PACKED, 5, steps(MANY, 0, 0), many),
+        (number_column, Encoding::DELTA_BINARY_PACKED, 5, steps(0, 0, 0), none),
+        (number_column, Encoding::DELTA_BINARY_PACKED, 5, long_block.clone(), broken),
+        (text_column, Encoding::DELTA_LENGTH_BYTE_ARRAY, 5, long_block, broken),
+        (text_column, Encoding::DELTA_BYTE_ARRAY, 5, long_beginnings, broken),
+        (text_column, Encoding::DELTA_BYTE_ARRAY, 5, steps(5, 0, 0), broken),
+        (number_column, DICTIONARY, MANY, vec![0; 8], small),
+        (text_column, DICTIONARY, MANY, vec![0; 8], small),
+    ] {
+        let page = Page { dictionary: encoding == DICTIONARY, ..Page::plain(values, encoding, content) };
+        let next = Page::plain(1, Encoding::RLE_DICTIONARY, vec![1, 2, 0]);
+        let content = file(column, CompressionCodec::UNCOMPRESSED, LITTLE, &[page, next]);
+        let what = format!("{column}, {encoding}: {why}");
+        let error = read(content, DataType::Utf8, RecordBatch::num_rows).expect_err(&what);
+        assert_eq!((error.kind, error.remedy.as_deref()), (again.0, Some(again.1)), "{what}");
+        assert_eq!(error.to_string(), corrupt(why), "{what}");
+    }
+    // It is true, and more than is decoded at once.
+    let page = Page::plain(1 << 25, Encoding::DELTA_LENGTH_BYTE_ARRAY, steps(1 << 25, 0, 0));
+    let content = file(text_column, CompressionCodec::UNCOMPRESSED, LITTLE, &[page]);
+    let error = read(content, DataType::Utf8, RecordBatch::num_rows).expect_err("a page of many values");
+    assert_eq!((error.kind, error.remedy.as_deref()), (smaller.0, Some(smaller.1)));
+    assert_eq!(error.to_string(), format!("read {NAME}, column `a`: a page has more than 16777216 values"));
+    // Values of which only the levels tell that they are there: the library panics.
+    let levels = vec![2, 0, 0, 0, 5 << 1, 1];
+    let page = Page::plain(5, Encoding::DELTA_BINARY_PACKED, [levels, steps(0, 0, 0)].concat());
+    let content = file("OPTIONAL INT64 a", CompressionCodec::UNCOMPRESSED, LITTLE, &[page]);
+    let error = read(content, DataType::Int64, RecordBatch::num_rows).expect_err("values that are not there");
+    assert_eq!((error.kind, error.remedy.as_deref()), (again.0, Some(again.1)));
+    assert!(error.to_string().starts_with(&format!("read {NAME}: the Parquet file is corrupt: ")), "{error}");
+}
+
+/// A file of one column `a`, as a writer makes it.
+fn written(column: &ArrayRef, properties: WriterPropertiesBuilder) -> Bytes {
+    let rows = RecordBatch::try_from_iter_with_nullable([("a", Arc::clone(column), true)]).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties.build())).unwrap();
+    writer.write(&rows).unwrap();
+    Bytes::from(writer.into_inner().unwrap())
+}
+
+#[test]
+fn texts_that_go_on_from_the_one_before_are_decoded_in_batches_by_what_comes_out_of_them() {
+    // Each is the one before and a kibibyte more: half a gibibyte in a mebibyte. It is read, fewer rows at once.
+    let (values, more) = (1000, 1024);
+    let mut content = [steps(values, 0, more), steps(values, more, 0)].concat();
+    content.resize(content.len() + (values * more) as usize, b'x');
+    let page = Page::plain(values, Encoding::DELTA_BYTE_ARRAY, content);
+    let content = file("REQUIRED BYTE_ARRAY a (UTF8)", CompressionCodec::UNCOMPRESSED, LITTLE, &[page]);
+    let mut blocks = vec![130; 7];
+    blocks.push(90);
+    assert_eq!(read(content, DataType::Utf8, RecordBatch::num_rows).unwrap(), blocks);
+
+    // Texts that are much alike, as they mostly are, and a long one: all at once.
+    let mut texts: Vec<String> =
+        (0..60_000).map(|number| format!("https://example.org/customers/{number:08}")).collect();
+    texts[30_000].push_str(&"x".repeat(1 << 20));
+    let texts: ArrayRef = Arc::new(StringArray::from(texts));
+    let properties = WriterProperties::builder();
+    let content = written(&texts, properties.set_dictionary_enabled(false).set_encoding(Encoding::DELTA_BYTE_ARRAY));
+    assert!(content.len() < texts.get_array_memory_size() / 2, "{} bytes", content.len());
+    let read = read(content, DataType::Utf8, |batch| Arc::clone(batch.column(0))).unwrap();
+    assert_eq!(read, [texts]);
+}
+
+#[test]
+fn pages_as_writers_make_them_are_read_in_every_encoding_by_differences() {
+    // Some pages have nulls only.
+    let there = |number: i64| (number % 7 != 0 && !(1000..1300).contains(&number)).then_some(number);
+    let all = || (0..3000).map(there);
+    let text = |number: i64| format!("{}-{}", number / 5, "x".repeat(number as usize % 40));
+    let mut lists = ListBuilder::new(StringBuilder::new());
+    for number in all() {
+        for part in 0..number.unwrap_or(0) % 4 {
+            lists.values().append_option((part != 1).then(|| text(part)));
+        }
+        lists.append(number.is_some());
+    }
+    let decimals: Decimal128Array = all().map(|number| number.map(i128::from)).collect();
+    let columns: [(ArrayRef, &[Encoding]); 4] = [
+        (
+            Arc::new(all().map(|number| number.map(|number| number * number)).collect::<Int64Array>()),
+            &[Encoding::DELTA_BINARY_PACKED],
+        ),
+        (
+            Arc::new(all().map(|number| number.map(text)).collect::<StringArray>()),
+            &[Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY],
+        ),
+        (Arc::new(lists.finish()), &[Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY]),
+        (Arc::new(decimals.with_precision_and_scale(20, 2).unwrap()), &[Encoding::DELTA_BYTE_ARRAY]),
+    ];
+    let gzip = Compression::GZIP(GzipLevel::default());
+    for (column, encodings) in &columns {
+        for encoding in *encodings {
+            for compression in [Compression::UNCOMPRESSED, gzip, Compression::LZ4, Compression::LZ4_RAW] {
+                for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+                    let properties = WriterProperties::builder()
+                        .set_writer_version(version)
+                        .set_compression(compression)
+                        .set_dictionary_enabled(false)
+                        .set_encoding(*encoding)
+                        .set_data_page_row_count_limit(200)
+                        .set_write_batch_size(50);
+                    let content = written(column, properties);
+                    let blocks =
+                        read(content, column.data_type().clone(), |batch| Arc::clone(batch.column(0))).unwrap();
+                    assert_eq!(blocks, [Arc::clone(column)], "{encoding}, {compression}, {version:?}");
+                }
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aggregator_worker::connector::{ConnectorError, ErrorKind};
+use aggregator_worker::connector::{Buffers, ConnectorError, ErrorKind};
 use aggregator_worker::format::{Input, ReadPlan, format_by_name, open};
 use arrow::datatypes::{DataType, Field, Schema};
 
@@ -38,6 +38,7 @@ pub(crate) fn fails(name: &str, head: &'static [u8], filler: u8) -> (ConnectorEr
         rejects: true,
         batch_rows: 1000,
         threads: 1,
+        buffers: Buffers::default(),
         constants: Vec::new(),
         from: None,
     };

@@ -7,8 +7,8 @@ use aggregator_crds::pipeline::WriteMode;
 use aggregator_tests::gateway::{Gateway, Rule, Wrong};
 use aggregator_tests::s3::{ACCESS_KEY, Bucket, S3, SECRET_KEY};
 use aggregator_worker::connector::{
-    Attempt, Connector, ConnectorError, Environment, EventStream, Position, Reject, SecretValue, Secrets, Sink,
-    SinkRequest, SourceEnd, SourceEvent, SourceRequest, WriteOptions,
+    Attempt, Buffers, Connector, ConnectorError, Environment, EventStream, Position, Reject, SecretValue, Secrets,
+    Sink, SinkRequest, SourceEnd, SourceEvent, SourceRequest, WriteOptions,
 };
 use aggregator_worker::connectors;
 use arrow::array::RecordBatch;
@@ -72,6 +72,7 @@ pub(crate) fn open(endpoint: &str, bucket: &str, more: &Value) -> Result<Box<dyn
         secrets: Secrets { name: "connector-lake".into(), values: values.collect(), ..Secrets::default() },
         base: "/".into(),
         locator: None,
+        buffers: Buffers::default(),
     })
 }
 

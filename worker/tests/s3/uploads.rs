@@ -135,7 +135,7 @@ async fn a_completion_that_fails_is_no_success_because_something_is_there_and_it
     behind.lake.bucket.put(staged, "foreign").await;
     behind.gateway.set(rule("POST", "uploadId=", 0, usize::MAX, Wrong::Answer(404, "NoSuchUpload")));
     let refused = behind.write(1, &ids()).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::NotFound);
+    assert_eq!(refused.kind, ErrorKind::Transient);
     assert!(refused.to_string().contains("the store answered 404 NoSuchUpload"), "{refused}");
     assert!(behind.gateway.hits() > 0);
     assert!(behind.count("DELETE", "uploadId=") > 0, "{:?}", behind.gateway.seen());

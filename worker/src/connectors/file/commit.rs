@@ -5,13 +5,13 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::connector::{Attempt, CommitRecord, ConnectorError, ErrorKind, Position, Result};
-use crate::connectors::files::{escaped, sync_folder};
+use crate::connectors::files::{escaped, is_below, sync_folder};
 use crate::format::write_error;
 
 /// Where files are written before they are committed.
@@ -46,12 +46,6 @@ impl Changes {
         let moved = self.moves.iter().flat_map(|it| [&it.from, &it.to]);
         moved.chain(&self.deletes).map(String::as_str).find(|path| !is_below(path))
     }
-}
-
-/// Whether a path, joined to a folder, is of something below it.
-fn is_below(path: &str) -> bool {
-    let mut parts = Path::new(path).components().peekable();
-    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// A commit that was decided.

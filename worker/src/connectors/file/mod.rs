@@ -40,7 +40,7 @@ pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
     };
     Ok(Box::new(FileConnector {
         connector: environment.name.clone(),
-        folder: Folder { root },
+        folder: Folder { root, buffers: environment.buffers },
         place,
         format: spec.format.clone(),
     }))
@@ -150,6 +150,6 @@ impl Connector for FileConnector {
 
     async fn sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {
         self.check_root().await?;
-        Ok(Box::new(FileSink::new(self.folder.root.clone(), self.format.as_ref(), request)?))
+        Ok(Box::new(FileSink::new(&self.folder, self.format.as_ref(), request)?))
     }
 }

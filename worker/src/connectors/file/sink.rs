@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::commit::{Changes, Commits, Move};
 use super::listing::list;
 use super::saved::{SavedParts, remove_unsaved};
+use super::store::Folder;
 use crate::connector::{
     Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, SavedSplit, Sink,
     SinkRequest, Staged,
@@ -56,8 +57,9 @@ pub(super) struct FileSink {
 
 impl FileSink {
     /// Checks what the Pipeline asks for. Changes nothing.
-    pub(super) fn new(root: PathBuf, declared: Option<&FileFormat>, request: SinkRequest) -> Result<Self> {
-        let written = Written::new(declared, &request)?;
+    pub(super) fn new(folder: &Folder, declared: Option<&FileFormat>, request: SinkRequest) -> Result<Self> {
+        let Folder { root, buffers } = folder.clone();
+        let written = Written::new(declared, &request, buffers)?;
         let roll_bytes = if matches!(written.target, Target::File(_)) { u64::MAX } else { ROLL_BYTES };
         let commits = Commits::new(&root, &request.pipeline, &request.node);
         let (phase, kept) = (Phase::Opened, Vec::new());

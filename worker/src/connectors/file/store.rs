@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use aggregator_crds::connector::FileFormat;
 
 use super::listing::{identity, is_open, list, list_all};
-use crate::connector::{ConnectorError, ErrorKind, Result};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, Result};
 use crate::connectors::files::{DataFile, Listing, Opened, Store};
 use crate::connectors::pipe::Cause;
 use crate::format::{Input, input_error};
@@ -16,6 +16,8 @@ use crate::format::{Input, input_error};
 pub(super) struct Folder {
     /// Where it is.
     pub(super) root: PathBuf,
+    /// How much of a file is read ahead, and gathered before it is written.
+    pub(super) buffers: Buffers,
 }
 
 impl Store for Folder {
@@ -27,6 +29,10 @@ impl Store for Folder {
 
     fn place(&self) -> String {
         self.root.display().to_string()
+    }
+
+    fn buffers(&self) -> Buffers {
+        self.buffers
     }
 
     fn list(&self, stream: &str) -> Result<Listing> {

@@ -17,7 +17,7 @@ mod target;
 
 pub(crate) use data_file::{DataFile, Identity, Version};
 pub(crate) use found::found;
-pub(crate) use name::{checked_name, escaped, fixed_folder, has_wildcard, hidden, matcher};
+pub(crate) use name::{checked_name, escaped, fixed_folder, has_wildcard, hidden, is_below, matcher};
 pub(crate) use parts::{Part, Parts, ROLL_BYTES, sync_folder};
 pub(crate) use saved::{is_manifest, manifest_of_split, prefix_of_split};
 pub(crate) use shape::{catalogue, describe_stream, not_found, shape_of};

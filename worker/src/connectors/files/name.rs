@@ -28,14 +28,19 @@ pub(crate) fn checked_name(stream: &str) -> Result<&str> {
     if name.contains('\0') || name.contains('\\') {
         return refuse("a path holds no backslash and no NUL");
     }
-    let path = Path::new(name.trim_end_matches('/'));
-    if name.starts_with('/') || path.components().any(|part| !matches!(part, Component::Normal(_))) {
+    if !is_below(name.trim_end_matches('/')) {
         return refuse("the path is absolute or has `..` in it: it could leave the root");
     }
     if name.split('/').rev().skip_while(|part| part.is_empty()).any(|part| part.is_empty() || hidden(part)) {
         return refuse("folders and files that begin with `.` or `_` are not data");
     }
     Ok(name)
+}
+
+/// Whether a path, joined to a folder, is of something below it.
+pub(crate) fn is_below(path: &str) -> bool {
+    let mut parts = Path::new(path).components().peekable();
+    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// Whether a folder or file of that name is no data.

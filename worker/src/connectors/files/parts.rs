@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use super::data_file::NULL_PARTITION;
 use super::name::escaped;
-use crate::connector::{ConnectorError, ErrorKind, Result};
-use crate::format::{Extent, FileWriter, Piece, ROW_GROUP_BYTES, join, write_error};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, Result};
+use crate::format::{Extent, FileWriter, Piece, join, write_error};
 
 /// At about this size, a part file ends and the next one begins.
 pub(crate) const ROLL_BYTES: u64 = 128 * 1024 * 1024;
@@ -58,6 +58,7 @@ pub(crate) struct Parts {
     kept: Vec<usize>,
     partitions: Vec<usize>,
     roll_bytes: u64,
+    buffers: Buffers,
     /// Whether the files are to be joined into one.
     extent: Extent,
     open: HashMap<String, OpenPart>,
@@ -75,6 +76,7 @@ impl Parts {
         schema: &SchemaRef,
         partition_by: &[String],
         roll_bytes: u64,
+        buffers: Buffers,
     ) -> Result<Self> {
         let wrong = |detail: String| {
             ConnectorError::new(ErrorKind::Config, "write files", detail)
@@ -101,6 +103,7 @@ impl Parts {
             kept,
             partitions,
             roll_bytes,
+            buffers,
             extent: Extent::Whole,
             open: HashMap::new(),
             done: Vec::new(),
@@ -177,8 +180,8 @@ impl Parts {
 
     /// All files together hold no more in memory than one may: the one that holds the most writes it.
     fn let_go(&mut self) -> Result<()> {
-        while self.open.len() > 1 && self.open.values().map(|part| part.writer.held()).sum::<usize>() > ROW_GROUP_BYTES
-        {
+        let most = self.buffers.row_group();
+        while self.open.len() > 1 && self.open.values().map(|part| part.writer.held()).sum::<usize>() > most {
             let Some(largest) = self.open.values_mut().max_by_key(|part| part.writer.held()) else { break };
             let before = largest.writer.held();
             largest.writer.let_go()?;
@@ -238,7 +241,8 @@ impl Parts {
         self.create_staging()?;
         let staged = self.staging.join(format!("{}-{:06}", self.prefix, self.created));
         self.created += 1;
-        let writer = FileWriter::create(&self.root.join(&staged), &self.format, &self.schema, extent)?;
+        let path = self.root.join(&staged);
+        let writer = FileWriter::create(&path, &self.format, &self.schema, extent, self.buffers)?;
         Ok(OpenPart { writer, staged, last_used: self.clock })
     }
 

@@ -77,7 +77,7 @@ pub(crate) fn shape_of<S: Store>(
         };
     }
     let format = format_of(declared, stream, &files)?;
-    let mut probe = SchemaProbe::default();
+    let mut probe = SchemaProbe::within(store.buffers());
     let budget = infer_records(format_schema(&format));
     let is_parquet = matches!(format, FileFormat::Parquet(_));
     if !matches!(format_schema(&format), Some(StreamSchema::Columns(_))) {

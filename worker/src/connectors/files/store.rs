@@ -3,7 +3,7 @@
 use aggregator_crds::connector::FileFormat;
 
 use super::DataFile;
-use crate::connector::{ConnectorError, Result};
+use crate::connector::{Buffers, ConnectorError, Result};
 use crate::connectors::pipe::Cause;
 use crate::format::Input;
 
@@ -39,6 +39,11 @@ pub(crate) trait Store: Clone + Send + Sync + 'static {
 
     /// Its address, for messages.
     fn place(&self) -> String;
+
+    /// How much of the files is read ahead.
+    fn buffers(&self) -> Buffers {
+        Buffers::default()
+    }
 
     /// The files of a stream. Hidden files, and folders and files that begin with `_` or `.`, are no data.
     fn list(&self, stream: &str) -> Result<Listing>;

@@ -8,7 +8,7 @@ use aggregator_crds::pipeline::WriteMode;
 use sha2::{Digest, Sha256};
 
 use super::{Parts, checked_name, escaped, has_wildcard};
-use crate::connector::{ConnectorError, ErrorKind, Result, SinkRequest};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, Result, SinkRequest};
 use crate::format::{check_writable, compression_ending, declared_compression, ending_of, format_by_name, split_name};
 
 /// Where rows go, below the root.
@@ -27,6 +27,8 @@ pub(crate) struct Written {
     pub(crate) target: Target,
     /// In which format; its compression is decided.
     pub(crate) format: FileFormat,
+    /// How much of it is gathered before it is written.
+    buffers: Buffers,
 }
 
 impl Written {
@@ -34,7 +36,7 @@ impl Written {
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when it cannot be written like that.
-    pub(crate) fn new(declared: Option<&FileFormat>, request: &SinkRequest) -> Result<Self> {
+    pub(crate) fn new(declared: Option<&FileFormat>, request: &SinkRequest, buffers: Buffers) -> Result<Self> {
         let operation = || format!("write stream `{}`", request.stream);
         let wrong = |detail: String, remedy: &str| {
             Err(ConnectorError::new(ErrorKind::Config, operation(), detail).remedy(remedy))
@@ -81,7 +83,7 @@ impl Written {
                 "name a folder, as `out/`, or leave `partitionBy` out",
             );
         }
-        let written = Self { target, format };
+        let written = Self { target, format, buffers };
         let parts = written.parts(Path::new(""), PathBuf::new(), request, u64::MAX)?;
         check_writable(&written.format, parts.schema())?;
         Ok(written)
@@ -93,7 +95,7 @@ impl Written {
     /// [`ErrorKind::Config`] when `partitionBy` names no columns of the rows.
     pub(crate) fn parts(&self, root: &Path, staging: PathBuf, request: &SinkRequest, roll_bytes: u64) -> Result<Parts> {
         let format = self.format.clone();
-        Parts::new(root, staging, format, &request.schema, &request.write.partition_by, roll_bytes)
+        Parts::new(root, staging, format, &request.schema, &request.write.partition_by, roll_bytes, self.buffers)
     }
 
     /// What the names of files end with, without the first dot.

@@ -138,6 +138,16 @@ impl Column {
         }
     }
 
+    /// The bytes of a value, at most.
+    pub(super) fn width(&self) -> u64 {
+        match &self.kind {
+            Kind::Text { length } => u64::from(*length),
+            Kind::Choice { values } => values.iter().map(String::len).max().unwrap_or_default() as u64,
+            Kind::Boolean => 1,
+            Kind::Sequence(_) | Kind::Integer { .. } | Kind::Number { .. } | Kind::Timestamp(_) => 8,
+        }
+    }
+
     /// Whether the values are times.
     pub(super) fn is_time(&self) -> bool {
         matches!(self.kind, Kind::Timestamp(_))

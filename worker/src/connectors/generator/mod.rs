@@ -15,13 +15,15 @@ use async_trait::async_trait;
 use self::read::GeneratorSource;
 use self::stream::GeneratedRows;
 use crate::connector::{
-    CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
+    Buffers, CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source,
+    SourceRequest,
 };
 
 /// The connector.
 struct Generator {
     name: String,
     streams: Vec<GeneratedRows>,
+    buffers: Buffers,
 }
 
 /// Opens a `generator` Connector.
@@ -42,7 +44,7 @@ pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
         }
         streams.push(GeneratedRows::parse(spec.seed, stream)?);
     }
-    Ok(Box::new(Generator { name: environment.name, streams }))
+    Ok(Box::new(Generator { name: environment.name, streams, buffers: environment.buffers }))
 }
 
 impl Generator {
@@ -80,7 +82,7 @@ impl Connector for Generator {
 
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
         let stream = self.stream(&request.stream)?;
-        Ok(Box::new(GeneratorSource::new(stream, &request)?))
+        Ok(Box::new(GeneratorSource::new(stream, &request, self.buffers)?))
     }
 
     async fn sink(&self, request: SinkRequest) -> Result<Box<dyn Sink>> {

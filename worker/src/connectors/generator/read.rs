@@ -12,8 +12,8 @@ use futures::{StreamExt, stream};
 use super::column::Column;
 use super::stream::GeneratedRows;
 use crate::connector::{
-    ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Result, Size, Source, SourceEnd,
-    SourceEvent, SourceRequest, Split,
+    Buffers, ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Result, Size, Source,
+    SourceEnd, SourceEvent, SourceRequest, Split,
 };
 
 /// A made-up stream, ready to be read.
@@ -32,7 +32,7 @@ impl GeneratorSource {
     /// # Errors
     /// [`ErrorKind::Config`] when the request wants what no made-up stream can; [`ErrorKind::NotFound`] for a column
     /// that is not there.
-    pub(super) fn new(stream: &GeneratedRows, request: &SourceRequest) -> Result<Self> {
+    pub(super) fn new(stream: &GeneratedRows, request: &SourceRequest, buffers: Buffers) -> Result<Self> {
         let operation = || format!("read generated stream `{}`", stream.name);
         if request.incremental || request.from.is_some() || request.to.is_some() {
             return Err(ConnectorError::new(
@@ -63,12 +63,14 @@ impl GeneratorSource {
             None => 0..stream.rows,
         };
         let fields: Vec<Field> = columns.iter().map(|column| column.field.clone()).collect();
+        let width: u64 = columns.iter().map(Column::width).sum();
+        let most = buffers.batch() / width.max(1);
         Ok(Self {
             name: stream.name.clone(),
             schema: Arc::new(Schema::new(fields)),
             columns,
             rows,
-            batch_rows: request.batch_rows.max(1) as u64,
+            batch_rows: (request.batch_rows as u64).min(most).max(1),
         })
     }
 

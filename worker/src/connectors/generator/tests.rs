@@ -11,7 +11,9 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::open;
-use crate::connector::{Connector, CursorWindow, Environment, ErrorKind, Result, Secrets, SourceEvent, SourceRequest};
+use crate::connector::{
+    Buffers, Connector, CursorWindow, Environment, ErrorKind, Result, Secrets, SourceEvent, SourceRequest,
+};
 
 fn generator(seed: u64, rows: u64, columns: Value) -> Result<Box<dyn Connector>> {
     let spec = json!({"generator": {"seed": seed, "streams": [{"name": "s", "rows": rows, "columns": columns}]}});
@@ -21,6 +23,7 @@ fn generator(seed: u64, rows: u64, columns: Value) -> Result<Box<dyn Connector>>
         secrets: Secrets::default(),
         base: PathBuf::from("."),
         locator: None,
+        buffers: Buffers::default(),
     })
 }
 

@@ -22,7 +22,8 @@ use super::redact::Redactor;
 use super::sender::{Outgoing, Sender};
 use super::shape::Shape;
 use crate::connector::{
-    CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
+    Buffers, CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source,
+    SourceRequest,
 };
 use crate::pace::Pace;
 
@@ -34,6 +35,7 @@ pub(super) struct Api {
     sender: Sender,
     auth: Auth,
     endpoints: Vec<Arc<Endpoint>>,
+    buffers: Buffers,
     /// The columns that were inferred, so that a run sees one schema and asks for it once.
     inferred: Mutex<HashMap<String, Shape>>,
 }
@@ -93,7 +95,13 @@ impl Api {
             None => Pace::unlimited(),
         };
         let sender = Sender { client, pace, retries: spec.retries, timeout, redactor: Arc::new(redactor) };
-        Ok(Self { name: environment.name.clone(), sender, auth, endpoints, inferred: Mutex::default() })
+        let (name, buffers) = (environment.name.clone(), environment.buffers);
+        Ok(Self { name, sender, auth, endpoints, buffers, inferred: Mutex::default() })
+    }
+
+    /// How much of its answers is held at once.
+    pub(super) fn buffers(&self) -> Buffers {
+        self.buffers
     }
 
     /// An address that may be shown.

@@ -13,7 +13,7 @@ use super::answer::{Head, Intake};
 use super::arrival::{Arrival, Digested, Wanted};
 use super::failure::Failure;
 use super::receive::{Cause, Receiving};
-use crate::connector::{ConnectorError, ErrorKind, Result};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, Result};
 use crate::format::{Block, ReadPlan, SchemaProbe, open};
 
 /// Blocks that are read ahead.
@@ -30,6 +30,8 @@ pub(super) struct Reading {
     pub rejects: bool,
     /// The most rows of a batch.
     pub batch_rows: usize,
+    /// How much is read ahead.
+    pub buffers: Buffers,
 }
 
 /// Why content cannot be read on.
@@ -93,6 +95,7 @@ impl Intake for ReadIntake<'_> {
             rejects: self.reading.rejects,
             batch_rows: self.reading.batch_rows,
             threads: 1,
+            buffers: self.reading.buffers,
             constants: Vec::new(),
             from: None,
         };

@@ -47,6 +47,14 @@ impl Document {
                 "check `path`, `query` and `method`; an API that has no records answers with `[]`, or with status 204",
             ));
         }
+        let most = api.buffers().tree();
+        if format::is_larger_as_tree(&answer.body, most) {
+            let detail = format!("the values of page {number} take more than {} MiB", most >> 20);
+            return Err(api.error(ErrorKind::Limit, operation, &detail).remedy(
+                "ask for smaller pages, or give the run more with --memory (on a cluster: \
+                 execution.resources.limits.memory)",
+            ));
+        }
         format::parse_json(&answer.body).map(Some).map_err(|error| {
             if let Some(detail) = format::too_deep(&format!("page {number}"), &error) {
                 return api.error(ErrorKind::Limit, operation, &detail).remedy(

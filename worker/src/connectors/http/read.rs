@@ -53,6 +53,7 @@ impl HttpSource {
             known: Arc::clone(schema),
             rejects: request.rejects,
             batch_rows: request.batch_rows.max(1),
+            buffers: api.buffers(),
         };
         let pages = Pages::new(Arc::clone(api), Arc::clone(endpoint), cursor)?;
         Ok(Self { api: Arc::clone(api), pages, reading, note })

@@ -31,7 +31,10 @@ impl Shape {
         let mut pages = Pages::new(Arc::clone(api), Arc::clone(endpoint), None)?;
         let (shape, looked) = match &endpoint.answers {
             Answers::Document(document) => of_documents(document, &mut pages, endpoint.infer).await?,
-            Answers::Content(format) => of_content(format, &mut pages, endpoint.infer).await?,
+            Answers::Content(format) => {
+                let probe = SchemaProbe::within(api.buffers());
+                of_content(format, &mut pages, probe, endpoint.infer).await?
+            }
         };
         check_columns(&format!("endpoint `{}`", endpoint.name), shape.schema.fields().len())?;
         if shape.schema.fields().is_empty() {
@@ -61,8 +64,7 @@ async fn of_documents(document: &Document, pages: &mut Pages, most: u64) -> Resu
     Ok((Shape { schema: infer_schema(&sample), notes: Vec::new() }, sample.len() as u64))
 }
 
-async fn of_content(format: &FileFormat, pages: &mut Pages, most: u64) -> Result<(Shape, u64)> {
-    let mut probe = SchemaProbe::default();
+async fn of_content(format: &FileFormat, pages: &mut Pages, mut probe: SchemaProbe, most: u64) -> Result<(Shape, u64)> {
     while probe.records < most {
         let left = most - probe.records;
         if !pages.look(&mut probe, left).await? {

@@ -8,7 +8,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use super::types::Wire;
 use super::value::{Builder, Fault};
-use crate::connector::{BATCH_BYTES, ConnectorError, ErrorKind, MAX_ROW, Reject, RejectReason, Result, row_too_large};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, MAX_ROW, Reject, RejectReason, Result, row_too_large};
 use crate::connectors::sql;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
@@ -32,6 +32,8 @@ pub(super) struct Decoder {
     rows: usize,
     batch_rows: usize,
     batch_bytes: u64,
+    /// A batch ends when it has so many.
+    most_bytes: u64,
     /// Rows met on the wire so far.
     pub(super) read: u64,
     /// Bytes taken so far.
@@ -81,6 +83,7 @@ impl Decoder {
             rows: 0,
             batch_rows,
             batch_bytes: 0,
+            most_bytes: Buffers::default().batch(),
             read: 0,
             bytes: 0,
             location: location.into(),
@@ -92,6 +95,11 @@ impl Decoder {
     /// For a part of a table: where a row stands in it says nothing of where it stands in the table.
     pub(super) fn of_part(self) -> Self {
         Self { numbered: false, ..self }
+    }
+
+    /// With batches that end when they have so many bytes.
+    pub(super) fn in_batches_of(self, bytes: u64) -> Self {
+        Self { most_bytes: bytes, ..self }
     }
 
     /// Takes a piece; the batches that it completed are put into `out`.
@@ -151,7 +159,7 @@ impl Decoder {
                     self.tuple(&bytes[at + 2..at + length])?;
                     self.batch_bytes += length as u64;
                     at += length;
-                    if self.rows >= self.batch_rows || self.batch_bytes >= BATCH_BYTES {
+                    if self.rows >= self.batch_rows || self.batch_bytes >= self.most_bytes {
                         out.push(self.take()?);
                     }
                 }

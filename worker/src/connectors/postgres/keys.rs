@@ -13,23 +13,22 @@ pub(super) struct Keys {
     columns: Vec<usize>,
     /// None when it is not known any more.
     hashes: Option<Vec<u64>>,
+    /// The most keys that are looked at.
+    most: usize,
 }
 
-/// The most keys that are looked at: 16 MiB of hashes.
-const MOST: usize = 1 << 21;
-
 impl Keys {
-    /// Of no row yet; `columns` are those of the key, and without any nothing is known.
-    pub(super) fn new(columns: Vec<usize>) -> Self {
+    /// Of no row yet, in so many bytes at most; `columns` are those of the key, and without any nothing is known.
+    pub(super) fn new(columns: Vec<usize>, bytes: usize) -> Self {
         let hashes = (!columns.is_empty()).then(Vec::new);
-        Self { columns, hashes }
+        Self { columns, hashes, most: bytes / size_of::<u64>() }
     }
 
     /// Takes the keys of rows.
     pub(super) fn see(&mut self, rows: &RecordBatch) {
         let Some(hashes) = &mut self.hashes else { return };
         let before = hashes.len();
-        if before + rows.num_rows() > MOST {
+        if before + rows.num_rows() > self.most {
             return self.lose();
         }
         hashes.resize(before + rows.num_rows(), 0);
@@ -73,7 +72,7 @@ mod tests {
     fn a_key_is_all_its_columns_over_all_batches() {
         let both = [(1, "a"), (1, "b"), (2, "a")];
         let distinct = |columns: &[usize], batches: &[&[(i64, &str)]]| {
-            let mut keys = Keys::new(columns.to_vec());
+            let mut keys = Keys::new(columns.to_vec(), 1 << 10);
             batches.iter().for_each(|batch| keys.see(&rows(batch)));
             keys.distinct()
         };
@@ -86,18 +85,18 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_not_distinct() {
-        let mut keys = Keys::new(vec![0]);
+        let mut keys = Keys::new(vec![0], 1 << 10);
         keys.see(&rows(&[(1, "a")]));
         assert!(keys.distinct());
         keys.lose();
         assert!(!keys.distinct());
 
-        let mut many = Keys::new(vec![0]);
-        let batch: Vec<(i64, &str)> = (0..1 << 16).map(|number| (number, "")).collect();
-        for start in 0..=(MOST >> 16) {
-            let start = i64::try_from(start << 16).expect("few");
-            many.see(&rows(&batch.iter().map(|(number, word)| (start + number, *word)).collect::<Vec<_>>()));
+        let mut many = Keys::new(vec![0], 100 * size_of::<u64>());
+        for start in [0, 50] {
+            many.see(&rows(&(start..start + 50).map(|number| (number, "")).collect::<Vec<_>>()));
         }
+        assert!(many.distinct());
+        many.see(&rows(&[(100, "")]));
         assert!(!many.distinct(), "more than are looked at");
     }
 }

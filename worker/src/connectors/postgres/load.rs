@@ -14,16 +14,13 @@ use super::keys::Keys;
 use super::line::Line;
 use super::session::Session;
 use super::target::{Load, Role, Target};
-use crate::connector::{ConnectorError, ErrorKind, Reject, RejectReason, Result};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, Reject, RejectReason, Result};
 use crate::connectors::sql;
 
 /// The column that numbers the staging table's rows in the order they came.
 pub(super) const ROW: &str = "_aggregator_row";
 /// What is given to the server at once, in bytes.
 const CHUNK: usize = 1 << 20;
-/// The most bytes of one COPY: these rows are kept until the server has taken them. A COPY ends with a small packet that
-/// waits for the server's acknowledgement of the one before (Nagle's algorithm), so they should not be many.
-const PIECE_BYTES: usize = 16 << 20;
 /// After a refusal, rows go in pieces of at most this many, so that many refusals cost little each.
 const PIECE: usize = 512;
 
@@ -37,6 +34,9 @@ pub(super) struct Loader {
     required: Vec<(String, &'static str)>,
     staged: bool,
     rejects: bool,
+    /// The most bytes of one COPY. It ends with a small packet that waits for the server's acknowledgement of the one before
+    /// (Nagle's algorithm), so they should not be many.
+    most: usize,
     /// The number of the next staged row.
     pub(super) next_row: i64,
     /// The keys of an Upsert.
@@ -75,7 +75,7 @@ pub(super) struct Refusal {
 
 impl Loader {
     /// For rows that go straight into the table, or into the staging table with their number.
-    pub(super) fn new(target: &Target, stage: Option<&str>, rejects: bool) -> Self {
+    pub(super) fn new(target: &Target, stage: Option<&str>, rejects: bool, buffers: Buffers) -> Self {
         let mut fields: Vec<Field> =
             target.columns.iter().map(|column| Field::new(&column.name, column.sent.clone(), true)).collect();
         if stage.is_some() {
@@ -93,8 +93,9 @@ impl Loader {
             required: required(target),
             staged: stage.is_some(),
             rejects,
+            most: buffers.copy(),
             next_row: 0,
-            keys: Keys::new(key_columns(target)),
+            keys: Keys::new(key_columns(target), buffers.keys()),
             copied: 0,
             bytes: 0,
             refused: Vec::new(),
@@ -123,7 +124,7 @@ impl Loader {
         if self.buffer.len() >= CHUNK {
             self.send(line).await?;
         }
-        let full = self.filling.as_ref().is_some_and(|piece| piece.bytes + self.buffer.len() >= PIECE_BYTES);
+        let full = self.filling.as_ref().is_some_and(|piece| piece.bytes + self.buffer.len() >= self.most);
         if full { self.close(line).await } else { Ok(()) }
     }
 

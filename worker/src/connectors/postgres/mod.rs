@@ -38,17 +38,19 @@ use super::shape::Shape;
 use super::sql;
 use super::together::Together;
 use crate::connector::{
-    CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Size, Source,
+    Buffers, CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Size, Source,
     SourceRequest,
 };
 
 /// Opens the connector; reaches nothing yet.
 pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
-    Ok(Box::new(Postgres { client: Client::new(&environment)?, open: Together::default() }))
+    let buffers = environment.buffers;
+    Ok(Box::new(Postgres { client: Client::new(&environment)?, buffers, open: Together::default() }))
 }
 
 struct Postgres {
     client: Client,
+    buffers: Buffers,
     /// What the sources that are open together read.
     open: Together<Snapshot>,
 }
@@ -167,7 +169,7 @@ impl Connector for Postgres {
         let readable = self.readable(&mut session, &request.stream).await?;
         let snapshot = self.open.of(request.together, || Snapshot::new(request.together));
         let mut source = PostgresSource::new(session, snapshot, request, &readable)?;
-        source.size = readable.size;
+        (source.size, source.buffers) = (readable.size, self.buffers);
         Ok(Box::new(source))
     }
 
@@ -202,6 +204,6 @@ impl Connector for Postgres {
         let shape = Shape::apply(&mut request, misfits, &shown, &operation)?;
         let target = Target::decide(&request, &schema, &table, relation.as_ref())?;
         let given = shape.plan(&rows);
-        Ok(Box::new(PostgresSink::new(session, request, target, shape, given)))
+        Ok(Box::new(PostgresSink::new(session, request, target, shape, given, self.buffers)))
     }
 }

@@ -12,8 +12,8 @@ use super::session::Session;
 use super::stage::Stage;
 use super::target::{Load, Target};
 use crate::connector::{
-    Attempt, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, SavedSplit, Sink,
-    SinkRequest, Staged,
+    Attempt, Buffers, CommitRecord, ConnectorError, ErrorKind, PlannedChange, Position, Reject, Result, SavedSplit,
+    Sink, SinkRequest, Staged,
 };
 use crate::connectors::shape::Shape;
 use crate::connectors::sql;
@@ -27,6 +27,7 @@ pub(super) struct PostgresSink {
     commits: Commits,
     pub(super) stage: Stage,
     pub(super) loader: Loader,
+    buffers: Buffers,
     shape: Shape,
     /// What is planned for values that the table has no place for.
     discards: Vec<PlannedChange>,
@@ -58,10 +59,11 @@ impl PostgresSink {
         target: Target,
         shape: Shape,
         discards: Vec<PlannedChange>,
+        buffers: Buffers,
     ) -> Self {
         let stage = Stage::new(&target, &request);
         let staged = (target.load != Load::Straight).then_some(stage.table.as_str());
-        let loader = Loader::new(&target, staged, request.rejects);
+        let loader = Loader::new(&target, staged, request.rejects, buffers);
         let commits = Commits::new(&target.schema, &request);
         Self {
             line: Line::new(session),
@@ -70,6 +72,7 @@ impl PostgresSink {
             commits,
             stage,
             loader,
+            buffers,
             shape,
             discards,
             attempt: None,
@@ -78,6 +81,11 @@ impl PostgresSink {
             saved_row: 0,
             written: 0,
         }
+    }
+
+    /// Sends rows to where they wait.
+    fn staging(&self) -> Loader {
+        Loader::new(&self.target, Some(&self.stage.table), self.request.rejects, self.buffers)
     }
 
     /// Whether rows go into the table itself.
@@ -165,7 +173,7 @@ impl Sink for PostgresSink {
             Ok(next) => {
                 self.line.idle()?.execute(&operation, "COMMIT").await?;
                 if more {
-                    self.loader = Loader::new(&self.target, Some(&self.stage.table), self.request.rejects);
+                    self.loader = self.staging();
                     self.loader.next_row = next;
                     self.saved_row = next;
                     if next > 0 {
@@ -189,7 +197,7 @@ impl Sink for PostgresSink {
         self.commits.owned(self.line.idle()?, attempt).await?;
         self.attempt = Some(attempt.clone());
         self.stage.wait_lastingly();
-        self.loader = Loader::new(&self.target, Some(&self.stage.table), self.request.rejects);
+        self.loader = self.staging();
         self.loader.keys.lose();
         let saved = self.saved().await?;
         self.shared = Some(saved.iter().map(|split| split.number).collect());
@@ -278,7 +286,7 @@ impl Sink for PostgresSink {
         self.is_open = false;
         points::pass("commit");
         self.line.idle()?.execute(&operation, "COMMIT").await.map_err(|error| match error.kind {
-            ErrorKind::Transient => error.remedy(
+            ErrorKind::Transient => error.decided(
                 "whether it was committed is unknown here; the next attempt reads it from the table of commits",
             ),
             _ => error,

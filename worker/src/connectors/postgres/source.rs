@@ -15,8 +15,8 @@ use super::session::Session;
 use super::snapshot::Snapshot;
 use super::types::{Reading, Wire, oid};
 use crate::connector::{
-    ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Result, Size, Source, SourceEnd,
-    SourceEvent, SourceRequest, Split,
+    Buffers, ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Result, Size, Source,
+    SourceEnd, SourceEvent, SourceRequest, Split,
 };
 use crate::connectors::sql;
 
@@ -41,6 +41,8 @@ pub(super) struct PostgresSource {
     wires: Vec<Wire>,
     request: SourceRequest,
     pub(super) size: Size,
+    /// How much is read ahead.
+    pub(super) buffers: Buffers,
 }
 
 impl PostgresSource {
@@ -110,6 +112,7 @@ impl PostgresSource {
             wires,
             request,
             size: Size::default(),
+            buffers: Buffers::default(),
         })
     }
 }
@@ -288,7 +291,8 @@ impl PostgresSource {
 
     fn decoder(&self) -> Decoder {
         let (schema, location) = (Arc::clone(&self.schema), self.request.stream.clone());
-        Decoder::new(schema, &self.wires, self.request.batch_rows, location, self.request.rejects)
+        let decoder = Decoder::new(schema, &self.wires, self.request.batch_rows, location, self.request.rejects);
+        decoder.in_batches_of(self.buffers.batch())
     }
 
     fn start(&self, session: Session, decoder: Decoder, tail: &str, after: After) -> EventStream {

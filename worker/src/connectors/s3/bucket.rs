@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 
 use super::client::RETRIES;
 use super::fault;
-use crate::connector::{ConnectorError, ErrorKind, Result};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, Result};
 
 /// The first pause before a write is tried again that met another one.
 const CONFLICT: Duration = Duration::from_millis(100);
@@ -48,13 +48,25 @@ pub(super) struct Bucket {
     prefix: String,
     place: String,
     runtime: Handle,
+    buffers: Buffers,
 }
 
 impl Bucket {
     /// To be made inside a runtime, which does the work of those who block.
     pub(super) fn new(store: Arc<dyn ObjectStore>, bucket: &str, prefix: &str) -> Self {
         let place = format!("s3://{bucket}/{prefix}{}", if prefix.is_empty() { "" } else { "/" });
-        Self { store, prefix: prefix.to_owned(), place, runtime: Handle::current() }
+        let (prefix, runtime, buffers) = (prefix.to_owned(), Handle::current(), Buffers::default());
+        Self { store, prefix, place, runtime, buffers }
+    }
+
+    /// The same with other buffers than full-sized ones.
+    pub(super) fn with_buffers(self, buffers: Buffers) -> Self {
+        Self { buffers, ..self }
+    }
+
+    /// How much of objects is read ahead, and gathered before it is sent.
+    pub(super) fn buffers(&self) -> Buffers {
+        self.buffers
     }
 
     /// Its address, for messages: `s3://bucket/prefix/`.

@@ -11,7 +11,7 @@ use object_store::{BackoffConfig, Certificate, ClientOptions, HeaderValue, Retry
 use url::Url;
 
 use super::bucket::Bucket;
-use crate::connector::{ConnectorError, Environment, ErrorKind, Result};
+use crate::connector::{Buffers, ConnectorError, Environment, ErrorKind, Result};
 
 /// How long one request may take, unless the Connector says otherwise. A request carries a few MiB at most.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,6 +38,7 @@ pub(super) struct Client {
     pub(super) address: String,
     bucket: String,
     prefix: String,
+    buffers: Buffers,
 }
 
 impl Client {
@@ -117,12 +118,13 @@ impl Client {
         }
         builder = with_keys(builder.with_client_options(options), spec, environment, &operation)?;
         let store = builder.build().map_err(|error| super::fault::of(&operation, &error))?;
-        Ok(Self { store: Arc::new(store), address, bucket: spec.bucket.clone(), prefix: prefix.to_owned() })
+        let (bucket, prefix, buffers) = (spec.bucket.clone(), prefix.to_owned(), environment.buffers);
+        Ok(Self { store: Arc::new(store), address, bucket, prefix, buffers })
     }
 
     /// The bucket, to be worked with on the present runtime.
     pub(super) fn bucket(&self) -> Bucket {
-        Bucket::new(self.store.clone(), &self.bucket, &self.prefix)
+        Bucket::new(self.store.clone(), &self.bucket, &self.prefix).with_buffers(self.buffers)
     }
 }
 

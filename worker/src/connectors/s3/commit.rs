@@ -179,9 +179,10 @@ impl Commits {
                 },
             });
             step("decide")?;
+            let Swap::Done(etag) = self.record.swap(&mut state, Some(&etag)).await.map_err(in_doubt)? else { continue };
             // From here on the commit stands: whoever comes next finishes it.
-            let Swap::Done(etag) = self.record.swap(&mut state, Some(&etag)).await? else { continue };
-            if self.finish(state, etag, step).await?.is_none() {
+            let finished = self.finish(state, etag, step).await;
+            if finished.map_err(|error| error.decided("the commit stands: the next run finishes it"))?.is_none() {
                 tracing::debug!(record = self.record.path, "somebody else finished the commit");
             }
             if let Err(error) = self.remove_run(attempt).await {
@@ -300,6 +301,14 @@ impl Commits {
         )
         .remedy("look which attempts write there; one at a time makes sense")
     }
+}
+
+/// What is said when the store did not answer to the write that decides.
+fn in_doubt(error: ConnectorError) -> ConnectorError {
+    if error.kind.retryable() {
+        return error.decided("whether it was committed is unknown here; the next attempt reads it from the record");
+    }
+    error
 }
 
 fn lost(bucket: &Bucket, path: &str) -> ConnectorError {

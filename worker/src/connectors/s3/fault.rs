@@ -42,7 +42,8 @@ pub(super) fn of(operation: &str, error: &object_store::Error) -> ConnectorError
                 .remedy("check `endpoint` and `region`, and that this machine may reach the store"),
             HttpErrorKind::Timeout => told(ErrorKind::Unreachable, "no whole answer came in time".into())
                 .remedy("give requests more time with `timeout`, or look why the store is slow"),
-            _ => told(ErrorKind::Transient, format!("the connection broke: {said}")).remedy("try again"),
+            _ => told(ErrorKind::Transient, format!("the connection broke: {said}"))
+                .remedy("run again; if it breaks again, look at what stands between: a proxy may end connections"),
         };
     }
     if text.contains("redirect") {
@@ -95,6 +96,10 @@ fn meaning(status: u16, code: Option<&str>) -> (ErrorKind, &'static str) {
             let remedy =
                 "check the keys in the Secret, and that they may list, read and (for a sink) write and delete there";
             (ErrorKind::Credentials, remedy)
+        }
+        (404, "NoSuchUpload") => {
+            let remedy = "run again: it is sent anew; a lifecycle rule that aborts uploads must leave a run its time";
+            (ErrorKind::Transient, remedy)
         }
         (404, "NoSuchBucket") => (ErrorKind::NotFound, "correct `bucket`, or create the bucket"),
         (404, _) => (ErrorKind::NotFound, "correct `bucket` and `prefix`, or look who removed the object"),
@@ -163,6 +168,7 @@ mod tests {
         assert!(!format!("{refused:?}").contains("TOKEN"));
         for (status, code, kind) in [
             ("404 Not Found", "NoSuchBucket", ErrorKind::NotFound),
+            ("404 Not Found", "NoSuchUpload", ErrorKind::Transient),
             ("503 Service Unavailable", "SlowDown", ErrorKind::Transient),
             ("500 Internal Server Error", "InternalError", ErrorKind::Transient),
             ("400 Bad Request", "AuthorizationHeaderMalformed", ErrorKind::Config),

@@ -11,7 +11,7 @@ use aggregator_crds::connector::FileFormat;
 use super::bucket::{Bucket, Object};
 use super::range::Listed;
 use super::record::{RECORDS, State};
-use crate::connector::{ConnectorError, ErrorKind, Result};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, Result};
 use crate::connectors::files::{
     DataFile, Identity, Listing, Opened, Store, Version, checked_name, fixed_folder, has_wildcard, hidden, matcher,
 };
@@ -115,6 +115,10 @@ impl Store for Objects {
 
     fn place(&self) -> String {
         self.bucket.place().to_owned()
+    }
+
+    fn buffers(&self) -> Buffers {
+        self.bucket.buffers()
     }
 
     fn list(&self, stream: &str) -> Result<Listing> {

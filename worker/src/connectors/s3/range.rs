@@ -16,9 +16,8 @@ use crate::connectors::files::Store;
 use crate::connectors::pipe::{Cause, Failure, Piece, PipeReader, pipe};
 use crate::format::Ranges;
 
-/// What is asked for at once of content that is read from its beginning to its end.
-const STEP: u64 = 4 * 1024 * 1024;
-/// How many of such wait; one more is on its way, and one is being read.
+/// Content that is read from its beginning to its end is asked for in steps. So many of these wait; one more is on its way,
+/// and one is being read.
 const WAITING: usize = 1;
 
 impl Failure for ConnectorError {
@@ -76,9 +75,9 @@ impl Listed {
         let cause = reader.cause();
         let runtime = self.bucket.runtime().clone();
         let task = runtime.spawn(async move {
-            let mut start = 0;
+            let (mut start, step) = (0, self.bucket.buffers().step());
             loop {
-                let end = self.size.min(start + STEP);
+                let end = self.size.min(start + step);
                 let piece = match self.fetch_some(start..end).await {
                     Ok(Some(bytes)) => Piece::Bytes(bytes),
                     Ok(None) => Piece::End,

@@ -68,7 +68,7 @@ pub(super) struct S3Sink {
 impl S3Sink {
     /// Checks what the Pipeline asks for. Changes nothing.
     pub(super) fn new(bucket: Bucket, declared: Option<&FileFormat>, request: SinkRequest) -> Result<Self> {
-        let written = Written::new(declared, &request)?;
+        let written = Written::new(declared, &request, bucket.buffers())?;
         let commits = Commits::new(&bucket, &request.pipeline, &request.node);
         let (saved, kept, phase) = (BTreeMap::new(), Vec::new(), Phase::Opened);
         Ok(Self { bucket, written, request, commits, phase, saved, kept, joins: false, shared: false })

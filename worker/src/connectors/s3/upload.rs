@@ -18,8 +18,8 @@ use crate::connector::{ConnectorError, ErrorKind, Result};
 use crate::connectors::files::Part;
 use crate::points;
 
-/// Up to this size, an object is sent in one request; and the size of the pieces of larger ones.
-const PIECE: usize = 8 * 1024 * 1024;
+/// The most pieces that the store takes of one object.
+const MOST_PIECES: u64 = 10_000;
 /// How many pieces of one object are on their way at once.
 const PIECES_AT_ONCE: usize = 3;
 /// How many objects are sent at once; a file more, and the writer waits.
@@ -108,7 +108,8 @@ async fn upload(bucket: &Bucket, file: &std::path::Path, path: &str, bytes: u64)
     let key = bucket.key(path)?;
     let failed = |error: &object_store::Error| fault::of(&format!("write {}", bucket.address(path)), error);
     points::pass("upload");
-    if bytes <= PIECE as u64 {
+    let piece = usize::try_from(bytes.div_ceil(MOST_PIECES)).unwrap_or(usize::MAX).max(bucket.buffers().piece());
+    if bytes <= piece as u64 {
         let mut whole = Vec::new();
         content.read_to_end(&mut whole).await.map_err(unread)?;
         let options = PutOptions { attributes, ..PutOptions::default() };
@@ -118,7 +119,7 @@ async fn upload(bucket: &Bucket, file: &std::path::Path, path: &str, bytes: u64)
     }
     let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
     let mut multipart = bucket.store().put_multipart_opts(&key, options).await.map_err(|error| failed(&error))?;
-    let sent = send_pieces(multipart.as_mut(), &mut content).await;
+    let sent = send_pieces(multipart.as_mut(), &mut content, piece).await;
     let completed = match sent {
         Ok(()) => multipart.complete().await,
         Err(Sent::Unread(error)) => {
@@ -146,11 +147,11 @@ enum Sent {
     Refused(object_store::Error),
 }
 
-async fn send_pieces(upload: &mut dyn MultipartUpload, content: &mut File) -> Result<(), Sent> {
+async fn send_pieces(upload: &mut dyn MultipartUpload, content: &mut File, bytes: usize) -> Result<(), Sent> {
     let mut running = futures::stream::FuturesUnordered::new();
     loop {
-        let mut piece = Vec::with_capacity(PIECE);
-        let read = content.take(PIECE as u64).read_to_end(&mut piece).await.map_err(Sent::Unread)?;
+        let mut piece = Vec::with_capacity(bytes);
+        let read = content.take(bytes as u64).read_to_end(&mut piece).await.map_err(Sent::Unread)?;
         if read == 0 {
             break;
         }

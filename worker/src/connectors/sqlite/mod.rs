@@ -34,16 +34,19 @@ use super::shape::Shape;
 use super::sql;
 use super::together::Together;
 use crate::connector::{
-    CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source, SourceRequest,
+    Buffers, CheckReport, Connector, ConnectorError, Environment, ErrorKind, Result, Sink, SinkRequest, Source,
+    SourceRequest,
 };
 
 /// Opens the connector; reaches nothing yet.
 pub(super) fn open(environment: Environment) -> Result<Box<dyn Connector>> {
-    Ok(Box::new(Sqlite { database: Database::new(&environment)?, open: Together::default() }))
+    let buffers = environment.buffers;
+    Ok(Box::new(Sqlite { database: Database::new(&environment)?, buffers, open: Together::default() }))
 }
 
 struct Sqlite {
     database: Database,
+    buffers: Buffers,
     /// What the sources that are open together read.
     open: Together<Snapshot>,
 }
@@ -98,12 +101,13 @@ impl Connector for Sqlite {
 
     async fn source(&self, request: SourceRequest) -> Result<Box<dyn Source>> {
         let database = self.database.clone();
+        let buffers = self.buffers;
         let snapshot = self.open.of(request.together, || Snapshot::new(database.clone(), request.together));
         blocking(move || {
             let connection = database.read()?;
             let relation: Relation = catalogue::readable(&connection, &database, &request.stream)?;
             let size = extent::of(&connection, &relation)?;
-            let mut source = SqliteSource::new(snapshot, request, &relation)?;
+            let mut source = SqliteSource::new(snapshot, request, &relation, buffers)?;
             source.size = size;
             Ok(Box::new(source) as Box<dyn Source>)
         })

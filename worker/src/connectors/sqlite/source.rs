@@ -18,8 +18,8 @@ use super::snapshot::Snapshot;
 use super::types::Kind;
 use super::value::{Builder, Fault, date, time, timestamp};
 use crate::connector::{
-    BATCH_BYTES, ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Reject, RejectReason,
-    Result, Size, Source, SourceEnd, SourceEvent, SourceRequest, Split, is_long,
+    Buffers, ConnectorError, CursorWindow, Division, ErrorKind, EventStream, ReadSplit, Reject, RejectReason, Result,
+    Size, Source, SourceEnd, SourceEvent, SourceRequest, Split, is_long,
 };
 use crate::connectors::sql;
 
@@ -53,6 +53,8 @@ struct Rows {
     rowid: Option<usize>,
     /// How many columns there are, of which some are read.
     all_columns: usize,
+    /// A batch ends when it has so many bytes.
+    batch_bytes: u64,
 }
 
 impl Rows {
@@ -73,7 +75,12 @@ struct Times {
 }
 
 impl SqliteSource {
-    pub(super) fn new(snapshot: Arc<Snapshot>, request: SourceRequest, relation: &Relation) -> Result<Self> {
+    pub(super) fn new(
+        snapshot: Arc<Snapshot>,
+        request: SourceRequest,
+        relation: &Relation,
+        buffers: Buffers,
+    ) -> Result<Self> {
         let operation = format!("read {}", request.stream);
         if request.incremental || request.from.is_some() || request.to.is_some() {
             return Err(ConnectorError::new(ErrorKind::Config, operation, "a table has no position of its own")
@@ -112,7 +119,8 @@ impl SqliteSource {
         let range = whole.map(|rowid| format!("{select} NOT INDEXED WHERE {rowid} BETWEEN ?1 AND ?2 ORDER BY {rowid}"));
         let schema = Arc::new(Schema::new(fields));
         let all_columns = relation.columns.len();
-        let rows = Arc::new(Rows { request, schema, kinds, times, rowid, all_columns });
+        let batch_bytes = buffers.batch();
+        let rows = Arc::new(Rows { request, schema, kinds, times, rowid, all_columns, batch_bytes });
         let (transaction, size) = (Arc::default(), Size::default());
         Ok(Self { rows, statement, parameters, range, split_bytes: u64::MAX, snapshot, transaction, size })
     }
@@ -337,7 +345,7 @@ impl Transfer {
             end.read += 1;
             let bytes = batch.take(row, end.read).map_err(failed)??;
             end.bytes += bytes;
-            if batch.rows >= batch_rows || batch.bytes >= BATCH_BYTES {
+            if batch.rows >= batch_rows || batch.bytes >= source.batch_bytes {
                 for event in batch.finish()? {
                     if sender.blocking_send(Ok(event)).is_err() {
                         return Ok(None);

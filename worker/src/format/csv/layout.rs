@@ -16,6 +16,7 @@ use crate::connector::{Reject, RejectReason, Result};
 use crate::format::block::{Block, ReadPlan};
 use crate::format::cell::Cell;
 use crate::format::column::{Fault, Faults, assemble, build};
+use crate::format::decoding::{Decode, Decoded};
 use crate::format::records::reject;
 
 /// Where a column's values come from.
@@ -35,12 +36,6 @@ pub(super) struct Layout {
     slots: Vec<Option<usize>>,
     wanted: usize,
     pub(super) notes: Vec<String>,
-}
-
-/// The rows of a chunk, and the lines that end in it. Places of rejects count from the chunk's beginning.
-pub(super) struct Decoded {
-    pub(super) block: Block,
-    pub(super) lines: u64,
 }
 
 impl Layout {
@@ -74,31 +69,6 @@ impl Layout {
             Cow::Owned(text) => Cow::Owned(self.dialect.trimmed(&text).to_owned()),
         };
         if self.dialect.is_null(&value) { Cell::Null } else { Cell::Text(value) }
-    }
-
-    /// The block of a chunk; None when it is not regular. `last` says that no text comes after it.
-    pub(super) fn decode(&self, chunk: &[u8], last: bool) -> Result<Option<Decoded>> {
-        if !last && chunk.last() != Some(&b'\n') {
-            return Ok(None);
-        }
-        let Ok(text) = std::str::from_utf8(chunk) else { return Ok(None) };
-        let Some(split) = fields::split(chunk, &self.dialect, &self.slots, self.wanted) else { return Ok(None) };
-        let rows = split.starts.len();
-        let mut faults = Faults::default();
-        if self.dialect.ragged == RaggedRows::Reject {
-            for (row, fields) in &split.ragged {
-                faults.add(*row, || self.field_count(*fields));
-            }
-        }
-        let quote = self.dialect.quote;
-        let columns = self.columns(rows, &mut faults, |_, column| {
-            let spans = split.columns[column].iter();
-            spans.map(move |span| span.of(text, quote).map_or(Cell::Null, |value| self.cell(value)))
-        })?;
-        let batch = assemble(&self.plan.schema, columns, rows, &faults)?;
-        let rejects = self.chunk_rejects(chunk, &split, faults);
-        let lines = self.dialect.count_lines(chunk, false);
-        Ok(Some(Decoded { block: Block { batch, rejects, read: rows as u64 }, lines }))
     }
 
     fn columns<'a, C: Iterator<Item = Cell<'a>>>(
@@ -188,6 +158,33 @@ impl Layout {
     fn field_count(&self, fields: usize) -> Fault {
         let message = format!("the row has {}, not {}", counted(fields, "field"), self.slots.len());
         Fault { column: None, reason: RejectReason::FieldCount, message }
+    }
+}
+
+impl Decode for Layout {
+    fn plan(&self) -> &ReadPlan {
+        &self.plan
+    }
+
+    fn decode(&self, chunk: &[u8]) -> Result<Option<Decoded>> {
+        let Ok(text) = std::str::from_utf8(chunk) else { return Ok(None) };
+        let Some(split) = fields::split(chunk, &self.dialect, &self.slots, self.wanted) else { return Ok(None) };
+        let rows = split.starts.len();
+        let mut faults = Faults::default();
+        if self.dialect.ragged == RaggedRows::Reject {
+            for (row, fields) in &split.ragged {
+                faults.add(*row, || self.field_count(*fields));
+            }
+        }
+        let quote = self.dialect.quote;
+        let columns = self.columns(rows, &mut faults, |_, column| {
+            let spans = split.columns[column].iter();
+            spans.map(move |span| span.of(text, quote).map_or(Cell::Null, |value| self.cell(value)))
+        })?;
+        let batch = assemble(&self.plan.schema, columns, rows, &faults)?;
+        let rejects = self.chunk_rejects(chunk, &split, faults);
+        let lines = self.dialect.count_lines(chunk, false);
+        Ok(Some(Decoded { block: Block { batch, rejects, read: rows as u64 }, lines }))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Delimited text: its dialect, the splitting into records, the reading into batches.
 
-mod chunks;
 mod dialect;
 mod fields;
 mod layout;

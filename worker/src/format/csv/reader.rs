@@ -1,7 +1,7 @@
 //! Delimited text to batches: names from the header, types exact, every row good or rejected.
 //!
 //! ```text
-//! Splitter: header ─► Chunks ─► Layout::decode, on several threads ─► blocks, in the file's order
+//! Splitter: header ─► Decoding: chunks ─► Layout::decode, on several threads ─► blocks, in the file's order
 //!                        └ not regular: the chunk, and what its last record needs of the next, ─► Splitter ─► Layout::block
 //! ```
 
@@ -14,21 +14,17 @@ use aggregator_crds::connector::RaggedRows;
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::Field;
 
-use super::chunks::Chunks;
 use super::dialect::Dialect;
-use super::layout::{Decoded, Layout};
+use super::layout::Layout;
 use super::split::Splitter;
 use crate::connector::{ConnectorError, ErrorKind, Result, check_columns};
 use crate::format::block::{Block, BlockReader, Place, ReadPlan};
 use crate::format::cell::Cell;
+use crate::format::chunks::{Chunks, Ends};
 use crate::format::column::{Faults, build};
+use crate::format::decoding::{Decoding, SMALLEST_CHUNK, Worked};
 use crate::format::infer::{Guess, Guesses};
 use crate::format::records::allow;
-use crate::format::workers::Workers;
-
-/// The sizes of chunks: small enough that a few wait cheaply, large enough that handing them over costs nothing.
-const SMALLEST_CHUNK: usize = 64 * 1024;
-const LARGEST_CHUNK: usize = 2 * 1024 * 1024;
 
 /// Reads one file of delimited text.
 pub(crate) struct CsvReader {
@@ -44,26 +40,7 @@ enum Text {
     /// Record by record: the dialect has something that few files have.
     Parsed(Box<Splitter>),
     /// Chunk by chunk.
-    Chunked(Box<Chunked>),
-}
-
-struct Chunked {
-    chunks: Chunks,
-    workers: Workers<Worked>,
-    /// The last one given is so long that no other one is held beside it.
-    long: bool,
-    /// The size of the next chunk, in bytes.
-    size: usize,
-    smallest: usize,
-    /// Where the next chunk to be given out begins.
-    line: u64,
-    offset: u64,
-}
-
-/// A chunk, and what became of it.
-struct Worked {
-    text: Vec<u8>,
-    decoded: Result<Option<Decoded>>,
+    Chunked(Box<Decoding<Layout>>),
 }
 
 impl CsvReader {
@@ -105,25 +82,17 @@ impl CsvReader {
         if let Some(place) = plan.from {
             splitter.skip_to(place)?;
         }
-        let (threads, quote, location) = (plan.threads, dialect.quote, plan.location.clone());
-        let layout = Layout::new(dialect, plan, &names)?;
+        let (ends, location) = (Ends::Records(dialect.quote), plan.location.clone());
+        let layout = Arc::new(Layout::new(dialect, plan, &names)?);
         notes.extend(layout.notes.iter().cloned());
         let text = if let Some(smallest) = smallest {
             let (input, rest, line, offset) = splitter.into_rest()?;
-            let chunks = Chunks::new(input, rest, quote, location);
-            Text::Chunked(Box::new(Chunked {
-                chunks,
-                workers: Workers::new(threads),
-                long: false,
-                size: smallest,
-                smallest,
-                line,
-                offset,
-            }))
+            let chunks = Chunks::new(input, rest, ends, location);
+            Text::Chunked(Box::new(Decoding::new(Arc::clone(&layout), chunks, smallest, line, offset)))
         } else {
             Text::Parsed(Box::new(splitter))
         };
-        Ok(Self { layout: Arc::new(layout), text, ready: VecDeque::new(), notes })
+        Ok(Self { layout, text, ready: VecDeque::new(), notes })
     }
 
     /// Decodes more; false at the end.
@@ -135,94 +104,50 @@ impl CsvReader {
                 self.ready.push_back(self.layout.block(splitter, &mut records)?);
                 Ok(true)
             }
-            Text::Chunked(chunked) => chunked.fill(&self.layout, &mut self.ready),
+            Text::Chunked(decoding) => {
+                let Some(Worked { text, decoded }) = decoding.next_chunk()? else { return Ok(false) };
+                match decoded? {
+                    Some(decoded) => self.ready.extend(in_batches(decoding.pass_decoded(&text, decoded), most)),
+                    None => parse(decoding, &self.layout, text, &mut self.ready)?,
+                }
+                Ok(true)
+            }
         }
     }
 }
 
-impl Chunked {
-    fn fill(&mut self, layout: &Arc<Layout>, ready: &mut VecDeque<Block>) -> Result<bool> {
-        self.give(layout)?;
-        let Some(worked) = self.workers.take() else { return Ok(false) };
-        let Worked { text, decoded } = worked.map_err(|error| {
-            ConnectorError::new(ErrorKind::Bug, format!("read {}", layout.plan.location), error.to_string())
-        })?;
-        self.long = self.long && text.len() <= LARGEST_CHUNK;
-        match decoded? {
-            Some(decoded) => {
-                let rows = usize::try_from(decoded.block.read).unwrap_or(usize::MAX).max(1);
-                // As many bytes as a batch has rows.
-                let wanted = (text.len() / rows + 1).saturating_mul(layout.plan.batch_rows);
-                self.size = wanted.clamp(self.smallest, LARGEST_CHUNK);
-                let mut block = decoded.block;
-                for reject in &mut block.rejects {
-                    reject.line = reject.line.map(|line| line + self.line);
-                    reject.offset = reject.offset.map(|offset| offset + self.offset);
-                }
-                self.line += decoded.lines;
-                self.offset += text.len() as u64;
-                ready.extend(in_batches(block, layout.plan.batch_rows));
+/// Parses a chunk that is not regular, with as much of the following ones as its last record needs.
+fn parse(
+    decoding: &mut Decoding<Layout>,
+    layout: &Layout,
+    mut text: Vec<u8>,
+    ready: &mut VecDeque<Block>,
+) -> Result<()> {
+    let dialect = &layout.dialect;
+    loop {
+        let (line, offset) = decoding.begins();
+        let (length, lines) = (text.len() as u64, dialect.count_lines(&text, false));
+        let mut splitter = Splitter::over(text, dialect, &layout.plan.location, line, offset);
+        let mut open = None;
+        while let Some(mut records) = splitter.next(layout.plan.batch_rows)? {
+            if let Some(last) = records.rows.last().copied().filter(|row| splitter.may_go_on(*row))
+                && let Some(more) = decoding.more()?
+            {
+                records.pop();
+                let rest = splitter.text_from(last);
+                open = Some((rest.to_vec(), more));
             }
-            None => self.parse(layout, text, ready)?,
-        }
-        Ok(true)
-    }
-
-    /// Lets chunks be decoded, as many as there are threads.
-    fn give(&mut self, layout: &Arc<Layout>) -> Result<()> {
-        while self.workers.has_room() && !self.long {
-            let Some(text) = self.chunks.next(self.size)? else { break };
-            self.long = text.len() > LARGEST_CHUNK;
-            let (layout, last) = (Arc::clone(layout), self.chunks.ended());
-            self.workers.give(move || {
-                let decoded = layout.decode(&text, last);
-                Worked { text, decoded }
-            });
-        }
-        Ok(())
-    }
-
-    /// Parses a chunk that is not regular, with as much of the following ones as its last record needs.
-    fn parse(&mut self, layout: &Layout, mut text: Vec<u8>, ready: &mut VecDeque<Block>) -> Result<()> {
-        loop {
-            let (length, location) = (text.len() as u64, &layout.plan.location);
-            let lines = layout.dialect.count_lines(&text, false);
-            let mut splitter = Splitter::over(text, &layout.dialect, location, self.line, self.offset);
-            let mut open = None;
-            while let Some(mut records) = splitter.next(layout.plan.batch_rows)? {
-                if let Some(last) = records.rows.last().copied().filter(|row| row.open_quote)
-                    && let Some(more) = self.more()?
-                {
-                    records.pop();
-                    let rest = splitter.text_from(last);
-                    open = Some((rest.to_vec(), more));
-                }
-                if !records.rows.is_empty() {
-                    ready.push_back(layout.block(&splitter, &mut records)?);
-                }
+            if !records.rows.is_empty() {
+                ready.push_back(layout.block(&splitter, &mut records)?);
             }
-            let Some((mut rest, more)) = open else {
-                self.line += lines;
-                self.offset += length;
-                return Ok(());
-            };
-            self.line += lines - layout.dialect.count_lines(&rest, false);
-            self.offset += length - rest.len() as u64;
-            rest.extend(more);
-            text = rest;
         }
-    }
-
-    /// The text of the next chunk.
-    fn more(&mut self) -> Result<Option<Vec<u8>>> {
-        match self.workers.take() {
-            Some(Ok(Worked { text, .. })) => {
-                self.long = self.long && text.len() <= LARGEST_CHUNK;
-                Ok(Some(text))
-            }
-            Some(Err(error)) => Err(ConnectorError::new(ErrorKind::Bug, "read delimited text", error.to_string())),
-            None => self.chunks.next(self.size),
-        }
+        let Some((mut rest, more)) = open else {
+            decoding.pass(lines, length);
+            return Ok(());
+        };
+        decoding.pass(lines - dialect.count_lines(&rest, false), length - rest.len() as u64);
+        rest.extend(more);
+        text = rest;
     }
 }
 
@@ -254,7 +179,7 @@ impl BlockReader for CsvReader {
         }
         Ok(Some(match &mut self.text {
             Text::Parsed(splitter) => splitter.next_place()?,
-            Text::Chunked(chunked) => Place::Text { offset: chunked.offset, line: chunked.line },
+            Text::Chunked(decoding) => decoding.place(),
         }))
     }
 
@@ -417,11 +342,13 @@ pub(crate) fn infer(
 mod tests {
     use aggregator_crds::connector::CsvFormat;
     use aggregator_tests::random::Random;
+    use arrow::array::AsArray;
     use arrow::compute::concat_batches;
-    use arrow::datatypes::{DataType, Schema};
+    use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
 
     use super::*;
-    use crate::connector::Reject;
+    use crate::connector::{Buffers, Reject};
+    use crate::format::encoding::Utf8Reader;
 
     type Outcome = (RecordBatch, Vec<Reject>, u64);
 
@@ -450,7 +377,7 @@ mod tests {
         }
     }
 
-    fn rest(reader: &mut CsvReader, schema: &arrow::datatypes::SchemaRef) -> Result<Outcome> {
+    fn rest(reader: &mut CsvReader, schema: &SchemaRef) -> Result<Outcome> {
         let mut blocks = Vec::new();
         while let Some(block) = reader.next_block()? {
             assert!(block.batch.num_rows() <= 3);
@@ -459,7 +386,7 @@ mod tests {
         Ok(joined(schema, blocks))
     }
 
-    fn joined(schema: &arrow::datatypes::SchemaRef, blocks: Vec<Block>) -> Outcome {
+    fn joined(schema: &SchemaRef, blocks: Vec<Block>) -> Outcome {
         let (mut batches, mut rejects, mut read) = (Vec::new(), Vec::new(), 0);
         for block in blocks {
             batches.push(block.batch);
@@ -474,22 +401,32 @@ mod tests {
         format: &CsvFormat,
         smallest: Option<usize>,
         from: Option<Place>,
-    ) -> Result<(CsvReader, arrow::datatypes::SchemaRef)> {
-        let schema =
-            Arc::new(Schema::new(vec![Field::new("a", DataType::Int64, true), Field::new("c", DataType::Utf8, true)]));
-        let plan = ReadPlan {
-            schema: Arc::clone(&schema),
+    ) -> Result<(CsvReader, SchemaRef)> {
+        let plan = plan(from);
+        let schema = Arc::clone(&plan.schema);
+        let input = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+        Ok((CsvReader::taking(input, Dialect::new(format)?, plan, Some(names()), smallest)?, schema))
+    }
+
+    fn names() -> Vec<String> {
+        ["a", "b", "c"].map(str::to_owned).to_vec()
+    }
+
+    fn plan(from: Option<Place>) -> ReadPlan {
+        ReadPlan {
+            schema: Arc::new(Schema::new(vec![
+                Field::new("a", DataType::Int64, true),
+                Field::new("c", DataType::Utf8, true),
+            ])),
             known: None,
             location: "t".into(),
             rejects: true,
             batch_rows: 3,
             threads: 2,
+            buffers: Buffers::default(),
             constants: Vec::new(),
             from,
-        };
-        let input = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-        let names = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()];
-        Ok((CsvReader::taking(input, Dialect::new(format)?, plan, Some(names), smallest)?, schema))
+        }
     }
 
     /// Text of pieces that make trouble together: quotes in every place, ends of lines, characters of several bytes.
@@ -540,6 +477,28 @@ mod tests {
         }
         assert!(rows > 1_000 && rejects > 1_000, "{rows} rows and {rejects} rejects are no test");
         assert!(stops > 1_000, "{stops} stops are no test");
+    }
+
+    #[test]
+    fn a_record_that_a_chunk_cuts_is_read_with_the_next_chunk() {
+        let dialect = Dialect::new(&CsvFormat::default()).unwrap();
+        for (chunk, next, ids, begins) in [
+            // No line ends as chunks do.
+            ("1,x,2\r3,x,4\r5", ",x,6\r7,x,8\n", &[1_i64, 3, 5, 7][..], (5, 24)),
+            // A quote that is text seems to hold all lines behind it.
+            ("1,x,2\n3,5\",4\n5", ",x,6\n7,x,8\n", &[1, 3, 5], (4, 19)),
+            ("1,x,2\n3,5\",4\n5,x,6", "", &[1, 3, 5], (3, 18)),
+        ] {
+            let layout = Arc::new(Layout::new(dialect.clone(), plan(None), &names()).unwrap());
+            let rest = Utf8Reader::decoded(next.as_bytes().to_vec());
+            let chunks = Chunks::new(rest, Vec::new(), Ends::Records(dialect.quote), "t".into());
+            let mut decoding = Decoding::new(Arc::clone(&layout), chunks, 1, 1, 0);
+            let mut ready = VecDeque::new();
+            parse(&mut decoding, &layout, chunk.as_bytes().to_vec(), &mut ready).unwrap();
+            let (batch, rejects, read) = joined(&layout.plan.schema, ready.into());
+            assert_eq!(batch.column(0).as_primitive::<Int64Type>().values(), ids, "{chunk:?}");
+            assert_eq!((rejects, read, decoding.begins()), (Vec::new(), ids.len() as u64, begins), "{chunk:?}");
+        }
     }
 
     #[test]

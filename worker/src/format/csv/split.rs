@@ -224,6 +224,12 @@ impl Splitter {
         Ok((self.input, self.text, self.line, self.offset))
     }
 
+    /// Whether a row of the current block may go on behind the text: nothing in it ends the row.
+    pub(super) fn may_go_on(&self, row: Row) -> bool {
+        let ends = self.text.last().is_some_and(|last| self.dialect.ends_line(*last));
+        row.open_quote || (self.input_ended && row.end == self.text.len() && !ends)
+    }
+
     /// The text of a row of the current block and all that follows.
     pub(super) fn text_from(&self, row: Row) -> &[u8] {
         &self.text[row.start..]

@@ -72,6 +72,7 @@ mod tests {
 
     use super::row_groups::open;
     use super::*;
+    use crate::connector::Buffers;
     use crate::format::{Extent, FileWriter};
 
     /// Columns of all that Parquet treats differently: with and without a dictionary, nested, of nulls, of NaN.
@@ -108,7 +109,8 @@ mod tests {
 
         fn write(&self, name: &str, batch: &RecordBatch, extent: Extent) -> Piece {
             let path = self.path(name);
-            let mut writer = FileWriter::create(&path, &self.format, &batch.schema(), extent).unwrap();
+            let buffers = Buffers::default();
+            let mut writer = FileWriter::create(&path, &self.format, &batch.schema(), extent, buffers).unwrap();
             for from in (0..batch.num_rows()).step_by(1000) {
                 writer.write(&batch.slice(from, (batch.num_rows() - from).min(1000))).unwrap();
             }

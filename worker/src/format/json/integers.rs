@@ -75,14 +75,14 @@ fn is_of_number(byte: u8) -> bool {
 }
 
 /// The end of a text that begins at a quote.
-fn end_of_text(text: &[u8], begin: usize) -> usize {
+pub(super) fn end_of_text(text: &[u8], begin: usize) -> usize {
     let mut at = begin + 1;
-    while at < text.len() {
-        match text[at] {
-            b'\\' => at += 2,
-            b'"' => return at + 1,
-            _ => at += 1,
+    while let Some(found) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if text[at] == b'"' {
+            return at + 1;
         }
+        at += 2;
     }
     text.len()
 }

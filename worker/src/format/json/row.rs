@@ -11,7 +11,7 @@ use crate::format::cell::Cell;
 
 /// Reads one object into `row`, which has a cell for each wanted column. A key that stands twice has its last value.
 pub(super) struct RowSeed<'s, 'de> {
-    pub(super) places: &'s HashMap<&'s str, usize>,
+    pub(super) places: &'s HashMap<String, usize>,
     pub(super) row: &'s mut [Cell<'de>],
 }
 
