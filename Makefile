@@ -102,6 +102,7 @@ soak: ## Kill runs and operators at every point and at KILLS random moments (100
 	AGGREGATOR_POINTS=all cargo test --workspace --locked --test cli -- --nocapture points::
 	AGGREGATOR_KILLS=$(or $(KILLS),1000) cargo test --workspace --locked --test cli -- --nocapture moments::
 	AGGREGATOR_KILLS=200 cargo test --workspace --locked --test cli -- --nocapture up_kills::
+	AGGREGATOR_FAULTS=all cargo test --workspace --locked --test cli -- --nocapture stores::
 	AGGREGATOR_STATES=$(or $(STATES),1000000) cargo test --workspace --locked --lib -- --nocapture model:: clock:: schedule::
 	AGGREGATOR_FAULTS=all cargo test --workspace --locked --test faults -- --nocapture
 	AGGREGATOR_FAULTS=all AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test faults -- --nocapture
@@ -132,7 +133,7 @@ reliability: ## Run the tests of docs/reliability.md, and write its figures; as 
 	AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test faults -- --nocapture
 	cargo test --workspace --locked --test cluster -- --nocapture leaders:: chaos:: under:: ends:: zombies:: fires:: walks::
 	AGGREGATOR_PLANE=embedded cargo test --workspace --locked --test cluster -- --nocapture leaders::
-	cargo test --workspace --locked --test cli -- --nocapture points:: moments::
+	cargo test --workspace --locked --test cli -- --nocapture points:: moments:: stores::
 	@CARGO_MANIFEST_DIR="$(CURDIR)/operator" "$(CARGO_TARGET_DIR)/debug/examples/reliability"
 
 .PHONY: fuzz

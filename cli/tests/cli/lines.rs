@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::aggregator::Said;
 use crate::delivery::{Mode, Sync};
+use crate::outcome::{Outcome, truthful};
 use crate::pair::{RUN, Round, Shape, Sink, Source, World};
 use crate::postgres::Database;
 use crate::rows::same;
@@ -95,37 +96,9 @@ impl Detour {
         self.shown = if decided { self.world.shape.again(&applied, Round(self.round)) } else { applied };
         same(&format!("{name}, the next run"), &self.world.visible(), &self.shown);
     }
-}
 
-/// A run that failed said so: that the way to the server is at fault, that it may be tried again, and what to look at.
-fn truthful(name: &str, said: &Said) -> Value {
-    let report: Value = serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("{name}: {error}: {said:?}"));
-    let error = &report["error"];
-    let code = match error["reason"].as_str() {
-        Some("Unreachable") => 3,
-        Some("Transient") => 1,
-        other => panic!("{name}: {other:?}: {report}"),
-    };
-    assert_eq!((said.code(), &error["exitCode"]), (Some(code), &code.into()), "{name}: {report}");
-    assert_eq!((&report["outcome"], &error["retryable"]), (&"Failed".into(), &true.into()), "{name}: {report}");
-    assert!(error["remedy"].as_str().is_some_and(|remedy| remedy.len() > 10), "{name}: {report}");
-    report
-}
-
-/// What became of a run whose road was cut.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Cut {
-    /// It went through all the same.
-    Recovered,
-    /// Nothing was committed, which was told.
-    Told,
-    /// It was committed and nobody heard of it, which was told.
-    Unanswered,
-}
-
-impl Detour {
     /// Cuts the road there, and lets the next run make up for it. None when the run had come to its end before.
-    fn cut(&mut self, direction: Direction, after: u64) -> Option<Cut> {
+    fn cut(&mut self, direction: Direction, after: u64) -> Option<Outcome> {
         let applied = self.next();
         let fault = Fault { direction, after, mode: Road::Refuse };
         let name = format!("{}, {fault:?}", self.world.name);
@@ -133,18 +106,9 @@ impl Detour {
             self.shown = applied;
             return None;
         };
-        let cut = if said.code() == Some(0) {
-            let report: Value = serde_json::from_str(&said.stdout).expect("a report");
-            assert!(committed && report["ledger"]["balanced"] == Value::Bool(true), "{name}: {report}");
-            Cut::Recovered
-        } else {
-            let report = truthful(&name, &said);
-            let remedy = report["error"]["remedy"].as_str().expect("a remedy");
-            assert!(!committed || remedy.contains("whether it was committed is unknown"), "{name}: {report}");
-            if committed { Cut::Unanswered } else { Cut::Told }
-        };
+        let outcome = Outcome::of(&name, &said, committed);
         self.make_up(&name, applied, committed);
-        Some(cut)
+        Some(outcome)
     }
 }
 
@@ -163,7 +127,7 @@ fn cut(source: Source, sink: Sink, mode: Mode, places: u64) -> usize {
         // Some bytes more or less are sent each time, as numbers have more digits.
         detour.proxy.skip_logins(true);
         let answer = sink == Sink::Postgres && direction == Direction::ToClient;
-        let fits = |cut: &Cut| !answer || *cut == Cut::Unanswered;
+        let fits = |cut: &Outcome| !answer || *cut == Outcome::Unanswered;
         let mut seen = Vec::new();
         let ending = (0..TRIES).find_map(|_| {
             let length = detour.measure()[number].1;
@@ -176,17 +140,17 @@ fn cut(source: Source, sink: Sink, mode: Mode, places: u64) -> usize {
             ending.unwrap_or_else(|| panic!("{}, {direction:?}: the end was not met: {seen:?}", detour.world.name)),
         );
     }
-    let count = |wanted: Cut| cuts.iter().filter(|cut| **cut == wanted).count();
+    let count = |wanted: Outcome| cuts.iter().filter(|cut| **cut == wanted).count();
     println!(
         "{}: {} cuts, of which {} were told, {} of a commit, and {} did no harm",
         detour.world.name,
         cuts.len(),
-        count(Cut::Told),
-        count(Cut::Unanswered),
-        count(Cut::Recovered)
+        count(Outcome::Told),
+        count(Outcome::Unanswered),
+        count(Outcome::Recovered)
     );
-    assert!(count(Cut::Told) as u64 > places, "{}: {cuts:?}", detour.world.name);
-    count(Cut::Unanswered)
+    assert!(count(Outcome::Told) as u64 > places, "{}: {cuts:?}", detour.world.name);
+    count(Outcome::Unanswered)
 }
 
 #[test]

@@ -122,7 +122,8 @@ fn all_into(sink: Sink) {
             // Kills that hit it then show nothing.
             world.edit("splitSize: 64Ki", "splitSize: 10Mi");
         }
-        let Killed { hit, decided, length } = world.play_moments(kills(), after == 0 && source == sources[sources.len() - 1]);
+        let Killed { hit, decided, length } =
+            world.play_moments(kills(), after == 0 && source == sources[sources.len() - 1]);
         after += decided;
         note(
             "kills",

@@ -284,6 +284,17 @@ impl World {
         world
     }
 
+    /// The same world once more, with a bucket of its own. Only a world of files and objects can be had twice.
+    pub(crate) fn copy(&self) -> Self {
+        assert!(self.database.is_none() && self.served.is_none(), "{} has another server", self.name);
+        let (place, store) = (self.place.copy(), self.store.as_ref().map(Store::copy));
+        let world = Self { name: self.name.clone(), shape: self.shape, place, database: None, store, served: None };
+        if let (Some(from), Some(to)) = (&self.store, &world.store) {
+            world.edit(&from.manifest(), &to.manifest());
+        }
+        world
+    }
+
     /// Changes the manifests.
     pub(crate) fn edit(&self, from: &str, to: &str) {
         let text = std::fs::read_to_string(self.place.file("m/pipeline.yaml")).expect("manifests");

@@ -36,6 +36,16 @@ impl Store {
         other
     }
 
+    /// The port of the server.
+    pub(crate) fn port(&self) -> u16 {
+        self.server.port()
+    }
+
+    /// The address of the server, as it stands in the manifest.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.bucket.endpoint
+    }
+
     pub(crate) fn put(&self, key: &str, text: &str) {
         self.runtime.block_on(self.bucket.put(key, text));
     }
@@ -91,7 +101,8 @@ impl Store {
         let mut hidden = BTreeSet::new();
         for record in self.records() {
             let names = |list: &Value| -> Vec<String> {
-                let list = list.as_array().into_iter().flatten();
+                // What has a fixed name is whole at any moment.
+                let list = list.as_array().into_iter().flatten().filter(|name| name["replaces"] != true);
                 list.map(|name| name.as_str().or(name["to"].as_str()).expect("a name").to_owned()).collect()
             };
             let journal = &record["journal"];
