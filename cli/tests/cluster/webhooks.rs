@@ -47,17 +47,24 @@ fn post(project: &Project, address: &str, schedule: &str, headers: &[(&str, &str
     (status, serde_json::from_str(&body).expect("JSON"))
 }
 
-#[test]
-fn a_request_with_the_token_is_one_run_whoever_answers_it() {
+/// Two operators that listen, of which the first acts, and a Schedule that waits for requests. Gives where they listen.
+fn two_that_listen() -> (Project, Vec<String>) {
     let mut project = Project::without_operator(true);
     project.arguments = ["--webhook-address", "127.0.0.1:0"].map(str::to_owned).into();
     project.start();
+    eventually("an operator that acts", || project.log().contains("the operator acts").then_some(()));
     project.start();
     let operators: Vec<String> = project.operators.iter().map(address).collect();
     project.write("in/a.csv", "id,name\n1,one\n");
     project.copy_files("move", "{}");
     schedule(&project);
     until(&project, "Waiting");
+    (project, operators)
+}
+
+#[test]
+fn a_request_with_the_token_is_one_run_whoever_answers_it() {
+    let (mut project, operators) = two_that_listen();
 
     let ask = |operator: usize, headers: &[(&str, &str)]| post(&project, &operators[operator], NAME, headers);
     let wrong = ask(0, &[("Authorization", "Bearer another token")]);
@@ -130,16 +137,7 @@ fn begun(project: &Project, address: &str, key: &str) -> TcpStream {
 
 #[test]
 fn an_operator_that_ends_answers_those_that_have_asked() {
-    let mut project = Project::without_operator(true);
-    project.arguments = ["--webhook-address", "127.0.0.1:0"].map(str::to_owned).into();
-    project.start();
-    eventually("an operator that acts", || project.log().contains("the operator acts").then_some(()));
-    project.start();
-    let operators: Vec<String> = project.operators.iter().map(address).collect();
-    project.write("in/a.csv", "id,name\n1,one\n");
-    project.copy_files("move", "{}");
-    schedule(&project);
-    until(&project, "Waiting");
+    let (mut project, operators) = two_that_listen();
     eventually("a second operator that is ready", || {
         (Project::ask(&project.operators[1], "/readyz") == "ok").then_some(())
     });

@@ -99,6 +99,12 @@ impl ConnectorError {
         self
     }
 
+    /// It went wrong behind the decision of a commit, which whoever comes next goes on with.
+    #[must_use]
+    pub fn stands(self) -> Self {
+        self.decided("the commit stands: the next run goes on with it")
+    }
+
     /// Says where the manifest says it, unless that is known better already.
     #[must_use]
     pub fn at(mut self, place: Option<Place>) -> Self {

@@ -261,8 +261,11 @@ impl Commits {
         }
         let journal = Journal { changes, next };
         // From the rename of this record on, the commit stands: whoever comes next finishes it.
-        self.save(&State { record, journal: Some(journal.clone()) }, step)?;
-        self.finish(&journal, step)?;
+        if let Err(error) = self.save(&State { record, journal: Some(journal.clone()) }, step) {
+            let is_there = self.load().is_ok_and(|state| state.is_some_and(|it| it.journal.as_ref() == Some(&journal)));
+            return Err(if is_there { error.stands() } else { error });
+        }
+        self.finish(&journal, step).map_err(ConnectorError::stands)?;
         if let Err(error) = self.remove_run(&attempt.run) {
             tracing::warn!(%error, "could not remove a staging folder that is done with");
         }
@@ -408,6 +411,8 @@ mod tests {
             count += 1;
             if count > steps { Err(stop()) } else { Ok(()) }
         });
+        // The first two steps write the record down that decides.
+        assert!(outcome.as_ref().err().is_none_or(|error| error.decided == (steps > 1)), "{steps}: {outcome:?}");
         outcome.is_err()
     }
 

@@ -181,8 +181,7 @@ impl Commits {
             step("decide")?;
             let Swap::Done(etag) = self.record.swap(&mut state, Some(&etag)).await.map_err(in_doubt)? else { continue };
             // From here on the commit stands: whoever comes next finishes it.
-            let finished = self.finish(state, etag, step).await;
-            if finished.map_err(|error| error.decided("the commit stands: the next run finishes it"))?.is_none() {
+            if self.finish(state, etag, step).await.map_err(ConnectorError::stands)?.is_none() {
                 tracing::debug!(record = self.record.path, "somebody else finished the commit");
             }
             if let Err(error) = self.remove_run(attempt).await {
@@ -378,10 +377,13 @@ mod tests {
         /// Runs a commit that is killed before its n-th step. Says whether the kill was hit.
         async fn commit_until(&self, steps: usize) -> bool {
             let mut left = steps;
-            self.commits
+            let outcome = self
+                .commits
                 .commit(&self.attempt, &positions(), 2, &self.changes, &mut |_| stop_after(&mut left))
-                .await
-                .is_err()
+                .await;
+            // The first step is the decision.
+            assert!(outcome.as_ref().err().is_none_or(|error| error.decided == (steps > 0)), "{steps}: {outcome:?}");
+            outcome.is_err()
         }
 
         /// What a reader sees who knows of no commits.
