@@ -131,15 +131,20 @@ impl Gathering {
     }
 
     fn take(&mut self, batch: RecordBatch) -> Result<()> {
-        let bytes = width::bytes(&batch);
+        let (bytes, rows) = (width::bytes(&batch), batch.num_rows());
         if self.held.saturating_add(bytes) > self.most {
             self.let_go()?;
         }
-        self.held += bytes;
+        let before = self.coalescer.get_buffered_rows();
         self.coalescer.push_batch(batch)?;
-        if self.coalescer.has_completed_batch() {
-            self.held = 0;
-        } else if self.held >= self.most {
+        let gathered = self.coalescer.get_buffered_rows();
+        if gathered == before + rows {
+            self.held += bytes;
+        } else {
+            // There were enough for a batch: what is left of this one.
+            self.held = bytes.checked_div(rows).unwrap_or_default().saturating_mul(gathered);
+        }
+        if self.held >= self.most {
             self.let_go()?;
         }
         Ok(())

@@ -7,9 +7,10 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::execution::context::SessionState;
+use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, SendableRecordBatchStream};
 use datafusion::prelude::SessionConfig;
 use futures::TryStreamExt;
 
@@ -24,7 +25,7 @@ pub(super) fn buffers(config: &SessionConfig) -> Buffers {
     config.get_extension::<Buffers>().map_or_else(Buffers::default, |buffers| *buffers)
 }
 
-/// The rows of a plan of one partition. Nothing is read before somebody asks for the first of them.
+/// The rows of a plan, those of all its partitions. Nothing is read before somebody asks for the first of them.
 #[must_use]
 pub fn start(plan: Arc<dyn ExecutionPlan>, state: &SessionState) -> SendableRecordBatchStream {
     let (schema, context) = (plan.schema(), TaskContext::from(state));
@@ -41,9 +42,13 @@ pub fn start(plan: Arc<dyn ExecutionPlan>, state: &SessionState) -> SendableReco
         if let Some(gathered) = Gathered::by(&plan, rows, bytes) {
             narrowed.set_extension(Arc::new(gathered));
         }
-        plan.execute(0, Arc::new(context.with_session_config(narrowed)))
+        in_one_partition(plan).execute(0, Arc::new(context.with_session_config(narrowed)))
     };
     Box::pin(RecordBatchStreamAdapter::new(schema, futures::stream::once(started).try_flatten()))
+}
+
+fn in_one_partition(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    if plan.output_partitioning().partition_count() > 1 { Arc::new(CoalescePartitionsExec::new(plan)) } else { plan }
 }
 
 /// The plan with filters whose rows are gathered by their bytes, too. They are told how many they gather when they are planned,

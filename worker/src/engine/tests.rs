@@ -17,7 +17,7 @@ use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::{Extension, LogicalPlan, TableSource, col, lit};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, SendableRecordBatchStream};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::{StreamExt, TryStreamExt};
 
@@ -54,7 +54,10 @@ fn state(memory: usize) -> SessionState {
         .with_memory_pool(Arc::new(GreedyMemoryPool::new(memory)))
         .build_arc()
         .expect("an environment");
-    let config = SessionConfig::new().with_target_partitions(2).with_sort_spill_reservation_bytes(64 * 1024);
+    let config = SessionConfig::new()
+        .with_target_partitions(2)
+        .with_round_robin_repartition(false)
+        .with_sort_spill_reservation_bytes(64 * 1024);
     SessionStateBuilder::new().with_config(config).with_runtime_env(env).build()
 }
 
@@ -201,7 +204,6 @@ async fn rows_that_a_reader_did_not_want_are_still_read_and_counted() {
 #[tokio::test]
 async fn rows_that_turn_out_wide_are_gathered_by_their_bytes() {
     let most = Buffers::default().batch();
-    // Rows are also dealt out to two partitions, which gather 8192 each: room for these is taken from the pool.
     let bench = Bench::new(256 * 1024 * 1024);
     let plan = bench.plan("SELECT id, text FROM numbers WHERE id % 10 <> 0").await;
     // A batch of 8192 rows would have 32 MB. The last batch alone has more than one may have.
@@ -215,6 +217,18 @@ async fn rows_that_turn_out_wide_are_gathered_by_their_bytes() {
     let bytes: Vec<u64> = batches.iter().map(|batch| width::bytes(batch) as u64).collect();
     assert!(bytes.iter().all(|bytes| *bytes <= most), "{bytes:?}");
     assert!(bytes.iter().filter(|bytes| **bytes > most / 4).count() > 10, "they are gathered all the same: {bytes:?}");
+}
+
+#[tokio::test]
+async fn all_partitions_of_a_plan_are_started() {
+    let bench = Bench::new(24 * 1024 * 1024);
+    let plan = bench.plan("SELECT id, max(text) AS text FROM numbers GROUP BY id").await;
+    assert_eq!(plan.output_partitioning().partition_count(), 2, "rows are dealt out");
+    bench.connect(numbers());
+    let batches: Vec<RecordBatch> = start(plan, &bench.state).try_collect().await.expect("rows");
+    let mut ids = ids(&batches);
+    ids.sort_unstable();
+    assert!(ids.into_iter().eq(0..BATCHES * ROWS));
 }
 
 #[tokio::test]

@@ -7,9 +7,8 @@ use aggregator_compiler::graph::{CompiledPipeline, Grain, NodeKind};
 use arrow::array::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SessionState;
-use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, SendableRecordBatchStream};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use futures::TryStreamExt;
 
 use super::error::{NodeError, RunError};
@@ -134,7 +133,7 @@ impl Graph {
                     let Some(plan) = compiled.transforms.get(&node.name) else { continue };
                     let plan = planner(own, &outputs).plan(state, plan).await.map_err(failed)?;
                     size = Size::of(plan.as_ref());
-                    plans.insert(node.name.clone(), single_partition(plan));
+                    plans.insert(node.name.clone(), plan);
                 }
             }
             let output = NodeOutput::new(Arc::clone(own), schema, size);
@@ -150,7 +149,7 @@ impl Graph {
                 .plan(state, plan)
                 .await
                 .map_err(|error| RunError::from_stream(&name, &error))?;
-            quality.push((check.name.clone(), single_partition(plan)));
+            quality.push((check.name.clone(), plan));
         }
         if let Some(output) = watched.and_then(|name| outputs.get(name)) {
             ends.sinks.insert(WATCHER.to_owned(), output.reader(WATCHER));
@@ -220,10 +219,6 @@ impl Ends {
         });
         Ok(futures::future::try_join_all(sinks).await?.into_iter().collect())
     }
-}
-
-fn single_partition(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
-    if plan.output_partitioning().partition_count() > 1 { Arc::new(CoalescePartitionsExec::new(plan)) } else { plan }
 }
 
 /// The stream of a node, its errors naming it.

@@ -81,11 +81,22 @@ impl Document<'_> {
 /// is more than that.
 fn names(path: &JsonPath) -> Option<Vec<String>> {
     let text = path.to_string();
-    let mut rest = text.strip_prefix('$')?.strip_suffix("[*]")?;
+    // Names are written as they are: one with a quote or a backslash in it would be read as another one.
+    if JsonPath::parse(&text).ok().as_ref() != Some(path) {
+        return None;
+    }
+    let text = text.strip_prefix('$')?;
+    let mut rest = text.strip_suffix("[*]").or_else(|| text.strip_suffix(".*"))?;
     let mut names = Vec::new();
     while !rest.is_empty() {
-        let (name, more) = rest.strip_prefix("['")?.split_once("']")?;
-        if name.contains(['\'', '\\']) {
+        let (name, more) = match rest.strip_prefix('.') {
+            Some(dotted) => dotted.split_at(dotted.find(['.', '[']).unwrap_or(dotted.len())),
+            None => rest.strip_prefix("['")?.split_once("']")?,
+        };
+        // Behind a dot: a second one looks for what comes after it everywhere, a star at all that there is. Quotes are between
+        // several names.
+        let other = if rest.starts_with('.') { name.is_empty() || name == "*" } else { name.contains('\'') };
+        if other {
             return None;
         }
         names.push(name.to_owned());
@@ -281,7 +292,24 @@ mod tests {
         assert!(read(text, "$.e[*]", Buffers::default()).expect("an empty list").is_empty());
         let error = read(text, "$.a.b[*]", Buffers::default()).expect_err("there is no b");
         assert_eq!(error.to_string(), "read d.json: nothing in the document is at `$.a.b[*]`");
-        assert!(names(&JsonPath::parse("$.a['b c'][*]").expect("a path")).is_some(), "it is a list's");
+    }
+
+    #[test]
+    fn a_path_of_names_is_told_from_one_that_looks_for_more() {
+        let names = |path: &str| names(&JsonPath::parse(path).expect(path));
+        let of = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(names("$[*]"), of(&[]));
+        assert_eq!(names("$.*"), of(&[]));
+        assert_eq!(names("$.data[*]"), of(&["data"]));
+        assert_eq!(names("$.a['b c'].d.*"), of(&["a", "b c", "d"]));
+        assert_eq!(names(r#"$["a"][''][ * ]"#), of(&["a", ""]));
+        for path in ["$..[*]", "$.a..[*]", "$..a[*]", "$.a[0][*]", "$.a['b','c'][*]", "$.*[*]", "$[?@.id][*]", "$.a"] {
+            assert_eq!(names(path), None, "{path}");
+        }
+        // Names that are written like the path of two, or like another one.
+        for path in [r#"$["a']['b"][*]"#, r#"$["a'b"][*]"#, r"$['a\\b'][*]"] {
+            assert_eq!(names(path), None, "{path}");
+        }
     }
 
     #[test]
