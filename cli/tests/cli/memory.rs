@@ -193,7 +193,7 @@ const LATER: &str = "{name: rows, connector: files, stream: later.csv}";
 const KEPT: &str = "from: result, connector: lake, stream: rows/";
 const COPIED: &str = "from: rows, connector: lake, stream: rows/";
 
-const WORKS: [Work; 12] = [
+const WORKS: [Work; 13] = [
     Work { name: "delimited text into Parquet", sources: ALL, transforms: "", sink: COPIED, ends: Ends::Well(MANY) },
     Work {
         name: "a sort",
@@ -248,6 +248,15 @@ const WORKS: [Work; 12] = [
         transforms: "{name: result, from: [rows], sql: {query: SELECT * FROM rows WHERE id % 7 <> 0}}",
         sink: KEPT,
         ends: Ends::Well(WIDENING - WIDENING.div_ceil(7)),
+    },
+    Work {
+        // How large groups are is not known, so the join is built from the wide rows. Each meets ten others: 400 MB.
+        name: "a join of rows that turn out wide",
+        sources: "{name: rows, connector: files, stream: wide.csv}, {name: some, connector: files, stream: some.csv}",
+        transforms: "{name: result, from: [rows, some], sql: {query: \"SELECT b.id, a.text FROM rows a JOIN (SELECT id FROM \
+                     some WHERE id < 1000 GROUP BY id) b ON a.id = 20000 + b.id % 100\"}}",
+        sink: KEPT,
+        ends: Ends::Well(1000),
     },
     Work {
         name: "a JSON document",
@@ -316,13 +325,15 @@ fn give(place: &Place) {
         std::fs::create_dir_all(place.file(folder)).expect("a folder");
         std::fs::hard_link(place.file("some.csv"), place.file(folder).join("rows.csv")).expect("a link");
     }
-    let mut file = writing("later.csv");
-    writeln!(file, "id,text").expect("written");
-    for row in 0..WIDENING {
-        let length = if row < NARROW { 10 } else { 400_000 };
-        writeln!(file, "{row},{}", letters.text(row, length)).expect("written");
+    for (name, count) in [("later.csv", WIDENING), ("wide.csv", NARROW + 100)] {
+        let mut file = writing(name);
+        writeln!(file, "id,text").expect("written");
+        for row in 0..count {
+            let length = if row < NARROW { 10 } else { 400_000 };
+            writeln!(file, "{row},{}", letters.text(row, length)).expect("written");
+        }
+        file.flush().expect("written");
     }
-    file.flush().expect("written");
     write(File::create(place.file("large.parquet")).expect("a file"), i64::try_from(LARGE).expect("few"));
     // Of 128 MiB, which may have such a document, it has 120 MB.
     let mut file = writing("document.json");

@@ -1,7 +1,7 @@
 //! The leaf of a node's plan: rows of an input node.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::Statistics;
@@ -15,12 +15,12 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, SendableRecordBatchStream,
 };
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 
-use super::gathered::Gathered;
+use super::gathered::watched;
 use super::output::Reader;
 use super::start::buffers;
-use super::width::{parts, width};
+use super::width::{cut, width};
 use crate::connector::Size;
 
 /// Rows of an input node, in one partition, read once.
@@ -28,6 +28,8 @@ pub(super) struct EdgeExec {
     from: String,
     size: Size,
     rows: Mutex<Option<Rows>>,
+    /// That of the first rows, when they were there.
+    width: OnceLock<usize>,
     projection: Option<Vec<usize>>,
     properties: Arc<PlanProperties>,
 }
@@ -62,6 +64,7 @@ impl EdgeExec {
             size: reader.size().of_columns(names.len(), all_columns),
             from: reader.from().to_owned(),
             rows: Mutex::new(Some(Rows::Waiting(reader))),
+            width: OnceLock::new(),
             projection,
             properties: Arc::new(properties),
         })
@@ -76,10 +79,18 @@ impl EdgeExec {
             found = width(&batch);
             seen.push(Ok(batch));
         }
+        if let Some(width) = found {
+            self.width.get_or_init(|| width);
+        }
         let schema = stream.schema();
         let all = futures::stream::iter(seen).chain(stream);
         *self.lock() = Some(Rows::Begun(Box::pin(RecordBatchStreamAdapter::new(schema, all))));
         Ok(found)
+    }
+
+    /// How wide the first rows are, if somebody has waited for them.
+    pub(super) fn width(&self) -> usize {
+        self.width.get().copied().unwrap_or_default()
     }
 
     /// The rows; only once.
@@ -101,6 +112,14 @@ impl EdgeExec {
 
     fn lock(&self) -> MutexGuard<'_, Option<Rows>> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The edges of a plan.
+pub(super) fn edges(plan: &Arc<dyn ExecutionPlan>) -> Vec<&EdgeExec> {
+    match plan.downcast_ref::<EdgeExec>() {
+        Some(edge) => vec![edge],
+        None => plan.children().into_iter().flat_map(edges).collect(),
     }
 }
 
@@ -149,17 +168,7 @@ impl ExecutionPlan for EdgeExec {
         if partition != 0 {
             return Err(DataFusionError::Internal(format!("an edge has one partition, and not {partition}")));
         }
-        let config = context.session_config();
-        let most = buffers(config).batch();
-        let mut watch = config.get_extension::<Gathered>().map(|gathered| gathered.watch(&self.from, &context));
-        let cut = self.stream()?.map_ok(move |batch| futures::stream::iter(parts(batch, most))).try_flatten();
-        let passed = cut.map(move |batch| {
-            let batch = batch?;
-            if let Some(watch) = &mut watch {
-                watch.pass(&batch)?;
-            }
-            Ok(batch)
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(self.properties.eq_properties.schema()), passed)))
+        let most = buffers(context.session_config()).batch();
+        Ok(watched(cut(self.stream()?, most), &self.from, &context))
     }
 }

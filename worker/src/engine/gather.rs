@@ -89,17 +89,20 @@ impl ExecutionPlan for GatherExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let schema = self.input.schema();
-        // As DataFusion's own operators do: a batch that is not small is handed on as it is.
-        let coalescer =
-            BatchCoalescer::new(Arc::clone(&schema), self.rows).with_biggest_coalesce_batch_size(Some(self.rows / 2));
-        let input = self.input.execute(partition, context)?;
-        let gathering = Gathering { input, coalescer, held: 0, most: self.bytes, ended: false };
-        let gathered = futures::stream::try_unfold(gathering, |mut gathering| async move {
-            Ok(gathering.next().await?.map(|batch| (batch, gathering)))
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, gathered)))
+        Ok(gather(self.input.execute(partition, context)?, self.rows, self.bytes))
     }
+}
+
+/// Rows in batches of so many, or fewer when these have so many bytes.
+pub(super) fn gather(input: SendableRecordBatchStream, rows: usize, bytes: usize) -> SendableRecordBatchStream {
+    let schema = input.schema();
+    // As DataFusion's own operators do: a batch that is not small is handed on as it is.
+    let coalescer = BatchCoalescer::new(Arc::clone(&schema), rows).with_biggest_coalesce_batch_size(Some(rows / 2));
+    let gathering = Gathering { input, coalescer, held: 0, most: bytes, ended: false };
+    let gathered = futures::stream::try_unfold(gathering, |mut gathering| async move {
+        Ok(gathering.next().await?.map(|batch| (batch, gathering)))
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, gathered))
 }
 
 struct Gathering {
@@ -136,13 +139,13 @@ impl Gathering {
             self.let_go()?;
         }
         let before = self.coalescer.get_buffered_rows();
-        self.coalescer.push_batch(batch)?;
+        self.coalescer.push_batch(batch.clone())?;
         let gathered = self.coalescer.get_buffered_rows();
         if gathered == before + rows {
             self.held += bytes;
         } else {
             // There were enough for a batch: what is left of this one.
-            self.held = bytes.checked_div(rows).unwrap_or_default().saturating_mul(gathered);
+            self.held = width::bytes(&batch.slice(rows.saturating_sub(gathered), gathered.min(rows)));
         }
         if self.held >= self.most {
             self.let_go()?;

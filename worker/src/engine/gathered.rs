@@ -7,13 +7,16 @@ use arrow::array::RecordBatch;
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::physical_plan::joins::{CrossJoinExec, HashJoinExec, NestedLoopJoinExec, SortMergeJoinExec};
+use datafusion::physical_plan::joins::SortMergeJoinExec;
 use datafusion::physical_plan::repartition::RepartitionExec;
-use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, SendableRecordBatchStream};
+use futures::StreamExt;
 
+use super::join::JoinExec;
 use super::width;
 
-/// What the operators of a plan gather at a time, each of its own.
+/// What operators gather at a time, each of its own.
 pub(super) struct Gathered {
     /// How many rows.
     rows: usize,
@@ -22,34 +25,46 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// By operators that each gather so many rows, which are thought to have so many bytes; None when none gathers any.
-    pub(super) fn by(plan: &Arc<dyn ExecutionPlan>, rows: usize, bytes: u64) -> Option<Self> {
-        let operators = gathering(plan);
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let reckoned = |operators: usize| bytes.saturating_mul(operators).saturating_mul(2);
-        (operators > 0).then(|| Self { rows: rows.saturating_mul(operators), bytes: reckoned(operators) })
+    /// By so many operators that each gather so many rows, which are thought to have so many bytes.
+    pub(super) fn by(operators: usize, rows: usize, bytes: usize) -> Self {
+        Self { rows: rows.saturating_mul(operators), bytes: bytes.saturating_mul(operators).saturating_mul(2) }
     }
 
-    /// Watches rows that come from a node.
-    pub(super) fn watch(&self, from: &str, context: &TaskContext) -> Watch {
-        let reservation = MemoryConsumer::new(format!("wider rows of {from}")).register(context.memory_pool());
-        Watch { reservation, most: self.rows, reckoned: self.bytes, rows: 0, bytes: 0, before: 0 }
+    /// Watches rows; None when nobody gathers them.
+    fn watch(&self, from: &str, context: &TaskContext) -> Option<Watch> {
+        (self.rows > 0).then(|| {
+            let reservation = MemoryConsumer::new(format!("wider rows of {from}")).register(context.memory_pool());
+            Watch { reservation, most: self.rows, reckoned: self.bytes, rows: 0, bytes: 0, before: 0 }
+        })
     }
 }
 
-/// How many operators gather rows outside of the pool, each part of one by itself.
-fn gathering(plan: &Arc<dyn ExecutionPlan>) -> usize {
-    let gathers = plan.downcast_ref::<RepartitionExec>().is_some()
-        || plan.downcast_ref::<HashJoinExec>().is_some()
-        || plan.downcast_ref::<SortMergeJoinExec>().is_some()
-        || plan.downcast_ref::<NestedLoopJoinExec>().is_some()
-        || plan.downcast_ref::<CrossJoinExec>().is_some();
+/// Rows of a node or of a join, watched on their way to the operators that gather them in this context.
+pub(super) fn watched(rows: SendableRecordBatchStream, from: &str, context: &TaskContext) -> SendableRecordBatchStream {
+    let gathered = context.session_config().get_extension::<Gathered>();
+    let Some(mut watch) = gathered.and_then(|gathered| gathered.watch(from, context)) else { return rows };
+    let schema = rows.schema();
+    let passed = rows.map(move |batch| {
+        let batch = batch?;
+        watch.pass(&batch)?;
+        Ok(batch)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, passed))
+}
+
+/// How many operators gather rows outside of the pool, each part of one by itself, on their way from edges and joins to the
+/// plan's output. What these joins gather of their own sides is told to the sides, and not to who reads them.
+pub(super) fn gatherers(plan: &Arc<dyn ExecutionPlan>) -> usize {
+    if plan.is::<JoinExec>() {
+        return 0;
+    }
+    let gathers = plan.is::<RepartitionExec>() || plan.is::<SortMergeJoinExec>();
     let own = if gathers { plan.output_partitioning().partition_count() } else { 0 };
-    plan.children().into_iter().map(gathering).fold(own, usize::saturating_add)
+    plan.children().into_iter().map(gatherers).fold(own, usize::saturating_add)
 }
 
 /// Rows on their way into operators that gather them.
-pub(super) struct Watch {
+struct Watch {
     reservation: MemoryReservation,
     /// So many rows may be gathered at a time.
     most: usize,
@@ -66,7 +81,7 @@ impl Watch {
     ///
     /// # Errors
     /// When the pool has no room.
-    pub(super) fn pass(&mut self, batch: &RecordBatch) -> Result<()> {
+    fn pass(&mut self, batch: &RecordBatch) -> Result<()> {
         self.rows += batch.num_rows();
         self.bytes += width::bytes(batch);
         self.reservation.try_resize(self.before.max(self.bytes).saturating_sub(self.reckoned))?;
@@ -96,27 +111,32 @@ mod tests {
         let env = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(GreedyMemoryPool::new(100_000))).build_arc();
         let env = env.expect("an environment");
         let context = TaskContext::default().with_runtime(Arc::clone(&env));
-        let mut watch = Gathered { rows: 100, bytes: 10_000 }.watch("numbers", &context);
+        let watch = || Gathered { rows: 100, bytes: 10_000 }.watch("numbers", &context).expect("a watch");
+        let mut watched = watch();
         let reserved = || env.memory_pool.reserved();
         for _ in 0..10 {
-            watch.pass(&rows(50, 90)).expect("room");
+            watched.pass(&rows(50, 90)).expect("room");
         }
         assert_eq!(reserved(), 0, "rows are as wide as the first ones");
-        watch.pass(&rows(50, 1000)).expect("room");
+        watched.pass(&rows(50, 1000)).expect("room");
         assert!((40_000..41_000).contains(&reserved()), "{}", reserved());
-        watch.pass(&rows(49, 1000)).expect("room");
+        watched.pass(&rows(49, 1000)).expect("room");
         assert!((89_000..90_000).contains(&reserved()), "{}", reserved());
-        let error = watch.pass(&rows(50, 1000)).expect_err("150 rows of 1000 bytes are too many").to_string();
+        let error = watched.pass(&rows(50, 1000)).expect_err("150 rows of 1000 bytes are too many").to_string();
         assert!(error.contains("wider rows of numbers"), "{error}");
-        drop(watch);
+        drop(watched);
         assert_eq!(reserved(), 0);
 
-        let mut watch = Gathered { rows: 100, bytes: 10_000 }.watch("numbers", &context);
-        watch.pass(&rows(100, 500)).expect("room");
+        let mut watched = watch();
+        watched.pass(&rows(100, 500)).expect("room");
         assert!(reserved() > 40_000, "{}", reserved());
-        watch.pass(&rows(100, 50)).expect("room");
+        watched.pass(&rows(100, 50)).expect("room");
         assert!(reserved() > 40_000, "those before may still be there");
-        watch.pass(&rows(1, 50)).expect("room");
+        watched.pass(&rows(1, 50)).expect("room");
         assert_eq!(reserved(), 0, "narrow rows came");
+
+        assert!(Gathered::by(0, 8192, 10_000).watch("numbers", &context).is_none(), "nobody gathers");
+        let both = Gathered::by(2, 50, 2500);
+        assert_eq!((both.rows, both.bytes), (100, 10_000));
     }
 }

@@ -6,13 +6,17 @@
 //!                     └────────────────────────── rejects lane ◄── SieveExec ─────────────────┘
 //! ```
 
+mod build_side;
+mod collected;
 mod counters;
 mod edge;
 mod fan_out;
 mod gather;
 mod gathered;
+mod join;
 mod output;
 mod planner;
+mod probe_side;
 mod sieve;
 mod source;
 mod start;

@@ -1,6 +1,7 @@
 //! The streams between nodes: every reader gets every row, nobody waits for ever, memory stays bounded.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ use crate::connector::{Buffers, Size};
 use crate::ledger::EntryKind;
 use crate::rejects::RejectLane;
 
+mod joins;
+
 const BATCHES: i64 = 100;
 const ROWS: i64 = 500;
 
@@ -40,13 +43,17 @@ fn numbers() -> SendableRecordBatchStream {
 
 /// So many batches, whose texts are so long.
 fn rows(batches: i64, length: fn(i64) -> usize) -> SendableRecordBatchStream {
-    let batches = (0..batches).map(move |batch| {
-        let ids: Int64Array = (batch * ROWS..(batch + 1) * ROWS).collect();
-        let length = length(batch);
-        let texts = StringArray::from_iter_values(ids.values().iter().map(|id| format!("{id:0>length$}")));
-        Ok(RecordBatch::try_new(schema(), vec![Arc::new(ids), Arc::new(texts)])?)
-    });
+    let batches = (0..batches).map(move |number| Ok(batch(number * ROWS..(number + 1) * ROWS, length(number))));
     Box::pin(RecordBatchStreamAdapter::new(schema(), futures::stream::iter(batches)))
+}
+
+/// Rows of these ids, whose texts are so long.
+fn batch(ids: Range<i64>, length: usize) -> RecordBatch {
+    let ids: Int64Array = ids.collect();
+    let texts = StringArray::from_iter_values(
+        ids.values().iter().map(|id| format!("{}{id}", "0".repeat(length.saturating_sub(id.to_string().len())))),
+    );
+    RecordBatch::try_new(schema(), vec![Arc::new(ids), Arc::new(texts)]).expect("a batch")
 }
 
 fn state(memory: usize) -> SessionState {

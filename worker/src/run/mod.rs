@@ -23,7 +23,6 @@ mod pieces;
 mod places;
 mod plan;
 mod plans;
-mod pool;
 mod preview;
 mod progress;
 mod quality;

@@ -7,12 +7,11 @@ use datafusion::error::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::context::SessionState;
 use datafusion::execution::disk_manager::DiskManagerBuilder;
-use datafusion::execution::memory_pool::TrackConsumersPool;
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::SessionConfig;
 
 use super::memory;
-use super::pool::Pool;
 use super::spill::Spill;
 use crate::connector::Buffers;
 
@@ -71,7 +70,7 @@ pub(super) struct Machine {
 /// When the folder for spill files cannot be used.
 pub(super) fn machine(resources: &Resources) -> Result<Machine> {
     let top = std::num::NonZeroUsize::MIN.saturating_add(4);
-    let pool = TrackConsumersPool::new(Pool::new(bytes(resources)), top);
+    let pool = TrackConsumersPool::new(FairSpillPool::new(bytes(resources)), top);
     let spill = Spill::new(resources.spill.as_deref())?;
     let files = DiskManagerBuilder::default().with_temp_file_factory(Arc::clone(&spill) as _);
     let builder = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(files);

@@ -1,0 +1,201 @@
+//! Rows that are collected, and become one batch: a column at a time, so that never all of them are there twice.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
+use arrow::compute::concat;
+use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
+use datafusion::common::utils::memory::RecordBatchMemoryCounter;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::memory_pool::MemoryReservation;
+
+use super::width::of_column;
+
+/// Batches that were collected, column by column.
+pub(super) struct Collected {
+    schema: SchemaRef,
+    columns: Vec<Column>,
+    pub(super) rows: usize,
+    /// What was taken from the pool for them. Batches may share what they are made of, and columns may.
+    counter: RecordBatchMemoryCounter,
+}
+
+/// The parts of a column.
+struct Column {
+    parts: Vec<ArrayRef>,
+    counter: RecordBatchMemoryCounter,
+    /// Its schema, to be counted by.
+    schema: SchemaRef,
+}
+
+impl Collected {
+    /// Nothing yet, of these columns.
+    pub(super) fn of(schema: SchemaRef) -> Self {
+        let column = |field: &FieldRef| Column {
+            parts: Vec::new(),
+            counter: RecordBatchMemoryCounter::new(),
+            schema: Arc::new(Schema::new(vec![Arc::clone(field)])),
+        };
+        let columns = schema.fields().iter().map(column).collect();
+        Self { schema, columns, rows: 0, counter: RecordBatchMemoryCounter::new() }
+    }
+
+    /// Takes a batch, and room for it.
+    ///
+    /// # Errors
+    /// When the pool has no room.
+    pub(super) fn take(&mut self, batch: RecordBatch, reservation: &MemoryReservation) -> Result<()> {
+        reservation.try_grow(self.counter.count_batch(&batch))?;
+        self.rows += batch.num_rows();
+        for (column, part) in self.columns.iter_mut().zip(batch.columns()) {
+            column.counter.count_batch(&alone(&column.schema, part)?);
+            column.parts.push(Arc::clone(part));
+        }
+        Ok(())
+    }
+
+    /// All of them as one batch, whose room the reservation has.
+    ///
+    /// # Errors
+    /// When the pool has no room for a column that is there twice; when a column is longer than its type can tell.
+    pub(super) fn in_one(self, reservation: &MemoryReservation) -> Result<RecordBatch> {
+        let Self { schema, mut columns, rows, counter } = self;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        if columns.iter().all(|column| column.parts.len() == 1) {
+            let arrays = columns.iter_mut().filter_map(|column| column.parts.pop()).collect();
+            return Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?);
+        }
+        // What columns share is free when the last of them is done.
+        let apart = columns.iter().map(|column| column.counter.memory_usage()).sum::<usize>() == counter.memory_usage();
+        let mut arrays = Vec::with_capacity(columns.len());
+        for column in columns {
+            let before = column.counter.memory_usage();
+            arrays.push(column.in_one(reservation)?);
+            if apart {
+                reservation.shrink(before);
+            }
+        }
+        if !apart {
+            reservation.shrink(counter.memory_usage());
+        }
+        Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+    }
+}
+
+impl Column {
+    /// All of its parts as one, for which room is taken; that of the parts is given back by who has taken it.
+    fn in_one(self, reservation: &MemoryReservation) -> Result<ArrayRef> {
+        let parts: Vec<&dyn Array> = self.parts.iter().map(AsRef::as_ref).collect();
+        let shown = parts.iter().map(|part| of_column(*part)).sum::<usize>();
+        reservation.try_grow(shown)?;
+        let array = match parts.as_slice() {
+            [] => new_empty_array(self.schema.field(0).data_type()),
+            parts => concat(parts).map_err(|error| self.unjoinable(error))?,
+        };
+        let bytes = RecordBatchMemoryCounter::new().count_batch(&alone(&self.schema, &array)?);
+        // Of texts that are views, none is copied.
+        if bytes > shown {
+            reservation.try_grow(bytes - shown)?;
+        } else {
+            reservation.shrink(shown - bytes);
+        }
+        Ok(array)
+    }
+
+    fn unjoinable(&self, error: ArrowError) -> DataFusionError {
+        match error {
+            ArrowError::OffsetOverflowError(_) => DataFusionError::ResourcesExhausted(format!(
+                "the column `{}` of the build side of a join has more than 2 GiB",
+                self.schema.field(0).name()
+            )),
+            other => other.into(),
+        }
+    }
+}
+
+/// A column as a batch, as it is counted.
+fn alone(schema: &SchemaRef, column: &ArrayRef) -> Result<RecordBatch> {
+    Ok(RecordBatch::try_new(Arc::clone(schema), vec![Arc::clone(column)])?)
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Int64Array, StringArray, StringViewArray};
+    use arrow::compute::concat_batches;
+    use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool};
+
+    use super::*;
+
+    const TEXT: usize = 1000;
+
+    /// A hundred rows of about a kilobyte, twice: as a text, and as a view of one.
+    fn batch(first: i64) -> RecordBatch {
+        let texts = || (first..first + 100).map(|id| format!("{id:0>TEXT$}"));
+        let columns: [(&str, ArrayRef); 3] = [
+            ("id", Arc::new(Int64Array::from_iter_values(first..first + 100))),
+            ("text", Arc::new(StringArray::from_iter_values(texts()))),
+            ("view", Arc::new(StringViewArray::from_iter_values(texts()))),
+        ];
+        RecordBatch::try_from_iter(columns).expect("a batch")
+    }
+
+    fn pool(bytes: usize) -> (Arc<dyn MemoryPool>, MemoryReservation) {
+        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(bytes));
+        let reservation = MemoryConsumer::new("rows").register(&pool);
+        (pool, reservation)
+    }
+
+    fn collected(batches: &[RecordBatch], reservation: &MemoryReservation) -> Result<RecordBatch> {
+        let mut collected = Collected::of(batches[0].schema());
+        for batch in batches {
+            collected.take(batch.clone(), reservation)?;
+        }
+        collected.in_one(reservation)
+    }
+
+    #[test]
+    fn they_become_one_with_room_for_a_column_more() {
+        let batches: Vec<RecordBatch> = (0..10).map(|number| batch(number * 100)).collect();
+        let whole = concat_batches(&batches[0].schema(), &batches).expect("one");
+        // Two texts of a megabyte, and one of them again.
+        let (pool, reservation) = pool(3_600_000);
+        let one = collected(&batches, &reservation).expect("room");
+        assert_eq!(one, whole);
+        let bytes = RecordBatchMemoryCounter::new().count_batch(&one);
+        assert_eq!(pool.reserved(), bytes, "what is there was taken");
+        assert!(bytes < 2_500_000, "{bytes}");
+    }
+
+    #[test]
+    fn without_room_for_a_column_more_it_is_told() {
+        let batches: Vec<RecordBatch> = (0..10).map(|number| batch(number * 100)).collect();
+        let (_, reservation) = pool(2_600_000);
+        let error = collected(&batches, &reservation).expect_err("the text is there twice");
+        assert!(matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)), "{error}");
+    }
+
+    #[test]
+    fn what_columns_share_is_given_back_when_the_last_is_done() {
+        let text: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n("x".repeat(TEXT), 100)));
+        let both = RecordBatch::try_from_iter([("a", Arc::clone(&text)), ("b", text)]).expect("a batch");
+        let (pool, reservation) = pool(1_000_000);
+        let one = collected(&[both.clone(), both], &reservation).expect("room");
+        assert_eq!((one.num_rows(), one.column(0)), (200, one.column(1)));
+        assert_eq!(pool.reserved(), RecordBatchMemoryCounter::new().count_batch(&one));
+        drop(reservation);
+        assert_eq!(pool.reserved(), 0);
+    }
+
+    #[test]
+    fn no_rows_and_no_columns_are_one_batch_too() {
+        // A text has an offset also where there is none.
+        let (pool, reservation) = pool(size_of::<i32>());
+        let none = Collected::of(batch(0).schema()).in_one(&reservation).expect("little room is needed");
+        assert_eq!((none.num_rows(), none.num_columns(), pool.reserved()), (0, 3, size_of::<i32>()));
+        reservation.free();
+        let bare = batch(0).project(&[]).expect("no columns");
+        let one = collected(&[bare.clone(), bare], &reservation).expect("no room is needed");
+        assert_eq!((one.num_rows(), one.num_columns(), pool.reserved()), (200, 0, 0));
+    }
+}
