@@ -7,6 +7,16 @@ use jiff::Timestamp;
 /// The most bytes of a message: what users write may be quoted in it, and the API server takes 32 KiB of one message.
 const LONGEST: usize = 4096;
 
+/// A message as conditions have it: where it is too long, its beginning. That takes no more room than it needs.
+pub(crate) fn bounded(mut message: String) -> String {
+    if message.len() > LONGEST {
+        message.truncate(message.floor_char_boundary(LONGEST - '…'.len_utf8()));
+        message.push('…');
+        message.shrink_to_fit();
+    }
+    message
+}
+
 /// A condition as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
@@ -28,11 +38,7 @@ impl Said {
         reason: Reason,
         message: impl Into<String>,
     ) -> Self {
-        let mut message = message.into();
-        if message.len() > LONGEST {
-            message.truncate(message.floor_char_boundary(LONGEST - '…'.len_utf8()));
-            message.push('…');
-        }
+        let message = bounded(message.into());
         Self { condition_type, status, reason, message }
     }
 

@@ -21,6 +21,7 @@ pub mod index;
 pub mod labels;
 pub mod leader;
 pub mod lean;
+mod listener;
 pub mod metrics;
 #[cfg(test)]
 mod model;

@@ -5,7 +5,7 @@ use aggregator_crds::Pipeline;
 use aggregator_crds::pipeline::{DiagnosticSeverity, PipelineDiagnostic};
 use kube::ResourceExt;
 
-use super::checks::Checked;
+use super::checks::Found;
 use crate::news::short;
 use crate::run::Unresolved;
 
@@ -17,8 +17,8 @@ const OBJECT: usize = 600;
 const PATH: usize = 400;
 
 /// What the compiler says of a Pipeline; nothing, when something is missing that it needs to say anything.
-pub(super) fn told(pipeline: &Pipeline, checked: &Checked) -> Vec<PipelineDiagnostic> {
-    let all = match checked {
+pub(super) fn told(pipeline: &Pipeline, found: &Found) -> Vec<PipelineDiagnostic> {
+    let all = match found {
         Ok(warnings) => warnings,
         Err(Unresolved::Invalid(diagnostics) | Unresolved::SchemaMismatch(diagnostics)) => diagnostics,
         Err(_) => return Vec::new(),

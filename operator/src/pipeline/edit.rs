@@ -342,6 +342,11 @@ pub(super) fn note(kept: &mut ControllerRevision, edit: &Edit) {
     kept.annotations_mut().insert(EDIT.to_owned(), text);
 }
 
+/// The same edit, of which was told, to be written down once more.
+pub(super) fn once_more(told: &LastEdit) -> Edit {
+    Edit { class: told.class, fields: told.fields.clone(), message: told.message.clone() }
+}
+
 /// What the edit means that has made a revision; None when none has, or it does not say so.
 pub(super) fn of(kept: &ControllerRevision) -> Option<LastEdit> {
     let edit: Edit = serde_json::from_str(kept.annotations().get(EDIT)?).ok()?;

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use aggregator_crds::Reason;
 use aggregator_crds::condition::{Condition, ConditionStatus, ConditionType};
 use aggregator_crds::pipeline::{LastEdit, PipelineStatus};
+use aggregator_crds::{PipelineSpec, Reason};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::checks::Checked;
+use super::checks::{Checked, Refused};
 use super::freshness::Freshness;
 use super::view::View;
-use super::{diagnostics, edit, revision};
+use super::{edit, revision};
 use crate::action::{Action, Kind, Plan, Target};
 use crate::conditions::{Said, find, known, kstatus, led_by, renew};
 use crate::errand::Why;
-use crate::run::{self, Unresolved};
+use crate::run;
 
 /// How many revisions are kept, the newest one among them, when the Pipeline says nothing of it.
 const REVISIONS: usize = 10;
@@ -32,7 +32,7 @@ pub fn plan(view: &View, now: Timestamp) -> Plan {
     let mut plan = Plan::nothing();
     let checked = view.checked.as_ref();
     // A spec that cannot run is no version that anybody runs or goes back to.
-    if checked.as_ref().map_or_else(may_come_right, |_| true) {
+    if checked.is_valid() {
         plan.actions.extend(view.keep());
     }
     // Also while the spec cannot run: another one may have been kept just before that edit.
@@ -64,45 +64,62 @@ pub fn blocked(view: &View, why: &Why, now: Timestamp) -> Plan {
     Plan::nothing().then(Action::status(Target::of(Kind::Pipeline, &pipeline.metadata), &status))
 }
 
-/// Whether what is wrong is not the Pipeline's own fault, so that it may come right without an edit of it.
-fn may_come_right(error: &Unresolved) -> bool {
-    match error {
-        Unresolved::ConnectorMissing(_)
-        | Unresolved::TransformationMissing(_)
-        | Unresolved::VolumeMissing(_)
-        | Unresolved::SchemaMismatch(_) => true,
-        Unresolved::Invalid(_) | Unresolved::TooLarge(_) | Unresolved::Unwritable(_) => false,
-    }
-}
-
 impl View {
     /// Keeps the spec when the newest revision has another one, with what that edit means.
     fn keep(&self) -> Option<Action> {
-        let newest = self.revisions.first();
-        let before = newest.and_then(|newest| revision::spec(newest));
+        let before = self.newest_spec();
         if before.as_ref() == Some(&self.pipeline.spec) {
             return None;
         }
-        let number = newest.map_or(0, |newest| revision::number(newest)) + 1;
+        let status = self.pipeline.status.as_ref();
+        let is_same = status.and_then(|status| status.observed_generation) == self.pipeline.metadata.generation;
+        let (number, edit) = match self.deleted() {
+            // The version that it was of is kept anew, and what was told of it holds.
+            Some(told) if is_same => (told.revision, Some(edit::once_more(told))),
+            // Another version has another number.
+            told => {
+                let last = told.map_or(self.newest(), |told| told.revision);
+                (last.saturating_add(1), before.map(|before| edit::between(&before, &self.pipeline.spec)))
+            }
+        };
         let mut kept = revision::keep(&self.pipeline, number);
-        if let Some(before) = before {
-            edit::note(&mut kept, &edit::between(&before, &self.pipeline.spec));
+        if let Some(edit) = edit {
+            edit::note(&mut kept, &edit);
         }
         Some(Action::create(Kind::ControllerRevision, &kept))
     }
 
+    /// The number of the newest revision; 0 when there is none.
+    fn newest(&self) -> i64 {
+        self.revisions.first().map_or(0, |newest| revision::number(newest))
+    }
+
+    fn newest_spec(&self) -> Option<PipelineSpec> {
+        self.revisions.first().and_then(|newest| revision::spec(newest))
+    }
+
+    /// The edit that was told of last, where its revision is gone and none keeps the spec as it stands: somebody has deleted it,
+    /// or it is not seen yet.
+    fn deleted(&self) -> Option<&LastEdit> {
+        let told = self.pipeline.status.as_ref()?.last_edit.as_ref()?;
+        (told.revision > self.newest() && self.newest_spec().as_ref() != Some(&self.pipeline.spec)).then_some(told)
+    }
+
     /// What the edit means that has made the newest revision. A write of the status makes one Event at most: what is said of
-    /// the Pipeline and was not said before comes first, and this with the next look.
+    /// the Pipeline and was not said before comes first, and this with the next look. It is told once, also when its revision
+    /// is deleted, and kept anew.
     fn last_edit(&self, conditions: &[Condition]) -> Option<LastEdit> {
         let before = self.pipeline.status.as_ref();
+        let told = before.and_then(|status| status.last_edit.as_ref());
         let ready =
             |conditions: &[Condition]| find(conditions, ConditionType::Ready).map(|it| (it.status, it.reason.clone()));
         let said = ready(before.map_or(&[][..], |status| &status.conditions));
-        if said == ready(conditions) {
-            self.revisions.first().and_then(|newest| edit::of(newest))
-        } else {
-            before.and_then(|status| status.last_edit.clone())
+        if said != ready(conditions) || self.deleted().is_some() {
+            return told.cloned();
         }
+        let edit = self.revisions.first().and_then(|newest| edit::of(newest))?;
+        let time = told.filter(|told| told.revision == edit.revision).map_or(edit.time, |told| told.time);
+        Some(LastEdit { time, ..edit })
     }
 
     /// Lets the oldest revisions go, of which there are too many.
@@ -124,21 +141,21 @@ impl View {
         let before = self.pipeline.status.as_ref();
         let mut said = Vec::new();
         let draft = self.pipeline.spec.draft;
-        let (ready, reason, message) = match checked {
-            Ok(_) if draft => (false, Reason::PipelineIsDraft, "it compiles; it is a draft and never run".to_owned()),
-            Ok(_) => (true, Reason::Compiled, "it compiles, and everything it names is there".to_owned()),
-            Err(error) => (false, error.reason(), error.to_string()),
+        let refused = checked.refused.as_ref();
+        let (ready, reason, message) = match refused {
+            None if draft => (false, Reason::PipelineIsDraft, "it compiles; it is a draft and never run".to_owned()),
+            None => (true, Reason::Compiled, "it compiles, and everything it names is there".to_owned()),
+            Some(refused) => (false, refused.reason, refused.message.clone()),
         };
         said.push(Said::holds(ConditionType::Ready, ready, reason, message.clone()));
         let beside = kstatus(&said[0]);
-        let valid = checked.as_ref().map_or_else(may_come_right, |_| true);
-        said.push(match checked {
-            Err(error) if !valid => Said::holds(ConditionType::Valid, false, error.reason(), message),
+        said.push(match refused {
+            Some(refused) if !refused.may_come_right => Said::holds(ConditionType::Valid, false, reason, message),
             _ => Said::holds(ConditionType::Valid, true, Reason::Compiled, "no mistake was found in it"),
         });
-        let connectors = match checked {
-            Err(error @ (Unresolved::ConnectorMissing(_) | Unresolved::VolumeMissing(_))) => {
-                Said::holds(ConditionType::ConnectorsReady, false, error.reason(), error.to_string())
+        let connectors = match refused {
+            Some(Refused { reason: Reason::ConnectorMissing | Reason::VolumeMissing, message, .. }) => {
+                Said::holds(ConditionType::ConnectorsReady, false, reason, message.clone())
             }
             _ if let Some((name, ready)) = self.unready() => {
                 let text = format!("the Connector `{name}`: {}", ready.message);
@@ -172,14 +189,14 @@ impl View {
             phase: Some(
                 if ready {
                     "Ready"
-                } else if draft && checked.is_ok() {
+                } else if draft && refused.is_none() {
                     "Draft"
                 } else {
                     "NotReady"
                 }
                 .to_owned(),
             ),
-            diagnostics: diagnostics::told(&self.pipeline, checked),
+            diagnostics: checked.diagnostics.clone(),
             last_edit: self.last_edit(&conditions),
             conditions,
             // As everything else here: one that goes on is nobody's last run yet, and would be a write of its own.

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use aggregator_crds::pipeline::PipelineStatus;
+use aggregator_crds::schedule::ScheduleStatus;
 use aggregator_crds::{Checkpoint, Pipeline, PipelineRun, PipelineSpec, Reason, Schedule};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::checks::Checked;
 use super::plan::{blocked, plan};
 use super::view::View;
 use crate::action::{Action, Kind, Plan};
@@ -31,7 +33,7 @@ fn view() -> View {
         revisions: Vec::new(),
         connectors: Vec::new(),
         transformations: Vec::new(),
-        checked: Arc::new(Ok(Vec::new())),
+        checked: Arc::default(),
         runs: Vec::new(),
         checkpoint: None,
         schedules: Vec::new(),
@@ -40,8 +42,7 @@ fn view() -> View {
 
 /// One that reads what is new every hour, and whose last run has committed at ten minutes past nine.
 fn hourly() -> View {
-    let mut first = run("first", "True");
-    Arc::make_mut(&mut first).status.as_mut().expect("a status").completion_time = Some(at("09:10:00"));
+    let first = success("first", "09:10:00");
     let schedule: Schedule = object(json!({
         "apiVersion": aggregator_crds::API_VERSION, "kind": "Schedule",
         "metadata": {"name": "hourly", "namespace": "demo", "uid": "uid", "creationTimestamp": "2026-11-01T00:00:00Z"},
@@ -70,6 +71,13 @@ fn run(name: &str, status: &str) -> Arc<PipelineRun> {
     })))
 }
 
+/// A run that has ended well, and when.
+fn success(name: &str, ended: &str) -> Arc<PipelineRun> {
+    let mut run = run(name, "True");
+    Arc::make_mut(&mut run).status.as_mut().expect("a status").completion_time = Some(at(ended));
+    run
+}
+
 impl View {
     /// The world after the plan was carried out.
     fn after(mut self, done: &Plan) -> Self {
@@ -92,6 +100,25 @@ impl View {
     fn settled(self) -> Self {
         let done = plan(&self, now());
         self.after(&done)
+    }
+
+    /// The world after a look at a time.
+    fn looked(self, time: &str) -> Self {
+        let done = plan(&self, at(time));
+        self.after(&done)
+    }
+
+    /// A run has written into the Checkpoint.
+    fn written(mut self, by: &str, time: &str) -> Self {
+        let spec = &mut Arc::make_mut(self.checkpoint.as_mut().expect("a Checkpoint")).spec;
+        (spec.run, spec.time) = (Some(by.into()), Some(at(time)));
+        self
+    }
+
+    /// It does not compile.
+    fn refused(mut self, why: Unresolved) -> Self {
+        self.checked = Arc::new(Checked::of(&self.pipeline, &Err(why)));
+        self
     }
 
     /// Somebody has edited the spec.
@@ -120,19 +147,21 @@ impl View {
         conditions.map(|it| format!("{} {:?} {}", it.condition_type, it.status, it.reason)).collect()
     }
 
+    /// How recent the Checkpoint is said to be, if that is told.
+    fn said_of_checkpoint(&self) -> Option<String> {
+        self.conditions().into_iter().find(|it| it.starts_with("CheckpointFresh"))
+    }
+
     /// How recent the Checkpoint is at a time, if that is told, and in how many minutes it would be told otherwise.
     fn fresh(&self, now: Timestamp) -> (Option<String>, Option<u64>) {
         let done = plan(self, now);
-        let told = self.clone().after(&done).conditions().into_iter().find(|it| it.starts_with("CheckpointFresh"));
-        (told, done.again.map(|again| again.as_secs() / 60))
+        (self.clone().after(&done).said_of_checkpoint(), done.again.map(|again| again.as_secs() / 60))
     }
 }
 
 #[test]
 fn what_waits_for_an_edit_is_stalled() {
-    let mut view = view();
-    view.checked = Arc::new(Err(Unresolved::TooLarge(2_000_000)));
-    let view = view.settled();
+    let view = view().refused(Unresolved::TooLarge(2_000_000)).settled();
     let wanted = [
         "Ready False PlanTooLarge",
         "Valid False PlanTooLarge",
@@ -147,11 +176,9 @@ fn what_waits_for_an_edit_is_stalled() {
     assert_eq!(refused.conditions(), wanted, "the write may be taken as it is");
     assert_eq!(blocked(&refused, &why, now()), Plan::nothing());
     // What is not there may come, and a draft is one because somebody wants it so.
-    let mut missing = refused;
-    missing.checked = Arc::new(Err(Unresolved::ConnectorMissing("files".into())));
-    let mut draft = missing.settled();
+    let mut draft = refused.refused(Unresolved::ConnectorMissing("files".into())).settled();
     assert_eq!(draft.conditions().len(), 3, "{:?}", draft.conditions());
-    draft.checked = Arc::new(Ok(Vec::new()));
+    draft.checked = Arc::default();
     let draft = draft.edited(|spec| spec.draft = true).settled();
     assert_eq!(draft.conditions()[0], "Ready False PipelineIsDraft");
     assert_eq!(draft.conditions().len(), 3, "{:?}", draft.conditions());
@@ -176,22 +203,61 @@ fn a_checkpoint_is_fresh_until_two_fires_have_not_brought_it_on() {
 
     // A run that begins writes into the Checkpoint, and so does one that fails.
     for how in ["Unknown", "False"] {
-        let mut tried = late.clone();
+        let mut tried = late.clone().written("second", "12:00:05");
         tried.runs.insert(0, run("second", how));
-        let spec = &mut Arc::make_mut(tried.checkpoint.as_mut().expect("a Checkpoint")).spec;
-        (spec.run, spec.time) = (Some("second".into()), Some(at("12:00:05")));
         assert_eq!(tried.fresh(at("12:01:00")), (stale(), None), "{how}");
     }
-    let mut again = late.clone();
-    let mut second = run("second", "True");
-    Arc::make_mut(&mut second).status.as_mut().expect("a status").completion_time = Some(at("12:05:00"));
-    again.runs.insert(0, second);
+    let mut again = late;
+    again.runs.insert(0, success("second", "12:05:00"));
     assert_eq!(again.fresh(at("12:05:00")), (fresh(), Some(120)));
-    // Of a run that is gone, the Checkpoint tells.
-    let mut gone = late;
-    gone.runs.clear();
+    // Where nothing was said yet, the Checkpoint tells of a run that is gone.
+    let gone = View { runs: Vec::new(), ..hourly() };
     assert_eq!(gone.fresh(at("11:09:00")), (fresh(), Some(0)));
     assert_eq!(gone.fresh(at("11:10:00")), (stale(), None));
+}
+
+/// As with `failedRunsHistoryLimit: 0`: each run has written into the Checkpoint, and is gone soon after it has failed.
+#[test]
+fn runs_that_fail_and_go_leave_the_checkpoint_as_fresh_as_it_was() {
+    let (fresh, stale) = ("CheckpointFresh True Fresh", "CheckpointFresh False CheckpointStale");
+    let kept = hourly().looked("09:11:00");
+    let gone = View { runs: Vec::new(), ..kept.clone() };
+    let mut remembered = gone.clone();
+    let status = ScheduleStatus { last_successful_time: Some(at("09:10:00")), ..ScheduleStatus::default() };
+    Arc::make_mut(&mut remembered.schedules[0]).status = Some(status);
+    for (mut view, by) in [(kept, "its run"), (remembered, "its Schedule"), (gone, "what was said")] {
+        // It is overdue at eleven past eleven.
+        for (hour, wanted) in [("10", fresh), ("11", fresh), ("12", stale), ("13", stale)] {
+            let name = format!("at-{hour}");
+            for (minute, how) in [("00", Some("Unknown")), ("01", Some("False")), ("02", None)] {
+                view.runs.retain(|run| run.metadata.name.as_ref() != Some(&name));
+                if let Some(how) = how {
+                    view.runs.insert(0, run(&name, how));
+                    view = view.written(&name, &format!("{hour}:{minute}:05"));
+                }
+                view = view.looked(&format!("{hour}:{minute}:06"));
+                assert_eq!(view.said_of_checkpoint().as_deref(), Some(wanted), "by {by}, {hour}:{minute}");
+            }
+            view = view.looked(&format!("{hour}:11:00"));
+        }
+        assert_eq!(view.said_of_checkpoint().as_deref(), Some(stale), "by {by}");
+        view.runs.insert(0, success("last", "14:05:00"));
+        let view = view.looked("14:05:01");
+        assert_eq!(view.said_of_checkpoint().as_deref(), Some(fresh), "by {by}");
+    }
+}
+
+#[test]
+fn what_a_run_has_committed_that_is_gone_is_known_by_what_was_said() {
+    let mut view = hourly().looked("11:10:00");
+    assert_eq!(view.said_of_checkpoint().as_deref(), Some("CheckpointFresh False CheckpointStale"));
+    // Somebody runs it by hand, and the next run of the Schedule fails as those before.
+    view.runs.insert(0, success("by-hand", "11:30:00"));
+    let mut view = view.written("by-hand", "11:29:59").looked("11:30:01");
+    view.runs.remove(0);
+    let view = view.written("second", "12:01:05").looked("12:02:00");
+    assert_eq!(view.fresh(at("13:30:00")), (Some("CheckpointFresh True Fresh".to_owned()), Some(0)));
+    assert_eq!(view.fresh(at("13:30:01")), (Some("CheckpointFresh False CheckpointStale".to_owned()), None));
 }
 
 #[test]
@@ -264,11 +330,55 @@ fn an_edit_is_told_when_its_revision_is_seen() {
 }
 
 #[test]
+fn an_edit_is_told_once_when_somebody_deletes_its_revision() {
+    let to = |place: &'static str| move |spec: &mut PipelineSpec| spec.sinks[0].stream = place.to_owned();
+    let mut view = view().settled().edited(|spec| spec.description = Some("rows".to_owned())).settled().settled();
+    view = view.edited(to("elsewhere/")).settled().settled();
+    let status = Arc::make_mut(&mut view.pipeline).status.as_mut().expect("a status");
+    status.last_edit.as_mut().expect("an edit").time = Some(at("09:00:00"));
+    let told = view.known()["lastEdit"].clone();
+    assert_eq!((view.revisions.len(), &told["revision"], &told["class"]), (3, &json!(3), &json!("Target")));
+    // With it, all before it may go.
+    for gone in 1..=3 {
+        let mut left = view.clone();
+        left.revisions.drain(..gone);
+        let (kept, news) = left.told();
+        assert_eq!((news, &kept.known()["lastEdit"]), (None, &told), "{gone}");
+        assert_eq!(kept.revisions[0].revision, Some(3), "the version keeps its number");
+        let (kept, news) = kept.told();
+        assert_eq!((news, &kept.known()["lastEdit"]), (None, &told), "{gone}");
+        assert_eq!(plan(&kept, now()), Plan::nothing());
+        let (next, news) = kept.edited(to("there/")).told();
+        assert_eq!(news, None);
+        let (next, news) = next.told();
+        assert_eq!((news.as_deref(), &next.known()["lastEdit"]["revision"]), (Some(EDITED), &json!(4)), "{gone}");
+    }
+    // What is edited just then is told.
+    view.revisions.remove(0);
+    let (view, news) = view.edited(to("there/")).told();
+    assert_eq!((news, &view.known()["lastEdit"]), (None, &told));
+    let (view, news) = view.told();
+    assert_eq!((news.as_deref(), &view.known()["lastEdit"]["revision"]), (Some(EDITED), &json!(4)));
+    assert_eq!(plan(&view, now()), Plan::nothing());
+}
+
+#[test]
+fn an_edit_of_which_nobody_has_told_is_not_believed() {
+    let view = view().settled().edited(|spec| spec.description = Some("rows".to_owned())).settled().settled();
+    let told = view.known()["lastEdit"].clone();
+    let mut forged = view;
+    let status = Arc::make_mut(&mut forged.pipeline).status.as_mut().expect("a status");
+    status.last_edit.as_mut().expect("an edit").revision = i64::MAX;
+    let mended = forged.settled();
+    assert_eq!(mended.known()["lastEdit"], told);
+    assert_eq!(plan(&mended, now()), Plan::nothing());
+}
+
+#[test]
 fn what_is_said_of_the_pipeline_is_told_before_its_edit() {
     let view = view().settled().edited(|spec| spec.description = Some("rows".to_owned()));
-    let (mut view, _) = view.told();
-    view.checked = Arc::new(Err(Unresolved::ConnectorMissing("files".to_owned())));
-    let (view, news) = view.told();
+    let (view, _) = view.told();
+    let (view, news) = view.refused(Unresolved::ConnectorMissing("files".to_owned())).told();
     assert_eq!((news.as_deref(), &view.known()["lastEdit"]), (Some("ConnectorMissing"), &Value::Null));
     let (view, news) = view.told();
     assert_eq!((news.as_deref(), &view.known()["lastEdit"]["class"]), (Some(EDITED), &json!("Cosmetic")));

@@ -50,7 +50,7 @@ pub fn observe(world: &World, pipeline: &Arc<Pipeline>, settings: &Settings) -> 
         let found = connectors.iter().filter_map(|it| Some((it.name_any(), connector::catalogue(world, it)?)));
         let around =
             Around { namespace: &namespace, connectors: &connectors, transformations: &transformations, settings };
-        run::check(&around, &pipeline.name_any(), &pipeline.spec, &found.collect())
+        Checked::of(pipeline, &run::check(&around, &pipeline.name_any(), &pipeline.spec, &found.collect()))
     };
     let incremental = pipeline.spec.sources.iter().any(Source::is_incremental);
     let checkpoint = incremental.then(|| world.checkpoints.get(&namespace, &pipeline.name_any())).flatten();

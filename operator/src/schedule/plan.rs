@@ -608,7 +608,8 @@ impl View {
             last_look: looked.last.clone(),
             backfill: filled.status.clone(),
             filled: filled.filled.clone(),
-            last_successful_time: last_successful.max().or(before.and_then(|status| status.last_successful_time)),
+            // Also of a run that is gone: the newest one may be deleted before the others.
+            last_successful_time: last_successful.max().max(before.and_then(|status| status.last_successful_time)),
             active: decided.active.iter().take(ACTIVE).cloned().collect(),
             counts: Some(decided.counts.clone()),
             conditions: renew(before.map_or(&[], |status| &status.conditions), said, schedule.metadata.generation, now),

@@ -295,6 +295,20 @@ fn runs_beyond_the_history_go_the_oldest_first() {
     assert_eq!(view.all_end("False").then(at("13:20:00")).runs.len(), 0);
 }
 
+#[test]
+fn the_last_success_is_known_when_its_run_is_gone() {
+    let view = hourly(&json!({"concurrencyPolicy": "Allow"})).then(at("09:50:01"));
+    let mut view = view.then(at("10:00:00")).then(at("11:00:00")).all_end("True");
+    let last = Arc::make_mut(view.runs.last_mut().expect("two runs"));
+    last.status.as_mut().expect("a status").completion_time = Some(at("11:00:30"));
+    let mut view = view.then(at("11:01:00"));
+    assert_eq!((view.runs.len(), view.noted().last_successful_time), (2, Some(at("11:00:30"))));
+    while view.runs.pop().is_some() {
+        view = view.then(at("11:02:00"));
+        assert_eq!(view.noted().last_successful_time, Some(at("11:00:30")), "{} runs are left", view.runs.len());
+    }
+}
+
 /// A run of another Pipeline that has ended well.
 fn success(uid: &str, at: &str, mode: &str) -> Arc<PipelineRun> {
     Arc::new(object(json!({

@@ -1,33 +1,34 @@
-//! How much clients may take of the listener: whoever sends nothing, or too much, is in nobody's way for long.
+//! How much clients may take of the listener, and of the time of who answers.
 
 use std::time::Duration;
 
-/// How much clients may take of the listener.
+use crate::listener;
+
+/// How much clients may take of the listener, and of the time of who answers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// How many connections are served at a time, each for one request; the next ones wait to be accepted.
-    pub(super) connections: usize,
-    /// How long the headers of a request may take to come.
-    pub(super) headers: Duration,
-    /// How long its body may take to come.
+    /// Of the listener. Who answers keeps to its time for a request as well.
+    pub(super) listener: listener::Limits,
+    /// How long the body of a request may take to come.
     pub(super) body: Duration,
     /// How long it is tried to write a request down while others write as well.
     pub(super) tries: Duration,
-    /// How long all of a request may take, from its headers to its answer.
-    pub(super) request: Duration,
-    /// How long requests are answered that have come before the operator's end.
-    pub(super) grace: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
+        let headers = Duration::from_secs(10);
         Self {
-            connections: 256,
-            headers: Duration::from_secs(10),
+            listener: listener::Limits {
+                connections: 256,
+                headers,
+                // Who has come first is first, also where others wait.
+                crowded: headers,
+                request: Duration::from_secs(30),
+                grace: Duration::from_secs(5),
+            },
             body: Duration::from_secs(10),
             tries: Duration::from_secs(10),
-            request: Duration::from_secs(30),
-            grace: Duration::from_secs(5),
         }
     }
 }

@@ -5,7 +5,6 @@
 //! operator that ends still answers those that have asked. Where it is not known whether a request was taken, it is safe to
 //! send it again with the same key: it is one fire.
 
-mod connections;
 mod limits;
 mod refusal;
 mod request;
@@ -33,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use crate::action::{Action, Kind, Target};
 use crate::backoff::doubled;
 use crate::execute::{ExecuteError, execute, words};
+use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::schedule::{Asked, ask, run_of};
 use crate::world::{Cache, World};
@@ -67,9 +67,9 @@ impl Webhooks {
 
     /// Serves until it is asked to stop. It ends soon after that: who has asked before is answered, at worst with the advice to
     /// ask again.
-    pub(crate) async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let (limits, over) = (self.limits, self.over.clone());
-        connections::serve(listener, self.routes(), limits, stop, over).await;
+    pub(crate) async fn serve(self, socket: TcpListener, stop: CancellationToken) {
+        let (limits, over) = (self.limits.listener, self.over.clone());
+        Listener { name: "webhooks", socket, limits }.serve(self.routes(), stop, over).await;
     }
 
     fn routes(self) -> Router {
@@ -142,7 +142,7 @@ async fn fire(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let time = webhooks.limits.request;
+    let time = webhooks.limits.listener.request;
     let taken = tokio::select! {
         taken = timeout(time, webhooks.take(&namespace, &name, &headers, body)) => taken.unwrap_or_else(|_| {
             tracing::warn!(namespace, name, "a request was not answered in time");

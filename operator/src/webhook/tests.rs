@@ -17,8 +17,6 @@ use crate::calls::client_of;
 use crate::fixture::object;
 
 const TOKEN: &str = "a token of the tests";
-/// How long anything may take that takes no time.
-const SOON: Duration = Duration::from_secs(30);
 
 /// An API server that has one Schedule.
 struct Server {

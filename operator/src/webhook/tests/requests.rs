@@ -174,7 +174,7 @@ async fn a_request_is_tried_again_ever_later_and_not_for_ever() {
 #[tokio::test]
 async fn a_request_that_takes_too_long_may_be_sent_again() {
     let mut place = place(&json!({}));
-    place.webhooks.limits.request = Duration::from_millis(200);
+    place.webhooks.limits.listener.request = Duration::from_millis(200);
     place.answers.send_replace(false);
     let bearer = format!("Bearer {TOKEN}");
     let headers = [("authorization", bearer.as_str()), ("Idempotency-Key", "order 7")];
