@@ -10,6 +10,7 @@ mod json;
 mod kinds;
 mod manifests;
 mod options;
+mod parquet;
 mod patches;
 mod postgres;
 mod protobuf;
@@ -29,10 +30,11 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "manifests", run: manifests::run },
     Target { name: "csv", run: csv::run },
     Target { name: "json", run: json::run },
+    Target { name: "parquet", run: parquet::run },
     Target { name: "postgres", run: postgres::run },
     Target { name: "checkpoint", run: checkpoint::run },
     Target { name: "records", run: records::run },

@@ -79,7 +79,8 @@ pub(crate) fn in_parts(
     }
 }
 
-fn joined(blocks: Vec<Block>, schema: &SchemaRef, batch_rows: usize) -> Outcome {
+/// What blocks have, one after the other.
+pub(crate) fn joined(blocks: Vec<Block>, schema: &SchemaRef, batch_rows: usize) -> Outcome {
     let (mut batches, mut rejects, mut read) = (Vec::new(), Vec::new(), 0);
     for block in blocks {
         assert!(block.batch.num_rows() <= batch_rows, "a batch of {} rows", block.batch.num_rows());

@@ -8,9 +8,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 
 use aggregator_fuzz::target;
-use aggregator_tests::folder;
+use aggregator_tests::{figures, folder};
 
 /// Runs all inputs of a target, and counts their fates.
 fn replay(name: &str) -> BTreeMap<&'static str, usize> {
@@ -52,6 +53,23 @@ fn csv() {
 #[test]
 fn json() {
     expect("json", &["nothing", "rows", "rejects", "rows and rejects"]);
+}
+
+#[test]
+fn parquet() {
+    const ALONE: &str = "AGGREGATOR_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        // Beside other targets, nobody could tell what it takes.
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        let output = command.args(["--exact", "parquet"]).env(ALONE, "yes").output().expect("it runs again");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}{errors}");
+        return;
+    }
+    expect("parquet", &["error", "nothing", "rows", "rejects", "rows and rejects"]);
+    let most = figures::memory(std::process::id()).most;
+    assert!(most < 512 << 20, "{} MiB were taken", most >> 20);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! them. The library takes as much memory as their headers ask for, and panics at some that are broken, so they are looked at
 //! before it decodes them. Its own decoder is to be had with its feature `experimental` only, which needs three more crates.
 
+use super::runs::unpack;
 use super::varint::Varints;
 
 /// The most numbers of a block. Writers make blocks of some hundreds; the format has no bound.
@@ -40,7 +41,7 @@ impl<'a> Deltas<'a> {
 
     /// All of them, which are lengths, and what comes after them; None when they are broken. It takes memory for as many as the
     /// header says that there are.
-    fn lengths(mut self) -> Option<(Vec<u32>, &'a [u8])> {
+    pub(super) fn lengths(mut self) -> Option<(Vec<u32>, &'a [u8])> {
         let count = usize::try_from(self.count).ok()?;
         let mut lengths = Vec::with_capacity(count);
         let mut last = i32::try_from(self.first).ok()?;
@@ -61,7 +62,7 @@ impl<'a> Deltas<'a> {
                 }
                 let packed = self.rest.take(self.pack * width / 8)?;
                 for index in 0..missing.min(self.pack as usize) {
-                    let difference = least.wrapping_add(unpack(packed, width as usize, index));
+                    let difference = least.wrapping_add(unpack(packed, width as usize, index) as i32);
                     last = last.wrapping_add(difference);
                     lengths.push(u32::try_from(last).ok()?);
                 }
@@ -71,23 +72,14 @@ impl<'a> Deltas<'a> {
     }
 }
 
-/// One of the numbers of so many bits that are packed, the lowest bits first.
-fn unpack(packed: &[u8], width: usize, index: usize) -> i32 {
-    let bit = index * width;
-    let rest = packed.get(bit / 8..).unwrap_or_default();
-    let length = rest.len().min(8);
-    let mut window = [0; 8];
-    window[..length].copy_from_slice(&rest[..length]);
-    let bits = (u64::from_le_bytes(window) >> (bit % 8)) & ((1 << width) - 1);
-    bits as u32 as i32
-}
-
 /// How long texts are of which each goes on from a part of the one before (DELTA_BYTE_ARRAY).
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Lengths {
     /// Of all together.
     pub(super) sum: u64,
     pub(super) longest: u64,
+    /// Of each.
+    pub(super) each: Vec<u32>,
 }
 
 impl Lengths {
@@ -99,21 +91,21 @@ impl Lengths {
         if added.count() != taken.len() as u64 {
             return None;
         }
-        let (added, content) = added.lengths()?;
+        let (mut each, content) = added.lengths()?;
         let (mut before, mut left) = (0, content.len() as u64);
-        let mut lengths = Self::default();
-        for (taken, added) in taken.into_iter().zip(added) {
-            let (taken, added) = (u64::from(taken), u64::from(added));
+        let (mut sum, mut longest) = (0_u64, 0_u64);
+        for (taken, length) in taken.into_iter().zip(&mut each) {
             // The library would give out all of the text before, and so another text.
             if taken > before {
                 return None;
             }
-            left = left.checked_sub(added)?;
-            before = taken + added;
-            lengths.sum += before;
-            lengths.longest = lengths.longest.max(before);
+            left = left.checked_sub(u64::from(*length))?;
+            *length = taken.checked_add(*length)?;
+            before = *length;
+            sum += u64::from(before);
+            longest = longest.max(u64::from(before));
         }
-        Some(lengths)
+        Some(Self { sum, longest, each })
     }
 
     /// About how long each is where so many are decoded at once: no longer than the longest, and no more than all together.
@@ -189,7 +181,7 @@ mod tests {
         let content = [steps(4, 0, 1), steps(4, 1, 0), b"abcd".to_vec()].concat();
         let read = |bytes: &[u8]| Deltas::read(bytes).and_then(Lengths::read);
         let all = read(&content).unwrap();
-        assert_eq!(all, Lengths { sum: 10, longest: 4 });
+        assert_eq!(all, Lengths { sum: 10, longest: 4, each: vec![1, 2, 3, 4] });
         assert_eq!([all.among(1), all.among(4), all.among(100)], [4, 3, 1]);
         assert_eq!(read(&[steps(0, 0, 0), steps(0, 0, 0)].concat()), Some(Lengths::default()));
         for (parts, why) in [

@@ -5,9 +5,10 @@ use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, SchemaRef};
 use parquet::arrow::ProjectionMask;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
 use super::compression::{BombError, check_growth};
+use super::lists::bytes_of_each;
 use crate::connector::{ConnectorError, ErrorKind, MAX_ROW, Result, row_too_large};
 
 /// A file that grows more than it may when its pages are decompressed.
@@ -16,8 +17,11 @@ pub(super) fn grown(location: &str, bomb: &BombError) -> ConnectorError {
         .remedy("if the file is meant to be like that, write it again without compression")
 }
 
-/// Refuses a file in which the values of a wanted column are too large on average, or that grows too much. Nothing of it is
-/// read yet.
+/// What to do where rows of lists are too large.
+pub(super) const LISTS_AS_ROWS: &str = "leave the column out, or write what its lists hold as rows of their own";
+
+/// Refuses a file in which the values of a wanted column are too large on average, or its rows of lists are, or that grows too
+/// much. Nothing of it is read yet.
 pub(super) fn check_footer(metadata: &ParquetMetaData, wanted: &ProjectionMask, location: &str) -> Result<()> {
     let (mut taken, mut given) = (0_u64, 0_u64);
     for group in metadata.row_groups() {
@@ -27,15 +31,26 @@ pub(super) fn check_footer(metadata: &ParquetMetaData, wanted: &ProjectionMask, 
             let values = usize::try_from(column.num_values()).unwrap_or_default().max(1);
             // Of values that are all as long as each other, even a null takes so much.
             let fixed = usize::try_from(column.column_descr().type_length()).unwrap_or_default();
+            let name = || column.column_path().string();
             if (bytes / values).max(fixed) > MAX_ROW {
-                let place = format!("{location}, column `{}`", column.column_path().string());
-                return Err(row_too_large(&place, "a value"));
+                return Err(row_too_large(&format!("{location}, column `{}`", name()), "a value"));
+            }
+            let rows = u64::try_from(group.num_rows()).unwrap_or_default().max(1);
+            if column.column_descr().max_rep_level() > 0 && bytes_of_lists(column) / rows > MAX_ROW as u64 {
+                let operation = format!("read {location}, column `{}`", name());
+                let detail = format!("a row takes more than {} MiB when it is decoded", MAX_ROW >> 20);
+                return Err(ConnectorError::new(ErrorKind::Limit, operation, detail).remedy(LISTS_AS_ROWS));
             }
             taken = taken.saturating_add(u64::try_from(column.compressed_size()).unwrap_or_default());
             given = given.saturating_add(bytes as u64);
         }
     }
     check_growth(taken, given).map_err(|bomb| grown(location, &bomb))
+}
+
+/// About the bytes that a column of lists takes when it is decoded, without what is in texts.
+pub(super) fn bytes_of_lists(column: &ColumnChunkMetaData) -> u64 {
+    u64::try_from(column.num_values()).unwrap_or_default().saturating_mul(bytes_of_each(column.column_descr()))
 }
 
 /// Refuses rows that hold a value that is too large; `row` is the number of rows before them.
@@ -63,10 +78,7 @@ fn too_large(column: &ArrayRef) -> Option<usize> {
         // The lower half of a view is its length.
         DataType::Utf8View => column.as_string_view().views().iter().position(|view| is_large(*view)),
         DataType::BinaryView => column.as_binary_view().views().iter().position(|view| is_large(*view)),
-        DataType::List(_) => {
-            let (lists, at) = (column.as_list::<i32>(), too_large(column.as_list::<i32>().values())?);
-            lists.offsets().windows(2).position(|ends| (at as i64) < i64::from(ends[1]))
-        }
+        // Lists were looked at with their pages.
         _ => None,
     }
 }

@@ -1,26 +1,10 @@
 //! The header of a page of a Parquet file: what it says of sizes, as the library that decompresses the page reads it.
 
+use super::thrift::{self, FALSE, Fields, I32, ROOT, STRUCT};
 use super::varint::Varints;
 
-/// Kinds of values, by their numbers in Thrift's compact form.
-const STOP: u8 = 0;
-const FALSE: u8 = 2;
-const BYTE: u8 = 3;
-const I16: u8 = 4;
-const I32: u8 = 5;
-const I64: u8 = 6;
-const DOUBLE: u8 = 7;
-const BINARY: u8 = 8;
-const STRUCT: u8 = 12;
-
-/// The header itself, among the structures in it, which go by the numbers of their fields.
-const ROOT: i16 = 0;
-/// That of a data page of the second version.
+/// The number of the field that is a data page of the second version.
 const DATA_PAGE_V2: i16 = 8;
-/// Any structure in one of these.
-const DEEPER: i16 = -1;
-/// The most levels of structures; there are three.
-const MAX_DEPTH: u8 = 8;
 
 /// What a header says of its page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +19,7 @@ impl Sizes {
     /// What a whole header says; None when it is broken, or the library might read it in another way.
     pub(super) fn read(header: &[u8]) -> Option<Self> {
         let mut sizes = Self::default();
-        structure(&mut Varints(header), ROOT, MAX_DEPTH, &mut sizes)?;
+        thrift::read(&mut Varints(header), &mut sizes)?;
         Some(sizes)
     }
 
@@ -45,56 +29,30 @@ impl Sizes {
     }
 }
 
-/// Reads the fields of a structure to its end. A field that comes twice counts as it comes last.
-fn structure(header: &mut Varints<'_>, of: i16, depth: u8, sizes: &mut Sizes) -> Option<()> {
-    let depth = depth.checked_sub(1)?;
-    let mut field = 0_i16;
-    loop {
-        let head = header.byte()?;
-        let (step, kind) = (i16::from(head >> 4), head & 0x0f);
-        if kind == STOP {
-            return Some(());
-        }
-        field = match step {
-            0 => i16::try_from(header.integer()?).ok()?,
-            step => field.checked_add(step)?,
-        };
-        // The library reads these as what they should be, whatever kind they say they are.
-        let expected = match (of, field) {
+impl Fields for Sizes {
+    fn may_be(&self, of: i16, field: i16, kind: u8) -> bool {
+        match (of, field) {
             (ROOT, 1..=4) | (5, 1..=4) | (7, 1..=2) | (DATA_PAGE_V2, 1..=6) => kind == I32,
             (ROOT, 5..=8) => kind == STRUCT,
             (7, 3) | (DATA_PAGE_V2, 7) => kind <= FALSE,
             _ => field > 0,
-        };
-        if !expected {
-            return None;
-        }
-        match kind {
-            0..=FALSE => {}
-            BYTE => skip(header, 1)?,
-            I16 | I32 | I64 => {
-                let value = header.integer()?;
-                match (of, field) {
-                    (ROOT, 2) => sizes.decompressed = size(value)?,
-                    (DATA_PAGE_V2, 5) => sizes.levels[0] = size(value)?,
-                    (DATA_PAGE_V2, 6) => sizes.levels[1] = size(value)?,
-                    _ => {}
-                }
-            }
-            DOUBLE => skip(header, 8)?,
-            BINARY => {
-                let length = header.number()?;
-                skip(header, length)?;
-            }
-            STRUCT => structure(header, if of == ROOT { field } else { DEEPER }, depth, sizes)?,
-            // No header has lists, sets or maps.
-            _ => return None,
         }
     }
-}
 
-fn skip(header: &mut Varints<'_>, bytes: u64) -> Option<()> {
-    header.take(bytes).map(|_| ())
+    fn number(&mut self, of: i16, field: i16, value: i64) -> Option<()> {
+        match (of, field) {
+            (ROOT, 2) => self.decompressed = size(value)?,
+            (DATA_PAGE_V2, 5) => self.levels[0] = size(value)?,
+            (DATA_PAGE_V2, 6) => self.levels[1] = size(value)?,
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// No header has lists.
+    fn list(&mut self, _of: i16, _field: i16, _count: u64) -> Option<()> {
+        None
+    }
 }
 
 /// A size, which has 31 bits.

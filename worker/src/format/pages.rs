@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use lz4_flex::frame::FrameDecoder;
 use parquet::arrow::arrow_reader::RowGroups;
 use parquet::basic::{CompressionCodec, Encoding, Type};
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
@@ -17,14 +16,20 @@ use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
 use super::compression::check_growth;
 use super::delta::{Deltas, Lengths};
-use super::large::grown;
+use super::large::{LISTS_AS_ROWS, grown};
+use super::lists::{Lists, Parts, Texts};
+use super::lz4;
 use super::page_header::Sizes;
+use super::runs::Runs;
 use crate::connector::{Buffers, ConnectorError, ErrorKind, MAX_ROW};
 
 /// The most values of a page whose lengths stand apart from them: the library takes all of these at once.
 const MAX_LENGTHS: u64 = 16 * 1024 * 1024;
-/// How frames of LZ4 begin, of this version and of the one before.
-const LZ4_FRAMES: [[u8; 4]; 2] = [[0x04, 0x22, 0x4d, 0x18], [0x02, 0x21, 0x4c, 0x18]];
+/// The most bytes of all lists of a row.
+const MAX_LISTS: u64 = 4 * MAX_ROW as u64;
+/// The codecs that are decompressed here: with one the library would go on for as long as it finds something, of the other it
+/// does not read all that there is.
+const OWN: [CompressionCodec; 2] = [CompressionCodec::GZIP, CompressionCodec::LZ4];
 /// How values are held as the differences between them, or their lengths are.
 const DELTAS: [Encoding; 3] =
     [Encoding::DELTA_BINARY_PACKED, Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY];
@@ -50,6 +55,8 @@ struct State {
     longest: BTreeMap<usize, u64>,
     /// The sum of these: what a row may take.
     row: u64,
+    /// What a row of lists takes at most in the last page of its column, by the number of that.
+    lists: BTreeMap<usize, u64>,
     verdict: Option<Verdict>,
 }
 
@@ -113,6 +120,23 @@ impl Allowance {
         let refused = ConnectorError::new(kind, operation, detail).remedy(remedy);
         lock(&self.state).verdict = Some(Verdict::Refused(refused));
         stopped()
+    }
+
+    /// Takes notice of what a row takes of the next page of a column of lists, before it is decoded.
+    fn hold(&self, leaf: usize, column: &str, largest: u64) -> Result<()> {
+        let all: u64 = {
+            let mut state = lock(&self.state);
+            state.lists.insert(leaf, largest);
+            state.lists.values().sum()
+        };
+        let detail = if largest > MAX_ROW as u64 {
+            format!("a row takes more than {} MiB when it is decoded", MAX_ROW >> 20)
+        } else if all > MAX_LISTS {
+            format!("a row takes more than {} MiB when it is decoded, with its other lists", MAX_LISTS >> 20)
+        } else {
+            return Ok(());
+        };
+        Err(self.refuse(column, ErrorKind::Limit, detail, LISTS_AS_ROWS))
     }
 
     /// How many rows are decoded at once.
@@ -205,9 +229,9 @@ impl<R: ChunkReader> Chunks<R> {
             sizes: Mutex::default(),
             allowance: Arc::clone(&self.allowance),
         });
-        // The library would go on with gzip for as long as it finds something: it is told that nothing is compressed.
+        // The library is told that nothing is compressed.
         let as_it_is = || column.clone().into_builder().set_compression_codec(CompressionCodec::UNCOMPRESSED).build();
-        let told = (codec == CompressionCodec::GZIP).then(as_it_is).transpose()?;
+        let told = OWN.contains(&codec).then(as_it_is).transpose()?;
         let rows = usize::try_from(group.num_rows())?;
         Ok(Pages {
             pages: SerializedPageReader::new(Arc::clone(&chunk), told.as_ref().unwrap_or(column), rows, None)?,
@@ -216,6 +240,7 @@ impl<R: ChunkReader> Chunks<R> {
             values: column.column_type(),
             levels: [described.max_rep_level(), described.max_def_level()],
             dictionary: 0,
+            lists: Lists::of(described),
         })
     }
 }
@@ -244,31 +269,51 @@ struct Pages<R: ChunkReader> {
     levels: [i16; 2],
     /// The bytes of the longest text of its dictionary.
     dictionary: u64,
+    /// Where its values are in lists: what their rows take.
+    lists: Option<Lists>,
 }
 
 impl<R: ChunkReader> Pages<R> {
     /// Refuses a page that says that it has more values than there are, or than there may be: the library takes memory for
-    /// as many. Where one byte of it can make a whole text, it takes notice of how long these are.
+    /// as many. Where one byte of it can make a whole text, or a row can have any number of values, it takes notice of how
+    /// large these are.
     fn check(&mut self, page: &Page) -> Result<()> {
-        let (chunk, texts) = (&self.chunk, self.values == Type::BYTE_ARRAY);
-        let said = u64::from(page.num_values());
-        if let Page::DictionaryPage { buf, .. } = page {
-            if said * least_bits(self.values) > buf.len() as u64 * 8 {
-                let why = format!("a dictionary says that it has {said} values, and is too small for them");
-                return Err(chunk.broken(&why));
+        match page {
+            Page::DictionaryPage { buf, num_values, .. } => self.check_dictionary(buf, u64::from(*num_values)),
+            Page::DataPage { .. } | Page::DataPageV2 { .. } => {
+                self.check_differences(page)?;
+                self.check_rows(page)
             }
-            if texts {
-                self.dictionary = longest(buf);
-                chunk.allowance.repeat(self.leaf, self.dictionary)?;
-            }
+        }
+    }
+
+    fn check_dictionary(&mut self, values: &[u8], said: u64) -> Result<()> {
+        if said * least_bits(self.values) > values.len() as u64 * 8 {
+            let why = format!("a dictionary says that it has {said} values, and is too small for them");
+            return Err(self.chunk.broken(&why));
+        }
+        if self.values != Type::BYTE_ARRAY {
             return Ok(());
         }
-        let encoding = page.encoding();
+        if let Some(lists) = &mut self.lists {
+            // How many of them a row has, the next pages tell.
+            lists.know(values);
+            return Ok(());
+        }
+        self.dictionary = Texts(values).max().map_or(0, u64::from);
+        self.chunk.allowance.repeat(self.leaf, self.dictionary)
+    }
+
+    /// Looks at values that are held as the differences between them.
+    fn check_differences(&self, page: &Page) -> Result<()> {
+        let (chunk, encoding) = (&self.chunk, page.encoding());
         if !DELTAS.contains(&encoding) {
             return Ok(());
         }
+        let said = u64::from(page.num_values());
         let broken = || chunk.broken("what is in a page is broken");
-        let deltas = content(page, self.levels).and_then(Deltas::read).ok_or_else(broken)?;
+        let values = parts(page, self.levels).ok_or_else(broken)?.values;
+        let deltas = Deltas::read(values).ok_or_else(broken)?;
         let found = deltas.count();
         // Nulls are said, and not found.
         if found > said || (found < said && self.levels == [0, 0]) {
@@ -283,7 +328,7 @@ impl<R: ChunkReader> Pages<R> {
         }
         if encoding == Encoding::DELTA_BYTE_ARRAY {
             let lengths = Lengths::read(deltas).ok_or_else(broken)?;
-            if texts {
+            if self.values == Type::BYTE_ARRAY && self.lists.is_none() {
                 // Where hardly more comes out than is there, it is as if nothing was repeated.
                 let repeats = lengths.sum > 2 * page.buffer().len() as u64;
                 let length = if repeats { lengths.among(said.min(chunk.allowance.rows())) } else { 0 };
@@ -291,6 +336,27 @@ impl<R: ChunkReader> Pages<R> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a page with which a row of lists becomes too large, and one that says that it has other rows than it has: who
+    /// goes on from a row passes over pages by that.
+    fn check_rows(&mut self, page: &Page) -> Result<()> {
+        let chunk = &self.chunk;
+        let mut rows = u64::from(page.num_values());
+        if let Some(lists) = &mut self.lists {
+            let at_once = chunk.allowance.rows();
+            let taken = parts(page, self.levels).and_then(|parts| lists.take(parts, rows, page.encoding(), at_once));
+            let taken = taken.ok_or_else(|| chunk.broken("what is in a page is broken"))?;
+            chunk.allowance.hold(self.leaf, &chunk.column, taken.largest)?;
+            chunk.allowance.repeat(self.leaf, taken.each)?;
+            rows = taken.begun;
+        }
+        match page {
+            Page::DataPageV2 { num_rows, .. } if u64::from(*num_rows) != rows => {
+                Err(chunk.broken(&format!("a page says that it has {num_rows} rows, and has {rows}")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -336,48 +402,43 @@ fn least_bits(values: Type) -> u64 {
     }
 }
 
-/// The bytes of the longest text of a dictionary.
-fn longest(mut dictionary: &[u8]) -> u64 {
-    let mut longest = 0;
-    while let Some((length, text)) = dictionary.split_first_chunk::<4>() {
-        let length = u32::from_le_bytes(*length);
-        let Some(after) = text.get(length as usize..) else {
-            break;
-        };
-        (dictionary, longest) = (after, longest.max(length));
-    }
-    u64::from(longest)
-}
-
-/// What comes after the levels in a page of data; None when these are broken.
-fn content(page: &Page, levels: [i16; 2]) -> Option<&[u8]> {
+/// What is in a page of data; None when its levels are broken.
+fn parts(page: &Page, levels: [i16; 2]) -> Option<Parts<'_>> {
+    // Without a level above 0 there are none.
+    let widths = levels.map(|highest| highest.unsigned_abs().checked_ilog2().map_or(0, |bit| bit as usize + 1));
     match page {
         Page::DictionaryPage { .. } => None,
         Page::DataPageV2 { buf, rep_levels_byte_len, def_levels_byte_len, .. } => {
-            buf.get(*rep_levels_byte_len as usize + *def_levels_byte_len as usize..)
+            let (repetition, rest) = buf.split_at_checked(*rep_levels_byte_len as usize)?;
+            let (definition, values) = rest.split_at_checked(*def_levels_byte_len as usize)?;
+            let (repetition, definition) = (Runs::new(repetition, widths[0])?, Runs::new(definition, widths[1])?);
+            Some(Parts { repetition, definition, values })
         }
         Page::DataPage { buf, num_values, rep_level_encoding, def_level_encoding, .. } => {
-            let mut rest: &[u8] = buf;
-            for (highest, encoding) in levels.into_iter().zip([*rep_level_encoding, *def_level_encoding]) {
-                let Some(highest_bit) = highest.unsigned_abs().checked_ilog2() else {
-                    // Without a level above 0 there are none.
-                    continue;
-                };
-                rest = match encoding {
-                    Encoding::RLE => {
-                        let (length, rest) = rest.split_first_chunk::<4>()?;
-                        rest.get(u32::from_le_bytes(*length) as usize..)?
-                    }
-                    #[allow(deprecated, reason = "files of old have them")]
-                    Encoding::BIT_PACKED => {
-                        let bits = u64::from(*num_values) * u64::from(highest_bit + 1);
-                        rest.get(usize::try_from(bits.div_ceil(8)).ok()?..)?
-                    }
-                    _ => return None,
-                };
-            }
-            Some(rest)
+            let (repetition, rest) = runs(buf, widths[0], *rep_level_encoding, *num_values)?;
+            let (definition, values) = runs(rest, widths[1], *def_level_encoding, *num_values)?;
+            Some(Parts { repetition, definition, values })
         }
+    }
+}
+
+/// So many levels of so many bits, and what comes after them in a page of the first version.
+fn runs(bytes: &[u8], width: usize, encoding: Encoding, count: u32) -> Option<(Runs<'_>, &[u8])> {
+    if width == 0 {
+        return Some((Runs::default(), bytes));
+    }
+    match encoding {
+        Encoding::RLE => {
+            let (length, rest) = bytes.split_first_chunk::<4>()?;
+            let (levels, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+            Some((Runs::new(levels, width)?, rest))
+        }
+        #[allow(deprecated, reason = "files of old have them")]
+        Encoding::BIT_PACKED => {
+            let (levels, rest) = bytes.split_at_checked((count as usize * width).div_ceil(8))?;
+            Some((Runs::packed(levels, width, count as usize)?, rest))
+        }
+        _ => None,
     }
 }
 
@@ -400,7 +461,7 @@ impl<R> Chunk<R> {
 
     /// Decompresses the page that was fetched last, where the library was told that it is not compressed.
     fn decompress(&self, page: &mut Page) -> Result<()> {
-        if self.codec != CompressionCodec::GZIP {
+        if !OWN.contains(&self.codec) {
             return Ok(());
         }
         let (Page::DataPage { buf, .. }
@@ -411,16 +472,19 @@ impl<R> Chunk<R> {
         };
         let sizes = *lock(&self.sizes);
         let (plain, size) = (usize::try_from(sizes.plain())?, usize::try_from(sizes.decompressed)?);
-        let Some((levels, compressed)) = buf.split_at_checked(plain) else {
+        let (Some((levels, compressed)), Some(rest)) = (buf.split_at_checked(plain), size.checked_sub(plain)) else {
             return Err(self.broken(OTHER_SIZE));
         };
         // One byte more tells that there is more.
         let mut decompressed = Vec::with_capacity(size + 1);
         decompressed.extend_from_slice(levels);
         // Of values that are all null there may be nothing, also nothing compressed.
-        if size > plain {
-            let mut decoder = MultiGzDecoder::new(compressed).take((size - plain) as u64 + 1);
-            let read = decoder.read_to_end(&mut decompressed);
+        if rest > 0 {
+            let read = if self.codec == CompressionCodec::GZIP {
+                MultiGzDecoder::new(compressed).take(rest as u64 + 1).read_to_end(&mut decompressed).map(|_| ())
+            } else {
+                lz4::decompress(compressed, rest, &mut decompressed)
+            };
             read.map_err(|error| self.broken(&format!("a page cannot be decompressed: {error}")))?;
         }
         if decompressed.len() != size {
@@ -429,14 +493,6 @@ impl<R> Chunk<R> {
         *buf = decompressed.into();
         Ok(())
     }
-}
-
-/// Whether a frame of LZ4 becomes larger than so much: the library goes on for as long as it finds something.
-fn overflows(compressed: &[u8], size: u64) -> bool {
-    let counted = || io::copy(&mut FrameDecoder::new(compressed).take(size + 1), &mut io::sink());
-    // What is broken, the library tells.
-    LZ4_FRAMES.iter().any(|beginning| compressed.starts_with(beginning))
-        && counted().is_ok_and(|counted| counted > size)
 }
 
 impl<R: ChunkReader> Length for Chunk<R> {
@@ -459,14 +515,7 @@ impl<R: ChunkReader> ChunkReader for Chunk<R> {
         };
         *lock(&self.sizes) = sizes;
         self.allowance.admit(&self.column, length as u64, sizes.decompressed)?;
-        let page = self.file.get_bytes(start, length)?;
-        if self.codec == CompressionCodec::LZ4
-            && let Some(compressed) = page.get(usize::try_from(sizes.plain())?..)
-            && overflows(compressed, sizes.decompressed.saturating_sub(sizes.plain()))
-        {
-            return Err(self.broken(OTHER_SIZE));
-        }
-        Ok(page)
+        self.file.get_bytes(start, length)
     }
 }
 
@@ -491,5 +540,33 @@ impl<T: Read> Read for HeaderReader<T> {
         }
         header.extend_from_slice(&buffer[..read]);
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_take_no_more_than_they_may_alone_and_together() {
+        let most = MAX_ROW as u64;
+        for (lists, detail) in [
+            (vec![(0, most), (1, most), (2, most), (3, most), (1, most)], None),
+            (vec![(0, most + 1)], Some("a row takes more than 64 MiB when it is decoded")),
+            (
+                vec![(0, most), (1, most), (2, most), (3, most), (4, 1)],
+                Some("a row takes more than 256 MiB when it is decoded, with its other lists"),
+            ),
+        ] {
+            let allowance = Allowance::new("a.parquet", 1, Buffers::default());
+            let held = lists.into_iter().try_for_each(|(leaf, largest)| allowance.hold(leaf, "l.list.item", largest));
+            assert_eq!(held.is_ok(), detail.is_none());
+            let told = match allowance.verdict() {
+                Some(Verdict::Refused(refused)) => Some((refused.kind, refused.to_string())),
+                Some(Verdict::Fewer(_)) | None => None,
+            };
+            let expected = detail.map(|detail| format!("read a.parquet, column `l.list.item`: {detail}"));
+            assert_eq!(told, expected.map(|text| (ErrorKind::Limit, text)));
+        }
     }
 }

@@ -16,6 +16,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowGroups, RowSelection, RowSelector,
 };
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::basic::CompressionCodec;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
@@ -23,7 +24,8 @@ use parquet::file::reader::ChunkReader;
 use super::block::{Block, BlockReader, Place, ReadPlan, no_such_place};
 use super::column::{Fault, Faults, assemble};
 use super::csv::{constant, missing};
-use super::large::{check_footer, check_rows};
+use super::footer;
+use super::large::{bytes_of_lists, check_footer, check_rows};
 use super::pages::{Allowance, Groups, Verdict, WRITE_AGAIN};
 use super::records::{allow, reject};
 use crate::connector::{Buffers, ConnectorError, ErrorKind, RejectReason, Result, check_columns};
@@ -57,11 +59,40 @@ fn guarded<T, E>(call: impl FnOnce() -> Result<T, E>, broken: impl FnOnce() -> E
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err(broken()))
 }
 
+/// What is said of a file when the library panics at its schema.
+fn broken_schema() -> ParquetError {
+    ParquetError::General("the schema in its footer is broken".into())
+}
+
 /// Reads a file's footer, in which the library trusts the Arrow schema.
 fn open(file: &impl ChunkReader, location: &str) -> Result<ArrowReaderMetadata> {
-    let broken = || ParquetError::General("the schema in its footer is broken".into());
-    guarded(|| ArrowReaderMetadata::load(file, ArrowReaderOptions::default()), broken)
+    footer::check(file)
+        .and_then(|()| guarded(|| ArrowReaderMetadata::load(file, ArrowReaderOptions::default()), broken_schema))
         .map_err(|error| corrupt(location, error))
+}
+
+/// Refuses a file of which a wanted column is compressed in a way that is not built in. Nothing of it is read yet.
+fn check_codecs(metadata: &ParquetMetaData, wanted: &ProjectionMask, location: &str) -> Result<()> {
+    for group in metadata.row_groups() {
+        let columns = group.columns().iter().enumerate().filter(|(leaf, _)| wanted.leaf_included(*leaf));
+        for (_, column) in columns {
+            match column.compression_codec() {
+                CompressionCodec::UNCOMPRESSED
+                | CompressionCodec::SNAPPY
+                | CompressionCodec::GZIP
+                | CompressionCodec::LZ4
+                | CompressionCodec::ZSTD
+                | CompressionCodec::LZ4_RAW => {}
+                codec @ (CompressionCodec::LZO | CompressionCodec::BROTLI) => {
+                    let operation = format!("read {location}, column `{}`", column.column_path().string());
+                    let detail = format!("it is compressed with {codec}, a codec that is not supported");
+                    return Err(ConnectorError::new(ErrorKind::Data, operation, detail)
+                        .remedy("write the file again with the codec zstd or snappy, or leave the column out"));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The columns of a file, its rows, and what a person should know of columns that cannot be read.
@@ -101,10 +132,10 @@ impl Tally {
 
     /// Takes notice of the row groups; what is before `row` is not read.
     fn begin(&mut self, metadata: &ParquetMetaData, row: u64) {
-        let mut end = 0;
+        let mut end = 0_u64;
         for group in metadata.row_groups() {
             let begin = end;
-            end += u64::try_from(group.num_rows()).unwrap_or_default();
+            end = begin.saturating_add(u64::try_from(group.num_rows()).unwrap_or_default());
             self.groups.push_back((begin..end, u64::try_from(group.compressed_size()).unwrap_or_default()));
         }
         self.left -= self.passed(row);
@@ -118,17 +149,17 @@ impl Tally {
 
     /// The bytes between what was passed and `row`, which are then passed.
     fn passed(&mut self, row: u64) -> u64 {
-        let mut passed = 0;
+        let mut passed = 0_u64;
         while let Some((rows, bytes)) = self.groups.front_mut() {
             if rows.end <= row {
-                passed += *bytes;
+                passed = passed.saturating_add(*bytes);
                 self.groups.pop_front();
                 continue;
             }
             let part = row.saturating_sub(rows.start);
             let of_group = *bytes / (rows.end - rows.start).max(1) * part;
             (rows.start, *bytes) = (rows.start + part, *bytes - of_group);
-            passed += of_group;
+            passed = passed.saturating_add(of_group);
             break;
         }
         passed.min(self.left)
@@ -148,7 +179,9 @@ fn rows_at_once(metadata: &ParquetMetaData, mask: &ProjectionMask, most: usize, 
             let plain = column.unencoded_byte_array_data_bytes().unwrap_or(0);
             // Of values that are all as long as each other, nulls too.
             let fixed = group.num_rows().saturating_mul(column.column_descr().type_length().into());
-            u64::try_from(column.uncompressed_size().max(plain).max(fixed)).unwrap_or(0)
+            let bytes = u64::try_from(column.uncompressed_size().max(plain).max(fixed)).unwrap_or(0);
+            // A few bytes may repeat the levels of lists.
+            if column.column_descr().max_rep_level() > 0 { bytes.max(bytes_of_lists(column)) } else { bytes }
         });
         let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
         bytes.fold(0, u64::saturating_add) / rows
@@ -157,7 +190,7 @@ fn rows_at_once(metadata: &ParquetMetaData, mask: &ProjectionMask, most: usize, 
     usize::try_from(buffers.batch() / largest).unwrap_or(most).clamp(1, most)
 }
 
-/// Begins to read at a row, so many rows at once.
+/// Begins to read at a row, so many rows at once. The library panics at some schemas.
 fn begin(
     levels: &FieldLevels,
     groups: &dyn RowGroups,
@@ -170,7 +203,7 @@ fn begin(
         let selectors = left.map(|left| vec![RowSelector::skip(passed), RowSelector::select(left)]);
         RowSelection::from(selectors.unwrap_or_default())
     });
-    ParquetRecordBatchReader::try_new_with_row_groups(levels, groups, rows, selection)
+    guarded(|| ParquetRecordBatchReader::try_new_with_row_groups(levels, groups, rows, selection), broken_schema)
 }
 
 /// Reads one Parquet file.
@@ -213,16 +246,17 @@ impl ParquetReader {
         };
         let mask = ProjectionMask::roots(footer.parquet_schema(), roots);
         let metadata = footer.metadata();
+        check_codecs(metadata, &mask, location)?;
         check_footer(metadata, &mask, location)?;
         if let Some(tally) = &mut tally {
             tally.begin(metadata, row);
         }
-        // No more is kept ready than there is.
-        let all = usize::try_from(metadata.file_metadata().num_rows()).unwrap_or_default();
+        // No more is kept ready than there is. A footer may also lie that there is nothing.
+        let all = usize::try_from(metadata.file_metadata().num_rows()).unwrap_or_default().max(1);
         let rows = rows_at_once(metadata, &mask, plan.batch_rows, plan.buffers).min(all);
         let allowance = Allowance::new(location, rows, plan.buffers);
-        let levels = parquet_to_arrow_field_levels(footer.parquet_schema(), mask, Some(schema.fields()))
-            .map_err(|error| corrupt(location, error))?;
+        let levels = || parquet_to_arrow_field_levels(footer.parquet_schema(), mask, Some(schema.fields()));
+        let levels = guarded(levels, broken_schema).map_err(|error| corrupt(location, error))?;
         let groups = Box::new(Groups::new(file, metadata, &allowance));
         let reader = begin(&levels, &*groups, rows, row).map_err(|error| corrupt(location, error))?;
         Ok(Self { reader, levels, groups, allowance, plan, tally, row, notes })

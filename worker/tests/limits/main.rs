@@ -7,9 +7,11 @@
     reason = "a test may fail by a panic, also outside its own function"
 )]
 
+mod codecs;
 #[path = "../files/harness.rs"]
 #[allow(dead_code, reason = "the tests of files use the rest")]
 mod harness;
+mod lists;
 mod pages;
 mod paths;
 mod sizes;

@@ -25,53 +25,47 @@ use parquet::schema::parser::parse_message_type;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 /// What a footer says that lies.
-const LITTLE: u64 = 1000;
-const NAME: &str = "bomb.parquet";
+pub(crate) const LITTLE: u64 = 1000;
+pub(crate) const NAME: &str = "bomb.parquet";
 /// Set where a test has a process of its own, whose memory nothing else has taken.
 const ALONE: &str = "AGGREGATOR_ALONE";
 
 /// A page, as it stands in a file.
-struct Page {
-    dictionary: bool,
-    values: u64,
-    encoding: Encoding,
+pub(crate) struct Page {
+    pub(crate) dictionary: bool,
+    pub(crate) values: u64,
+    pub(crate) encoding: Encoding,
     /// What its header says that it is when decompressed.
-    stated: u64,
-    content: Vec<u8>,
+    pub(crate) stated: u64,
+    /// Of the second version, which says how many rows there are.
+    pub(crate) rows: Option<u64>,
+    pub(crate) content: Vec<u8>,
 }
 
 impl Page {
     /// A data page of so many bytes of numbers, compressed.
-    fn numbers(bytes: u64, content: Vec<u8>) -> Self {
-        Self { dictionary: false, values: bytes / 8, encoding: Encoding::PLAIN, stated: bytes, content }
+    pub(crate) fn numbers(bytes: u64, content: Vec<u8>) -> Self {
+        Self { stated: bytes, ..Self::plain(bytes / 8, Encoding::PLAIN, content) }
     }
 
     /// A data page that is not compressed.
-    fn plain(values: u64, encoding: Encoding, content: Vec<u8>) -> Self {
-        Self { dictionary: false, values, encoding, stated: content.len() as u64, content }
+    pub(crate) fn plain(values: u64, encoding: Encoding, content: Vec<u8>) -> Self {
+        Self { dictionary: false, values, encoding, stated: content.len() as u64, rows: None, content }
     }
 
     /// Its header and what is in it.
     fn bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut field = |head: u8, value: u64| {
-            bytes.push(head);
-            bytes.extend(number(value << 1));
+        let (encoding, of_levels) = (self.encoding as u64, Encoding::RLE as u64);
+        let (kind, head, more) = match self.rows {
+            _ if self.dictionary => (2, 0x4c, vec![encoding]),
+            None => (0, 0x2c, vec![encoding, of_levels, of_levels]),
+            // No nulls, and no levels.
+            Some(rows) => (3, 0x5c, vec![0, rows, encoding, 0, 0]),
         };
-        field(0x15, if self.dictionary { 2 } else { 0 });
-        field(0x15, self.stated);
-        field(0x15, self.content.len() as u64);
-        bytes.push(if self.dictionary { 0x4c } else { 0x2c });
-        let mut field = |value: u64| {
-            bytes.push(0x15);
-            bytes.extend(number(value << 1));
-        };
-        field(self.values);
-        field(self.encoding as u64);
-        if !self.dictionary {
-            field(Encoding::RLE as u64);
-            field(Encoding::RLE as u64);
-        }
+        let field = |value: u64| [vec![0x15], number(value << 1)].concat();
+        let mut bytes = [kind, self.stated, self.content.len() as u64].into_iter().flat_map(field).collect::<Vec<u8>>();
+        bytes.push(head);
+        bytes.extend([vec![self.values], more].concat().into_iter().flat_map(field));
         bytes.extend([0, 0]);
         bytes.extend(&self.content);
         bytes
@@ -79,7 +73,7 @@ impl Page {
 }
 
 /// A number in groups of seven bits, the lowest first.
-fn number(mut number: u64) -> Vec<u8> {
+pub(crate) fn number(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while number >= 0x80 {
         bytes.push((number & 0x7f) as u8 | 0x80);
@@ -102,16 +96,27 @@ fn steps(count: u64, first: u64, step: u64) -> Vec<u8> {
 }
 
 /// A file of one column `a` with these pages, whose footer says that they are so large when decompressed.
-fn file(column: &str, codec: CompressionCodec, stated: u64, pages: &[Page]) -> Bytes {
+pub(crate) fn file(column: &str, codec: CompressionCodec, stated: u64, pages: &[Page]) -> Bytes {
+    let rows = pages.iter().filter(|page| !page.dictionary).map(|page| page.values).sum();
+    file_of(column, codec, stated, [rows, rows], pages)
+}
+
+/// The same, whose footer says that there are so many rows and values.
+pub(crate) fn file_of(
+    column: &str,
+    codec: CompressionCodec,
+    stated: u64,
+    [rows, values]: [u64; 2],
+    pages: &[Page],
+) -> Bytes {
     let schema = parse_message_type(&format!("message rows {{ {column}; }}")).unwrap();
     let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::default()).unwrap();
     let chunk: Vec<u8> = pages.iter().flat_map(Page::bytes).collect();
-    let rows: u64 = pages.iter().filter(|page| !page.dictionary).map(|page| page.values).sum();
     let dictionary = pages.iter().find(|page| page.dictionary).map_or(0, |page| page.bytes().len());
     let metadata = ColumnChunkMetaData::builder(writer.schema_descr().column(0))
         .set_compression_codec(codec)
         .set_encodings(pages.iter().map(|page| page.encoding).collect())
-        .set_num_values(i64::try_from(rows).unwrap())
+        .set_num_values(i64::try_from(values).unwrap())
         .set_total_compressed_size(i64::try_from(chunk.len()).unwrap())
         .set_total_uncompressed_size(i64::try_from(stated).unwrap())
         .set_data_page_offset(i64::try_from(dictionary).unwrap())
@@ -133,7 +138,11 @@ fn file(column: &str, codec: CompressionCodec, stated: u64, pages: &[Page]) -> B
 }
 
 /// What is told of each block that is read of a file.
-fn read<T>(content: Bytes, data_type: DataType, tell: impl Fn(&RecordBatch) -> T) -> Result<Vec<T>, ConnectorError> {
+pub(crate) fn read<T>(
+    content: Bytes,
+    data_type: DataType,
+    tell: impl Fn(&RecordBatch) -> T,
+) -> Result<Vec<T>, ConnectorError> {
     let plan = ReadPlan {
         schema: Arc::new(Schema::new(vec![Field::new("a", data_type, true)])),
         known: None,
@@ -177,15 +186,28 @@ fn corrupt(why: &str) -> String {
     format!("read {NAME}, column `a`: the Parquet file is corrupt: {why}")
 }
 
+/// Whether the test of that name has a process of its own; if not, it is run in one.
+pub(crate) fn is_alone(name: &str) -> bool {
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let output = command.args(["--exact", name]).env(ALONE, "yes").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}{errors}");
+    false
+}
+
+/// Fails when this process has taken too much memory.
+pub(crate) fn check_memory() {
+    let peak = figures::memory(std::process::id()).most;
+    assert!(peak < 400 * MIB, "{} MiB were taken", peak / MIB);
+}
+
 #[test]
 fn pages_of_parquet_that_grow_too_much_are_refused_before_they_take_memory() {
-    if std::env::var_os(ALONE).is_none() {
-        let name = "pages::pages_of_parquet_that_grow_too_much_are_refused_before_they_take_memory";
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        let output = command.args(["--exact", name]).env(ALONE, "yes").output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.contains("1 passed"), "{said}{errors}");
+    if !is_alone("pages::pages_of_parquet_that_grow_too_much_are_refused_before_they_take_memory") {
         return;
     }
     let grows = (
@@ -226,29 +248,22 @@ fn pages_of_parquet_that_grow_too_much_are_refused_before_they_take_memory() {
     text.resize(4 + (1 << 20), b'x');
     let dictionary = Page {
         dictionary: true,
-        values: 1,
-        encoding: Encoding::PLAIN,
         stated: text.len() as u64,
-        content: zstd::encode_all(&text[..], 1).unwrap(),
+        ..Page::plain(1, Encoding::PLAIN, zstd::encode_all(&text[..], 1).unwrap())
     };
     // One run of the first text of the dictionary, whose number has one bit.
     let mut run = vec![1];
     run.extend(number(600 << 1));
     run.push(0);
     let repeated = Page {
-        dictionary: false,
-        values: 600,
-        encoding: Encoding::RLE_DICTIONARY,
         stated: run.len() as u64,
-        content: zstd::encode_all(&run[..], 1).unwrap(),
+        ..Page::plain(600, Encoding::RLE_DICTIONARY, zstd::encode_all(&run[..], 1).unwrap())
     };
     let content = file("REQUIRED BYTE_ARRAY a (UTF8)", CompressionCodec::ZSTD, LITTLE, &[dictionary, repeated]);
     let mut blocks = vec![64; 9];
     blocks.push(24);
     assert_eq!(read(content, DataType::Utf8, RecordBatch::num_rows).unwrap(), blocks);
-
-    let peak = figures::memory(std::process::id()).most;
-    assert!(peak < 400 * MIB, "{} MiB were taken", peak / MIB);
+    check_memory();
 }
 
 #[test]
@@ -316,8 +331,19 @@ fn pages_of_parquet_that_say_that_they_hold_more_than_they_do_are_refused() {
     assert!(error.to_string().starts_with(&format!("read {NAME}: the Parquet file is corrupt: ")), "{error}");
 }
 
+#[test]
+fn pages_of_parquet_that_say_that_they_have_other_rows_than_they_do_are_refused() {
+    for said in [4, 5, 6] {
+        let page = Page { rows: Some(said), ..Page::plain(5, Encoding::PLAIN, vec![0; 40]) };
+        let content = file("REQUIRED INT64 a", CompressionCodec::UNCOMPRESSED, 40, &[page]);
+        let told = read(content, DataType::Int64, RecordBatch::num_rows).map_err(|error| error.to_string());
+        let broken = format!("a page says that it has {said} rows, and has 5");
+        assert_eq!(told, if said == 5 { Ok(vec![5]) } else { Err(corrupt(&broken)) });
+    }
+}
+
 /// A file of one column `a`, as a writer makes it.
-fn written(column: &ArrayRef, properties: WriterPropertiesBuilder) -> Bytes {
+pub(crate) fn written(column: &ArrayRef, properties: WriterPropertiesBuilder) -> Bytes {
     let rows = RecordBatch::try_from_iter_with_nullable([("a", Arc::clone(column), true)]).unwrap();
     let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), Some(properties.build())).unwrap();
     writer.write(&rows).unwrap();

@@ -99,15 +99,23 @@ async fn a_value_of_a_parquet_file_that_is_too_large_is_refused_with_its_place()
     };
     let few = |of: Option<&str>| -> ArrayRef { Arc::new(StringViewArray::from(vec![Some("a"), of])) };
     let remedy = "leave the column out, or keep such content in files of its own and their names in the row";
-    for (name, column, place) in [
+    let remedy_of_lists = "leave the column out, or write what its lists hold as rows of their own";
+    for (name, column, told, remedy) in [
         // The footer tells: there is nothing else in the column.
         (
             "one.parquet",
             Arc::new(StringArray::from(vec![large.as_str()])) as ArrayRef,
-            "one.parquet, column `a`: a value",
+            "one.parquet, column `a`: a value is larger than 64 MiB",
+            remedy,
         ),
-        ("many.parquet", few(Some(&large)), "many.parquet, row 2, column `a`: the value"),
-        ("lists.parquet", list(Some(&large)), "lists.parquet, row 2, column `a`: the value"),
+        ("many.parquet", few(Some(&large)), "many.parquet, row 2, column `a`: the value is larger than 64 MiB", remedy),
+        // Its page tells.
+        (
+            "lists.parquet",
+            list(Some(&large)),
+            "lists.parquet, column `a.list.item`: a row takes more than 64 MiB when it is decoded",
+            remedy_of_lists,
+        ),
     ] {
         let lake = Lake::plain();
         let rows = RecordBatch::try_from_iter([("a", column)]).unwrap();
@@ -116,7 +124,7 @@ async fn a_value_of_a_parquet_file_that_is_too_large_is_refused_with_its_place()
         lake.put(name, writer.into_inner().unwrap());
         let error = lake.read(name).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Limit, "{error}");
-        assert_eq!(said(&error), (format!("read {place} is larger than 64 MiB"), remedy.into()));
+        assert_eq!(said(&error), (format!("read {told}"), remedy.into()));
     }
     // Many small values together are fine.
     let lake = Lake::plain();

@@ -102,6 +102,46 @@ async fn content_that_is_cut_off_is_fetched_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_cut_off_in_its_body_is_asked_for_again() {
+    let behind = Behind::new(json!({"format": {"csv": {}}})).await;
+    let mut epoch = 0;
+    for (method, part) in [
+        // There is no record yet: the body of a 404.
+        ("GET", "_aggregator/demo"),
+        ("GET", "list-type=2"),
+        ("PUT", "/out/"),
+        ("POST", "delete"),
+        ("GET", "_aggregator/demo"),
+    ] {
+        epoch += 1;
+        behind.gateway.set(rule(method, part, 0, 2, Wrong::Torn));
+        let id = i64::try_from(epoch).unwrap();
+        assert_eq!(behind.write(epoch, &[id]).await.unwrap(), 1, "{method} {part}");
+        assert_eq!(behind.ids().await, [id.to_string()], "{method} {part}");
+        assert_eq!(behind.gateway.hits(), 2, "{method} {part}");
+        assert_eq!((behind.lake.data().await.len(), behind.lake.staged().await), (1, Vec::new()), "{method} {part}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_are_cut_off_again_and_again_are_given_up() {
+    let behind = Behind::new(json!({"format": {"csv": {}}})).await;
+    behind.write(1, &[1]).await.unwrap();
+    for (method, part) in [("GET", "list-type=2"), ("PUT", "/out/"), ("POST", "delete")] {
+        behind.gateway.set(rule(method, part, 0, usize::MAX, Wrong::Torn));
+        let epoch = 2 + behind.gateway.seen().len() as u64;
+        let error = behind.write(epoch, &[2]).await.expect_err(part);
+        assert_eq!(error.kind, ErrorKind::Transient, "{method} {part}: {error}");
+        assert!(error.detail.starts_with("the connection broke: the answer was cut off: "), "{method} {part}: {error}");
+        // Once, and four times again, as it is with an answer that is lost.
+        assert_eq!(behind.gateway.hits(), 5, "{method} {part}");
+    }
+    behind.gateway.set_all(Vec::new());
+    assert_eq!(behind.write(10_000, &[3]).await.unwrap(), 1);
+    assert_eq!(behind.ids().await, ["3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_ignores_conditions_is_refused_before_anything_is_written() {
     let behind = Behind::new(json!({"format": {"csv": {}}})).await;
     // The record itself, then the two probes, of which one or the other is answered as if there were no condition.

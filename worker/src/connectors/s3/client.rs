@@ -10,6 +10,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, S3Conditio
 use object_store::{BackoffConfig, Certificate, ClientOptions, HeaderValue, RetryConfig};
 use url::Url;
 
+use super::answer::WholeAnswers;
 use super::bucket::Bucket;
 use crate::connector::{Buffers, ConnectorError, Environment, ErrorKind, Result};
 
@@ -69,6 +70,7 @@ impl Client {
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&spec.bucket)
             .with_region(region)
+            .with_http_connector(WholeAnswers)
             .with_conditional_put(S3ConditionalPut::ETagMatch)
             .with_retry(RetryConfig {
                 backoff: BackoffConfig {

@@ -1,12 +1,13 @@
 //! The `s3` connector: objects in an S3-compatible store, read and written as the files of a folder are.
 //!
 //! ```text
-//! client (who asks whom) ── bucket (requests, in our errors: fault)
-//!                             ├── objects (streams: which objects there are, their content in ranges)
-//!                             └── sink ── upload (part objects, staged) ── commit (one record, by compare-and-set)
-//!                                   └──── saved (splits that outlive an attempt)
+//! client (who asks whom; answer) ── bucket (requests, in our errors: fault)
+//!                                     ├── objects (streams: which objects there are, their content in ranges)
+//!                                     └── sink ── upload (part objects, staged) ── commit (one record, by compare-and-set)
+//!                                           └──── saved (splits that outlive an attempt)
 //! ```
 
+mod answer;
 mod bucket;
 mod client;
 mod commit;
