@@ -28,7 +28,14 @@ pub(super) fn cases() -> Vec<Case> {
             .post(&format!("{pod_path}/attach?container=main&stdout=true"), json!({}))
             .post(&format!("{pod_path}/portforward"), json!({})),
         case("unsupported-quotas")
-            .create([object("v1", "ResourceQuota", "q", &json!({"spec": {"hard": {"requests.cpu": "1m"}}}))])
+            .create([object(
+                "v1",
+                "ResourceQuota",
+                "q",
+                &json!({"spec": {"hard": {"requests.cpu": "1m", "pods": "5"}}}),
+            )])
+            // Who admits Pods hears late of what is kept to.
+            .until("{core}/resourcequotas/q", "/status/used/pods", "0")
             .post("{core}/pods", idle_pod("p"))
             .seen(|answer| answer["status"].clone()),
         case("unsupported-counts")
