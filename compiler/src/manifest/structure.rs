@@ -12,6 +12,8 @@ use super::salvage::{By, Mend, least, whole};
 use crate::diagnostic::Diagnostic;
 use crate::suggest;
 
+const KINDS: usize = aggregator_crds::kinds().len();
+
 /// The shape of one kind.
 pub(super) struct Structure {
     schema: Value,
@@ -29,15 +31,11 @@ pub(super) struct Finding {
 impl Structure {
     /// The shape of that kind of ours; None when there is none.
     pub(super) fn of(kind: &str) -> Option<&'static Self> {
-        static STRUCTURES: OnceLock<Vec<(&'static str, Structure)>> = OnceLock::new();
-        STRUCTURES
-            .get_or_init(|| {
-                let shape = |kind: &aggregator_crds::Kind| Some((kind.kind, Self::new(kind.schema())?));
-                aggregator_crds::kinds().iter().filter_map(shape).collect()
-            })
-            .iter()
-            .find(|(known, _)| *known == kind)
-            .map(|(_, structure)| structure)
+        /// Each is made when the first document of its kind comes.
+        static STRUCTURES: [OnceLock<Option<Structure>>; KINDS] = [const { OnceLock::new() }; KINDS];
+        let (structure, kind) =
+            STRUCTURES.iter().zip(aggregator_crds::kinds()).find(|(_, known)| known.kind == kind)?;
+        structure.get_or_init(|| Self::new(kind.schema())).as_ref()
     }
 
     fn new(mut schema: Value) -> Option<Self> {

@@ -1,4 +1,5 @@
-//! Writes the CustomResourceDefinitions to `crds/generated/`, one file a kind.
+//! Writes the CustomResourceDefinitions to `crds/generated/`, two files a kind: YAML to be read and applied, and
+//! JSON to be built in.
 
 use std::error::Error;
 use std::path::Path;
@@ -12,6 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&folder)?;
     for kind in aggregator_crds::kinds() {
         fs::write(folder.join(format!("{}.yaml", kind.plural)), kind.yaml()?)?;
+        fs::write(folder.join(format!("{}.json", kind.plural)), kind.json()?)?;
     }
     Ok(())
 }

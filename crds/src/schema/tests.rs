@@ -13,15 +13,19 @@ use crate::schedule::Trigger;
 #[test]
 fn the_checked_in_definitions_are_those_of_the_types() {
     for kind in kinds() {
-        let file = folder::package().join(format!("generated/{}.yaml", kind.plural));
-        let checked_in = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(
-            checked_in == kind.yaml().unwrap(),
-            "{} is not what the types give: run `cargo run --bin crdgen`",
-            file.display()
-        );
-        let read: Value = serde_saphyr::from_str(&checked_in).unwrap();
-        assert_eq!(read["spec"]["names"]["kind"], kind.kind);
+        for (ending, derived) in [("yaml", kind.yaml().unwrap()), ("json", kind.json().unwrap())] {
+            let file = folder::package().join(format!("generated/{}.{ending}", kind.plural));
+            let checked_in = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(
+                checked_in == derived,
+                "{} is not what the types give: run `cargo run --bin crdgen`",
+                file.display()
+            );
+            // JSON is YAML.
+            let read: Value = serde_saphyr::from_str(&checked_in).unwrap();
+            assert_eq!(read["spec"]["names"]["kind"], kind.kind);
+        }
+        assert_eq!(kind.crd(), kind.derive(), "{}: what is built in is what is checked in", kind.kind);
     }
 }
 
