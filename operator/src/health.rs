@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 const LIMITS: Limits = Limits {
     connections: 64,
     headers: Duration::from_secs(5),
-    crowded: Duration::from_millis(250),
+    crowded: Duration::from_millis(50),
     request: Duration::from_secs(5),
     grace: Duration::from_secs(2),
 };

@@ -193,7 +193,7 @@ const LATER: &str = "{name: rows, connector: files, stream: later.csv}";
 const KEPT: &str = "from: result, connector: lake, stream: rows/";
 const COPIED: &str = "from: rows, connector: lake, stream: rows/";
 
-const WORKS: [Work; 13] = [
+const WORKS: [Work; 14] = [
     Work { name: "delimited text into Parquet", sources: ALL, transforms: "", sink: COPIED, ends: Ends::Well(MANY) },
     Work {
         name: "a sort",
@@ -225,6 +225,15 @@ const WORKS: [Work; 13] = [
                      text AS twice FROM rows) a JOIN again b ON a.id = b.id\"}}",
         sink: KEPT,
         ends: Ends::Short("OutOfMemory"),
+    },
+    Work {
+        // Of which each row of the side that it is built from is given, all of them at once.
+        name: "rows that meet none",
+        sources: BOTH,
+        transforms: "{name: result, from: [rows, again], sql: {query: \"SELECT a.id, a.twice FROM (SELECT id, text || text AS \
+                     twice FROM rows) a LEFT ANTI JOIN (SELECT id FROM again GROUP BY id) b ON a.id = b.id + 1000000\"}}",
+        sink: KEPT,
+        ends: Ends::Either(MANY),
     },
     Work {
         name: "a diamond",

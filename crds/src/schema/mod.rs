@@ -32,37 +32,37 @@ pub const fn kinds() -> &'static [Kind] {
             kind: "Connector",
             plural: "connectors",
             derived: Connector::crd,
-            generated: include_str!("../../generated/connectors.json"),
+            generated: include_str!("generated/connectors.json"),
         },
         Kind {
             kind: "Pipeline",
             plural: "pipelines",
             derived: Pipeline::crd,
-            generated: include_str!("../../generated/pipelines.json"),
+            generated: include_str!("generated/pipelines.json"),
         },
         Kind {
             kind: "Transformation",
             plural: "transformations",
             derived: Transformation::crd,
-            generated: include_str!("../../generated/transformations.json"),
+            generated: include_str!("generated/transformations.json"),
         },
         Kind {
             kind: "Schedule",
             plural: "schedules",
             derived: Schedule::crd,
-            generated: include_str!("../../generated/schedules.json"),
+            generated: include_str!("generated/schedules.json"),
         },
         Kind {
             kind: "PipelineRun",
             plural: "pipelineruns",
             derived: PipelineRun::crd,
-            generated: include_str!("../../generated/pipelineruns.json"),
+            generated: include_str!("generated/pipelineruns.json"),
         },
         Kind {
             kind: "Checkpoint",
             plural: "checkpoints",
             derived: Checkpoint::crd,
-            generated: include_str!("../../generated/checkpoints.json"),
+            generated: include_str!("generated/checkpoints.json"),
         },
     ];
     &KINDS

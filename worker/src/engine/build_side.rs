@@ -23,10 +23,20 @@ use super::width::widest;
 pub(super) struct BuildSideExec {
     /// One for each partition.
     held: Vec<Mutex<Option<Held>>>,
-    /// Bytes of each row that the join does not ask the pool for.
-    beside: usize,
+    needs: Needs,
     /// Those of the plan: these are its rows, in their order.
     properties: Arc<PlanProperties>,
+}
+
+/// What a join needs of its build side.
+pub(super) struct Needs {
+    /// The columns that it gives, or filters by: it gathers no others.
+    pub(super) gathered: Vec<usize>,
+    /// Bytes for each row that it does not ask the pool for.
+    pub(super) beside: usize,
+    /// Whether it gives rows of this side that have met some, or none, of the other: all of them at once, in a batch for which it
+    /// does not ask.
+    pub(super) again: bool,
 }
 
 /// Rows that wait for the join: one batch, since a join of many would have all of them twice when it makes them one.
@@ -38,13 +48,13 @@ struct Held {
 }
 
 impl BuildSideExec {
-    /// In the place of a plan; nothing is read yet. The join takes so many bytes for each row that it does not ask the pool for.
-    pub(super) fn of(side: &Arc<dyn ExecutionPlan>, beside: usize) -> Self {
+    /// In the place of a plan; nothing is read yet.
+    pub(super) fn of(side: &Arc<dyn ExecutionPlan>, needs: Needs) -> Self {
         let partitions = side.output_partitioning().partition_count();
         Self {
             held: std::iter::repeat_with(|| Mutex::new(None)).take(partitions).collect(),
             properties: Arc::clone(side.properties()),
-            beside,
+            needs,
         }
     }
 
@@ -63,13 +73,16 @@ impl BuildSideExec {
         let mut collected = Collected::of(rows.schema());
         let mut most = 0;
         while let Some(batch) = rows.next().await.transpose()? {
-            most = most.max(widest(&batch));
+            most = most.max(widest(&batch.project(&self.needs.gathered)?));
             collected.take(batch, &reservation)?;
         }
         // What is not asked for is there until the join is done, as far as anybody knows.
-        reservation.try_grow(collected.rows.saturating_mul(self.beside))?;
+        reservation.try_grow(collected.rows.saturating_mul(self.needs.beside))?;
         let batch = collected.in_one(&reservation)?;
         let bytes = get_record_batch_memory_size(&batch);
+        if self.needs.again {
+            reservation.try_grow(bytes)?;
+        }
         *self.partition(partition)? = Some(Held { batch: Some(batch), bytes, reservation });
         Ok(most)
     }

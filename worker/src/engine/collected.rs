@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, new_empty_array};
-use arrow::compute::concat;
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array, new_empty_array};
+use arrow::compute::{concat, take_record_batch};
 use arrow::datatypes::{FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use datafusion::common::utils::memory::RecordBatchMemoryCounter;
+use datafusion::common::utils::memory::{RecordBatchMemoryCounter, get_record_batch_memory_size};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::MemoryReservation;
 
@@ -46,6 +46,7 @@ impl Collected {
     /// # Errors
     /// When the pool has no room.
     pub(super) fn take(&mut self, batch: RecordBatch, reservation: &MemoryReservation) -> Result<()> {
+        let batch = self.apart(batch)?;
         reservation.try_grow(self.counter.count_batch(&batch))?;
         self.rows += batch.num_rows();
         for (column, part) in self.columns.iter_mut().zip(batch.columns()) {
@@ -53,6 +54,20 @@ impl Collected {
             column.parts.push(Arc::clone(part));
         }
         Ok(())
+    }
+
+    /// A batch whose columns share what they are made of, as those that were on the disk do, with a copy of each: else none of
+    /// them could go before the last one.
+    fn apart(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        let mut each = 0;
+        for (column, part) in self.columns.iter().zip(batch.columns()) {
+            each += RecordBatchMemoryCounter::new().count_batch(&alone(&column.schema, part)?);
+        }
+        if each <= get_record_batch_memory_size(&batch) {
+            return Ok(batch);
+        }
+        let all = UInt64Array::from_iter_values(0..batch.num_rows() as u64);
+        Ok(take_record_batch(&batch, &all)?)
     }
 
     /// All of them as one batch, whose room the reservation has.
@@ -121,8 +136,12 @@ fn alone(schema: &SchemaRef, column: &ArrayRef) -> Result<RecordBatch> {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{Int64Array, StringArray, StringViewArray};
+    use arrow::array::{Int64Array, ListArray, StringArray, StringViewArray};
+    use arrow::buffer::Buffer;
     use arrow::compute::concat_batches;
+    use arrow::datatypes::Int64Type;
+    use arrow::ipc::reader::StreamDecoder;
+    use arrow::ipc::writer::StreamWriter;
     use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool};
 
     use super::*;
@@ -173,6 +192,37 @@ mod tests {
         let (_, reservation) = pool(2_600_000);
         let error = collected(&batches, &reservation).expect_err("the text is there twice");
         assert!(matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)), "{error}");
+    }
+
+    #[test]
+    fn slices_of_lists_need_no_more_room_than_what_they_show() {
+        let lists = ListArray::from_iter_primitive::<Int64Type, _, _>((0..1000).map(|_| Some(vec![Some(7); 100])));
+        let whole = RecordBatch::try_from_iter([("values", Arc::new(lists) as ArrayRef)]).expect("a batch");
+        let slices: Vec<RecordBatch> = (0..100).map(|part| whole.slice(part * 10, 10)).collect();
+        // Of 800 kB.
+        let (_, reservation) = pool(2_000_000);
+        assert_eq!(collected(&slices, &reservation).expect("room"), whole);
+    }
+
+    #[test]
+    fn what_was_on_the_disk_has_no_more_than_a_column_twice() {
+        let batches: Vec<RecordBatch> = (0..10).map(|number| batch(number * 100).project(&[0, 1]).expect("two")).collect();
+        let mut written = Vec::new();
+        let mut writer = StreamWriter::try_new(&mut written, &batches[0].schema()).expect("a writer");
+        batches.iter().for_each(|batch| writer.write(batch).expect("written"));
+        writer.finish().expect("written");
+        drop(writer);
+        // Read as a spill file is: the columns of a batch are parts of one buffer.
+        let mut decoder = StreamDecoder::new();
+        let mut buffer = Buffer::from(written);
+        let mut read = Vec::new();
+        while !buffer.is_empty() {
+            read.extend(decoder.decode(&mut buffer).expect("a batch"));
+        }
+        let (pool, reservation) = pool(2_200_000);
+        let one = collected(&read, &reservation).expect("room");
+        assert_eq!(one, concat_batches(&batches[0].schema(), &batches).expect("one"));
+        assert_eq!(pool.reserved(), RecordBatchMemoryCounter::new().count_batch(&one));
     }
 
     #[test]

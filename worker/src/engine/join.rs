@@ -1,10 +1,12 @@
 //! Joins whose output is bounded by its bytes. DataFusion's are told how many rows to gather when they begin; how wide these
 //! get is known when all rows were read that a join is built from.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{JoinSide, JoinType};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_expr::PhysicalExpr;
@@ -18,17 +20,13 @@ use datafusion::physical_plan::{
 use futures::TryStreamExt;
 use futures::future::{BoxFuture, FutureExt, Shared};
 
-use super::build_side::BuildSideExec;
+use super::build_side::{BuildSideExec, Needs};
 use super::edge::{EdgeExec, edges};
 use super::gather::gather;
 use super::gathered::{Gathered, gatherers, watched};
 use super::probe_side::ProbeSideExec;
 use super::start::configured;
 use super::width::{cut, rows_of};
-
-/// Bytes of each row that a hash join does not ask for: while it builds its table the row's hash, and in the table the row that has
-/// the same one.
-const HASHED: usize = size_of::<u64>() + size_of::<u32>();
 
 /// A join that reads its left side wholly before it begins, and gathers as few rows at a time as the widest one of it demands.
 ///
@@ -47,6 +45,34 @@ pub(super) struct JoinExec {
     rows: usize,
     /// How many bytes batches have at most.
     bytes: usize,
+}
+
+/// Bytes of each row that a hash join does not ask for: while it builds its table the row's hash, and in the table the row that has
+/// the same one.
+const HASHED: usize = size_of::<u64>() + size_of::<u32>();
+
+/// What a join needs of a left side of so many columns.
+fn needs(join: &Arc<dyn ExecutionPlan>, columns: usize) -> Needs {
+    let (kind, projection, filter) = if let Some(join) = join.downcast_ref::<HashJoinExec>() {
+        (*join.join_type(), join.projection.as_ref(), join.filter())
+    } else if let Some(join) = join.downcast_ref::<NestedLoopJoinExec>() {
+        (*join.join_type(), join.projection().as_ref(), join.filter())
+    } else {
+        (JoinType::Inner, None, None)
+    };
+    let given: Vec<usize> = match kind {
+        JoinType::RightSemi | JoinType::RightAnti | JoinType::RightMark => Vec::new(),
+        _ => projection.map_or_else(|| (0..columns).collect(), |given| given.to_vec()),
+    };
+    let filtered = filter.into_iter().flat_map(|filter| filter.column_indices());
+    let filtered = filtered.filter(|column| column.side == JoinSide::Left).map(|column| column.index);
+    let gathered: BTreeSet<usize> = given.into_iter().filter(|column| *column < columns).chain(filtered).collect();
+    let hashes = join.is::<HashJoinExec>();
+    let gives_left = matches!(
+        kind,
+        JoinType::Left | JoinType::Full | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark
+    );
+    Needs { gathered: gathered.into_iter().collect(), beside: if hashes { HASHED } else { 0 }, again: hashes && gives_left }
 }
 
 /// The bytes of the widest row of a part of the left side, when it was read. Whoever waits for it reads.
@@ -76,8 +102,7 @@ impl JoinExec {
         rows: usize,
         bytes: usize,
     ) -> Result<Self> {
-        let beside = if join.is::<HashJoinExec>() { HASHED } else { 0 };
-        let build = Arc::new(BuildSideExec::of(&left, beside));
+        let build = Arc::new(BuildSideExec::of(&left, needs(&join, left.schema().fields().len())));
         let probe = ProbeSideExec::new(Arc::clone(&right), rows, !join.is::<HashJoinExec>());
         let sides: Vec<Arc<dyn ExecutionPlan>> =
             vec![Arc::clone(&build) as Arc<dyn ExecutionPlan>, Arc::new(probe) as Arc<dyn ExecutionPlan>];
@@ -186,7 +211,11 @@ impl ExecutionPlan for JoinExec {
             // Most of them may be narrow: nobody behind the join should have to do with a few rows at a time.
             Ok::<_, DataFusionError>(if rows < all { gather(joined, all, most) } else { joined })
         };
-        let joined = futures::stream::once(joined).try_flatten();
+        // What the join does not ask the pool for is taken until it is done. The plan may go before.
+        let build = Arc::clone(&self.build);
+        let joined = futures::stream::once(joined).try_flatten().inspect_ok(move |_| {
+            let _held = &build;
+        });
         let joined = Box::pin(RecordBatchStreamAdapter::new(self.join.schema(), joined));
         Ok(watched(joined, "a join", &context))
     }

@@ -1,6 +1,7 @@
 //! How wide rows are: what decides how many of them memory has room for.
 
-use arrow::array::{Array, AsArray, RecordBatch, UInt64Array};
+use arrow::array::{Array, AsArray, OffsetSizeTrait, RecordBatch, UInt64Array};
+use arrow::buffer::OffsetBuffer;
 use arrow::compute::take_record_batch;
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
@@ -72,14 +73,15 @@ fn ends(batch: &RecordBatch, most: usize) -> Vec<usize> {
 /// The bytes of each row. Those of what is nested are reckoned by the average of its values.
 fn of_rows(batch: &RecordBatch) -> Vec<usize> {
     let mut rows = vec![0_usize; batch.num_rows()];
-    for column in batch.columns() {
-        add(column.as_ref(), &mut rows);
+    let alike: usize = batch.columns().iter().map(|column| add(column.as_ref(), &mut rows)).sum();
+    for row in &mut rows {
+        *row += alike;
     }
     rows
 }
 
-/// Adds the bytes of each value of a column to those of its row.
-fn add(column: &dyn Array, rows: &mut [usize]) {
+/// Adds the bytes of each value of a column to those of its row; tells those that are the same in every row.
+fn add(column: &dyn Array, rows: &mut [usize]) -> usize {
     const SHORT: usize = size_of::<i32>();
     const LONG: usize = size_of::<i64>();
     match column.data_type() {
@@ -105,15 +107,11 @@ fn add(column: &dyn Array, rows: &mut [usize]) {
             each(rows, map.offsets().lengths().map(|length| length * one + SHORT));
         }
         DataType::Struct(_) => {
-            for column in column.as_struct().columns() {
-                add(column.as_ref(), rows);
-            }
+            return column.as_struct().columns().iter().map(|column| add(column.as_ref(), rows)).sum();
         }
-        _ => {
-            let one = average(column);
-            each(rows, std::iter::repeat(one));
-        }
+        _ => return average(column),
     }
+    0
 }
 
 fn each(rows: &mut [usize], widths: impl Iterator<Item = usize>) {
@@ -132,8 +130,22 @@ pub(super) fn of_column(column: &dyn Array) -> usize {
     match column.data_type() {
         DataType::Utf8View => column.as_string_view().views().iter().map(of_view).sum(),
         DataType::BinaryView => column.as_binary_view().views().iter().map(of_view).sum(),
+        // A slice of a list has the values of the whole one.
+        DataType::List(_) => of_values(column.as_list::<i32>().values().as_ref(), column.as_list::<i32>().offsets()),
+        DataType::LargeList(_) => of_values(column.as_list::<i64>().values().as_ref(), column.as_list::<i64>().offsets()),
+        DataType::Map(_, _) => of_values(column.as_map().entries(), column.as_map().offsets()),
+        DataType::Struct(_) => column.as_struct().columns().iter().map(|column| of_column(column.as_ref())).sum(),
         _ => column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size()),
     }
+}
+
+/// The bytes of the values that offsets show, and of the offsets.
+fn of_values<O: OffsetSizeTrait>(values: &dyn Array, offsets: &OffsetBuffer<O>) -> usize {
+    let (first, last) = match (offsets.first(), offsets.last()) {
+        (Some(first), Some(last)) => (first.as_usize(), last.as_usize()),
+        _ => (0, 0),
+    };
+    size_of_val::<[O]>(offsets) + of_column(values.slice(first, last - first).as_ref())
 }
 
 /// The lower half of a view is its length.

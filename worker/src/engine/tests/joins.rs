@@ -5,7 +5,7 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::displayable;
 
 use super::*;
-use crate::engine::build_side::BuildSideExec;
+use crate::engine::build_side::{BuildSideExec, Needs};
 use crate::engine::edge::EdgeExec;
 use crate::engine::probe_side::ProbeSideExec;
 
@@ -132,6 +132,37 @@ async fn hash_joins_of_rows_that_turn_out_wide_give_the_same_rows_within_bounds(
 }
 
 #[tokio::test]
+async fn hash_joins_by_texts_give_the_same_rows() {
+    for kind in ["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"] {
+        // Some rows of both sides meet none.
+        let query = format!(
+            "SELECT l.id, s.id AS small, s.text FROM small s {kind} (SELECT id, id::VARCHAR AS name FROM large) l
+             ON (s.id * 3)::VARCHAR = l.name"
+        );
+        let joined = Joined::new(&query, None, MEMORY).await;
+        assert!(joined.is("HashJoinExec"), "{kind}");
+        joined.connect(widening(), rows(10, |_| 20));
+        let ours = joined.started().await.expect("rows");
+        bounded(kind, &ours);
+        let plain = Joined::new(&query, None, MEMORY).await;
+        plain.connect(widening(), rows(10, |_| 20));
+        alike(kind, &ours, &plain.plain().await);
+    }
+}
+
+#[tokio::test]
+async fn what_a_join_does_not_ask_for_is_taken_until_it_is_done() {
+    let joined = Joined::new("SELECT l.id FROM small s JOIN large l ON s.id = l.id", FEW, MEMORY).await;
+    joined.connect(numbers(), rows(10, |_| 20));
+    let (pool, mut rows) = (joined.state.runtime_env().memory_pool.clone(), start(joined.plan, &joined.state));
+    rows.next().await.expect("rows").expect("rows");
+    // 50 000 ids have 400 kB, and the table of them, which the join asks for, no more than that: with twelve bytes for each row.
+    assert!(pool.reserved() > 1_000_000, "{}", pool.reserved());
+    drop(rows);
+    assert_eq!(pool.reserved(), 0);
+}
+
+#[tokio::test]
 async fn joins_without_keys_give_the_same_rows_within_bounds() {
     let kinds = [
         ("JOIN large l ON s.id - l.id < 500", "NestedLoopJoinExec"),
@@ -209,7 +240,7 @@ async fn what_was_read_is_given_once_and_its_room_with_it() {
     let edge = EdgeExec::new(bench.output.reader("join"), &["id", "text"]).expect("an edge");
     bench.connect(widening());
     let edge: Arc<dyn ExecutionPlan> = Arc::new(edge);
-    let side = BuildSideExec::of(&edge, 8);
+    let side = BuildSideExec::of(&edge, Needs { gathered: vec![0, 1], beside: 8, again: false });
     let reserved = || bench.state.runtime_env().memory_pool.reserved();
     let widest = side.read(&edge, 0, bench.state.task_ctx()).await.expect("read");
     assert!((WIDE..WIDE + 20).contains(&widest), "{widest}");
