@@ -9,7 +9,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Asked for at run time: a path that is compiled in may be that of another clone.
     let package =
         env::var_os("CARGO_MANIFEST_DIR").ok_or("start it by `cargo run --bin crdgen`, which says where to write")?;
-    let (manifests, built_in) = (Path::new(&package).join("generated"), Path::new(&package).join("src/schema/generated"));
+    let (manifests, built_in) =
+        (Path::new(&package).join("generated"), Path::new(&package).join("src/schema/generated"));
     fs::create_dir_all(&manifests)?;
     fs::create_dir_all(&built_in)?;
     for kind in aggregator_crds::kinds() {

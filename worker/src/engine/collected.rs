@@ -206,7 +206,8 @@ mod tests {
 
     #[test]
     fn what_was_on_the_disk_has_no_more_than_a_column_twice() {
-        let batches: Vec<RecordBatch> = (0..10).map(|number| batch(number * 100).project(&[0, 1]).expect("two")).collect();
+        let batches: Vec<RecordBatch> =
+            (0..10).map(|number| batch(number * 100).project(&[0, 1]).expect("two")).collect();
         let mut written = Vec::new();
         let mut writer = StreamWriter::try_new(&mut written, &batches[0].schema()).expect("a writer");
         batches.iter().for_each(|batch| writer.write(batch).expect("written"));

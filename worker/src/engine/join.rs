@@ -68,11 +68,13 @@ fn needs(join: &Arc<dyn ExecutionPlan>, columns: usize) -> Needs {
     let filtered = filtered.filter(|column| column.side == JoinSide::Left).map(|column| column.index);
     let gathered: BTreeSet<usize> = given.into_iter().filter(|column| *column < columns).chain(filtered).collect();
     let hashes = join.is::<HashJoinExec>();
-    let gives_left = matches!(
-        kind,
-        JoinType::Left | JoinType::Full | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark
-    );
-    Needs { gathered: gathered.into_iter().collect(), beside: if hashes { HASHED } else { 0 }, again: hashes && gives_left }
+    let gives_left =
+        matches!(kind, JoinType::Left | JoinType::Full | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark);
+    Needs {
+        gathered: gathered.into_iter().collect(),
+        beside: if hashes { HASHED } else { 0 },
+        again: hashes && gives_left,
+    }
 }
 
 /// The bytes of the widest row of a part of the left side, when it was read. Whoever waits for it reads.

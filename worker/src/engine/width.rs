@@ -132,7 +132,9 @@ pub(super) fn of_column(column: &dyn Array) -> usize {
         DataType::BinaryView => column.as_binary_view().views().iter().map(of_view).sum(),
         // A slice of a list has the values of the whole one.
         DataType::List(_) => of_values(column.as_list::<i32>().values().as_ref(), column.as_list::<i32>().offsets()),
-        DataType::LargeList(_) => of_values(column.as_list::<i64>().values().as_ref(), column.as_list::<i64>().offsets()),
+        DataType::LargeList(_) => {
+            of_values(column.as_list::<i64>().values().as_ref(), column.as_list::<i64>().offsets())
+        }
         DataType::Map(_, _) => of_values(column.as_map().entries(), column.as_map().offsets()),
         DataType::Struct(_) => column.as_struct().columns().iter().map(|column| of_column(column.as_ref())).sum(),
         _ => column.to_data().get_slice_memory_size().unwrap_or_else(|_| column.get_array_memory_size()),
