@@ -8,9 +8,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::Command;
 
 use aggregator_fuzz::target;
+use aggregator_tests::alone::is_alone;
 use aggregator_tests::{figures, folder};
 
 /// Runs all inputs of a target, and counts their fates.
@@ -57,14 +57,7 @@ fn json() {
 
 #[test]
 fn parquet() {
-    const ALONE: &str = "AGGREGATOR_ALONE";
-    if std::env::var_os(ALONE).is_none() {
-        // Beside other targets, nobody could tell what it takes.
-        let mut command = Command::new(std::env::current_exe().expect("this program"));
-        let output = command.args(["--exact", "parquet"]).env(ALONE, "yes").output().expect("it runs again");
-        let said = String::from_utf8_lossy(&output.stdout);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && said.contains("1 passed"), "{said}{errors}");
+    if !is_alone("parquet") {
         return;
     }
     expect("parquet", &["error", "nothing", "rows", "rejects", "rows and rejects"]);

@@ -13,6 +13,8 @@ use tokio::task::JoinHandle;
 pub enum Wrong {
     /// It is not passed on; this is the answer: a status, and an S3 error's code (none for an empty answer).
     Answer(u16, &'static str),
+    /// It is not passed on; the answer begins with this status, and its body never comes.
+    Stuck(u16),
     /// It is done, and the answer is lost.
     Lost,
     /// It is done, and only so many bytes of the answer arrive.
@@ -187,6 +189,13 @@ async fn serve(mut client: TcpStream, port: u16, state: &Mutex<State>) -> std::i
             body.len()
         );
         return client.write_all(answer.as_bytes()).await;
+    }
+    if let Some(Wrong::Stuck(status)) = wrong {
+        let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: 100\r\nConnection: close\r\n\r\n");
+        client.write_all(answer.as_bytes()).await?;
+        // Until the client goes.
+        while client.read_buf(&mut request).await? > 0 {}
+        return Ok(());
     }
     if let Some(Wrong::Slow(time)) = wrong {
         tokio::time::sleep(time).await;

@@ -4,6 +4,7 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a fixture has no caller that could handle its failure")]
 
+pub mod alone;
 pub mod collector;
 pub mod control_plane;
 pub mod figures;

@@ -98,6 +98,12 @@ impl Buffers {
         self.part(256 * MIB)
     }
 
+    /// The most bytes of the footer of a Parquet file when it is decoded: it is held whole.
+    #[must_use]
+    pub fn footer(self) -> u64 {
+        self.part(256 * MIB)
+    }
+
     /// About the most bytes of values of a Parquet file that are decoded at once, where its pages repeat them.
     #[must_use]
     pub fn values(self) -> u64 {
@@ -124,22 +130,22 @@ fn size(bytes: u64) -> usize {
 mod tests {
     use super::*;
 
-    fn sizes(of: Buffers) -> [u64; 11] {
+    fn sizes(of: Buffers) -> [u64; 12] {
         let counted = [of.row_group(), of.copy(), of.keys(), of.chunk(), of.piece()].map(|bytes| bytes as u64);
         let [row_group, copy, keys, chunk, piece] = counted;
-        let whole = [of.document(), of.page(), of.values()];
-        [row_group, copy, keys, of.batch(), chunk, of.step(), of.block(), piece, whole[0], whole[1], whole[2]]
+        let [document, page, footer, values] = [of.document(), of.page(), of.footer(), of.values()];
+        [row_group, copy, keys, of.batch(), chunk, of.step(), of.block(), piece, document, page, footer, values]
     }
 
     #[test]
     fn buffers_are_full_beside_a_large_pool_and_shrink_with_it() {
-        let full = [64, 16, 16, 4, 2, 4, 1, 8, 256, 256, 256].map(|mebibytes| mebibytes * MIB);
+        let full = [64, 16, 16, 4, 2, 4, 1, 8, 256, 256, 256, 256].map(|mebibytes| mebibytes * MIB);
         for pool in [512 * MIB, 2048 * MIB, u64::MAX] {
             assert_eq!(sizes(Buffers::beside(pool)), full);
         }
         assert_eq!(Buffers::default(), Buffers::beside(u64::MAX));
         // What a store takes of an upload has a least size.
-        let half = [32, 8, 8, 2, 1, 2, 0, 5, 128, 128, 128].map(|mebibytes| mebibytes * MIB);
+        let half = [32, 8, 8, 2, 1, 2, 0, 5, 128, 128, 128, 128].map(|mebibytes| mebibytes * MIB);
         let half = half.map(|bytes| if bytes == 0 { MIB / 2 } else { bytes });
         assert_eq!(sizes(Buffers::beside(256 * MIB)), half);
         let eighth = full.map(|bytes| if bytes == 8 * MIB { 5 * MIB } else { bytes / 8 });

@@ -5,11 +5,15 @@ use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait, RecordBatch};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, SchemaRef};
 use parquet::arrow::ProjectionMask;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
 use super::compression::{BombError, check_growth};
-use super::lists::bytes_of_each;
-use crate::connector::{ConnectorError, ErrorKind, MAX_ROW, Result, row_too_large};
+use super::lists::{MAX_LISTS, bytes_of_each};
+use crate::connector::{Buffers, ConnectorError, ErrorKind, MAX_ROW, Result, row_too_large};
+
+/// What helps where the run has less than there could be.
+pub(super) const MORE_MEMORY: &str =
+    "give the run more with --memory (on a cluster: execution.resources.limits.memory)";
 
 /// A file that grows more than it may when its pages are decompressed.
 pub(super) fn grown(location: &str, bomb: &BombError) -> ConnectorError {
@@ -17,16 +21,50 @@ pub(super) fn grown(location: &str, bomb: &BombError) -> ConnectorError {
         .remedy("if the file is meant to be like that, write it again without compression")
 }
 
-/// What to do where rows of lists are too large.
-pub(super) const LISTS_AS_ROWS: &str = "leave the column out, or write what its lists hold as rows of their own";
+/// A file whose footer takes more than so many bytes.
+pub(super) fn footer_too_large(location: &str, most: u64) -> ConnectorError {
+    let detail = format!("its footer takes more than {} MiB when it is decoded", most >> 20);
+    let mut remedy = "write the file again with larger row groups, or as several files".to_owned();
+    if most < Buffers::default().footer() {
+        remedy = format!("{remedy}, or {MORE_MEMORY}");
+    }
+    ConnectorError::new(ErrorKind::Limit, format!("read {location}"), detail).remedy(remedy)
+}
+
+/// A column of which a row takes too much.
+pub(super) fn row_of_lists_too_large(location: &str, column: &str) -> ConnectorError {
+    lists_too_large(location, column, format!("a row takes more than {} MiB when it is decoded", MAX_ROW >> 20))
+}
+
+/// A column with which rows of several columns take too much together, if they are one.
+pub(super) fn rows_of_lists_too_large(location: &str, column: &str) -> ConnectorError {
+    let detail = format!(
+        "the largest rows of its lists and of those of other columns take more than {} MiB together when they are decoded",
+        MAX_LISTS >> 20
+    );
+    lists_too_large(location, column, detail)
+}
+
+fn lists_too_large(location: &str, column: &str, detail: String) -> ConnectorError {
+    ConnectorError::new(ErrorKind::Limit, format!("read {location}, column `{column}`"), detail)
+        .remedy("leave the column out, or write what its lists hold as rows of their own")
+}
+
+/// The columns of a row group that are wanted.
+pub(super) fn wanted_columns<'a>(
+    group: &'a RowGroupMetaData,
+    wanted: &'a ProjectionMask,
+) -> impl Iterator<Item = &'a ColumnChunkMetaData> {
+    let columns = group.columns().iter().enumerate();
+    columns.filter(move |(leaf, _)| wanted.leaf_included(*leaf)).map(|(_, column)| column)
+}
 
 /// Refuses a file in which the values of a wanted column are too large on average, or its rows of lists are, or that grows too
 /// much. Nothing of it is read yet.
 pub(super) fn check_footer(metadata: &ParquetMetaData, wanted: &ProjectionMask, location: &str) -> Result<()> {
     let (mut taken, mut given) = (0_u64, 0_u64);
     for group in metadata.row_groups() {
-        let columns = group.columns().iter().enumerate().filter(|(leaf, _)| wanted.leaf_included(*leaf));
-        for (_, column) in columns {
+        for column in wanted_columns(group, wanted) {
             let bytes = usize::try_from(column.uncompressed_size()).unwrap_or_default();
             let values = usize::try_from(column.num_values()).unwrap_or_default().max(1);
             // Of values that are all as long as each other, even a null takes so much.
@@ -37,9 +75,7 @@ pub(super) fn check_footer(metadata: &ParquetMetaData, wanted: &ProjectionMask, 
             }
             let rows = u64::try_from(group.num_rows()).unwrap_or_default().max(1);
             if column.column_descr().max_rep_level() > 0 && bytes_of_lists(column) / rows > MAX_ROW as u64 {
-                let operation = format!("read {location}, column `{}`", name());
-                let detail = format!("a row takes more than {} MiB when it is decoded", MAX_ROW >> 20);
-                return Err(ConnectorError::new(ErrorKind::Limit, operation, detail).remedy(LISTS_AS_ROWS));
+                return Err(row_of_lists_too_large(location, &name()));
             }
             taken = taken.saturating_add(u64::try_from(column.compressed_size()).unwrap_or_default());
             given = given.saturating_add(bytes as u64);
@@ -48,7 +84,8 @@ pub(super) fn check_footer(metadata: &ParquetMetaData, wanted: &ProjectionMask, 
     check_growth(taken, given).map_err(|bomb| grown(location, &bomb))
 }
 
-/// About the bytes that a column of lists takes when it is decoded, without what is in texts.
+/// About the bytes that a column of lists takes at least when it is decoded: without what is in texts, and without the ends of
+/// lists in lists.
 pub(super) fn bytes_of_lists(column: &ColumnChunkMetaData) -> u64 {
     u64::try_from(column.num_values()).unwrap_or_default().saturating_mul(bytes_of_each(column.column_descr()))
 }

@@ -14,6 +14,8 @@ const LEVELS: u64 = 4;
 const OFFSET: u64 = 4;
 /// What a text takes besides what is in it: as much as a view of it.
 const VIEW: u64 = 16;
+/// The most bytes of the largest rows of all columns of lists together.
+pub(super) const MAX_LISTS: u64 = 4 * MAX_ROW as u64;
 /// So many bytes of texts of a page are not looked at one by one: all of them count for any row of it.
 const FEW: u64 = 2 * 1024 * 1024;
 
@@ -28,12 +30,10 @@ pub(super) struct Parts<'a> {
     pub(super) values: &'a [u8],
 }
 
-/// About the bytes that each value of a list takes, also one that is null; of a text, without what is in it.
+/// About the bytes that each value of a list takes, also one that is null; of a text, without what is in it. Where lists are in
+/// lists, those of which it is the first one have an end besides.
 pub(super) fn bytes_of_each(column: &ColumnDescriptor) -> u64 {
-    // Where lists are in lists, each value may be one of its own.
-    let in_lists = u64::from(column.max_rep_level().unsigned_abs().saturating_sub(1));
     LEVELS
-        + OFFSET * in_lists
         + match column.physical_type() {
             Type::BOOLEAN => 1,
             Type::INT32 | Type::FLOAT => 4,
@@ -49,6 +49,10 @@ pub(super) fn bytes_of_each(column: &ColumnDescriptor) -> u64 {
 pub(super) struct Lists {
     /// The bytes of each value, as [`bytes_of_each`].
     each: u64,
+    /// How deep lists are in lists: the level of repetition of a value that begins none.
+    depth: u32,
+    /// The bytes of texts of a page that are not looked at one by one.
+    few: u64,
     /// The level of definition of a value that is there.
     there: u32,
     /// Whether values are texts, and how long those of the dictionary are.
@@ -69,15 +73,16 @@ pub(super) struct Taken {
     pub(super) largest: u64,
     /// About each of as many as are decoded at once.
     pub(super) each: u64,
-    /// How many of them begin in it.
-    pub(super) begun: u64,
 }
 
 impl Lists {
-    /// Those of a column; None when its values are in no list.
-    pub(super) fn of(column: &ColumnDescriptor) -> Option<Self> {
+    /// Those of a column, one of so many of lists; None when its values are in no list.
+    pub(super) fn of(column: &ColumnDescriptor, columns: usize) -> Option<Self> {
         (column.max_rep_level() > 0).then(|| Self {
             each: bytes_of_each(column),
+            depth: u32::from(column.max_rep_level().unsigned_abs()),
+            // So all of them together count no more of such texts than a quarter of what they may take.
+            few: FEW.min(MAX_LISTS / 4 / (columns as u64).max(1)),
             there: u32::from(column.max_def_level().unsigned_abs()),
             texts: column.physical_type() == Type::BYTE_ARRAY,
             dictionary: Vec::new(),
@@ -99,13 +104,16 @@ impl Lists {
     pub(super) fn take(&mut self, parts: Parts<'_>, count: u64, encoding: Encoding, at_once: u64) -> Option<Taken> {
         let Parts { mut repetition, definition, values } = parts;
         let most = if self.texts { self.most(encoding, values, count) } else { 0 };
-        let mut texts = (most > FEW).then(|| self.lengths(encoding, values));
+        let mut texts = (most > self.few).then(|| self.lengths(encoding, values));
         let mut definition = definition.one_by_one();
-        let (mut largest, mut open, mut rows, mut in_texts) = (0_u64, self.open, 0_u64, 0_u64);
+        let (mut largest, mut open, mut rows, mut bytes) = (0_u64, self.open, 0_u64, 0_u64);
         let mut left = count;
         while left > 0 {
             let (level, times) = repetition.next()?;
             let mut times = times.min(left);
+            // Lists that begin in another one with it: that of the row itself is in none.
+            let begun = self.depth.saturating_sub(level.max(1));
+            let each = self.each + OFFSET * u64::from(begun);
             while times > 0 {
                 let (some, text) = match &mut texts {
                     None => (times, 0),
@@ -120,15 +128,15 @@ impl Lists {
                     if left < count {
                         largest = largest.max(open);
                     }
-                    (open, rows) = (self.each + text, rows + some);
+                    (open, rows) = (each + text, rows + some);
                 } else {
-                    open += self.each * some + text;
+                    open += each * some + text;
                 }
                 if open > MAX_ROW as u64 {
                     // It is refused, whatever comes.
-                    return Some(Taken { largest: open, each: open, begun: rows });
+                    return Some(Taken { largest: open, each: open });
                 }
-                in_texts += text;
+                bytes += each * some + text;
                 (times, left) = (times - some, left - some);
             }
         }
@@ -138,8 +146,8 @@ impl Lists {
         open += most;
         largest = (largest + most).max(open);
         self.open = open;
-        let bytes = (self.each * count + in_texts + most).min(largest.saturating_mul(at_once));
-        Some(Taken { largest, each: self.share(rows, bytes, at_once.max(1)), begun: rows })
+        let bytes = (bytes + most).min(largest.saturating_mul(at_once));
+        Some(Taken { largest, each: self.share(rows, bytes, at_once.max(1)) })
     }
 
     /// About the bytes of each of so many rows, after so many more.
@@ -205,9 +213,14 @@ mod tests {
 
     use super::*;
 
+    /// Those of the first column of a schema, one of so many of lists.
+    fn among(schema: &str, columns: usize) -> Option<Lists> {
+        let schema = parse_message_type(schema).unwrap();
+        Lists::of(&SchemaDescriptor::new(Arc::new(schema)).column(0), columns)
+    }
+
     fn lists(column: &str) -> Option<Lists> {
-        let schema = parse_message_type(&format!("message rows {{ {column}; }}")).unwrap();
-        Lists::of(&SchemaDescriptor::new(Arc::new(schema)).column(0))
+        among(&format!("message rows {{ {column}; }}"), 1)
     }
 
     /// A page whose levels have one bit.
@@ -237,6 +250,39 @@ mod tests {
     }
 
     #[test]
+    fn only_what_begins_a_list_in_a_list_counts_its_end() {
+        let schema = "message rows { REPEATED group a { REPEATED group b { REPEATED INT32 c; } } }";
+        // A picture in one row: lines of pixels of three colours.
+        let (lines, pixels) = (1080, 1920);
+        let pixel = |level: u8| [2, level, 4, 3];
+        let line = |level: u8| [pixel(level).to_vec(), pixel(2).repeat(pixels - 1)].concat();
+        let picture = [line(0), line(1).repeat(lines - 1)].concat();
+        let (lines, pixels) = (lines as u64, (lines * pixels) as u64);
+        let levels = Parts { repetition: Runs::new(&picture, 2).unwrap(), definition: Runs::default(), values: &[] };
+        let taken = among(schema, 1).unwrap().take(levels, 3 * pixels, Encoding::PLAIN, 1).unwrap();
+        assert_eq!(taken.largest, 3 * pixels * 8 + (pixels + lines) * 4);
+        assert!(taken.largest < MAX_ROW as u64, "{} bytes", taken.largest);
+        // Rows of one value each, which begins a list in each of its two lists.
+        let rows = Parts { repetition: Runs::new(&[20, 0], 2).unwrap(), definition: Runs::default(), values: &[] };
+        let taken = among(schema, 1).unwrap().take(rows, 10, Encoding::PLAIN, 5).unwrap();
+        assert_eq!(taken, Taken { largest: 16, each: 16 });
+    }
+
+    #[test]
+    fn the_more_columns_have_lists_the_fewer_texts_are_not_looked_at() {
+        // A page of a mebibyte, of which each row has one text.
+        let text = [&1020_u32.to_le_bytes()[..], &[b'x'; 1020]].concat();
+        let values = text.repeat(1024);
+        let largest = |columns| {
+            let mut lists = among("message rows { REPEATED BYTE_ARRAY a (UTF8); }", columns).unwrap();
+            let levels = parts(&[0x80, 16, 0], &[0x80, 16, 1], &values);
+            lists.take(levels, 1024, Encoding::PLAIN, 1000).unwrap().largest
+        };
+        assert_eq!([largest(1), largest(32)], [20 + (1 << 20); 2]);
+        assert_eq!([largest(128), largest(280)], [20 + 1020; 2]);
+    }
+
+    #[test]
     fn texts_that_may_be_many_bytes_are_looked_at_one_by_one() {
         let column = "REPEATED BYTE_ARRAY a (UTF8)";
         let long = 3 << 20;
@@ -248,7 +294,7 @@ mod tests {
         one.know(&dictionary);
         let taken = one.take(levels(), 4, Encoding::RLE_DICTIONARY, 1000).unwrap();
         let (largest, all) = (2 * 20 + 1 + u64::from(long), 4 * 20 + 3 + u64::from(long));
-        assert_eq!(taken, Taken { largest, each: all.div_ceil(1000), begun: 2 });
+        assert_eq!(taken, Taken { largest, each: all.div_ceil(1000) });
         // The second row goes on.
         let next = parts(&[4, 1], &[4, 1], &[1, 4, 1]);
         let taken = one.take(next, 2, Encoding::RLE_DICTIONARY, 1000).unwrap();

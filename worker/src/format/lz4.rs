@@ -1,6 +1,6 @@
 //! The codec that Parquet calls LZ4, and has given up, because writers took it for different things: the blocks of Hadoop, each
 //! behind its sizes, a frame, or a single block. The library reads all of them, but for a page of several blocks of Hadoop of
-//! which a later one is smaller; and a frame without a bound.
+//! which a later one is smaller, and blocks in pieces; and a frame without a bound.
 
 use std::io::{self, Read};
 
@@ -25,19 +25,32 @@ pub(super) fn decompress(compressed: &[u8], size: usize, out: &mut Vec<u8>) -> i
     Err(io::Error::new(io::ErrorKind::InvalidData, BROKEN))
 }
 
-/// Decompresses the blocks of Hadoop, which fill all of `out`: before each stand its sizes, decompressed and compressed.
+/// Decompresses the blocks of Hadoop, which fill all of `out`. Before each stands its size when decompressed; it is in one
+/// piece or several, before each of which stands its own size.
 fn blocks(mut compressed: &[u8], mut out: &mut [u8]) -> Option<()> {
     while !compressed.is_empty() {
         let (given, rest) = size(compressed)?;
-        let (taken, rest) = size(rest)?;
-        let (block, rest) = rest.split_at_checked(taken)?;
-        let (part, left) = out.split_at_mut_checked(given)?;
-        if !fills(block, part) {
-            return None;
-        }
-        (compressed, out) = (rest, left);
+        let (block, left) = out.split_at_mut_checked(given)?;
+        (compressed, out) = (pieces(rest, block)?, left);
     }
     out.is_empty().then_some(())
+}
+
+/// Decompresses the pieces of a block, which fill all of it; gives what comes after them. An empty one has a piece, too.
+fn pieces<'a>(mut compressed: &'a [u8], mut block: &mut [u8]) -> Option<&'a [u8]> {
+    loop {
+        let (taken, rest) = size(compressed)?;
+        let (piece, rest) = rest.split_at_checked(taken)?;
+        let filled = decompress_into(piece, block).ok()?;
+        block = block.get_mut(filled..)?;
+        if block.is_empty() {
+            return Some(rest);
+        }
+        if filled == 0 {
+            return None;
+        }
+        compressed = rest;
+    }
 }
 
 /// Decompresses a block, which fills all of `out`.
@@ -66,11 +79,23 @@ mod tests {
         out.strip_prefix(b"before").map(<[u8]>::to_vec)
     }
 
-    /// A block as Hadoop writes it.
+    /// A size as Hadoop writes it.
+    fn sized(size: usize) -> [u8; 4] {
+        u32::try_from(size).unwrap().to_be_bytes()
+    }
+
+    /// A block as Hadoop writes it, in pieces of so many bytes.
+    fn in_pieces(text: &[u8], bytes: usize) -> Vec<u8> {
+        let piece = |piece: &[u8]| {
+            let compressed = compress(piece);
+            [&sized(compressed.len())[..], &compressed].concat()
+        };
+        [&sized(text.len())[..], &text.chunks(bytes).map(piece).collect::<Vec<_>>().concat()].concat()
+    }
+
+    /// The same in one piece.
     fn block(text: &[u8]) -> Vec<u8> {
-        let compressed = compress(text);
-        let sizes = [text.len(), compressed.len()].map(|size| u32::try_from(size).unwrap().to_be_bytes());
-        [sizes.concat(), compressed].concat()
+        in_pieces(text, text.len())
     }
 
     #[test]
@@ -85,6 +110,8 @@ mod tests {
             ("a single block", compress(&text)),
             ("a block of Hadoop", block(&text)),
             ("several of them", several),
+            ("one of them in pieces", in_pieces(&text, 5000)),
+            ("several in pieces", [in_pieces(&text[..7000], 3000), in_pieces(&text[7000..], 4000)].concat()),
         ] {
             assert_eq!(decompressed(&compressed, text.len()).unwrap(), text, "{name}");
             // Of a frame, a byte more is given out, or what there is.
@@ -109,5 +136,10 @@ mod tests {
             block[place] = byte;
             assert_eq!(decompressed(&block, 100), None, "{why}");
         }
+        // A piece that holds nothing, as which a byte of 0 is read.
+        let empty = [&sized(100)[..], &sized(1), &[0]].concat();
+        assert_eq!(decompressed(&empty, 100), None, "nothing comes of it");
+        assert_eq!(decompressed(&[&empty[..], &good[4..]].concat(), 100), None, "nothing comes of the first piece");
+        assert_eq!(decompressed(&in_pieces(&[7; 100], 60)[..25], 100), None, "a piece is missing");
     }
 }

@@ -6,6 +6,7 @@ mod column;
 mod infer;
 mod records;
 
+mod allowance;
 mod block;
 mod chunks;
 mod compression;
@@ -25,6 +26,7 @@ mod pages;
 mod parquet;
 mod ranged;
 mod runs;
+mod structures;
 mod thrift;
 mod varint;
 mod workers;

@@ -178,11 +178,12 @@ impl SchemaProbe {
     /// When the content cannot be read.
     pub fn look(&mut self, input: Input, name: &str, format: &FileFormat, location: &str, most: u64) -> Result<()> {
         if let FileFormat::Parquet(_) = format {
+            let most = self.buffers.footer();
             let (schema, rows, notes) = match input {
-                Input::File(file) => parquet::describe(file, location)?,
-                Input::Bytes(bytes) => parquet::describe(bytes, location)?,
+                Input::File(file) => parquet::describe(file, location, most)?,
+                Input::Bytes(bytes) => parquet::describe(bytes, location, most)?,
                 Input::Ranges(ranges) => {
-                    parquet::describe(RangedFile::new(ranges, Arc::default(), self.buffers), location)?
+                    parquet::describe(RangedFile::new(ranges, Arc::default(), self.buffers), location, most)?
                 }
                 Input::Stream(_) => return Err(parquet_stream(location)),
             };

@@ -1,10 +1,8 @@
 //! The header of a page of a Parquet file: what it says of sizes, as the library that decompresses the page reads it.
 
-use super::thrift::{self, FALSE, Fields, I32, ROOT, STRUCT};
+use super::structures::Structure;
+use super::thrift::{self, Fields};
 use super::varint::Varints;
-
-/// The number of the field that is a data page of the second version.
-const DATA_PAGE_V2: i16 = 8;
 
 /// What a header says of its page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,7 +17,7 @@ impl Sizes {
     /// What a whole header says; None when it is broken, or the library might read it in another way.
     pub(super) fn read(header: &[u8]) -> Option<Self> {
         let mut sizes = Self::default();
-        thrift::read(&mut Varints(header), &mut sizes)?;
+        thrift::read(&mut Varints(header), Structure::PageHeader, &mut sizes)?;
         Some(sizes)
     }
 
@@ -30,27 +28,18 @@ impl Sizes {
 }
 
 impl Fields for Sizes {
-    fn may_be(&self, of: i16, field: i16, kind: u8) -> bool {
+    fn number(&mut self, of: Structure, field: i16, value: i64) -> Option<()> {
         match (of, field) {
-            (ROOT, 1..=4) | (5, 1..=4) | (7, 1..=2) | (DATA_PAGE_V2, 1..=6) => kind == I32,
-            (ROOT, 5..=8) => kind == STRUCT,
-            (7, 3) | (DATA_PAGE_V2, 7) => kind <= FALSE,
-            _ => field > 0,
-        }
-    }
-
-    fn number(&mut self, of: i16, field: i16, value: i64) -> Option<()> {
-        match (of, field) {
-            (ROOT, 2) => self.decompressed = size(value)?,
-            (DATA_PAGE_V2, 5) => self.levels[0] = size(value)?,
-            (DATA_PAGE_V2, 6) => self.levels[1] = size(value)?,
+            (Structure::PageHeader, 2) => self.decompressed = size(value)?,
+            (Structure::DataPageHeaderV2, 5) => self.levels[0] = size(value)?,
+            (Structure::DataPageHeaderV2, 6) => self.levels[1] = size(value)?,
             _ => {}
         }
         Some(())
     }
 
     /// No header has lists.
-    fn list(&mut self, _of: i16, _field: i16, _count: u64) -> Option<()> {
+    fn list(&mut self, _of: Structure, _field: i16, _count: u64) -> Option<()> {
         None
     }
 }
@@ -86,9 +75,11 @@ mod tests {
         assert_eq!(Sizes::read(&twice).unwrap().decompressed, 1 << 30);
         for (header, why) in [
             (vec![0x15, 0, 0x18, 2, 0], "a size that says it is text"),
+            (vec![0x15, 0, 0x15, 2, 0x15, 2, 0x28, 0, 0], "a page that says it is text"),
+            (vec![0x15, 0, 0x15, 2, 0x15, 2, 0x2c, 0x18, 0, 0, 0], "values that say they are text"),
             (vec![0x15, 0, 0x15, 1, 0], "a size below nothing"),
             (vec![0x15, 0, 0x15, 0x80, 0x80, 0x80, 0x80, 0x20, 0], "a size of more than 31 bits"),
-            (vec![0x0c, 0, 0x15, 2, 0, 0], "a structure that has the header's own number"),
+            (vec![0x0c, 0, 0x15, 2, 0, 0], "a field without a number"),
             (vec![0x15, 0, 0x15, 2, 0x19, 0x15, 2, 0], "a list"),
             (vec![0xff; 40], "no header"),
             (FIRST[..10].to_vec(), "half of one"),

@@ -1,9 +1,8 @@
 //! Pages of Parquet files. The library takes as much memory as a page's header and what is in the page ask for, and repeats
 //! values as often as it is told: here both are bounded, by what is met, whatever the footer says of it.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
@@ -14,19 +13,16 @@ use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
-use super::compression::check_growth;
+use super::allowance::{Allowance, lock};
 use super::delta::{Deltas, Lengths};
-use super::large::{LISTS_AS_ROWS, grown};
 use super::lists::{Lists, Parts, Texts};
 use super::lz4;
 use super::page_header::Sizes;
 use super::runs::Runs;
-use crate::connector::{Buffers, ConnectorError, ErrorKind, MAX_ROW};
+use crate::connector::MAX_ROW;
 
 /// The most values of a page whose lengths stand apart from them: the library takes all of these at once.
 const MAX_LENGTHS: u64 = 16 * 1024 * 1024;
-/// The most bytes of all lists of a row.
-const MAX_LISTS: u64 = 4 * MAX_ROW as u64;
 /// The codecs that are decompressed here: with one the library would go on for as long as it finds something, of the other it
 /// does not read all that there is.
 const OWN: [CompressionCodec; 2] = [CompressionCodec::GZIP, CompressionCodec::LZ4];
@@ -34,151 +30,22 @@ const OWN: [CompressionCodec; 2] = [CompressionCodec::GZIP, CompressionCodec::LZ
 const DELTAS: [Encoding; 3] =
     [Encoding::DELTA_BINARY_PACKED, Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY];
 const OTHER_SIZE: &str = "a page is not as large when decompressed as its header says";
-/// What helps where a file is corrupt.
-pub(super) const WRITE_AGAIN: &str = "fetch or write the file again";
-
-/// What the pages of one file may take.
-pub(super) struct Allowance {
-    location: String,
-    buffers: Buffers,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// The bytes of the pages that were met: as they are in the file, and decompressed.
-    taken: u64,
-    given: u64,
-    /// How many rows are decoded at once.
-    rows: usize,
-    /// How long a value may be that a page repeats, by the number of its column.
-    longest: BTreeMap<usize, u64>,
-    /// The sum of these: what a row may take.
-    row: u64,
-    /// What a row of lists takes at most in the last page of its column, by the number of that.
-    lists: BTreeMap<usize, u64>,
-    verdict: Option<Verdict>,
-}
-
-/// Why reading was stopped.
-pub(super) enum Verdict {
-    /// The file takes more than it may, or what it says of a page is not true.
-    Refused(ConnectorError),
-    /// So many rows at once are too many; with this many it can go on.
-    Fewer(usize),
-}
-
-impl Allowance {
-    /// That of a file of which so many rows are decoded at once.
-    pub(super) fn new(location: &str, rows: usize, buffers: Buffers) -> Arc<Self> {
-        let state = Mutex::new(State { rows, ..State::default() });
-        Arc::new(Self { location: location.to_owned(), buffers, state })
-    }
-
-    /// Why the last error has come; None when the library says it.
-    pub(super) fn verdict(&self) -> Option<Verdict> {
-        lock(&self.state).verdict.take()
-    }
-
-    /// Takes notice of a page of `column`, before it is fetched or decompressed.
-    fn admit(&self, column: &str, taken: u64, given: u64) -> Result<()> {
-        let most = self.buffers.page();
-        if taken.max(given) > most {
-            let detail = format!("a page is larger than {} MiB when decompressed", most >> 20);
-            return Err(self.too_large(column, detail, most < Buffers::default().page()));
-        }
-        let mut state = lock(&self.state);
-        state.taken = state.taken.saturating_add(taken);
-        state.given = state.given.saturating_add(given);
-        match check_growth(state.taken, state.given) {
-            Ok(()) => Ok(()),
-            Err(bomb) => {
-                state.verdict = Some(Verdict::Refused(grown(&self.location, &bomb)));
-                Err(stopped())
-            }
-        }
-    }
-
-    /// Refuses a page of `column` that takes more than it may; `more` says whether there could be more.
-    fn too_large(&self, column: &str, detail: String, more: bool) -> ParquetError {
-        let remedy = if more {
-            "leave the column out, write the file again with smaller pages, or give the run more with --memory (on a \
-             cluster: execution.resources.limits.memory)"
-        } else {
-            "leave the column out, or write the file again with smaller pages"
-        };
-        self.refuse(column, ErrorKind::Limit, detail, remedy)
-    }
-
-    /// Refuses a page of `column` that is not as it should be.
-    fn broken(&self, column: &str, why: &str) -> ParquetError {
-        self.refuse(column, ErrorKind::Data, format!("the Parquet file is corrupt: {why}"), WRITE_AGAIN)
-    }
-
-    fn refuse(&self, column: &str, kind: ErrorKind, detail: String, remedy: &str) -> ParquetError {
-        let operation = format!("read {}, column `{column}`", self.location);
-        let refused = ConnectorError::new(kind, operation, detail).remedy(remedy);
-        lock(&self.state).verdict = Some(Verdict::Refused(refused));
-        stopped()
-    }
-
-    /// Takes notice of what a row takes of the next page of a column of lists, before it is decoded.
-    fn hold(&self, leaf: usize, column: &str, largest: u64) -> Result<()> {
-        let all: u64 = {
-            let mut state = lock(&self.state);
-            state.lists.insert(leaf, largest);
-            state.lists.values().sum()
-        };
-        let detail = if largest > MAX_ROW as u64 {
-            format!("a row takes more than {} MiB when it is decoded", MAX_ROW >> 20)
-        } else if all > MAX_LISTS {
-            format!("a row takes more than {} MiB when it is decoded, with its other lists", MAX_LISTS >> 20)
-        } else {
-            return Ok(());
-        };
-        Err(self.refuse(column, ErrorKind::Limit, detail, LISTS_AS_ROWS))
-    }
-
-    /// How many rows are decoded at once.
-    fn rows(&self) -> u64 {
-        lock(&self.state).rows as u64
-    }
-
-    /// Takes notice of how long values may be that the next pages of a column repeat, before they are decoded.
-    fn repeat(&self, leaf: usize, longest: u64) -> Result<()> {
-        let mut state = lock(&self.state);
-        let before = state.longest.insert(leaf, longest).unwrap_or(0);
-        state.row = state.row - before + longest;
-        if state.rows <= 1 || state.row.saturating_mul(state.rows as u64) <= self.buffers.values() {
-            return Ok(());
-        }
-        // With room for the columns that come next, as reading begins anew.
-        state.rows = usize::try_from(self.buffers.values() / 4 / state.row).unwrap_or(1).max(1);
-        state.verdict = Some(Verdict::Fewer(state.rows));
-        Err(stopped())
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What the library is told; `Allowance::verdict` has the reason.
-fn stopped() -> ParquetError {
-    ParquetError::General("reading was stopped".into())
-}
 
 /// The row groups of a file.
 pub(super) struct Groups<R> {
     file: Arc<R>,
     metadata: Arc<ParquetMetaData>,
     allowance: Arc<Allowance>,
+    /// How many of its columns have their values in lists.
+    lists: usize,
 }
 
 impl<R: ChunkReader> Groups<R> {
     /// Those of `file`, whose pages take no more than is allowed.
     pub(super) fn new(file: R, metadata: &Arc<ParquetMetaData>, allowance: &Arc<Allowance>) -> Self {
-        Self { file: Arc::new(file), metadata: Arc::clone(metadata), allowance: Arc::clone(allowance) }
+        let columns = metadata.file_metadata().schema_descr().columns();
+        let lists = columns.iter().filter(|column| column.max_rep_level() > 0).count();
+        Self { file: Arc::new(file), metadata: Arc::clone(metadata), allowance: Arc::clone(allowance), lists }
     }
 }
 
@@ -190,7 +57,8 @@ impl<R: ChunkReader + 'static> RowGroups for Groups<R> {
 
     fn column_chunks(&self, leaf: usize) -> Result<Box<dyn PageIterator>> {
         let (file, metadata) = (Arc::clone(&self.file), Arc::clone(&self.metadata));
-        Ok(Box::new(Chunks { file, metadata, allowance: Arc::clone(&self.allowance), leaf, next: 0 }))
+        let (allowance, lists) = (Arc::clone(&self.allowance), self.lists);
+        Ok(Box::new(Chunks { file, metadata, allowance, lists, leaf, next: 0 }))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
@@ -207,6 +75,8 @@ struct Chunks<R> {
     file: Arc<R>,
     metadata: Arc<ParquetMetaData>,
     allowance: Arc<Allowance>,
+    /// How many columns have their values in lists.
+    lists: usize,
     /// The number of the column.
     leaf: usize,
     /// The row group of the next one.
@@ -240,7 +110,7 @@ impl<R: ChunkReader> Chunks<R> {
             values: column.column_type(),
             levels: [described.max_rep_level(), described.max_def_level()],
             dictionary: 0,
-            lists: Lists::of(described),
+            lists: Lists::of(described, self.lists),
         })
     }
 }
@@ -282,7 +152,7 @@ impl<R: ChunkReader> Pages<R> {
             Page::DictionaryPage { buf, num_values, .. } => self.check_dictionary(buf, u64::from(*num_values)),
             Page::DataPage { .. } | Page::DataPageV2 { .. } => {
                 self.check_differences(page)?;
-                self.check_rows(page)
+                self.check_lists(page)
             }
         }
     }
@@ -338,25 +208,15 @@ impl<R: ChunkReader> Pages<R> {
         Ok(())
     }
 
-    /// Refuses a page with which a row of lists becomes too large, and one that says that it has other rows than it has: who
-    /// goes on from a row passes over pages by that.
-    fn check_rows(&mut self, page: &Page) -> Result<()> {
-        let chunk = &self.chunk;
-        let mut rows = u64::from(page.num_values());
-        if let Some(lists) = &mut self.lists {
-            let at_once = chunk.allowance.rows();
-            let taken = parts(page, self.levels).and_then(|parts| lists.take(parts, rows, page.encoding(), at_once));
-            let taken = taken.ok_or_else(|| chunk.broken("what is in a page is broken"))?;
-            chunk.allowance.hold(self.leaf, &chunk.column, taken.largest)?;
-            chunk.allowance.repeat(self.leaf, taken.each)?;
-            rows = taken.begun;
-        }
-        match page {
-            Page::DataPageV2 { num_rows, .. } if u64::from(*num_rows) != rows => {
-                Err(chunk.broken(&format!("a page says that it has {num_rows} rows, and has {rows}")))
-            }
-            _ => Ok(()),
-        }
+    /// Refuses a page with which a row of lists becomes too large.
+    fn check_lists(&mut self, page: &Page) -> Result<()> {
+        let Some(lists) = &mut self.lists else { return Ok(()) };
+        let (chunk, values) = (&self.chunk, u64::from(page.num_values()));
+        let at_once = chunk.allowance.rows();
+        let taken = parts(page, self.levels).and_then(|parts| lists.take(parts, values, page.encoding(), at_once));
+        let taken = taken.ok_or_else(|| chunk.broken("what is in a page is broken"))?;
+        chunk.allowance.hold(self.leaf, &chunk.column, taken.largest)?;
+        chunk.allowance.repeat(self.leaf, taken.each)
     }
 }
 
@@ -378,16 +238,19 @@ impl<R: ChunkReader> PageReader for Pages<R> {
         Ok(Some(page))
     }
 
+    /// The library is not told how many rows a page says that it has. Of lists, Arrow C++ before its version 12 says how many
+    /// values there are instead, and a row may go on in the next page; of other columns, it has as many rows as values.
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
-        self.pages.peek_next_page()
+        Ok(self.pages.peek_next_page()?.map(|next| PageMetadata { num_rows: None, ..next }))
     }
 
     fn skip_next_page(&mut self) -> Result<()> {
         self.pages.skip_next_page()
     }
 
+    /// Whether no row can go on in the next page.
     fn at_record_boundary(&mut self) -> Result<bool> {
-        self.pages.at_record_boundary()
+        Ok(self.pages.peek_next_page()?.is_none())
     }
 }
 
@@ -540,33 +403,5 @@ impl<T: Read> Read for HeaderReader<T> {
         }
         header.extend_from_slice(&buffer[..read]);
         Ok(read)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_take_no_more_than_they_may_alone_and_together() {
-        let most = MAX_ROW as u64;
-        for (lists, detail) in [
-            (vec![(0, most), (1, most), (2, most), (3, most), (1, most)], None),
-            (vec![(0, most + 1)], Some("a row takes more than 64 MiB when it is decoded")),
-            (
-                vec![(0, most), (1, most), (2, most), (3, most), (4, 1)],
-                Some("a row takes more than 256 MiB when it is decoded, with its other lists"),
-            ),
-        ] {
-            let allowance = Allowance::new("a.parquet", 1, Buffers::default());
-            let held = lists.into_iter().try_for_each(|(leaf, largest)| allowance.hold(leaf, "l.list.item", largest));
-            assert_eq!(held.is_ok(), detail.is_none());
-            let told = match allowance.verdict() {
-                Some(Verdict::Refused(refused)) => Some((refused.kind, refused.to_string())),
-                Some(Verdict::Fewer(_)) | None => None,
-            };
-            let expected = detail.map(|detail| format!("read a.parquet, column `l.list.item`: {detail}"));
-            assert_eq!(told, expected.map(|text| (ErrorKind::Limit, text)));
-        }
     }
 }

@@ -18,15 +18,16 @@ use parquet::arrow::arrow_reader::{
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::basic::CompressionCodec;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::reader::ChunkReader;
 
+use super::allowance::{Allowance, Verdict, WRITE_AGAIN};
 use super::block::{Block, BlockReader, Place, ReadPlan, no_such_place};
 use super::column::{Fault, Faults, assemble};
 use super::csv::{constant, missing};
-use super::footer;
-use super::large::{bytes_of_lists, check_footer, check_rows};
-use super::pages::{Allowance, Groups, Verdict, WRITE_AGAIN};
+use super::footer::{self, Footer};
+use super::large::{bytes_of_lists, check_footer, check_rows, footer_too_large, wanted_columns};
+use super::pages::Groups;
 use super::records::{allow, reject};
 use crate::connector::{Buffers, ConnectorError, ErrorKind, RejectReason, Result, check_columns};
 
@@ -64,18 +65,24 @@ fn broken_schema() -> ParquetError {
     ParquetError::General("the schema in its footer is broken".into())
 }
 
-/// Reads a file's footer, in which the library trusts the Arrow schema.
-fn open(file: &impl ChunkReader, location: &str) -> Result<ArrowReaderMetadata> {
-    footer::check(file)
-        .and_then(|()| guarded(|| ArrowReaderMetadata::load(file, ArrowReaderOptions::default()), broken_schema))
-        .map_err(|error| corrupt(location, error))
+/// Reads a file's footer, in which the library trusts the Arrow schema. It takes `most` bytes at most.
+fn open(file: &impl ChunkReader, location: &str, most: u64) -> Result<ArrowReaderMetadata> {
+    let options = ArrowReaderOptions::default();
+    let metadata = match footer::read(file, most).map_err(|error| corrupt(location, error))? {
+        Footer::Sound(bytes) => {
+            let with_arrow = |metadata| ArrowReaderMetadata::try_new(Arc::new(metadata), options);
+            guarded(|| ParquetMetaDataReader::decode_metadata(&bytes).and_then(with_arrow), broken_schema)
+        }
+        Footer::TooLarge => return Err(footer_too_large(location, most)),
+        Footer::Missing => guarded(|| ArrowReaderMetadata::load(file, options), broken_schema),
+    };
+    metadata.map_err(|error| corrupt(location, error))
 }
 
 /// Refuses a file of which a wanted column is compressed in a way that is not built in. Nothing of it is read yet.
 fn check_codecs(metadata: &ParquetMetaData, wanted: &ProjectionMask, location: &str) -> Result<()> {
     for group in metadata.row_groups() {
-        let columns = group.columns().iter().enumerate().filter(|(leaf, _)| wanted.leaf_included(*leaf));
-        for (_, column) in columns {
+        for column in wanted_columns(group, wanted) {
             match column.compression_codec() {
                 CompressionCodec::UNCOMPRESSED
                 | CompressionCodec::SNAPPY
@@ -95,9 +102,10 @@ fn check_codecs(metadata: &ParquetMetaData, wanted: &ProjectionMask, location: &
     Ok(())
 }
 
-/// The columns of a file, its rows, and what a person should know of columns that cannot be read.
-pub(crate) fn describe(file: impl ChunkReader, location: &str) -> Result<(Schema, u64, Vec<String>)> {
-    let footer = open(&file, location)?;
+/// The columns of a file, its rows, and what a person should know of columns that cannot be read. Its footer takes `most` bytes
+/// at most.
+pub(crate) fn describe(file: impl ChunkReader, location: &str, most: u64) -> Result<(Schema, u64, Vec<String>)> {
+    let footer = open(&file, location, most)?;
     check_columns(location, footer.schema().fields().len())?;
     let rows = u64::try_from(footer.metadata().file_metadata().num_rows()).unwrap_or_default();
     let mut notes = Vec::new();
@@ -174,8 +182,7 @@ impl Tally {
 /// that are kept in a dictionary it may tell the size without it (`unencoded_byte_array_data_bytes`).
 fn rows_at_once(metadata: &ParquetMetaData, mask: &ProjectionMask, most: usize, buffers: Buffers) -> usize {
     let bytes_of_a_row = |group: &RowGroupMetaData| {
-        let wanted = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
-        let bytes = wanted.map(|(_, column)| {
+        let bytes = wanted_columns(group, mask).map(|column| {
             let plain = column.unencoded_byte_array_data_bytes().unwrap_or(0);
             // Of values that are all as long as each other, nulls too.
             let fixed = group.num_rows().saturating_mul(column.column_descr().type_length().into());
@@ -224,7 +231,7 @@ impl ParquetReader {
     /// Reads the wanted columns of `file`.
     pub(crate) fn new(file: impl ChunkReader + 'static, plan: ReadPlan, mut tally: Option<Tally>) -> Result<Self> {
         let location = &plan.location;
-        let footer = open(&file, location)?;
+        let footer = open(&file, location, plan.buffers.footer())?;
         let schema = footer.schema();
         let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         let mut notes = Vec::new();

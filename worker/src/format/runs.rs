@@ -68,7 +68,7 @@ impl Iterator for Runs<'_> {
                 let number = bytes.iter().rev().fold(0_u32, |number, byte| (number << 8) | u32::from(*byte));
                 run = (times > 0).then_some((number, u64::from(times)));
             }
-            // A head of 0 fills up.
+            // With a head of 0 some writers fill up. There the library stops, and when it is asked again, it goes on behind it.
             self.rest = rest.0;
             if run.is_some() {
                 return run;
@@ -81,9 +81,11 @@ impl Iterator for Runs<'_> {
 pub(super) fn unpack(packed: &[u8], width: usize, index: usize) -> u32 {
     let bit = index * width;
     let rest = packed.get(bit / 8..).unwrap_or_default();
-    let length = rest.len().min(8);
-    let mut window = [0; 8];
-    window[..length].copy_from_slice(&rest[..length]);
+    let window = rest.first_chunk::<8>().copied().unwrap_or_else(|| {
+        let mut window = [0; 8];
+        window[..rest.len()].copy_from_slice(rest);
+        window
+    });
     let bits = (u64::from_le_bytes(window) >> (bit % 8)) & ((1 << width) - 1);
     bits as u32
 }

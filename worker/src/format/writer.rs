@@ -326,7 +326,8 @@ pub(super) fn made_durable(file: &File, path: &std::path::Path) -> Result<u64> {
 /// The rows of a Parquet file, as its footer says.
 pub(super) fn footer_rows(path: &std::path::Path) -> Result<u64> {
     let file = File::open(path).map_err(|error| write_error(path, error))?;
-    let (_, rows, _) = super::parquet::describe(file, &path.display().to_string())?;
+    // It was written here: to refuse it now would help nobody.
+    let (_, rows, _) = super::parquet::describe(file, &path.display().to_string(), u64::MAX)?;
     Ok(rows)
 }
 

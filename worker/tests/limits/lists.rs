@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use aggregator_tests::alone::is_alone;
 use aggregator_worker::connector::ErrorKind;
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, Int64Type};
 use parquet::basic::{CompressionCodec, Encoding};
 
-use crate::pages::{LITTLE, NAME, Page, check_memory, file_of, is_alone, number, read};
+use crate::pages::{LITTLE, NAME, Page, check_memory, file_of, number, read, read_from};
 
 const MIB: usize = 1 << 20;
 const NUMBERS: &str = "REPEATED INT64 a";
@@ -115,4 +116,33 @@ fn rows_of_lists_that_are_fine_each_are_read_fewer_at_once() {
     };
     assert_eq!(read(content, list(DataType::Utf8), lengths).unwrap(), [vec![3 * MIB]]);
     check_memory();
+}
+
+#[test]
+fn rows_of_lists_are_read_by_their_levels_whatever_their_pages_say() {
+    // As Arrow C++ before its version 12 writes the second version of pages: they say that they have as many rows as values,
+    // and rows go on in the next one.
+    let rows: Vec<Vec<i64>> = (0..20).map(|row| (0..=row % 5).map(|value| 10 * row + value).collect()).collect();
+    let with_level = |(at, value): (usize, &i64)| (u8::from(at > 0), *value);
+    let values: Vec<(u8, i64)> = rows.iter().flat_map(|row| row.iter().enumerate().map(with_level)).collect();
+    let page = |values: &[(u8, i64)]| {
+        let count = values.len() as u64;
+        let repetition: Vec<u8> = values.iter().flat_map(|(level, _)| [2, *level]).collect();
+        let definition = [number(count << 1), vec![1]].concat();
+        let levels = [repetition.len() as u64, definition.len() as u64];
+        let content = values.iter().flat_map(|(_, value)| value.to_le_bytes()).collect();
+        let content = [repetition, definition, content].concat();
+        Page { rows: Some(count), levels, ..Page::plain(count, Encoding::PLAIN, content) }
+    };
+    let pages: Vec<Page> = values.chunks(7).map(page).collect();
+    let stated = [rows.len() as u64, values.len() as u64];
+    let content = file_of(NUMBERS, CompressionCodec::UNCOMPRESSED, LITTLE, stated, &pages);
+    let told = |batch: &RecordBatch| {
+        let lists = batch.column(0).as_list::<i32>().iter().flatten();
+        lists.map(|list| list.as_primitive::<Int64Type>().values().to_vec()).collect::<Vec<_>>()
+    };
+    for row in 0..rows.len() {
+        let read = read_from(content.clone(), list(DataType::Int64), Some(row as u64), told).unwrap().concat();
+        assert_eq!(read, rows[row..], "from row {row}");
+    }
 }

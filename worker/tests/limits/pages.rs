@@ -2,13 +2,13 @@
 //! than it is. No writer makes such files, so they are put together here.
 
 use std::io::{self, Read};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use aggregator_tests::alone::is_alone;
 use aggregator_tests::figures;
 use aggregator_worker::connector::{Buffers, ConnectorError, ErrorKind};
-use aggregator_worker::format::{Input, ReadPlan, format_by_name, open};
+use aggregator_worker::format::{Input, Place, ReadPlan, format_by_name, open};
 use arrow::array::{
     Array, ArrayRef, AsArray, Decimal128Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
 };
@@ -27,8 +27,6 @@ const GIB: u64 = 1 << 30;
 /// What a footer says that lies.
 pub(crate) const LITTLE: u64 = 1000;
 pub(crate) const NAME: &str = "bomb.parquet";
-/// Set where a test has a process of its own, whose memory nothing else has taken.
-const ALONE: &str = "AGGREGATOR_ALONE";
 
 /// A page, as it stands in a file.
 pub(crate) struct Page {
@@ -39,6 +37,8 @@ pub(crate) struct Page {
     pub(crate) stated: u64,
     /// Of the second version, which says how many rows there are.
     pub(crate) rows: Option<u64>,
+    /// The bytes of its levels there: of repetition, and of definition.
+    pub(crate) levels: [u64; 2],
     pub(crate) content: Vec<u8>,
 }
 
@@ -50,7 +50,8 @@ impl Page {
 
     /// A data page that is not compressed.
     pub(crate) fn plain(values: u64, encoding: Encoding, content: Vec<u8>) -> Self {
-        Self { dictionary: false, values, encoding, stated: content.len() as u64, rows: None, content }
+        let stated = content.len() as u64;
+        Self { dictionary: false, values, encoding, stated, rows: None, levels: [0, 0], content }
     }
 
     /// Its header and what is in it.
@@ -59,8 +60,8 @@ impl Page {
         let (kind, head, more) = match self.rows {
             _ if self.dictionary => (2, 0x4c, vec![encoding]),
             None => (0, 0x2c, vec![encoding, of_levels, of_levels]),
-            // No nulls, and no levels.
-            Some(rows) => (3, 0x5c, vec![0, rows, encoding, 0, 0]),
+            // No nulls.
+            Some(rows) => (3, 0x5c, vec![0, rows, encoding, self.levels[1], self.levels[0]]),
         };
         let field = |value: u64| [vec![0x15], number(value << 1)].concat();
         let mut bytes = [kind, self.stated, self.content.len() as u64].into_iter().flat_map(field).collect::<Vec<u8>>();
@@ -143,6 +144,16 @@ pub(crate) fn read<T>(
     data_type: DataType,
     tell: impl Fn(&RecordBatch) -> T,
 ) -> Result<Vec<T>, ConnectorError> {
+    read_from(content, data_type, None, tell)
+}
+
+/// The same from a row on.
+pub(crate) fn read_from<T>(
+    content: Bytes,
+    data_type: DataType,
+    row: Option<u64>,
+    tell: impl Fn(&RecordBatch) -> T,
+) -> Result<Vec<T>, ConnectorError> {
     let plan = ReadPlan {
         schema: Arc::new(Schema::new(vec![Field::new("a", data_type, true)])),
         known: None,
@@ -152,7 +163,7 @@ pub(crate) fn read<T>(
         threads: 1,
         buffers: Buffers::default(),
         constants: Vec::new(),
-        from: None,
+        from: row.map(Place::Row),
     };
     let format = format_by_name(NAME).unwrap();
     let mut reader = open(Input::Bytes(content), NAME, &format, plan, &Arc::<AtomicU64>::default())?;
@@ -184,19 +195,6 @@ fn by_lz4(mut content: impl Read) -> Vec<u8> {
 /// The error of a file whose column `a` is corrupt.
 fn corrupt(why: &str) -> String {
     format!("read {NAME}, column `a`: the Parquet file is corrupt: {why}")
-}
-
-/// Whether the test of that name has a process of its own; if not, it is run in one.
-pub(crate) fn is_alone(name: &str) -> bool {
-    if std::env::var_os(ALONE).is_some() {
-        return true;
-    }
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    let output = command.args(["--exact", name]).env(ALONE, "yes").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}{errors}");
-    false
 }
 
 /// Fails when this process has taken too much memory.
@@ -332,13 +330,19 @@ fn pages_of_parquet_that_say_that_they_hold_more_than_they_do_are_refused() {
 }
 
 #[test]
-fn pages_of_parquet_that_say_that_they_have_other_rows_than_they_do_are_refused() {
-    for said in [4, 5, 6] {
-        let page = Page { rows: Some(said), ..Page::plain(5, Encoding::PLAIN, vec![0; 40]) };
-        let content = file("REQUIRED INT64 a", CompressionCodec::UNCOMPRESSED, 40, &[page]);
-        let told = read(content, DataType::Int64, RecordBatch::num_rows).map_err(|error| error.to_string());
-        let broken = format!("a page says that it has {said} rows, and has 5");
-        assert_eq!(told, if said == 5 { Ok(vec![5]) } else { Err(corrupt(&broken)) });
+fn pages_of_parquet_that_say_that_they_have_other_rows_than_they_do_are_read_by_what_they_have() {
+    let values = |batch: &RecordBatch| batch.column(0).as_primitive::<Int64Type>().values().to_vec();
+    for said in [0, 1, 5, 6] {
+        let page = |first: i64| {
+            let content = (first..first + 5).flat_map(i64::to_le_bytes).collect();
+            Page { rows: Some(said), ..Page::plain(5, Encoding::PLAIN, content) }
+        };
+        let pages = [page(0), page(5), page(10)];
+        let content = file("REQUIRED INT64 a", CompressionCodec::UNCOMPRESSED, LITTLE, &pages);
+        for row in 0..15 {
+            let read = read_from(content.clone(), DataType::Int64, Some(row), values).unwrap().concat();
+            assert!(read.into_iter().eq(row as i64..15), "{said} rows said, from row {row}");
+        }
     }
 }
 

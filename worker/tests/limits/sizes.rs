@@ -9,6 +9,7 @@ use parquet::arrow::ArrowWriter;
 use serde_json::json;
 
 use crate::harness::Lake;
+use crate::pages::number;
 use crate::source::fails;
 
 const MIB: usize = 1 << 20;
@@ -134,4 +135,24 @@ async fn a_value_of_a_parquet_file_that_is_too_large_is_refused_with_its_place()
     writer.write(&rows).unwrap();
     lake.put("small.parquet", writer.into_inner().unwrap());
     assert_eq!(lake.read("small.parquet").await.unwrap().batch.num_rows(), 70);
+}
+
+#[tokio::test]
+async fn a_footer_of_a_parquet_file_that_takes_too_much_is_refused_before_it_is_decoded() {
+    // Three hundred columns, each of which keeps the name of what they all lie in.
+    let columns = 300;
+    let mut footer = [vec![0x15, 4, 0x19, 0xfc], number(columns + 2)].concat();
+    footer.extend([0x48, 1, b'r', 0x15, 2, 0]);
+    let name = [number(MIB as u64), vec![b'g'; MIB]].concat();
+    footer.extend([&[0x35, 0, 0x18][..], &name, &[0x15], &number(columns << 1), &[0]].concat());
+    footer.extend([0x15, 4, 0x25, 0, 0x18, 1, b'a', 0].repeat(columns as usize));
+    footer.extend([0x16, 0, 0x19, 0x0c, 0]);
+    let length = u32::try_from(footer.len()).unwrap().to_le_bytes();
+    let lake = Lake::plain();
+    lake.put("a.parquet", [&b"PAR1"[..], &footer, &length, b"PAR1"].concat());
+    let error = lake.connector.describe("a.parquet").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Limit, "{error}");
+    let text = "read a.parquet: its footer takes more than 256 MiB when it is decoded";
+    let remedy = "write the file again with larger row groups, or as several files";
+    assert_eq!(said(&error), (text.into(), remedy.into()));
 }

@@ -58,6 +58,26 @@ async fn a_store_that_stays_busy_or_silent_is_given_up_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_busy_store_is_asked_again_before_it_has_said_all() {
+    let behind = Behind::new(json!({"format": {"csv": {}}})).await;
+    let started = Instant::now();
+    let mut epoch = 0;
+    for (method, part) in [("PUT", "_aggregator/demo"), ("PUT", "/out/"), ("GET", "list-type=2"), ("POST", "delete")] {
+        for status in [500, 503, 429, 408] {
+            epoch += 1;
+            behind.gateway.set(rule(method, part, 0, 1, Wrong::Stuck(status)));
+            let id = i64::try_from(epoch).unwrap();
+            assert_eq!(behind.write(epoch, &[id]).await.unwrap(), 1, "{method} {part} {status}");
+            assert_eq!(behind.ids().await, [id.to_string()], "{method} {part} {status}");
+            assert_eq!(behind.gateway.hits(), 1, "{method} {part} {status}");
+        }
+    }
+    // One body that is waited for would take as long as a request may.
+    let request = Duration::from_secs(30);
+    assert!(started.elapsed() < request, "{:?}", started.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_lost_does_not_hide_what_was_done() {
     let behind = Behind::new(json!({"format": {"csv": {}}})).await;
     // The record is written five times and probed twice by a run: whichever of the answers is lost, the run ends well.
