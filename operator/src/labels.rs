@@ -24,7 +24,7 @@ pub const FIRE: &str = "aggregator.dev/fire";
 /// On a Job that the operator has suspended because it does not see the plan that the Job was made from: an annotation.
 pub const UNPLANNED: &str = "aggregator.dev/unplanned";
 
-/// The generation of a Connector that a catalogue is of: an annotation.
+/// The generation of a Connector that a catalogue is of, or of a Pipeline that a revision was kept of: an annotation.
 pub const GENERATION: &str = "aggregator.dev/generation";
 
 /// The labels of a child.

@@ -71,6 +71,11 @@ impl View {
         if before.as_ref() == Some(&self.pipeline.spec) {
             return None;
         }
+        // The newest may be known before the edit is that it was kept of: what is seen of the Pipeline is the past.
+        let newest = self.revisions.first().map_or(0, |newest| revision::generation(newest));
+        if self.pipeline.metadata.generation.is_some_and(|seen| seen < newest) {
+            return None;
+        }
         let status = self.pipeline.status.as_ref();
         let is_same = status.and_then(|status| status.observed_generation) == self.pipeline.metadata.generation;
         let (number, edit) = match self.deleted() {

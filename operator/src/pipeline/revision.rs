@@ -53,13 +53,23 @@ pub fn spec(revision: &ControllerRevision) -> Option<PipelineSpec> {
     }
 }
 
+/// The generation of the Pipeline that a revision was kept of; 0 where it does not say so.
+#[must_use]
+pub fn generation(revision: &ControllerRevision) -> i64 {
+    let said = revision.annotations().get(labels::GENERATION);
+    said.and_then(|said| said.parse().ok()).unwrap_or(0)
+}
+
 /// A new revision of a Pipeline's spec as it stands.
 #[must_use]
 pub fn keep(pipeline: &Pipeline, number: i64) -> ControllerRevision {
     let name = pipeline.name_any();
     let own = labels([(labels::PIPELINE, &names::label(&name))]);
+    let mut metadata = labels::child_of(pipeline, names::child(&name, &number.to_string()), own);
+    let generation = pipeline.metadata.generation.unwrap_or(0).to_string();
+    metadata.annotations.get_or_insert_default().insert(labels::GENERATION.to_owned(), generation);
     ControllerRevision {
-        metadata: labels::child_of(pipeline, names::child(&name, &number.to_string()), own),
+        metadata,
         data: RawExtension(serde_json::to_value(&pipeline.spec).unwrap_or_default()),
         revision: Some(number),
     }

@@ -330,6 +330,20 @@ fn an_edit_is_told_when_its_revision_is_seen() {
 }
 
 #[test]
+fn a_pipeline_that_is_seen_as_it_was_makes_no_revision() {
+    let mut past = view().settled();
+    let edited = past.clone().edited(|spec| spec.description = Some("rows".to_owned())).settled();
+    assert_eq!(edited.revisions.len(), past.revisions.len() + 1, "the edit is kept");
+    // An operator that begins may be told of the revisions before it is told of the edit.
+    past.revisions = edited.revisions.clone();
+    let (kept, _) = past.told();
+    assert_eq!(kept.revisions.len(), edited.revisions.len());
+    // What is edited back is another generation, and kept.
+    let back = edited.clone().edited(|spec| spec.description = None).settled();
+    assert_eq!(back.revisions.len(), edited.revisions.len() + 1);
+}
+
+#[test]
 fn an_edit_is_told_once_when_somebody_deletes_its_revision() {
     let to = |place: &'static str| move |spec: &mut PipelineSpec| spec.sinks[0].stream = place.to_owned();
     let mut view = view().settled().edited(|spec| spec.description = Some("rows".to_owned())).settled().settled();
