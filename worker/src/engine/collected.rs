@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array, new_empty_array};
-use arrow::compute::{concat, take_record_batch};
-use arrow::datatypes::{FieldRef, Schema, SchemaRef};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt64Array, new_empty_array};
+use arrow::compute::{concat, take};
+use arrow::datatypes::{DataType, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use datafusion::common::utils::memory::{RecordBatchMemoryCounter, get_record_batch_memory_size};
 use datafusion::error::{DataFusionError, Result};
@@ -67,7 +67,14 @@ impl Collected {
             return Ok(batch);
         }
         let all = UInt64Array::from_iter_values(0..batch.num_rows() as u64);
-        Ok(take_record_batch(&batch, &all)?)
+        let copy = |column: &ArrayRef| match column.data_type() {
+            // Other copies of a view share the texts.
+            DataType::Utf8View => Ok(Arc::new(column.as_string_view().gc()) as ArrayRef),
+            DataType::BinaryView => Ok(Arc::new(column.as_binary_view().gc()) as ArrayRef),
+            _ => take(column.as_ref(), &all, None),
+        };
+        let columns = batch.columns().iter().map(copy).collect::<Result<Vec<_>, _>>()?;
+        Ok(RecordBatch::try_new(batch.schema(), columns)?)
     }
 
     /// All of them as one batch, whose room the reservation has.
@@ -227,15 +234,20 @@ mod tests {
     }
 
     #[test]
-    fn what_columns_share_is_given_back_when_the_last_is_done() {
-        let text: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n("x".repeat(TEXT), 100)));
-        let both = RecordBatch::try_from_iter([("a", Arc::clone(&text)), ("b", text)]).expect("a batch");
-        let (pool, reservation) = pool(1_000_000);
-        let one = collected(&[both.clone(), both], &reservation).expect("room");
-        assert_eq!((one.num_rows(), one.column(0)), (200, one.column(1)));
-        assert_eq!(pool.reserved(), RecordBatchMemoryCounter::new().count_batch(&one));
-        drop(reservation);
-        assert_eq!(pool.reserved(), 0);
+    fn what_columns_share_is_copied_apart_and_counted_once() {
+        let text = || std::iter::repeat_n("x".repeat(TEXT), 100);
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values(text()));
+        let views: ArrayRef = Arc::new(StringViewArray::from_iter_values(text()));
+        for shared in [texts, views] {
+            let both = RecordBatch::try_from_iter([("a", Arc::clone(&shared)), ("b", shared)]).expect("a batch");
+            // Four copies, and one of the two columns twice.
+            let (pool, reservation) = pool(700_000);
+            let one = collected(&[both.clone(), both], &reservation).expect("room");
+            assert_eq!((one.num_rows(), one.column(0)), (200, one.column(1)));
+            assert_eq!(pool.reserved(), RecordBatchMemoryCounter::new().count_batch(&one));
+            drop(reservation);
+            assert_eq!(pool.reserved(), 0);
+        }
     }
 
     #[test]
