@@ -61,6 +61,10 @@ trait Reconciled: Cached + Serialize {
     fn plan(view: &Self::View, settings: &Settings, now: Timestamp) -> Plan;
     /// What is said of an object when a write that it needs is refused again and again.
     fn blocked(view: &Self::View, settings: &Settings, why: &Why, now: Timestamp) -> Plan;
+    /// Whether a plan may be carried out, or is to be made anew: the world has changed since it was looked at.
+    fn still_holds(_: &World, _: &Self::View, _: &Plan) -> bool {
+        true
+    }
     /// How many of a plan's writes somebody waits for. The others may as well be planned anew a moment later.
     fn awaited(plan: &Plan) -> usize {
         plan.actions.len()
@@ -81,6 +85,9 @@ impl Reconciled for PipelineRun {
     }
     fn blocked(view: &Self::View, _: &Settings, why: &Why, now: Timestamp) -> Plan {
         run::blocked(view, why, now)
+    }
+    fn still_holds(world: &World, view: &Self::View, plan: &Plan) -> bool {
+        run::may_begin(world, view, plan)
     }
     fn awaited(plan: &Plan) -> usize {
         run::awaited(plan)
@@ -425,6 +432,9 @@ async fn bring_further<K: Reconciled>(
     let (view, plan) = planned(object, context).await?;
     if !plan.actions.is_empty() {
         tracing::debug!(kind = K::KIND.name(), namespace = key.namespace, name = key.name, %plan, "planned");
+    }
+    if !K::still_holds(&context.world, &view, &plan) {
+        return Ok(unseen(lane));
     }
     let awaited = match lane {
         Lane::Pressing => K::awaited(&plan),

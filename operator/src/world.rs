@@ -23,6 +23,7 @@ use crate::index::{Objects, Tie, Tied};
 use crate::labels::MANAGED_BY;
 use crate::lean::Lean;
 use crate::pipeline::Checks;
+use crate::run::Turns;
 use crate::unreadable::Unreadable;
 
 /// How long a watch stays open. The API server's own limit is random, from 30 minutes; a connection that died in silence
@@ -174,6 +175,8 @@ pub struct World {
     pub role_bindings: Cache<RoleBinding>,
     /// What was found out of Pipelines.
     pub checks: Checks,
+    /// Which runs were let begin.
+    pub turns: Turns,
 }
 
 /// Something that has changed.
@@ -241,6 +244,7 @@ impl World {
             roles: feed(client, namespaces, &made, (&mut changes, &sender), |it: Role| identity(&it)),
             role_bindings: feed(client, namespaces, &made, (&mut changes, &sender), |it: RoleBinding| identity(&it)),
             checks: Checks::default(),
+            turns: Turns::default(),
         };
         (world, changes)
     }
@@ -263,13 +267,15 @@ impl World {
             roles: Cache::of([]),
             role_bindings: Cache::of([]),
             checks: Checks::default(),
+            turns: Turns::default(),
         }
     }
 
     /// Forgets what was found out of a Pipeline that is gone.
     pub fn forget(&self, pipeline: &Pipeline) {
-        let there = self.pipelines.get(&pipeline.namespace().unwrap_or_default(), &pipeline.name_any());
-        if there.is_none() {
+        let (namespace, name) = (pipeline.namespace().unwrap_or_default(), pipeline.name_any());
+        if self.pipelines.get(&namespace, &name).is_none() {
+            self.turns.forget(&namespace, &name);
             self.checks.forget(pipeline.metadata.uid.as_deref().unwrap_or_default());
         }
     }

@@ -14,6 +14,7 @@ use crate::action::Kind;
 use crate::fixture::object;
 use crate::lean::Lean;
 use crate::pipeline::Checks;
+use crate::run::Turns;
 use crate::world::{Cache, Cached, World};
 
 /// An object as a cache keeps it.
@@ -104,5 +105,6 @@ pub(super) fn world(contents: &[Content], checks: Checks) -> World {
         roles: held!(Role),
         role_bindings: held!(RoleBinding),
         checks,
+        turns: Turns::default(),
     }
 }

@@ -100,6 +100,9 @@ pub fn observe(world: &World, run: &Arc<PipelineRun>, settings: &Settings) -> Vi
     };
     let waits = jobs.is_empty() && writes(run);
     let ahead = waits.then(|| {
+        if let Some(holder) = world.turns.holder(run, &world.runs) {
+            return Some(holder).filter(|holder| *holder != run.name_any());
+        }
         let others = world.runs.tied(&namespace, &Tie::Runs(pipeline_name.clone())).into_iter();
         let jobs = |other: &PipelineRun| world.jobs.tied(&namespace, &Tie::Owner(other.uid().unwrap_or_default()));
         let before = others.filter(|other| goes_before(other, run, || !jobs(other).is_empty()));
