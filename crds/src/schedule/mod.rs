@@ -185,7 +185,7 @@ pub struct ScheduleStatus {
     /// What backfills of this schedule have read with success, as intervals that do not touch, at most 1000: the latest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub filled: Vec<Backfill>,
-    /// When the last run of this schedule that succeeded ended.
+    /// When the last run of a fire that succeeded ended. Those of a backfill are told of in `backfill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_successful_time: Option<jiff::Timestamp>,
     /// The runs that go on, by name, at most 50.

@@ -1,11 +1,11 @@
 //! Whether what a Pipeline has committed is as recent as its Schedules want.
 //!
 //! When something was committed last is told by runs, and these go: those of a Schedule with its history limits, others some
-//! time after their end. The Checkpoint's own time does not tell it, since a run that fails has written there as well. So what
-//! Schedules remember of their runs counts, and what was said before.
+//! time after their end. The Checkpoint's own time does not tell it, since a run that fails has written there as well. So it is
+//! noted in the status with the run's end, which is written in any case, and taken from the Checkpoint only where nothing is known.
 
-use aggregator_crds::condition::{Condition, ConditionStatus, ConditionType};
-use aggregator_crds::{CheckpointSpec, PipelineRun, Reason, Schedule};
+use aggregator_crds::condition::{ConditionStatus, ConditionType};
+use aggregator_crds::{PipelineRun, Reason, Schedule};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -28,32 +28,22 @@ impl View {
         if self.pipeline.spec.draft {
             return None;
         }
-        let checkpoint = &self.checkpoint.as_ref().filter(|it| !it.spec.positions.is_empty())?.spec;
-        let before = self.pipeline.status.as_ref().map_or(&[][..], |status| &status.conditions);
-        let before = find(before, ConditionType::CheckpointFresh);
-        let committed = self.committed(checkpoint, before, now);
-        let since = committed.or(checkpoint.time)?;
+        let since = self.committed()?;
         let (overdue, schedule) = self.overdue(since, now)?;
-        let stale = |message: String| Freshness {
-            said: Said::holds(ConditionType::CheckpointFresh, false, Reason::CheckpointStale, message),
-            until: None,
-        };
-        if let (None, Some(before)) = (committed, before.filter(|before| before.status == ConditionStatus::False)) {
-            // No success is known any more, and none has been seen since that was said.
-            return Some(stale(before.message.clone()));
-        }
         if now < overdue {
             let message = "it is as recent as the Schedules of the Pipeline want";
             let said = Said::holds(ConditionType::CheckpointFresh, true, Reason::Fresh, message);
             return Some(Freshness { said, until: Some(overdue) });
         }
-        Some(stale(format!(
+        let message = format!(
             "nothing was committed after {}, and the Schedule `{}` ({}) was due twice since then: look at its last decision, \
              and at the last runs of the Pipeline",
             seconds(since),
             schedule.name_any(),
             schedule.spec.trigger
-        )))
+        );
+        let said = Said::holds(ConditionType::CheckpointFresh, false, Reason::CheckpointStale, message);
+        Some(Freshness { said, until: None })
     }
 
     /// When what nothing has brought on since a time is overdue, and by which Schedule: who wants it most recent is told first.
@@ -62,30 +52,19 @@ impl View {
         due.min_by_key(|(at, _)| *at).map(|(at, schedule)| (at, schedule.as_ref()))
     }
 
-    /// When a run has brought the Checkpoint on last, as far as is known.
-    fn committed(&self, checkpoint: &CheckpointSpec, before: Option<&Condition>, now: Timestamp) -> Option<Timestamp> {
+    /// When a run has brought the Checkpoint on last: of what can be seen, and what was noted before. None where there is no
+    /// Checkpoint, or nothing was committed yet.
+    pub(super) fn committed(&self) -> Option<Timestamp> {
+        let checkpoint = &self.checkpoint.as_ref().filter(|it| !it.spec.positions.is_empty())?.spec;
         let seen = self.runs.iter().filter(|run| brings_on(run)).filter_map(|run| {
             let written = checkpoint.time.filter(|_| run.metadata.name == checkpoint.run);
             run.status.as_ref()?.completion_time.max(written)
         });
-        let known = seen.chain(self.schedules.iter().filter_map(|schedule| remembered(schedule))).max();
-        let Some(before) = before else { return known.or(checkpoint.time) };
-        if before.status != ConditionStatus::True {
-            return known;
-        }
-        // Where what is known was overdue when it began to be fresh, something else was committed until then, by a run that is
-        // gone; and in any case before the Checkpoint was written last.
-        let began = before.last_transition_time.min(checkpoint.time);
-        let explains = |known| self.overdue(known, now).is_some_and(|(overdue, _)| began < Some(overdue));
-        if known.is_some_and(explains) { known } else { known.max(began) }
+        // A run may be let go before its Pipeline was looked at.
+        let remembered = self.schedules.iter().filter_map(|it| it.status.as_ref()?.last_successful_time);
+        let noted = self.pipeline.status.as_ref().and_then(|status| status.last_commit_time);
+        seen.chain(remembered).chain(noted).max().or(checkpoint.time)
     }
-}
-
-/// When the last run of a Schedule has succeeded, also where it is gone. One that reads the past again brings nothing on, and
-/// may have been the last.
-fn remembered(schedule: &Schedule) -> Option<Timestamp> {
-    let status = schedule.status.as_ref()?;
-    status.last_successful_time.filter(|_| schedule.spec.backfill.is_none() && status.backfill.is_none())
 }
 
 /// Whether a run has brought the Checkpoint on. One that reads the past again leaves it where it is.

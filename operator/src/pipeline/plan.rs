@@ -204,6 +204,7 @@ impl View {
             diagnostics: checked.diagnostics.clone(),
             last_edit: self.last_edit(&conditions),
             conditions,
+            last_commit_time: self.committed(),
             // As everything else here: one that goes on is nobody's last run yet, and would be a write of its own.
             last_runs: self.runs.iter().filter(|run| run::is_over(run)).take(RUNS).map(|run| run.name_any()).collect(),
             last_rows: figures.and_then(|status| status.totals.as_ref()).map(|totals| totals.written),

@@ -256,8 +256,33 @@ fn what_a_run_has_committed_that_is_gone_is_known_by_what_was_said() {
     let mut view = view.written("by-hand", "11:29:59").looked("11:30:01");
     view.runs.remove(0);
     let view = view.written("second", "12:01:05").looked("12:02:00");
-    assert_eq!(view.fresh(at("13:30:00")), (Some("CheckpointFresh True Fresh".to_owned()), Some(0)));
-    assert_eq!(view.fresh(at("13:30:01")), (Some("CheckpointFresh False CheckpointStale".to_owned()), None));
+    assert_eq!(view.known()["lastCommitTime"], "2026-11-29T11:30:00Z");
+    assert_eq!(view.fresh(at("13:29:59")), (Some("CheckpointFresh True Fresh".to_owned()), Some(0)));
+    assert_eq!(view.fresh(at("13:30:00")), (Some("CheckpointFresh False CheckpointStale".to_owned()), None));
+}
+
+#[test]
+fn what_schedules_are_told_to_do_moves_nothing_that_was_committed() {
+    let view = hourly().looked("09:11:00");
+    let view = View { runs: Vec::new(), ..view };
+    let edits: [fn(&mut Schedule); 2] = [
+        |schedule| {
+            schedule.spec.backfill = Some(object(json!({"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"})));
+        },
+        |schedule| schedule.spec.suspend = true,
+    ];
+    for edit in edits {
+        let mut edited = view.clone();
+        edit(Arc::make_mut(&mut edited.schedules[0]));
+        let edited = edited.looked("10:59:00");
+        assert_eq!(edited.known()["lastCommitTime"], "2026-11-29T09:10:00Z");
+        let mut back = edited.clone();
+        back.schedules = view.schedules.clone();
+        assert_eq!(back.fresh(at("11:09:00")), (Some("CheckpointFresh True Fresh".to_owned()), Some(1)));
+        let late = back.looked("11:10:00");
+        assert_eq!(late.said_of_checkpoint().as_deref(), Some("CheckpointFresh False CheckpointStale"));
+        assert_eq!(plan(&late, at("23:00:00")), Plan::nothing(), "it is told once");
+    }
 }
 
 #[test]

@@ -587,7 +587,8 @@ impl View {
         let moved = !due.start.is_empty() || due.missed > 0;
         // Also when the clock went back: what is decided stays so.
         let until = if moved { now.max(after) } else { after };
-        let last_successful = self.runs.iter().filter_map(|run| {
+        let of_fires = self.runs.iter().filter(|run| run.spec.backfill.is_none());
+        let last_successful = of_fires.filter_map(|run| {
             let status = run.status.as_ref()?;
             let end = find(&status.conditions, ConditionType::Succeeded)?;
             status.completion_time.filter(|_| end.status == ConditionStatus::True)

@@ -303,6 +303,12 @@ fn the_last_success_is_known_when_its_run_is_gone() {
     last.status.as_mut().expect("a status").completion_time = Some(at("11:00:30"));
     let mut view = view.then(at("11:01:00"));
     assert_eq!((view.runs.len(), view.noted().last_successful_time), (2, Some(at("11:00:30"))));
+    // What has read the past again is no fire.
+    let mut filled = PipelineRun::clone(view.runs.last().expect("two runs"));
+    filled.metadata.name = Some("filled".to_owned());
+    filled.spec.backfill = Some(object(json!({"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"})));
+    filled.status.as_mut().expect("a status").completion_time = Some(at("11:01:30"));
+    view.runs.push(Arc::new(filled));
     while view.runs.pop().is_some() {
         view = view.then(at("11:02:00"));
         assert_eq!(view.noted().last_successful_time, Some(at("11:00:30")), "{} runs are left", view.runs.len());
