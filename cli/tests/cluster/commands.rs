@@ -150,7 +150,8 @@ fn look(project: &Project, aggregator: &Aggregator, run: &str) {
     shown(project, aggregator, "pipelines", &["move", "True", "Compiled"]);
     eventually("a run as kubectl gives it", || {
         let own = aggregator.json(&format!("get pipelinerun {run}"));
-        (own == project.get("pipelinerun", run)).then_some(())
+        let theirs = project.namespace.kubectl(["get", "pipelinerun", run, "--output=json"]);
+        (own == serde_json::from_str::<Value>(&theirs).expect("JSON")).then_some(())
     });
 
     let described = eventually("an Event of the end", || {

@@ -335,20 +335,18 @@ subjects: [{{kind: ServiceAccount, name: operator, namespace: {name}}}]
     }
 
     pub(crate) fn get(&self, kind: &str, name: &str) -> Value {
-        let text = self.namespace.kubectl(["get", kind, name, "--output=json"]);
-        serde_json::from_str(&text).expect("JSON")
+        self.namespace.get(kind, name)
     }
 
     pub(crate) fn list(&self, kind: &str) -> Vec<Value> {
-        let text = self.namespace.kubectl(["get", kind, "--output=json"]);
-        let list: Value = serde_json::from_str(&text).expect("JSON");
-        list["items"].as_array().expect("a list").clone()
+        self.namespace.list(kind)
     }
 
     /// A run, once it has its end.
     pub(crate) fn ended(&self, run: &str) -> Value {
         eventually(&format!("an end of {run}"), || {
-            let run = self.get("pipelinerun", run);
+            // What asks for it may have been answered before it is made.
+            let run = self.namespace.find("pipelinerun", run).expect("an answer")?;
             let condition = &run["status"]["conditions"][0];
             ["True", "False"].contains(&condition["status"].as_str()?).then_some(run)
         })

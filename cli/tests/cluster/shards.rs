@@ -50,8 +50,7 @@ fn condition(object: &Value) -> (&str, &str) {
 
 /// What the Checkpoint remembers of the division of the run.
 fn division(project: &Project) -> Option<Value> {
-    let text = project.namespace.ask(["get", "checkpoint", "move", "--output=json"]).ok()?;
-    let checkpoint: Value = serde_json::from_str(&text).expect("JSON");
+    let checkpoint = project.namespace.find("checkpoint", "move").ok()??;
     Some(checkpoint["spec"]["attempts"][0]["state"]["shared"].clone()).filter(|shared| !shared["sharing"].is_null())
 }
 

@@ -288,7 +288,7 @@ fn a_column_that_was_dropped_at_its_source_is_named() {
 
     // A catalogue that is taken away is found again.
     project.namespace.kubectl(["delete", "configmap", "shop-catalogue"]);
-    eventually("the catalogue", || project.namespace.ask(["get", "configmap", "shop-catalogue"]).ok());
+    eventually("the catalogue", || project.namespace.find("configmap", "shop-catalogue").ok().flatten());
     shop.execute("ALTER TABLE orders ADD COLUMN paid boolean DEFAULT true");
     project.namespace.kubectl(["annotate", "--overwrite", "connector/shop", "aggregator.dev/check-requested-at=again"]);
     project.namespace.kubectl(["wait", "pipeline/move", "--for=condition=Ready", "--timeout=60s"]);

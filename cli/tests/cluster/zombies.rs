@@ -22,8 +22,7 @@ fn is_stopped(process: &Process) -> bool {
 /// A worker of the run's first attempt that no Pod knows of, stopped at that point.
 fn asleep(project: &Project, run: &str, point: &str) -> Process {
     let plan = eventually("a plan", || {
-        let plan = project.namespace.ask(["get", "configmap", &format!("{run}-plan"), "--output=json"]).ok()?;
-        let plan: Value = serde_json::from_str(&plan).expect("JSON");
+        let plan = project.namespace.find("configmap", &format!("{run}-plan")).ok()??;
         plan["data"]["manifests.yaml"].as_str().map(str::to_owned)
     });
     project.write("plan.yaml", &plan);

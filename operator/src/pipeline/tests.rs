@@ -267,7 +267,8 @@ fn what_schedules_are_told_to_do_moves_nothing_that_was_committed() {
     let view = View { runs: Vec::new(), ..view };
     let edits: [fn(&mut Schedule); 2] = [
         |schedule| {
-            schedule.spec.backfill = Some(object(json!({"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"})));
+            schedule.spec.backfill =
+                Some(object(json!({"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"})));
         },
         |schedule| schedule.spec.suspend = true,
     ];

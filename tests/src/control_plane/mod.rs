@@ -10,6 +10,7 @@ mod node;
 mod parts;
 mod plane;
 mod program;
+mod reader;
 mod release;
 
 use std::ffi::OsStr;
@@ -18,13 +19,14 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rcgen::{Issuer, KeyPair};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use self::reader::Reader;
 use crate::folder;
 use crate::process::{Process, mortal};
 use crate::wait::PATIENCE;
@@ -43,6 +45,7 @@ pub struct ControlPlane {
     parts: Vec<(&'static str, Process)>,
     namespaces: AtomicU32,
     authority: Issuer<'static, KeyPair>,
+    reader: OnceLock<Reader>,
     // The last field, because fields are dropped in their order: the folder goes when nobody writes to it any more.
     home: TempDir,
 }
@@ -114,7 +117,15 @@ impl ControlPlane {
         let authority = certificates::write(home.path(), &url(port));
         audit::write_policy(home.path());
         let program = Release::chosen().program();
-        let mut plane = Self { program, port, parts: Vec::new(), namespaces: AtomicU32::new(0), authority, home };
+        let mut plane = Self {
+            program,
+            port,
+            parts: Vec::new(),
+            namespaces: AtomicU32::new(0),
+            authority,
+            reader: OnceLock::new(),
+            home,
+        };
         plane.spawn("etcd", parts::etcd(plane.home.path()));
         plane.spawn(parts::API_SERVER, parts::api_server(plane.home.path(), port));
         plane.wait_until_ready();
@@ -130,7 +141,7 @@ impl ControlPlane {
         let program = kubectl();
         let embedded::Started { process, port, authority } = embedded::start(home.path(), controllers);
         let parts = vec![(embedded::PART, process)];
-        Self { program, port, parts, namespaces: AtomicU32::new(0), authority, home }
+        Self { program, port, parts, namespaces: AtomicU32::new(0), authority, reader: OnceLock::new(), home }
     }
 
     fn spawn(&mut self, part: &'static str, arguments: Vec<String>) {
@@ -269,6 +280,11 @@ impl ControlPlane {
             return Ok(String::from_utf8(output.stdout).unwrap());
         }
         Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Who reads its objects.
+    fn reader(&self) -> &Reader {
+        self.reader.get_or_init(|| Reader::new(&self.kubeconfig()))
     }
 
     /// Creates a namespace, in which Pods can be created.

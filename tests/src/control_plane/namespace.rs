@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::ControlPlane;
 use crate::process::Process;
 use crate::wait::eventually;
@@ -24,7 +26,7 @@ impl Namespace {
     pub(super) fn of(plane: Arc<ControlPlane>, name: String) -> Self {
         let namespace = Self { plane, name };
         // Without it, a Pod is refused; the controller manager creates it.
-        eventually("the default ServiceAccount", || namespace.ask(["get", "serviceaccount", "default"]).ok());
+        eventually("the default ServiceAccount", || namespace.find("serviceaccount", "default").ok().flatten());
         namespace
     }
 
@@ -32,6 +34,33 @@ impl Namespace {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// An object, if it is there.
+    ///
+    /// # Errors
+    /// Why the API server did not give it.
+    pub fn find(&self, kind: &str, name: &str) -> Result<Option<Value>, String> {
+        self.plane.reader().get(&self.name, kind, name)
+    }
+
+    /// An object.
+    ///
+    /// # Panics
+    /// When it is not there.
+    #[must_use]
+    pub fn get(&self, kind: &str, name: &str) -> Value {
+        let found = self.find(kind, name).unwrap_or_else(|error| panic!("{error}"));
+        found.unwrap_or_else(|| panic!("there is no {kind} `{name}`"))
+    }
+
+    /// All objects of a kind, by name.
+    ///
+    /// # Panics
+    /// When the API server does not give them.
+    #[must_use]
+    pub fn list(&self, kind: &str) -> Vec<Value> {
+        self.plane.reader().list(&self.name, kind).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// What kubectl puts out, in this namespace.

@@ -71,7 +71,7 @@ fn merge(into: &mut Value, from: &Value) {
 }
 
 fn get(namespace: &Namespace, what: &str, name: &str) -> Value {
-    serde_json::from_str(&namespace.kubectl(["get", what, name, "--output=json"])).unwrap()
+    namespace.get(what, name)
 }
 
 /// The Pod, once it has the phase.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use aggregator_tests::wait::eventually;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Scene, recovered, said};
 
@@ -45,8 +45,7 @@ fn a_version_that_is_deleted_is_kept_again_and_one_without_its_owner_is_in_the_w
     scene.project.namespace.kubectl(["delete", "controllerrevision", "move-1"]);
     let since = Instant::now();
     let kept = eventually("the kept version", || {
-        let text = scene.project.namespace.ask(["get", "controllerrevision", "move-1", "--output=json"]).ok()?;
-        let kept: Value = serde_json::from_str(&text).expect("JSON");
+        let kept = scene.project.namespace.find("controllerrevision", "move-1").ok()??;
         (kept["metadata"]["uid"] != before["metadata"]["uid"]).then_some(kept)
     });
     assert_eq!((&kept["data"], &kept["revision"]), (&before["data"], &before["revision"]));

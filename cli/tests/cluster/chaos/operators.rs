@@ -37,8 +37,7 @@ fn an_image_that_is_not_there_is_told_and_mended() {
 
 /// Who holds the Lease, and which of all Leases of that name it is.
 fn lease(project: &Project) -> Option<(String, String)> {
-    let text = project.namespace.ask(["get", "lease", "aggregator", "--output=json"]).ok()?;
-    let lease: Value = serde_json::from_str(&text).expect("JSON");
+    let lease = project.namespace.find("lease", "aggregator").ok()??;
     let text = |pointer: &str| lease.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     Some((text("/spec/holderIdentity")?, text("/metadata/uid")?))
 }
