@@ -48,7 +48,7 @@ fn of_two_operators_one_acts_and_the_other_takes_over() {
     let lease = project.get("lease", "aggregator");
     assert_ne!(lease["spec"]["holderIdentity"], json!(first));
     assert_eq!(lease["spec"]["leaseTransitions"], 2);
-    assert_eq!(project.list("jobs").len(), 2);
+    assert_eq!(project.jobs_of_runs().len(), 2);
 }
 
 #[test]

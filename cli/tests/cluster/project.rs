@@ -342,6 +342,13 @@ subjects: [{{kind: ServiceAccount, name: operator, namespace: {name}}}]
         self.namespace.list(kind)
     }
 
+    /// The names of the Jobs of runs. Those of checks of Connectors go some time after their end.
+    pub(crate) fn jobs_of_runs(&self) -> Vec<String> {
+        let jobs = self.list("jobs").into_iter();
+        let names = jobs.filter_map(|job| job["metadata"]["name"].as_str().map(str::to_owned));
+        names.filter(|name| !name.contains("-check-")).collect()
+    }
+
     /// A run, once it has its end.
     pub(crate) fn ended(&self, run: &str) -> Value {
         eventually(&format!("an end of {run}"), || {

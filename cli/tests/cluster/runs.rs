@@ -96,6 +96,6 @@ fn an_operator_that_is_killed_goes_on_where_it_was() {
     project.kill();
     project.start();
     project.ended("first");
-    assert_eq!(project.list("jobs").len(), 1);
+    assert_eq!(project.jobs_of_runs(), ["first"]);
     assert_eq!(project.lines("out").len(), 1);
 }

@@ -83,7 +83,7 @@ fn another_pod_follows_one_that_is_evicted() {
     let run = project.ended("first");
     assert_whole(&project, &run);
     // The Job's own replacement is no other attempt.
-    assert_eq!((&run["status"]["attempt"], project.list("jobs").len()), (&json!(1), 1), "{run}");
+    assert_eq!((&run["status"]["attempt"], project.jobs_of_runs().len()), (&json!(1), 1), "{run}");
     assert_ne!(uid(&pod_of(&project, "first")), evicted);
 }
 
@@ -111,7 +111,7 @@ fn labels_that_are_taken_away_come_back() {
     });
     let run = project.ended("first");
     assert_whole(&project, &run);
-    assert_eq!((&run["status"]["attempt"], project.list("jobs").len()), (&json!(1), 1), "{run}");
+    assert_eq!((&run["status"]["attempt"], project.jobs_of_runs().len()), (&json!(1), 1), "{run}");
     eventually("the revision's labels", || {
         let kept = project.get("controllerrevision", "move-2");
         (kept["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "aggregator").then_some(())

@@ -26,7 +26,7 @@ pub struct PipelineStatus {
     /// What the edit that has made the newest revision means for the data; absent while there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_edit: Option<LastEdit>,
-    /// Where a source is incremental: when the last run ended that read its sources on and succeeded.
+    /// When the last run ended that wrote into its sinks and succeeded; those that a backfill asks for do not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_commit_time: Option<jiff::Timestamp>,
     /// The last runs that have ended, by name, newest first, at most 10.

@@ -188,6 +188,9 @@ pub struct ScheduleStatus {
     /// When the last run of a fire that succeeded ended. Those of a backfill are told of in `backfill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_successful_time: Option<jiff::Timestamp>,
+    /// The Pipeline that this run was of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_successful_pipeline: Option<String>,
     /// The runs that go on, by name, at most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub active: Vec<String>,

@@ -2,7 +2,7 @@
 //!
 //! When something was committed last is told by runs, and these go: those of a Schedule with its history limits, others some
 //! time after their end. The Checkpoint's own time does not tell it, since a run that fails has written there as well. So it is
-//! noted in the status with the run's end, which is written in any case, and taken from the Checkpoint only where nothing is known.
+//! noted in the status with the run's end, which is written in any case, and told by the Checkpoint only where nothing is known.
 
 use aggregator_crds::condition::{ConditionStatus, ConditionType};
 use aggregator_crds::{PipelineRun, Reason, Schedule};
@@ -28,7 +28,9 @@ impl View {
         if self.pipeline.spec.draft {
             return None;
         }
-        let since = self.committed()?;
+        let checkpoint = &self.checkpoint.as_ref().filter(|it| !it.spec.positions.is_empty())?.spec;
+        // Where no success is known, some of many streams may have been committed, or somebody has written it.
+        let since = self.committed().or(checkpoint.time)?;
         let (overdue, schedule) = self.overdue(since, now)?;
         if now < overdue {
             let message = "it is as recent as the Schedules of the Pipeline want";
@@ -52,18 +54,16 @@ impl View {
         due.min_by_key(|(at, _)| *at).map(|(at, schedule)| (at, schedule.as_ref()))
     }
 
-    /// When a run has brought the Checkpoint on last: of what can be seen, and what was noted before. None where there is no
-    /// Checkpoint, or nothing was committed yet.
+    /// When a run has committed last: of those that can be seen, and what was noted before.
     pub(super) fn committed(&self) -> Option<Timestamp> {
-        let checkpoint = &self.checkpoint.as_ref().filter(|it| !it.spec.positions.is_empty())?.spec;
-        let seen = self.runs.iter().filter(|run| brings_on(run)).filter_map(|run| {
-            let written = checkpoint.time.filter(|_| run.metadata.name == checkpoint.run);
-            run.status.as_ref()?.completion_time.max(written)
-        });
+        let own = self.pipeline.metadata.name.as_ref();
+        let seen = self.runs.iter().filter(|run| brings_on(run)).filter_map(|run| run.status.as_ref()?.completion_time);
         // A run may be let go before its Pipeline was looked at.
-        let remembered = self.schedules.iter().filter_map(|it| it.status.as_ref()?.last_successful_time);
+        let statuses = self.schedules.iter().filter_map(|schedule| schedule.status.as_ref());
+        let remembered = statuses.filter(|status| status.last_successful_pipeline.as_ref() == own);
+        let remembered = remembered.filter_map(|status| status.last_successful_time);
         let noted = self.pipeline.status.as_ref().and_then(|status| status.last_commit_time);
-        seen.chain(remembered).chain(noted).max().or(checkpoint.time)
+        seen.chain(remembered).chain(noted).max()
     }
 }
 

@@ -56,6 +56,12 @@ fn hourly() -> View {
     View { runs: vec![first], checkpoint: Some(Arc::new(checkpoint)), schedules: vec![Arc::new(schedule)], ..view() }
 }
 
+/// The status of a Schedule whose last success was of that Pipeline.
+fn remembers(pipeline: &str, time: &str) -> ScheduleStatus {
+    let (time, pipeline) = (Some(at(time)), Some(pipeline.to_owned()));
+    ScheduleStatus { last_successful_time: time, last_successful_pipeline: pipeline, ..ScheduleStatus::default() }
+}
+
 fn at(text: &str) -> Timestamp {
     format!("2026-11-29T{text}Z").parse().expect("a time")
 }
@@ -223,7 +229,7 @@ fn runs_that_fail_and_go_leave_the_checkpoint_as_fresh_as_it_was() {
     let kept = hourly().looked("09:11:00");
     let gone = View { runs: Vec::new(), ..kept.clone() };
     let mut remembered = gone.clone();
-    let status = ScheduleStatus { last_successful_time: Some(at("09:10:00")), ..ScheduleStatus::default() };
+    let status = remembers("move", "09:10:00");
     Arc::make_mut(&mut remembered.schedules[0]).status = Some(status);
     for (mut view, by) in [(kept, "its run"), (remembered, "its Schedule"), (gone, "what was said")] {
         // It is overdue at eleven past eleven.
@@ -265,7 +271,9 @@ fn what_a_run_has_committed_that_is_gone_is_known_by_what_was_said() {
 fn what_schedules_are_told_to_do_moves_nothing_that_was_committed() {
     let view = hourly().looked("09:11:00");
     let view = View { runs: Vec::new(), ..view };
-    let edits: [fn(&mut Schedule); 2] = [
+    let edits: [fn(&mut Schedule); 3] = [
+        // It has run another Pipeline until now.
+        |schedule| schedule.status = Some(remembers("another", "10:55:00")),
         |schedule| {
             schedule.spec.backfill =
                 Some(object(json!({"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"})));

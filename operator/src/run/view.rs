@@ -68,10 +68,11 @@ fn place(run: &PipelineRun) -> (Option<jiff::Timestamp>, String) {
 }
 
 /// Whether another run of the same Pipeline goes before one that has no Job: it was there earlier, or has one already. Times of
-/// creation have whole seconds, so that of two of one second the later one may have the earlier place.
-fn goes_before(other: &PipelineRun, run: &PipelineRun, has_job: impl FnOnce() -> bool) -> bool {
+/// creation have whole seconds, so that of two of one second the later one may have the earlier place. Before one that holds its
+/// turn goes only what has a Job: of the operator that acted before this one.
+fn goes_before(other: &PipelineRun, run: &PipelineRun, holds: bool, has_job: impl FnOnce() -> bool) -> bool {
     let is_other = other.name_any() != run.name_any();
-    is_other && writes(other) && !is_over(other) && (place(other) < place(run) || has_job())
+    is_other && writes(other) && !is_over(other) && ((!holds && place(other) < place(run)) || has_job())
 }
 
 /// Looks at everything that a run touches.
@@ -100,12 +101,14 @@ pub fn observe(world: &World, run: &Arc<PipelineRun>, settings: &Settings) -> Vi
     };
     let waits = jobs.is_empty() && writes(run);
     let ahead = waits.then(|| {
-        if let Some(holder) = world.turns.holder(run, &world.runs) {
-            return Some(holder).filter(|holder| *holder != run.name_any());
+        let holder = world.turns.holder(run, &world.runs);
+        let holds = holder.as_ref() == Some(&run.name_any());
+        if !holds && holder.is_some() {
+            return holder;
         }
         let others = world.runs.tied(&namespace, &Tie::Runs(pipeline_name.clone())).into_iter();
         let jobs = |other: &PipelineRun| world.jobs.tied(&namespace, &Tie::Owner(other.uid().unwrap_or_default()));
-        let before = others.filter(|other| goes_before(other, run, || !jobs(other).is_empty()));
+        let before = others.filter(|other| goes_before(other, run, holds, || !jobs(other).is_empty()));
         before.min_by_key(|other| place(other)).map(|other| other.name_any())
     });
     let plan = plan.filter(|plan| labels::is_owned(plan.as_ref(), &uid));
@@ -166,7 +169,8 @@ mod tests {
             (run("a", 0, "Full", "False"), true, false),
             (own.clone(), true, false),
         ] {
-            assert_eq!(goes_before(&other, &own, || has_job), goes, "{:?}", other.metadata.name);
+            assert_eq!(goes_before(&other, &own, false, || has_job), goes, "{:?}", other.metadata.name);
+            assert_eq!(goes_before(&other, &own, true, || has_job), goes && has_job, "{:?}", other.metadata.name);
         }
     }
 }

@@ -587,12 +587,17 @@ impl View {
         let moved = !due.start.is_empty() || due.missed > 0;
         // Also when the clock went back: what is decided stays so.
         let until = if moved { now.max(after) } else { after };
-        let of_fires = self.runs.iter().filter(|run| run.spec.backfill.is_none());
-        let last_successful = of_fires.filter_map(|run| {
+        let pipeline = &schedule.spec.pipeline_ref.name;
+        let is_of_a_fire =
+            |run: &&Arc<PipelineRun>| run.spec.backfill.is_none() && run.spec.pipeline_ref.name == *pipeline;
+        let last_successful = self.runs.iter().filter(is_of_a_fire).filter_map(|run| {
             let status = run.status.as_ref()?;
             let end = find(&status.conditions, ConditionType::Succeeded)?;
             status.completion_time.filter(|_| end.status == ConditionStatus::True)
         });
+        // Also of a run that is gone: the newest one may be deleted before the others.
+        let known = before.filter(|status| status.last_successful_pipeline.as_ref() == Some(pipeline));
+        let last_successful = last_successful.max().max(known.and_then(|status| status.last_successful_time));
         ScheduleStatus {
             observed_generation: schedule.metadata.generation,
             trigger: Some(schedule.spec.trigger.to_string()),
@@ -609,8 +614,8 @@ impl View {
             last_look: looked.last.clone(),
             backfill: filled.status.clone(),
             filled: filled.filled.clone(),
-            // Also of a run that is gone: the newest one may be deleted before the others.
-            last_successful_time: last_successful.max().max(before.and_then(|status| status.last_successful_time)),
+            last_successful_time: last_successful,
+            last_successful_pipeline: last_successful.map(|_| pipeline.clone()),
             active: decided.active.iter().take(ACTIVE).cloned().collect(),
             counts: Some(decided.counts.clone()),
             conditions: renew(before.map_or(&[], |status| &status.conditions), said, schedule.metadata.generation, now),

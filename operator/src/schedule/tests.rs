@@ -308,7 +308,11 @@ fn the_last_success_is_known_when_its_run_is_gone() {
     filled.metadata.name = Some("filled".to_owned());
     filled.spec.backfill = Some(object(json!({"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00Z"})));
     filled.status.as_mut().expect("a status").completion_time = Some(at("11:01:30"));
-    view.runs.push(Arc::new(filled));
+    let mut of_another = filled.clone();
+    of_another.metadata.name = Some("another".to_owned());
+    of_another.spec.backfill = None;
+    of_another.spec.pipeline_ref.name = "another".to_owned();
+    view.runs.extend([filled, of_another].map(Arc::new));
     while view.runs.pop().is_some() {
         view = view.then(at("11:02:00"));
         assert_eq!(view.noted().last_successful_time, Some(at("11:00:30")), "{} runs are left", view.runs.len());

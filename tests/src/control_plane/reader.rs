@@ -50,7 +50,7 @@ impl Reader {
     pub(super) fn get(&self, namespace: &str, kind: &str, name: &str) -> Result<Option<Value>, String> {
         let served = self.served(kind)?;
         let path = format!("{}/{name}", served.path(namespace));
-        match self.ask(self.client.request::<Value>(request(&path))) {
+        match self.read(&path) {
             Ok(object) => Ok(Some(shown(object))),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
             Err(error) => Err(format!("{path}: {error}")),
@@ -61,8 +61,7 @@ impl Reader {
     pub(super) fn list(&self, namespace: &str, kind: &str) -> Result<Vec<Value>, String> {
         let served = self.served(kind)?;
         let path = served.path(namespace);
-        let list = self.ask(self.client.request::<Value>(request(&path)));
-        let mut list = list.map_err(|error| format!("{path}: {error}"))?;
+        let mut list = self.read(&path).map_err(|error| format!("{path}: {error}"))?;
         let Value::Array(mut items) = list["items"].take() else { return Err(format!("{path}: this is no list")) };
         for item in &mut items {
             // A list says it once.
@@ -81,6 +80,13 @@ impl Reader {
         kinds.get(kind).cloned().ok_or_else(|| format!("there is no kind `{kind}`"))
     }
 
+    /// What is there. A connection that is kept may be closed just when it is used again: then it is asked once more.
+    fn read(&self, path: &str) -> Result<Value, kube::Error> {
+        let ask = || self.ask(self.client.request(request(path)));
+        ask().or_else(|error| if matches!(error, kube::Error::Api(_)) { Err(error) } else { ask() })
+    }
+
+    /// The answer. Must not be called in async code.
     fn ask<T>(&self, answer: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
         let answered = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, answer).await });
         answered.unwrap_or_else(|_| panic!("the API server did not answer in {} s", PATIENCE.as_secs()))

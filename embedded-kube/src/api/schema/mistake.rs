@@ -1,6 +1,8 @@
 //! Mistakes in an object, in the words of the API server
 //! (<https://github.com/kubernetes/apimachinery/blob/master/pkg/util/validation/field/errors.go>).
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::go;
@@ -105,12 +107,8 @@ pub(crate) fn blocks_rules(cause: &Cause) -> bool {
 
 /// The object has these mistakes. One that is there twice is told once, and counted twice.
 pub(crate) fn refusal(kind: &Kind, name: &str, causes: Vec<Cause>) -> Refusal {
-    let mut told: Vec<Cause> = Vec::with_capacity(causes.len());
-    for cause in &causes {
-        if !told.iter().any(|other| other.field == cause.field && other.message == cause.message) {
-            told.push(cause.clone());
-        }
-    }
+    let mut known = HashSet::with_capacity(causes.len());
+    let told = causes.iter().filter(|cause| known.insert((&cause.field, &cause.message))).cloned().collect();
     let mut refusal = Refusal::invalid(kind, name, told);
     // The name is quoted as Go does, which differs for names that cannot be.
     if let Some(rest) = refusal.message.strip_prefix(&format!("{} \"{name}\"", kind.qualified())) {

@@ -1,5 +1,6 @@
 //! A document as it was sent, with every field that is there twice.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -60,9 +61,10 @@ impl Tree {
                 }
             }
             Self::Object(fields) => {
-                for (place, (name, field)) in fields.iter().enumerate() {
+                let mut names = HashSet::with_capacity(fields.len());
+                for (name, field) in fields {
                     let path = join(path, name);
-                    if fields.iter().take(place).any(|(other, _)| other == name) {
+                    if !names.insert(name.as_str()) {
                         say_once(found, duplicate_field(&path));
                     }
                     field.find_duplicates(&path, found);
