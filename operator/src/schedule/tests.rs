@@ -313,6 +313,10 @@ fn the_last_success_is_known_when_its_run_is_gone() {
     of_another.spec.backfill = None;
     of_another.spec.pipeline_ref.name = "another".to_owned();
     view.runs.extend([filled, of_another].map(Arc::new));
+    let mut view = view.then(at("11:01:40"));
+    let status = view.noted();
+    assert_eq!((view.runs.len(), status.last_successful_time), (4, Some(at("11:00:30"))), "all four are looked at");
+    assert_eq!(status.last_successful_pipeline.as_deref(), Some("move"));
     while view.runs.pop().is_some() {
         view = view.then(at("11:02:00"));
         assert_eq!(view.noted().last_successful_time, Some(at("11:00:30")), "{} runs are left", view.runs.len());
